@@ -1,0 +1,108 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "core/result.hpp"
+
+namespace theta {
+
+struct Message {
+  std::string role;  ///< `system`, `user` or `assistant`
+  std::string content;
+  bool operator==(const Message&) const = default;
+};
+
+/// One question to a model. With `options` it is scored: nothing is generated, and the answer is
+/// log P(option | prompt) of each. Without, it is generated.
+struct Request {
+  std::vector<Message> messages;
+  std::string
+      answer_prefix;  ///< text that the answer is made to begin with; not part of the answer
+  std::vector<std::string> options;  ///< continuations of answer_prefix to score
+  std::string grammar;               ///< GBNF that the generated text must match; empty: free
+  std::vector<std::string> stop;     ///< generation ends before any of these texts
+  int max_tokens = 256;
+  double temperature = 0.0;  ///< 0: greedy
+  std::uint64_t seed = 0;    ///< of the sampling; no effect at temperature 0
+  bool operator==(const Request&) const = default;
+};
+
+/// Tokens that a program asked for, whatever the host reused or repeated.
+struct Usage {
+  std::int64_t calls = 0;
+  std::int64_t prompt_tokens = 0;
+  std::int64_t generated_tokens = 0;
+
+  Usage& operator+=(const Usage& other) {
+    calls += other.calls;
+    prompt_tokens += other.prompt_tokens;
+    generated_tokens += other.generated_tokens;
+    return *this;
+  }
+  Usage operator-(const Usage& other) const {
+    return {calls - other.calls, prompt_tokens - other.prompt_tokens,
+            generated_tokens - other.generated_tokens};
+  }
+  bool operator==(const Usage&) const = default;
+};
+
+struct Response {
+  std::string text;  ///< the generated text without answer_prefix; scored: the best option
+  std::vector<double> option_logprobs;  ///< nats, one an option, not normalised over the options
+  std::int64_t prompt_tokens = 0;
+  std::int64_t generated_tokens = 0;
+  bool truncated = false;  ///< generation reached max_tokens
+};
+
+/// What the host did to answer: none of it can change a result, so it stands under `timing`.
+struct HostCounters {
+  std::int64_t attempts = 0;         ///< requests sent or decoded, retries included
+  std::int64_t reused_tokens = 0;    ///< prompt tokens found in a shared prefix
+  std::int64_t computed_tokens = 0;  ///< prompt tokens passed to the model
+  std::int64_t generated_tokens = 0;
+  double prompt_seconds = 0;
+  double decode_seconds = 0;
+};
+
+/// The seam to every model. Programs ask in waves: all the requests that one step of the program
+/// needs, at once, so that an engine can compute each shared prefix once and keep every connection
+/// busy. Thread-safe.
+class LanguageModel {
+ public:
+  /// Called once for each request of a wave, from any thread, one call at a time.
+  using OnAnswer = std::function<void(std::size_t index, Result<Response> answer)>;
+
+  virtual ~LanguageModel() = default;
+
+  /// Everything that decides an answer beside the request (the weights' hash, the server's address
+  /// and model name): part of the key under which answers are kept. Holds no secret.
+  virtual std::string identity() const = 0;
+
+  /// Answers every request of the wave. Each answer is a service's fault or a Response.
+  /// @throws UserError before anything is computed if a prompt cannot fit the model's window,
+  /// naming
+  ///   both lengths.   @throws Interrupted when `stop` is requested; answers given so far stand.
+  virtual void complete(std::span<const Request> wave, const OnAnswer& on_answer,
+                        std::stop_token stop) = 0;
+
+  /// How many requests influence one another's answers by sharing batches and are therefore
+  /// computed and kept as one unit. 1: every answer stands alone.
+  virtual std::size_t unit() const = 0;
+
+  /// Prompt length in this model's tokens, template included; nullopt where only the server knows.
+  virtual std::optional<std::size_t> count_tokens(const Request& request) const = 0;
+
+  virtual HostCounters counters() const = 0;
+};
+
+/// The answers of one wave in its order.
+std::vector<Result<Response>> ask(LanguageModel& model, std::span<const Request> wave,
+                                  std::stop_token stop);
+
+}  // namespace theta

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/result.hpp"
+#include "core/value.hpp"
+
+namespace theta {
+
+/// The type of a field, in DSPy's words.
+struct Type {
+  enum class Kind { kStr, kInt, kFloat, kBool, kLiteral, kList };
+  Kind kind = Kind::kStr;
+  std::vector<std::string> literals;  ///< for kLiteral, in order
+
+  /// `str`, `bool`, `list[str]`, `Literal['First', 'Second']`.
+  std::string name() const;
+  /// The texts an answer can take where they are few: a Literal's values, `True`/`False`; else
+  /// empty.
+  std::vector<std::string> options() const;
+  /// Casts an answer by DSPy's rules: trimmed; a Literal exact, else unquoted and unwrapped.
+  Result<Value> cast(std::string_view text) const;
+  bool operator==(const Type&) const = default;
+};
+
+struct Field {
+  std::string name;
+  Type type;
+  std::string prefix;       ///< `Past Judgements:`, inferred from the name if not given
+  std::string description;  ///< `${name}` if not given
+  bool operator==(const Field&) const = default;
+};
+
+/// What a program asks: an instruction, input fields and output fields. A value type; every edit
+/// returns a new one. dspy 3.4.1, signatures/signature.py.
+struct Signature {
+  std::string instructions;
+  std::vector<Field> inputs;
+  std::vector<Field> outputs;
+
+  /// Reads `"context, first -> preference: Literal['First','Second']"`.
+  /// An empty instruction becomes DSPy's default: "Given the fields `a`, `b`, produce the fields
+  /// `c`."
+  /// @throws UserError `column N: message` at the first character that cannot be read.
+  static Signature parse(std::string_view text, std::string instructions = "");
+
+  Signature with_instructions(std::string text) const;
+  Signature prepend_output(Field field) const;
+  Signature append_input(Field field) const;
+  /// Sets the description of a field of that name. @throws UserError if there is none.
+  Signature describe(std::string_view name, std::string description) const;
+
+  const Field* find(std::string_view name) const;
+  /// The text form back: parse(text()) has the same fields.
+  std::string text() const;
+  bool operator==(const Signature&) const = default;
+};
+
+/// A field with DSPy's inferred prefix and default description: `text2number` -> "Text 2 Number:".
+Field make_field(std::string name, Type type = {}, std::string description = "");
+
+/// DSPy's chain of thought is an edit of the signature, nothing else: a `reasoning` output in
+/// front.
+Signature chain_of_thought(const Signature& signature);
+
+}  // namespace theta

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+namespace theta {
+
+struct Interval {
+  double low = 0;
+  double high = 0;
+};
+
+/// @throws std::invalid_argument for an empty span: a mean of nothing is an error.
+double mean(std::span<const double> values);
+
+/// Score interval of a proportion. Wilson 1927, Eq. 1; z = 1.96 by default.
+/// @throws std::invalid_argument unless 0 <= successes <= n and n > 0.
+Interval wilson(double successes, double n, double z = 1.959963984540054);
+
+/// 95 % percentile interval of a mean by resampling whole clusters (users) with replacement:
+/// judgements of one user are not independent. Field & Welsh 2007.
+/// @param values    (n) scores
+/// @param clusters  (n) the cluster of each score; a single cluster gives low = high = NaN-free
+/// [min, max]
+///                  of what is known: the mean itself
+/// @throws std::invalid_argument if empty or the sizes differ.
+Interval clustered_bootstrap(std::span<const double> values, std::span<const std::string> clusters,
+                             std::uint64_t seed, std::size_t resamples = 9999);
+
+/// Two-sided exact McNemar test on paired 0/1 outcomes: n01 and n10 discordant pairs. 1 if there
+/// are none.
+double mcnemar(std::size_t n01, std::size_t n10);
+
+/// Two-sided sign-flip permutation test that the mean of paired differences is 0, flipping whole
+/// clusters; exact up to 2^16 sign patterns, sampled above. @return the p-value, at least
+/// 1/(patterns).
+double paired_permutation(std::span<const double> differences,
+                          std::span<const std::string> clusters, std::uint64_t seed,
+                          std::size_t resamples = 9999);
+
+/// Standard normal: cumulative distribution and its inverse (Wichura 1988, AS 241).
+double normal_cdf(double z);
+double normal_quantile(double p);
+
+}  // namespace theta

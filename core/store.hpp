@@ -1,0 +1,95 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/language_model.hpp"
+
+namespace theta {
+
+/// What came of one scored item under one method: the smallest fact a report is made of.
+struct Outcome {
+  enum class Status { kScored, kUnparsable, kFailed };
+  std::string method;  ///< the row of the report: `default`, `verified personas`
+  std::string model;   ///< the column: `teacher`, `student`
+  std::string item;    ///< example or pair id
+  std::string group;   ///< user
+  int variant = 0;     ///< 0 or 1: which order a pair was shown in
+  double score = 0;    ///< [0, 1]
+  double margin = 0;   ///< nats in favour of the answer given, where options were scored
+  Status status = Status::kScored;
+};
+
+/// What a method settled on for a user.
+struct PersonaRecord {
+  std::string method, model, user, persona;
+  std::string source;   ///< where the persona came from: `theta`, `train user X`, `taste`
+  std::string taste;    ///< the user's true taste where it is known, else empty
+  std::string matched;  ///< the taste the persona states by the match rule, else empty
+};
+
+/// One evaluation of a search.
+struct TrialRecord {
+  std::string search;  ///< `theta-teacher`
+  int number = 0;
+  std::string kind;       ///< `default`, `minibatch`, `full`, `fresh`
+  std::string candidate;  ///< JSON: indices and texts
+  double score = 0;
+  std::int64_t evaluations = 0;
+};
+
+struct UsageRecord {
+  std::string method, model;
+  Usage usage;
+};
+
+/// The record of a run: one SQLite file in WAL mode. Every request, response, score and token count
+/// of a run is here, and the report is computed from it alone. Thread-safe. Tables: meta,
+/// responses, outcomes, personas, trials, usage, timing; `meta.schema` is kSchema.
+class Store {
+ public:
+  static constexpr int kSchema = 1;
+
+  /// Opens or creates. @throws RunError if it is damaged or of another schema version.
+  explicit Store(const std::filesystem::path& file);
+  ~Store();
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  std::optional<std::string> meta(std::string_view key) const;
+  void set_meta(std::string_view key, std::string_view value);
+
+  struct Answer {
+    std::string key;      ///< SHA-256 of the canonical request and the model's identity, hex
+    std::string request;  ///< canonical JSON
+    Response response;
+  };
+  std::optional<Response> find(std::string_view key) const;
+  /// Keeps the answers of one unit: all or, if the process dies, none.
+  void commit(std::string_view identity, const std::vector<Answer>& unit);
+
+  /// Replaces all that is known of this method and model, in one transaction.
+  void put_row(const std::string& method, const std::string& model,
+               const std::vector<Outcome>& outcomes, const Usage& usage);
+  void put_personas(const std::vector<PersonaRecord>& personas);
+  void put_trial(const TrialRecord& trial);
+  /// Adds to the run's host counters, kept over restarts.
+  void add_timing(std::string_view what, double amount);
+
+  std::vector<Outcome> outcomes() const;  ///< in the order in which they were put
+  std::vector<PersonaRecord> personas() const;
+  std::vector<TrialRecord> trials() const;
+  std::vector<UsageRecord> usage() const;
+  std::vector<std::pair<std::string, double>> timing() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace theta

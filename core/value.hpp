@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace theta {
+
+/// What a field can hold: DSPy's str, int, float, bool and list[str]. A Literal is a string.
+using Value = std::variant<std::string, std::int64_t, double, bool, std::vector<std::string>>;
+
+/// The text form that DSPy puts into a prompt: `True`, `3`, `0.5`, the string itself; a list as
+/// numbered `[1] «x»` lines (dspy 3.4.1, adapters/utils.py format_field_value).
+std::string to_text(const Value& value);
+
+/// Field values by name, in the order in which they were set. Small: looked up linearly.
+class Record {
+ public:
+  using Item = std::pair<std::string, Value>;
+
+  Record() = default;
+  Record(std::initializer_list<Item> items) : items_(items) {}
+
+  /// @return nullptr if there is no such field.
+  const Value* find(std::string_view name) const;
+  /// @throws UserError naming the missing field and those that are there.
+  const Value& at(std::string_view name) const;
+  /// The text of a field. @throws as at().
+  std::string text(std::string_view name) const { return to_text(at(name)); }
+  /// Sets or replaces a field; its place stays.
+  void set(std::string name, Value value);
+
+  bool empty() const { return items_.empty(); }
+  std::size_t size() const { return items_.size(); }
+  auto begin() const { return items_.begin(); }
+  auto end() const { return items_.end(); }
+  bool operator==(const Record&) const = default;
+
+ private:
+  std::vector<Item> items_;
+};
+
+}  // namespace theta

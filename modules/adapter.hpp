@@ -1,0 +1,56 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/example.hpp"
+#include "core/language_model.hpp"
+#include "core/signature.hpp"
+
+namespace theta {
+
+/// How a signature is written into messages and read back. Stateless, thread-safe.
+///
+/// Text from data that holds the adapter's own markers is defused before it enters a prompt, so
+/// that no value can open or close a field.
+class Adapter {
+ public:
+  virtual ~Adapter() = default;
+
+  virtual std::string name() const = 0;
+
+  /// The messages for one input: system, demos as user/assistant pairs (incomplete ones first, as
+  /// DSPy), then the input. @throws UserError naming a missing input field.
+  virtual std::vector<Message> format(const Signature& signature, std::span<const Demo> demos,
+                                      const Record& inputs) const = 0;
+
+  /// The output fields of an answer. A prompt's fault if one is missing or cannot be cast.
+  virtual Result<Record> parse(const Signature& signature, std::string_view answer) const = 0;
+
+  /// The text of an answer up to where the value of output `field` begins, given the outputs before
+  /// it. Options are scored behind it, and generation of one field starts there.
+  virtual std::string answer_prefix(const Signature& signature, const Record& outputs_before,
+                                    std::size_t field) const = 0;
+
+  /// GBNF of an answer from the first output to the end of the last: every string it admits parses,
+  /// and nothing behind the last field is generated.
+  virtual std::string grammar(const Signature& signature) const = 0;
+
+  /// Text that ends an answer, for models that run without a grammar.
+  virtual std::vector<std::string> stop(const Signature& signature) const = 0;
+};
+
+/// DSPy's ChatAdapter to the byte: `[[ ## field ## ]]` sections. dspy 3.4.1,
+/// adapters/chat_adapter.py.
+std::unique_ptr<Adapter> make_chat_adapter();
+/// DSPy's JSONAdapter to the byte. dspy 3.4.1, adapters/json_adapter.py.
+std::unique_ptr<Adapter> make_json_adapter();
+/// For small models: the instruction, then `Prefix: value` lines; a tenth of the tokens.
+std::unique_ptr<Adapter> make_terse_adapter();
+/// `chat`, `json` or `terse`. @throws UserError for another name.
+std::unique_ptr<Adapter> make_adapter(std::string_view name);
+
+}  // namespace theta

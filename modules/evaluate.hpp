@@ -1,0 +1,30 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "core/example.hpp"
+#include "core/store.hpp"
+#include "modules/metric.hpp"
+#include "modules/module.hpp"
+
+namespace theta {
+
+/// The scores of a program on examples, in their order. A failed example has no score; an
+/// unparsable one has score 0 and is counted apart.
+struct Evaluation {
+  std::vector<double> scores;                   ///< (n); 0 where not scored
+  std::vector<Outcome::Status> status;          ///< (n)
+  std::vector<Result<Prediction>> predictions;  ///< (n)
+  std::size_t n_failed = 0;
+  std::size_t n_unparsable = 0;
+
+  /// Mean over all but the failed. @throws RunError if every example failed, with the first reason.
+  double mean() const;
+};
+
+/// Runs `program` on every example in one wave and scores what comes out.
+Evaluation evaluate(const Module& program, std::span<const Example> examples, const Metric& metric,
+                    const Call& call);
+
+}  // namespace theta

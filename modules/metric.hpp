@@ -1,0 +1,20 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "core/example.hpp"
+#include "modules/module.hpp"
+
+namespace theta {
+
+/// Scores a prediction against its example, in [0, 1].
+using Metric = std::function<double(const Example& example, const Prediction& prediction)>;
+
+/// `exact_match`, `contains` or `f1` on the given output field, texts normalised as SQuAD does
+/// (lower case, no punctuation, no articles, single spaces; Rajpurkar et al. 2016).
+/// @throws UserError for another name.
+Metric make_metric(std::string_view name, std::string field);
+
+}  // namespace theta

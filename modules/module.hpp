@@ -1,0 +1,61 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "core/example.hpp"
+#include "core/language_model.hpp"
+#include "core/signature.hpp"
+
+namespace theta {
+
+/// The tunable part of one language-model call in a program: what an optimiser may rewrite.
+struct Predictor {
+  std::string name;  ///< DSPy's attribute path: `predict`, `judge.predict`
+  Signature signature;
+  std::vector<Demo> demos;
+};
+
+/// One predictor's call inside a program's run.
+struct Step {
+  std::size_t predictor = 0;  ///< index into Module::predictors()
+  Record inputs;
+  Record outputs;
+};
+
+/// What a program made of one input.
+struct Prediction {
+  Record fields;
+  std::vector<Step> trace;              ///< every predictor call, in order: raw material of demos
+  std::vector<double> option_logprobs;  ///< of the last scored output, in the order of its options
+};
+
+/// What a run may use. Nothing is global.
+struct Call {
+  LanguageModel& model;
+  std::stop_token stop = {};
+  std::uint64_t rollout = 0;  ///< makes sampled calls distinct; no effect at temperature 0
+  double temperature = -1;    ///< overrides every predictor's own where >= 0
+};
+
+/// A prompt program. It runs on a whole batch at a time, so that each of its steps is one wave.
+class Module {
+ public:
+  virtual ~Module() = default;
+
+  /// Runs every input. @return one Result an input, in order: a service's fault, an answer that
+  /// could not be parsed, or the prediction.   @throws UserError if an input field is missing.
+  virtual std::vector<Result<Prediction>> run(std::span<const Record> inputs,
+                                              const Call& call) const = 0;
+
+  /// The predictors in the order of their calls; pointers live as long as this.
+  virtual std::vector<Predictor*> predictors() = 0;
+  std::vector<const Predictor*> predictors() const;
+
+  virtual std::unique_ptr<Module> clone() const = 0;
+};
+
+}  // namespace theta
