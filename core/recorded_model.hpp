@@ -15,8 +15,11 @@ namespace theta {
 /// A wave is answered from the store where it can be; identical requests of a wave are asked once;
 /// what remains is cut, in its order, into units of the inner model's unit() and each is committed
 /// in one transaction. What a unit holds depends only on the waves before it, never on time or
-/// threads, so a killed run continues to the identical answers. Where unit() is 1, answers are
-/// committed as they come. Service faults are not kept: asking again tries again.
+/// threads, so a killed run continues to the identical answers; waves asked at the same time are
+/// taken one after the other. Where unit() is 1, answers stand alone: the inner model gets all that
+/// remains at once, waves run side by side, and whatever arrived while one group was committed is
+/// the next. Every answer is committed before it is delivered. Service faults are delivered but not
+/// kept: asking again tries again. When a wave is interrupted, what is committed stays.
 class RecordedModel final : public LanguageModel {
  public:
   /// `inner` and `store` outlive this. `progress` may be null.
@@ -34,22 +37,20 @@ class RecordedModel final : public LanguageModel {
   /// Everything asked of this model so far, answered from the store or not. A program that asks the
   /// same twice is counted twice: this is what the program needs, not what the host did.
   Usage asked() const;
+  /// Requests that the store had the answer to.
   std::int64_t store_hits() const;
 
  private:
   LanguageModel& inner_;
   Store& store_;
   Progress* progress_;
-  mutable std::mutex mutex_;
+  std::mutex wave_mutex_;     // held during a wave of a model whose unit() is not 1
+  mutable std::mutex mutex_;  // guards what follows
   Usage asked_;
   std::int64_t hits_ = 0;
 };
 
 /// The canonical JSON of a request: sorted keys, every field, no whitespace.
 std::string canonical(const Request& request);
-/// Hex SHA-256.
-std::string sha256(std::string_view bytes);
-/// Of a file's content, read in pieces. @throws RunError if it cannot be read.
-std::string sha256_file(const std::string& path);
 
 }  // namespace theta

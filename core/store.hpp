@@ -51,12 +51,22 @@ struct UsageRecord {
 /// The record of a run: one SQLite file in WAL mode. Every request, response, score and token count
 /// of a run is here, and the report is computed from it alone. Thread-safe. Tables: meta,
 /// responses, outcomes, personas, trials, usage, timing; `meta.schema` is kSchema.
+///
+/// What a call has written when it returns survives SIGKILL and power loss. Writing what is there
+/// already replaces it in its place, so that a run done again over its store leaves the same
+/// record. Any member may throw RunError: disk full, damaged file.
 class Store {
  public:
   static constexpr int kSchema = 1;
 
-  /// Opens or creates. @throws RunError if it is damaged or of another schema version.
-  explicit Store(const std::filesystem::path& file);
+  enum class Access {
+    kWrite,  ///< creates the file if need be; one live owner
+    kRead    ///< a run that may be going on; every write throws RunError
+  };
+
+  /// @throws RunError if the file is damaged or of another schema version.   @throws UserError for
+  ///   kWrite while another Store owns the file, naming the process; for kRead if there is none.
+  explicit Store(const std::filesystem::path& file, Access access = Access::kWrite);
   ~Store();
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
@@ -70,18 +80,21 @@ class Store {
     Response response;
   };
   std::optional<Response> find(std::string_view key) const;
-  /// Keeps the answers of one unit: all or, if the process dies, none.
+  /// Keeps the answers of one unit: all or, if the process dies, none. An answer that is kept
+  /// already stays.
   void commit(std::string_view identity, const std::vector<Answer>& unit);
 
-  /// Replaces all that is known of this method and model, in one transaction.
+  /// Replaces all that is known of this method and model, in one transaction. Usage of something
+  /// that is no row of the table (a search) comes without outcomes.
   void put_row(const std::string& method, const std::string& model,
                const std::vector<Outcome>& outcomes, const Usage& usage);
-  void put_personas(const std::vector<PersonaRecord>& personas);
-  void put_trial(const TrialRecord& trial);
+  void put_personas(const std::vector<PersonaRecord>& personas);  ///< by method, model and user
+  void put_trial(const TrialRecord& trial);                       ///< by search, number and kind
   /// Adds to the run's host counters, kept over restarts.
   void add_timing(std::string_view what, double amount);
 
-  std::vector<Outcome> outcomes() const;  ///< in the order in which they were put
+  // All in the order in which they were first put; outcomes row by row.
+  std::vector<Outcome> outcomes() const;
   std::vector<PersonaRecord> personas() const;
   std::vector<TrialRecord> trials() const;
   std::vector<UsageRecord> usage() const;

@@ -1,0 +1,64 @@
+#include "core/sha256.hpp"
+
+#include <openssl/evp.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <memory>
+#include <vector>
+
+#include "core/result.hpp"
+
+namespace theta {
+namespace {
+
+class Hasher {
+ public:
+  Hasher() { require(EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1, "SHA-256"); }
+  void add(std::string_view bytes) {
+    require(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1, "SHA-256");
+  }
+  std::string hex() {
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned int size = 0;
+    require(EVP_DigestFinal_ex(context_.get(), digest, &size) == 1, "SHA-256");
+    static constexpr char kDigits[] = "0123456789abcdef";
+    std::string text;
+    text.reserve(2 * size);
+    for (unsigned int i = 0; i < size; ++i) {
+      text += kDigits[digest[i] >> 4];
+      text += kDigits[digest[i] & 15];
+    }
+    return text;
+  }
+
+ private:
+  std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> context_{EVP_MD_CTX_new(), EVP_MD_CTX_free};
+};
+
+}  // namespace
+
+std::string sha256(std::string_view bytes) {
+  Hasher hasher;
+  hasher.add(bytes);
+  return hasher.hex();
+}
+
+std::string sha256_file(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  const auto cannot_read = [&] {
+    return RunError(file.string() + ": cannot be read: " + std::strerror(errno));
+  };
+  if (!in) throw cannot_read();
+  Hasher hasher;
+  std::vector<char> piece(1 << 20);
+  do {
+    in.read(piece.data(), static_cast<std::streamsize>(piece.size()));
+    hasher.add({piece.data(), static_cast<std::size_t>(in.gcount())});
+  } while (in);
+  if (in.bad() || !in.eof()) throw cannot_read();
+  return hasher.hex();
+}
+
+}  // namespace theta

@@ -1,0 +1,489 @@
+#include "core/store.hpp"
+
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <mutex>
+#include <nlohmann/json.hpp>
+
+#include "core/json_text.hpp"
+
+namespace theta {
+namespace {
+
+constexpr int kBusyTimeoutMs = 10'000;
+
+constexpr const char* kTables = R"(
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE responses (
+  key TEXT PRIMARY KEY, identity TEXT NOT NULL, request TEXT NOT NULL, response TEXT NOT NULL,
+  prompt_tokens INTEGER NOT NULL, generated_tokens INTEGER NOT NULL, unit INTEGER NOT NULL);
+CREATE TABLE usage (
+  id INTEGER PRIMARY KEY, method TEXT NOT NULL, model TEXT NOT NULL, calls INTEGER NOT NULL,
+  prompt_tokens INTEGER NOT NULL, generated_tokens INTEGER NOT NULL, UNIQUE (method, model));
+CREATE TABLE outcomes (
+  id INTEGER PRIMARY KEY, method TEXT NOT NULL, model TEXT NOT NULL, item TEXT NOT NULL,
+  user TEXT NOT NULL, variant INTEGER NOT NULL, score REAL NOT NULL, margin REAL NOT NULL,
+  status TEXT NOT NULL, UNIQUE (method, model, item, variant));
+CREATE TABLE personas (
+  id INTEGER PRIMARY KEY, method TEXT NOT NULL, model TEXT NOT NULL, user TEXT NOT NULL,
+  persona TEXT NOT NULL, source TEXT NOT NULL, taste TEXT NOT NULL, matched TEXT NOT NULL,
+  UNIQUE (method, model, user));
+CREATE TABLE trials (
+  id INTEGER PRIMARY KEY, search TEXT NOT NULL, number INTEGER NOT NULL, kind TEXT NOT NULL,
+  candidate TEXT NOT NULL, score REAL NOT NULL, evaluations INTEGER NOT NULL,
+  UNIQUE (search, number, kind));
+CREATE TABLE timing (id INTEGER PRIMARY KEY, what TEXT NOT NULL UNIQUE, amount REAL NOT NULL);
+)";
+
+/// An flock on FILE.lock for as long as this lives. The system drops it when its owner dies,
+/// however it dies; the file stays and names the last owner.
+class Lock {
+ public:
+  Lock(const std::filesystem::path& file, const std::string& directory) {
+    const auto path = file.string() + ".lock";
+    fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (fd_ < 0) throw RunError(path + ": cannot be opened: " + std::strerror(errno));
+    if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
+      const int error = errno;
+      char owner[32] = {};
+      const bool known = ::read(fd_, owner, sizeof owner - 1) > 0;
+      ::close(fd_);
+      if (error != EWOULDBLOCK) {
+        throw RunError(path + ": cannot be locked: " + std::strerror(error));
+      }
+      throw UserError(directory + " is in use by " +
+                      (known ? std::string("process ") + owner : "another process"));
+    }
+    const auto self = std::to_string(::getpid());
+    if (::ftruncate(fd_, 0) != 0 || ::write(fd_, self.data(), self.size()) < 0) {
+      const int error = errno;
+      ::close(fd_);
+      throw RunError(path + ": cannot be written: " + std::strerror(error));
+    }
+  }
+  ~Lock() { ::close(fd_); }
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+
+ private:
+  int fd_ = -1;
+};
+
+struct Database {
+  Database(const std::filesystem::path& path, bool write) : file(path.string()) {
+    const int flags = write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
+    sqlite3* opened = nullptr;
+    const int code = sqlite3_open_v2(file.c_str(), &opened, flags | SQLITE_OPEN_NOMUTEX, nullptr);
+    handle.reset(opened);
+    check(code);
+    check(sqlite3_busy_timeout(opened, kBusyTimeoutMs));
+  }
+
+  void check(int code) const {
+    if (code == SQLITE_OK || code == SQLITE_ROW || code == SQLITE_DONE) return;
+    const std::string what = sqlite3_errmsg(handle.get());
+    switch (code & 0xff) {
+      case SQLITE_CORRUPT:
+      case SQLITE_NOTADB:
+        damaged(what);
+      case SQLITE_FULL:
+        throw RunError(file +
+                       ": the disk is full: free some space and give the same command again");
+      default:
+        throw RunError(file + ": " + what);
+    }
+  }
+  [[noreturn]] void damaged(const std::string& what) const {
+    throw RunError(file + " is damaged (" + what +
+                   "): put a copy of it back, or remove it to run anew");
+  }
+  void run(const char* sql) const {
+    check(sqlite3_exec(handle.get(), sql, nullptr, nullptr, nullptr));
+  }
+
+  std::string file;
+  std::unique_ptr<sqlite3, int (*)(sqlite3*)> handle{nullptr, sqlite3_close};
+};
+
+/// A prepared statement. `use()` binds the parameters in their order and begins a new execution.
+class Statement {
+ public:
+  Statement(const Database& database, const char* sql) : database_(database) {
+    sqlite3_stmt* prepared = nullptr;
+    database_.check(sqlite3_prepare_v3(database_.handle.get(), sql, -1, SQLITE_PREPARE_PERSISTENT,
+                                       &prepared, nullptr));
+    handle_.reset(prepared);
+  }
+
+  /// One execution; its end frees the statement and the lock that it holds on the file.
+  class Execution {
+   public:
+    explicit Execution(Statement& statement) : statement_(statement) {}
+    ~Execution() { sqlite3_reset(statement_.handle_.get()); }
+    Execution(const Execution&) = delete;
+    Execution& operator=(const Execution&) = delete;
+
+    /// Goes to the next row. @return false if there is none.
+    bool next() {
+      const int code = sqlite3_step(statement_.handle_.get());
+      statement_.database_.check(code);
+      return code == SQLITE_ROW;
+    }
+    std::string text(int column) const {
+      const auto* bytes = sqlite3_column_text(statement_.handle_.get(), column);
+      const auto size = sqlite3_column_bytes(statement_.handle_.get(), column);
+      return {reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size)};
+    }
+    std::int64_t integer(int column) const {
+      return sqlite3_column_int64(statement_.handle_.get(), column);
+    }
+    double real(int column) const {
+      return sqlite3_column_double(statement_.handle_.get(), column);
+    }
+
+   private:
+    Statement& statement_;
+  };
+
+  template <typename... Parameters>
+  [[nodiscard]] Execution use(const Parameters&... parameters) {
+    int index = 0;
+    (bind(++index, parameters), ...);
+    return Execution(*this);
+  }
+  /// Executes a statement that has no rows.
+  template <typename... Parameters>
+  void run(const Parameters&... parameters) {
+    use(parameters...).next();
+  }
+
+ private:
+  void bind(int index, std::string_view text) {
+    database_.check(sqlite3_bind_text64(handle_.get(), index, text.empty() ? "" : text.data(),
+                                        text.size(), SQLITE_TRANSIENT, SQLITE_UTF8));
+  }
+  void bind(int index, std::int64_t value) {
+    database_.check(sqlite3_bind_int64(handle_.get(), index, value));
+  }
+  void bind(int index, int value) { bind(index, std::int64_t{value}); }
+  void bind(int index, double value) {
+    require(!std::isnan(value), "no number of the store is NaN");
+    database_.check(sqlite3_bind_double(handle_.get(), index, value));
+  }
+
+  const Database& database_;
+  std::unique_ptr<sqlite3_stmt, int (*)(sqlite3_stmt*)> handle_{nullptr, sqlite3_finalize};
+};
+
+/// Rolled back unless it was committed.
+class Transaction {
+ public:
+  explicit Transaction(const Database& database) : database_(database) {
+    database_.run("BEGIN IMMEDIATE");
+  }
+  ~Transaction() {
+    if (!committed_) sqlite3_exec(database_.handle.get(), "ROLLBACK", nullptr, nullptr, nullptr);
+  }
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+
+  void commit() {
+    database_.run("COMMIT");
+    committed_ = true;
+  }
+
+ private:
+  const Database& database_;
+  bool committed_ = false;
+};
+
+std::string parent_of(const std::filesystem::path& file) {
+  return file.has_parent_path() ? file.parent_path().string() : ".";
+}
+
+Database open_database(const std::filesystem::path& file, Store::Access access) {
+  const bool write = access == Store::Access::kWrite;
+  if (!write && !std::filesystem::exists(file)) {
+    throw UserError(parent_of(file) + " holds no run: there is no " + file.filename().string());
+  }
+  Database database(file, write);
+  const auto number = [&](const char* sql) {
+    Statement statement(database, sql);
+    auto row = statement.use();
+    require(row.next(), "a count has a row");
+    return row.text(0);
+  };
+  if (write) {
+    // FULL: what was paid for survives power loss. Commits are few enough for its fsync.
+    database.run("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+  }
+  const auto state = number("PRAGMA quick_check(1)");
+  if (state != "ok") database.damaged(state);
+  if (write && number("SELECT count(*) FROM sqlite_schema") == "0") {
+    Transaction transaction(database);
+    database.run(kTables);
+    Statement(database, "INSERT INTO meta VALUES ('schema', ?)").run(Store::kSchema);
+    transaction.commit();
+  }
+  if (number("SELECT count(*) FROM sqlite_schema WHERE name = 'meta'") == "0") {
+    throw RunError(database.file + " is not the record of a run: choose another --out");
+  }
+  const auto schema = number("SELECT ifnull(max(value), 'none') FROM meta WHERE key = 'schema'");
+  if (schema != std::to_string(Store::kSchema)) {
+    throw RunError(database.file + " has schema " + schema + ", this program reads schema " +
+                   std::to_string(Store::kSchema) +
+                   ": use the version that wrote it, or another --out");
+  }
+  return database;
+}
+
+std::string to_json(const Response& response) {
+  auto logprobs = nlohmann::json::array();
+  for (const double value : response.option_logprobs) {
+    require(!std::isnan(value) && value < std::numeric_limits<double>::infinity(),
+            "a log-probability is a number below infinity");
+    if (std::isinf(value)) {
+      logprobs.push_back(nullptr);  // JSON has no -infinity
+    } else {
+      logprobs.push_back(value);
+    }
+  }
+  return nlohmann::json{{"text", json_text(response.text)},
+                        {"option_logprobs", std::move(logprobs)},
+                        {"truncated", response.truncated}}
+      .dump();
+}
+
+Response from_json(const std::string& text) {
+  const auto json = nlohmann::json::parse(text);
+  Response response;
+  response.text = text_of(json.at("text"));
+  for (const auto& value : json.at("option_logprobs")) {
+    response.option_logprobs.push_back(value.is_null() ? -std::numeric_limits<double>::infinity()
+                                                       : value.get<double>());
+  }
+  response.truncated = json.at("truncated");
+  return response;
+}
+
+std::string_view name_of(Outcome::Status status) {
+  switch (status) {
+    case Outcome::Status::kScored:
+      return "scored";
+    case Outcome::Status::kUnparsable:
+      return "unparsable";
+    case Outcome::Status::kFailed:
+      return "failed";
+  }
+  throw std::logic_error("unknown status");
+}
+
+Outcome::Status status_of(std::string_view name) {
+  for (const auto status :
+       {Outcome::Status::kScored, Outcome::Status::kUnparsable, Outcome::Status::kFailed}) {
+    if (name_of(status) == name) return status;
+  }
+  throw RunError("the store holds an outcome of unknown status " + std::string(name));
+}
+
+}  // namespace
+
+struct Store::Impl {
+  Impl(const std::filesystem::path& file, Access access)
+      : lock(access == Access::kWrite ? std::make_unique<Lock>(file, parent_of(file)) : nullptr),
+        database(open_database(file, access)) {
+    auto last = Statement(database, "SELECT unit FROM responses ORDER BY rowid DESC LIMIT 1");
+    auto row = last.use();
+    if (row.next()) unit = row.integer(0);
+  }
+
+  const std::unique_ptr<Lock> lock;
+  const Database database;
+  std::mutex mutex;       // guards all below
+  std::int64_t unit = 0;  // the number of the last committed unit
+
+  Statement get_meta{database, "SELECT value FROM meta WHERE key = ?"};
+  Statement put_meta{database,
+                     "INSERT INTO meta VALUES (?1, ?2)"
+                     " ON CONFLICT DO UPDATE SET value = excluded.value"};
+  Statement get_response{
+      database, "SELECT response, prompt_tokens, generated_tokens FROM responses WHERE key = ?"};
+  Statement put_response{database, "INSERT OR IGNORE INTO responses VALUES (?, ?, ?, ?, ?, ?, ?)"};
+  Statement clear_outcomes{database, "DELETE FROM outcomes WHERE method = ? AND model = ?"};
+  Statement put_outcome{
+      database,
+      "INSERT INTO outcomes (method, model, item, user, variant, score, margin, status)"
+      " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"};
+  Statement put_usage{
+      database,
+      "INSERT INTO usage (method, model, calls, prompt_tokens, generated_tokens)"
+      " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET calls = excluded.calls,"
+      " prompt_tokens = excluded.prompt_tokens, generated_tokens = excluded.generated_tokens"};
+  Statement put_persona{
+      database,
+      "INSERT INTO personas (method, model, user, persona, source, taste, matched)"
+      " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET persona = excluded.persona,"
+      " source = excluded.source, taste = excluded.taste, matched = excluded.matched"};
+  Statement put_trial{
+      database,
+      "INSERT INTO trials (search, number, kind, candidate, score, evaluations)"
+      " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET candidate = excluded.candidate,"
+      " score = excluded.score, evaluations = excluded.evaluations"};
+  Statement add_timing{database,
+                       "INSERT INTO timing (what, amount) VALUES (?, ?)"
+                       " ON CONFLICT DO UPDATE SET amount = amount + excluded.amount"};
+  Statement all_outcomes{
+      database,
+      "SELECT method, model, item, user, variant, score, margin, status"
+      " FROM outcomes JOIN usage USING (method, model) ORDER BY usage.id, outcomes.id"};
+  Statement all_personas{database,
+                         "SELECT method, model, user, persona, source, taste, matched"
+                         " FROM personas ORDER BY id"};
+  Statement all_trials{database,
+                       "SELECT search, number, kind, candidate, score, evaluations"
+                       " FROM trials ORDER BY id"};
+  Statement all_usage{database,
+                      "SELECT method, model, calls, prompt_tokens, generated_tokens"
+                      " FROM usage ORDER BY id"};
+  Statement all_timing{database, "SELECT what, amount FROM timing ORDER BY id"};
+};
+
+Store::Store(const std::filesystem::path& file, Access access)
+    : impl_(std::make_unique<Impl>(file, access)) {}
+
+Store::~Store() = default;
+
+std::optional<std::string> Store::meta(std::string_view key) const {
+  const std::lock_guard guard(impl_->mutex);
+  auto row = impl_->get_meta.use(key);
+  if (!row.next()) return std::nullopt;
+  return row.text(0);
+}
+
+void Store::set_meta(std::string_view key, std::string_view value) {
+  const std::lock_guard guard(impl_->mutex);
+  impl_->put_meta.run(key, value);
+}
+
+std::optional<Response> Store::find(std::string_view key) const {
+  std::string json;
+  Response response;
+  {
+    const std::lock_guard guard(impl_->mutex);
+    auto row = impl_->get_response.use(key);
+    if (!row.next()) return std::nullopt;
+    json = row.text(0);
+    response.prompt_tokens = row.integer(1);
+    response.generated_tokens = row.integer(2);
+  }
+  auto parsed = from_json(json);
+  parsed.prompt_tokens = response.prompt_tokens;
+  parsed.generated_tokens = response.generated_tokens;
+  return parsed;
+}
+
+void Store::commit(std::string_view identity, const std::vector<Answer>& unit) {
+  std::vector<std::string> responses;
+  responses.reserve(unit.size());
+  for (const auto& answer : unit) responses.push_back(to_json(answer.response));
+  const std::lock_guard guard(impl_->mutex);
+  Transaction transaction(impl_->database);
+  for (std::size_t i = 0; i < unit.size(); ++i) {
+    impl_->put_response.run(unit[i].key, identity, unit[i].request, responses[i],
+                            unit[i].response.prompt_tokens, unit[i].response.generated_tokens,
+                            impl_->unit + 1);
+  }
+  transaction.commit();
+  ++impl_->unit;
+}
+
+void Store::put_row(const std::string& method, const std::string& model,
+                    const std::vector<Outcome>& outcomes, const Usage& usage) {
+  const std::lock_guard guard(impl_->mutex);
+  Transaction transaction(impl_->database);
+  impl_->put_usage.run(method, model, usage.calls, usage.prompt_tokens, usage.generated_tokens);
+  impl_->clear_outcomes.run(method, model);
+  for (const auto& outcome : outcomes) {
+    require(outcome.method == method && outcome.model == model, "a row's outcomes are its own");
+    require(outcome.score >= 0 && outcome.score <= 1, "a score is in [0, 1]");
+    impl_->put_outcome.run(method, model, outcome.item, outcome.group, outcome.variant,
+                           outcome.score, outcome.margin, name_of(outcome.status));
+  }
+  transaction.commit();
+}
+
+void Store::put_personas(const std::vector<PersonaRecord>& personas) {
+  const std::lock_guard guard(impl_->mutex);
+  Transaction transaction(impl_->database);
+  for (const auto& p : personas) {
+    impl_->put_persona.run(p.method, p.model, p.user, p.persona, p.source, p.taste, p.matched);
+  }
+  transaction.commit();
+}
+
+void Store::put_trial(const TrialRecord& trial) {
+  const std::lock_guard guard(impl_->mutex);
+  impl_->put_trial.run(trial.search, trial.number, trial.kind, trial.candidate, trial.score,
+                       trial.evaluations);
+}
+
+void Store::add_timing(std::string_view what, double amount) {
+  const std::lock_guard guard(impl_->mutex);
+  impl_->add_timing.run(what, amount);
+}
+
+std::vector<Outcome> Store::outcomes() const {
+  const std::lock_guard guard(impl_->mutex);
+  std::vector<Outcome> all;
+  for (auto row = impl_->all_outcomes.use(); row.next();) {
+    all.push_back({row.text(0), row.text(1), row.text(2), row.text(3),
+                   static_cast<int>(row.integer(4)), row.real(5), row.real(6),
+                   status_of(row.text(7))});
+  }
+  return all;
+}
+
+std::vector<PersonaRecord> Store::personas() const {
+  const std::lock_guard guard(impl_->mutex);
+  std::vector<PersonaRecord> all;
+  for (auto row = impl_->all_personas.use(); row.next();) {
+    all.push_back({row.text(0), row.text(1), row.text(2), row.text(3), row.text(4), row.text(5),
+                   row.text(6)});
+  }
+  return all;
+}
+
+std::vector<TrialRecord> Store::trials() const {
+  const std::lock_guard guard(impl_->mutex);
+  std::vector<TrialRecord> all;
+  for (auto row = impl_->all_trials.use(); row.next();) {
+    all.push_back({row.text(0), static_cast<int>(row.integer(1)), row.text(2), row.text(3),
+                   row.real(4), row.integer(5)});
+  }
+  return all;
+}
+
+std::vector<UsageRecord> Store::usage() const {
+  const std::lock_guard guard(impl_->mutex);
+  std::vector<UsageRecord> all;
+  for (auto row = impl_->all_usage.use(); row.next();) {
+    all.push_back({row.text(0), row.text(1), {row.integer(2), row.integer(3), row.integer(4)}});
+  }
+  return all;
+}
+
+std::vector<std::pair<std::string, double>> Store::timing() const {
+  const std::lock_guard guard(impl_->mutex);
+  std::vector<std::pair<std::string, double>> all;
+  for (auto row = impl_->all_timing.use(); row.next();) all.emplace_back(row.text(0), row.real(1));
+  return all;
+}
+
+}  // namespace theta
