@@ -85,8 +85,4 @@ class Config {
   std::shared_ptr<Node> node_;
 };
 
-/// The candidate with the smallest edit distance to `word`, if it is near enough to be a slip.
-std::optional<std::string> nearest(std::string_view word,
-                                   const std::vector<std::string>& candidates);
-
 }  // namespace theta

@@ -20,8 +20,13 @@ struct Type {
   /// The texts an answer can take where they are few: a Literal's values, `True`/`False`; else
   /// empty.
   std::vector<std::string> options() const;
-  /// Casts an answer by DSPy's rules: trimmed; a Literal exact, else unquoted and unwrapped.
+  /// Casts an answer by DSPy's rules (dspy 3.4.1, adapters/utils.py parse_value): a str verbatim; a
+  /// Literal exactly, else trimmed, unwrapped and unquoted; a list in JSON's or Python's spelling.
+  /// Stricter than DSPy for numbers: no NaN, no infinity, no hexadecimal.
   Result<Value> cast(std::string_view text) const;
+  /// A value as it stands in a prompt: to_text(), but a list in a field that is not str is JSON
+  /// (format_field_value of the same file).
+  std::string text(const Value& value) const;
   bool operator==(const Type&) const = default;
 };
 
@@ -34,7 +39,8 @@ struct Field {
 };
 
 /// What a program asks: an instruction, input fields and output fields. A value type; every edit
-/// returns a new one. dspy 3.4.1, signatures/signature.py.
+/// returns a new one. Names are unique over inputs and outputs. dspy 3.4.1,
+/// signatures/signature.py.
 struct Signature {
   std::string instructions;
   std::vector<Field> inputs;
@@ -46,7 +52,9 @@ struct Signature {
   /// @throws UserError `column N: message` at the first character that cannot be read.
   static Signature parse(std::string_view text, std::string instructions = "");
 
+  /// Indentation common to all lines but the first is dropped, as DSPy does; empty: the default.
   Signature with_instructions(std::string text) const;
+  /// @throws UserError if there is a field of that name.
   Signature prepend_output(Field field) const;
   Signature append_input(Field field) const;
   /// Sets the description of a field of that name. @throws UserError if there is none.

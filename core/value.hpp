@@ -12,8 +12,9 @@ namespace theta {
 /// What a field can hold: DSPy's str, int, float, bool and list[str]. A Literal is a string.
 using Value = std::variant<std::string, std::int64_t, double, bool, std::vector<std::string>>;
 
-/// The text form that DSPy puts into a prompt: `True`, `3`, `0.5`, the string itself; a list as
-/// numbered `[1] «x»` lines (dspy 3.4.1, adapters/utils.py format_field_value).
+/// The text form that DSPy puts into a prompt for a field of type str: `True`, `3`, `0.5`, `1e-07`,
+/// the string itself; a list as numbered `[1] «x»` lines, one item without the number, none as
+/// `N/A` (dspy 3.4.1, adapters/utils.py format_field_value). See Type::text() for other fields.
 std::string to_text(const Value& value);
 
 /// Field values by name, in the order in which they were set. Small: looked up linearly.
