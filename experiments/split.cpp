@@ -8,7 +8,6 @@
 #include <unordered_set>
 #include <utility>
 
-#include "core/result.hpp"
 #include "core/rng.hpp"
 
 namespace theta {
@@ -37,13 +36,6 @@ std::vector<Split> draw_split(std::size_t n, const SplitSizes& sizes, std::uint6
                                                             : Split::kTest;
   }
   return splits;
-}
-
-std::vector<Example>& split_of(Dataset& data, Split split) {
-  require(split != Split::kUnused, "an unused row has no split");
-  return split == Split::kTrain        ? data.train
-         : split == Split::kValidation ? data.validation
-                                       : data.test;
 }
 
 void check_disjoint(const Dataset& data) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/example.hpp"
+#include "core/result.hpp"
 
 namespace theta {
 
@@ -24,8 +25,14 @@ struct SplitSizes {
 std::vector<Split> draw_split(std::size_t n, const SplitSizes& sizes, std::uint64_t seed,
                               const std::string& what);
 
-/// The rows of one split. Not for kUnused.
-std::vector<Example>& split_of(Dataset& data, Split split);
+/// The part of a Dataset or of Users that a split names. Not for kUnused.
+template <typename Parts>
+auto& split_of(Parts& parts, Split split) {
+  require(split != Split::kUnused, "what is unused is in no split");
+  return split == Split::kTrain        ? parts.train
+         : split == Split::kValidation ? parts.validation
+                                       : parts.test;
+}
 
 /// @throws UserError naming the first id that stands twice, within a split or across splits.
 void check_disjoint(const Dataset& data);
