@@ -35,12 +35,16 @@ class Adapter {
   virtual std::string answer_prefix(const Signature& signature, const Record& outputs_before,
                                     std::size_t field) const = 0;
 
-  /// GBNF of an answer from the first output to the end of the last: every string it admits parses,
-  /// and nothing behind the last field is generated.
-  virtual std::string grammar(const Signature& signature) const = 0;
+  /// The options of output `field` (Type::options()) as they are written behind answer_prefix.
+  virtual std::vector<std::string> options(const Signature& signature, std::size_t field) const = 0;
 
-  /// Text that ends an answer, for models that run without a grammar.
-  virtual std::vector<std::string> stop(const Signature& signature) const = 0;
+  /// GBNF of an answer from behind answer_prefix of the first output to the end of output `count` -
+  /// 1: every string it admits parses as the first `count` outputs.
+  virtual std::string grammar(const Signature& signature, std::size_t count) const = 0;
+
+  /// Texts that end an answer of which only the first `count` outputs are wanted, for models that
+  /// run without a grammar.
+  virtual std::vector<std::string> stop(const Signature& signature, std::size_t count) const = 0;
 };
 
 /// DSPy's ChatAdapter to the byte: `[[ ## field ## ]]` sections. dspy 3.4.1,

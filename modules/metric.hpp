@@ -14,6 +14,7 @@ using Metric = std::function<double(const Example& example, const Prediction& pr
 
 /// `exact_match`, `contains` or `f1` on the given output field, texts normalised as SQuAD does
 /// (lower case, no punctuation, no articles, single spaces; Rajpurkar et al. 2016).
+/// Where the example holds a list, its best match counts. Only ASCII letters are lowered.
 /// @throws UserError for another name.
 Metric make_metric(std::string_view name, std::string field);
 

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "modules/adapter.hpp"
 #include "modules/module.hpp"
@@ -23,10 +25,15 @@ struct PredictOptions {
   double temperature = 0;
 };
 
-/// One signature, one call. ChainOfThought is Predict on chain_of_thought(signature).
+/// One signature, one wave: a request an input, in order. With kScore and more than one output, a
+/// first wave writes the outputs before the last, and a second scores the last behind them. With
+/// `calibrate` each wave ends with one more request, the content-free one; option_logprobs are then
+/// differences of log-probabilities normalised over the options. ChainOfThought is Predict on
+/// chain_of_thought(signature).
 class Predict final : public Module {
  public:
-  /// @throws UserError if kScore is asked for an output without options.
+  /// @throws UserError if kScore is asked for an output without options, or `calibrate` without
+  ///   kScore.
   Predict(Signature signature, std::shared_ptr<const Adapter> adapter, PredictOptions options = {},
           std::string name = "predict");
 
@@ -40,6 +47,15 @@ class Predict final : public Module {
   std::vector<Message> messages(const Record& inputs) const;
 
  private:
+  using Messages = std::vector<Message>;
+  /// Asks for the first `count` outputs of every prompt in one wave.
+  std::vector<Result<Record>> generate(std::span<const Messages> prompts, std::size_t count,
+                                       const Call& call) const;
+  /// Log-probabilities of the last output's options behind the outputs before it, in one wave.
+  std::vector<Result<std::vector<double>>> score(std::span<const Messages> prompts,
+                                                 std::span<const Result<Record>> before,
+                                                 const Call& call) const;
+
   Predictor predictor_;
   std::shared_ptr<const Adapter> adapter_;
   PredictOptions options_;

@@ -1,0 +1,156 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+
+#include "modules/dspy_adapter.hpp"
+#include "modules/gbnf.hpp"
+#include "modules/text.hpp"
+
+namespace theta {
+namespace {
+
+constexpr std::string_view kCompleted = "[[ ## completed ## ]]";
+
+bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
+
+/// The name in a line `[[ ## name ## ]] rest`, and `rest`; an empty name for any other line.
+std::pair<std::string_view, std::string_view> read_header(std::string_view line) {
+  constexpr std::string_view kOpen = "[[ ## ", kClose = " ## ]]";
+  line = strip(line);
+  const std::size_t close = line.find(kClose);
+  if (!line.starts_with(kOpen) || close == std::string_view::npos || close < kOpen.size()) {
+    return {};
+  }
+  const std::string_view name = line.substr(kOpen.size(), close - kOpen.size());
+  if (!std::ranges::all_of(name, is_word)) return {};
+  return {name, strip(line.substr(close + kClose.size()))};
+}
+
+/// The sections of an answer, the first of each name.
+Record read_sections(std::string_view answer) {
+  Record sections;
+  std::string name, content;
+  const auto close = [&] {
+    if (!name.empty() && sections.find(name) == nullptr) {
+      sections.set(name, std::string(strip(content)));
+    }
+  };
+  for (const std::string_view line : split_lines(answer)) {
+    if (const auto [opened, rest] = read_header(line); !opened.empty()) {
+      close();
+      name = opened;
+      content = rest;
+    } else {
+      content.append("\n").append(line);
+    }
+  }
+  close();
+  return sections;
+}
+
+class ChatAdapter final : public DspyAdapter {
+ public:
+  std::string name() const override { return "chat"; }
+
+  Result<Record> parse(const Signature& signature, std::string_view text) const override {
+    const Record sections = read_sections(text);
+    Record out;
+    for (const Field& field : signature.outputs) {
+      const Value* content = sections.find(field.name);
+      Result<Value> value = content == nullptr
+                                ? Result<Value>(Error{Fault::kPrompt, "the answer has no section"})
+                                : field.type.cast(std::get<std::string>(*content));
+      if (!value) {
+        // DSPy asks a second time, for JSON, where we only look whether it is JSON already.
+        if (Result<Record> json = make_json_adapter()->parse(signature, text)) return json;
+        return Error{Fault::kPrompt, fmt::format("{}: {}", field.name, value.error().message)};
+      }
+      out.set(field.name, *std::move(value));
+    }
+    return out;
+  }
+
+  std::string answer_prefix(const Signature& signature, const Record& outputs_before,
+                            std::size_t field) const override {
+    std::string out;
+    for (std::size_t i = 0; i < field; ++i) {
+      const Field& before = signature.outputs[i];
+      out += header(before) + "\n" + shown(before, outputs_before.at(before.name)) + "\n\n";
+    }
+    return out + header(signature.outputs.at(field)) + "\n";
+  }
+
+  std::vector<std::string> options(const Signature& signature, std::size_t field) const override {
+    return tell_apart(signature.outputs.at(field).type.options(), "\n");
+  }
+
+  std::string grammar(const Signature& signature, std::size_t count) const override {
+    std::string root = "root ::=";
+    for (std::size_t i = 0; i < count; ++i) {
+      const Field& field = signature.outputs.at(i);
+      if (i > 0) root += " " + gbnf::literal("\n\n" + header(field) + "\n");
+      root += " " + gbnf::value(field.type);
+    }
+    if (signature.outputs[count - 1].type.kind == Type::Kind::kStr) {
+      // A model ends a free text by going on to the next section; kept from it, it would ramble.
+      root += " ( " + gbnf::literal("\n\n" + next_header(signature, count)) + " )?";
+    }
+    // `text` is what does not hold `[[ ##`: one rule for each character of it seen so far.
+    return root + R"(
+text ::= [^\[ \t\r\n] text0 | "[" text1
+text0 ::= ( [^\[] text0 | "[" text1 )?
+text1 ::= ( [^\[] text0 | "[" text2 )?
+text2 ::= ( [^\[ ] text0 | "[" text2 | " " text3 )?
+text3 ::= ( [^\[#] text0 | "[" text1 | "#" text4 )?
+text4 ::= ( [^\[#] text0 | "[" text1 )?
+)" + std::string(gbnf::kList) +
+           std::string(gbnf::kChars);
+  }
+
+  std::vector<std::string> stop(const Signature& signature, std::size_t count) const override {
+    return {next_header(signature, count)};
+  }
+
+ protected:
+  std::string structure(const Signature& signature) const override {
+    return fmt::format(
+        "All interactions will be structured in the following way, with the appropriate values "
+        "filled in.\n\n{}\n\n{}\n\n{}",
+        sections(signature.inputs, false), sections(signature.outputs, true), kCompleted);
+  }
+
+  std::string reminder(const Signature& signature) const override {
+    std::vector<std::string> fields;
+    for (const Field& field : signature.outputs) {
+      fields.push_back("`" + header(field) + "`" + requirement(field));
+    }
+    return fmt::format(
+        "Respond with the corresponding output fields, starting with the field {}, and then ending "
+        "with the marker for `{}`.",
+        join(fields, ", then "), kCompleted);
+  }
+
+  std::string answer(const Signature& signature, const Record& outputs,
+                     std::string_view missing) const override {
+    std::vector<std::string> parts;
+    for (const Field& field : signature.outputs) {
+      const Value* value = outputs.find(field.name);
+      parts.push_back(header(field) + "\n" +
+                      (value != nullptr ? shown(field, *value) : std::string(missing)));
+    }
+    return fmt::format("{}\n\n{}\n", strip(join(parts, "\n\n")), kCompleted);
+  }
+
+ private:
+  static std::string next_header(const Signature& signature, std::size_t count) {
+    return count < signature.outputs.size() ? header(signature.outputs[count])
+                                            : std::string(kCompleted);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Adapter> make_chat_adapter() { return std::make_unique<ChatAdapter>(); }
+
+}  // namespace theta

@@ -1,0 +1,120 @@
+#include "modules/dspy_adapter.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "modules/text.hpp"
+
+namespace theta {
+namespace {
+
+std::string description_list(const std::vector<Field>& fields) {
+  std::string out;
+  for (std::size_t i = 0; i < fields.size(); ++i) {
+    const Field& field = fields[i];
+    const bool is_default = field.description == "${" + field.name + "}";
+    out += fmt::format("{}. `{}` ({}): {}\n", i + 1, field.name, field.type.name(),
+                       is_default ? "" : field.description);
+  }
+  return std::string(strip(out));
+}
+
+std::string task(const Signature& signature) {
+  std::string out = "In adhering to this structure, your objective is: ";
+  for (const std::string_view line : split_lines(signature.instructions)) {
+    out += "\n";
+    // As textwrap.dedent: a line of blanks is an empty line.
+    const bool blank = line.find_first_not_of(" \t") == std::string_view::npos;
+    out.append("        ").append(blank ? "" : line);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string DspyAdapter::placeholder(const Field& field, bool output) {
+  std::string note;
+  switch (field.type.kind) {
+    case Type::Kind::kStr:
+      break;
+    case Type::Kind::kBool:
+      note = "must be True or False";
+      break;
+    case Type::Kind::kInt:
+    case Type::Kind::kFloat:
+      note = "must be a single " + field.type.name() + " value";
+      break;
+    case Type::Kind::kLiteral:
+      note = "must exactly match (no extra characters) one of: " + join(field.type.literals, "; ");
+      break;
+    case Type::Kind::kList:
+      note = R"(must adhere to the JSON schema: {"type": "array", "items": {"type": "string"}})";
+      break;
+  }
+  std::string out = "{" + field.name + "}";
+  if (output && !note.empty()) out += "        # note: the value you produce " + note;
+  return out;
+}
+
+std::string DspyAdapter::sections(const std::vector<Field>& fields, bool outputs) {
+  std::vector<std::string> parts;
+  for (const Field& field : fields) {
+    parts.push_back(header(field) + "\n" + placeholder(field, outputs));
+  }
+  return join(parts, "\n\n");
+}
+
+std::string DspyAdapter::shown(const Field& field, const Value& value) {
+  return replace_all(field.type.text(value), "[[ ##", "[ [ ##");
+}
+
+std::string DspyAdapter::requirement(const Field& field) {
+  if (field.type.kind == Type::Kind::kStr) return "";
+  return " (must be formatted as a valid Python " + field.type.name() + ")";
+}
+
+std::vector<Message> DspyAdapter::format(const Signature& signature, std::span<const Demo> demos,
+                                         const Record& inputs) const {
+  for (const Field& field : signature.inputs) inputs.at(field.name);
+
+  const auto user = [&](const Record& record, const std::string& before, const std::string& after) {
+    std::vector<std::string> parts = {before};
+    for (const Field& field : signature.inputs) {
+      const Value* value = record.find(field.name);
+      if (value != nullptr) parts.push_back(header(field) + "\n" + shown(field, *value));
+    }
+    parts.push_back(after);
+    return std::string(strip(join(parts, "\n\n")));
+  };
+  const auto has = [](const Demo& demo) {
+    return [&demo](const Field& field) { return demo.fields.find(field.name) != nullptr; };
+  };
+
+  std::vector<Message> messages = {
+      {"system",
+       fmt::format("Your input fields are:\n{}\nYour output fields are:\n{}\n{}\n{}",
+                   description_list(signature.inputs), description_list(signature.outputs),
+                   structure(signature), task(signature))}};
+  std::vector<Message> complete;
+  for (const Demo& demo : demos) {
+    if (std::ranges::all_of(signature.inputs, has(demo)) &&
+        std::ranges::all_of(signature.outputs, has(demo))) {
+      complete.push_back({"user", user(demo.fields, "", "")});
+      complete.push_back({"assistant", answer(signature, demo.fields, "")});
+    } else if (std::ranges::any_of(signature.inputs, has(demo)) &&
+               std::ranges::any_of(signature.outputs, has(demo))) {
+      messages.push_back({"user", user(demo.fields,
+                                       "This is an example of the task, though some input or "
+                                       "output fields are not supplied.",
+                                       "")});
+      messages.push_back({"assistant", answer(signature, demo.fields,
+                                              "Not supplied for this particular example. ")});
+    }
+  }
+  messages.insert(messages.end(), complete.begin(), complete.end());
+  messages.push_back({"user", user(inputs, "", reminder(signature))});
+  return messages;
+}
+
+}  // namespace theta

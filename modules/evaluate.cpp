@@ -1,0 +1,45 @@
+#include "modules/evaluate.hpp"
+
+#include <numeric>
+
+namespace theta {
+
+double Evaluation::mean() const {
+  if (scores.empty()) throw RunError("there is no mean: nothing was evaluated");
+  if (n_failed == scores.size()) {
+    throw RunError("there is no mean: all " + std::to_string(n_failed) +
+                   " examples failed, the first with: " + predictions.front().error().message);
+  }
+  // A failed example's score is 0 and stays out of the count.
+  return std::accumulate(scores.begin(), scores.end(), 0.0) /
+         static_cast<double>(scores.size() - n_failed);
+}
+
+Evaluation evaluate(const Module& program, std::span<const Example> examples, const Metric& metric,
+                    const Call& call) {
+  std::vector<Record> inputs;
+  for (const Example& example : examples) inputs.push_back(example.fields);
+  Evaluation out;
+  out.predictions = program.run(inputs, call);
+  require(out.predictions.size() == examples.size(), "a program answers every input");
+  for (std::size_t i = 0; i < examples.size(); ++i) {
+    const Result<Prediction>& prediction = out.predictions[i];
+    double score = 0;
+    auto status = Outcome::Status::kScored;
+    if (prediction) {
+      score = metric(examples[i], *prediction);
+      require(score >= 0 && score <= 1, "a metric is in [0, 1]");
+    } else if (prediction.error().fault == Fault::kPrompt) {
+      status = Outcome::Status::kUnparsable;
+      ++out.n_unparsable;
+    } else {
+      status = Outcome::Status::kFailed;
+      ++out.n_failed;
+    }
+    out.scores.push_back(score);
+    out.status.push_back(status);
+  }
+  return out;
+}
+
+}  // namespace theta

@@ -1,0 +1,69 @@
+#include "modules/metric.hpp"
+
+#include <algorithm>
+#include <map>
+#include <sstream>
+
+#include "modules/text.hpp"
+
+namespace theta {
+namespace {
+
+using Words = std::vector<std::string>;
+
+/// The words of a text that SQuAD's evaluation compares.
+Words normalised(std::string_view text) {
+  constexpr std::string_view kPunctuation = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
+  std::string kept;
+  for (const char c : text) {
+    if (kPunctuation.find(c) != std::string_view::npos) continue;
+    kept += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  }
+  Words words;
+  std::istringstream in(kept);
+  for (std::string word; in >> word;) {
+    if (word != "a" && word != "an" && word != "the") words.push_back(std::move(word));
+  }
+  return words;
+}
+
+double exact_match(const Words& answer, const Words& truth) { return answer == truth ? 1 : 0; }
+
+double contains(const Words& answer, const Words& truth) {
+  if (truth.empty()) return exact_match(answer, truth);
+  return std::ranges::search(answer, truth).empty() ? 0 : 1;
+}
+
+/// Harmonic mean of the precision and recall of the words, each counted as often as it occurs.
+double f1(const Words& answer, const Words& truth) {
+  if (answer.empty() || truth.empty()) return exact_match(answer, truth);
+  std::map<std::string, int> left;
+  for (const std::string& word : truth) ++left[word];
+  const auto common =
+      std::ranges::count_if(answer, [&](const std::string& word) { return left[word]-- > 0; });
+  return 2.0 * static_cast<double>(common) / static_cast<double>(answer.size() + truth.size());
+}
+
+}  // namespace
+
+Metric make_metric(std::string_view name, std::string field) {
+  double (*compare)(const Words&, const Words&) = nullptr;
+  if (name == "exact_match") compare = exact_match;
+  if (name == "contains") compare = contains;
+  if (name == "f1") compare = f1;
+  if (compare == nullptr) {
+    throw UserError("unknown metric '" + std::string(name) +
+                    "'; there are exact_match, contains and f1");
+  }
+  return [compare, field = std::move(field)](const Example& example, const Prediction& prediction) {
+    const Words answer = normalised(prediction.fields.text(field));
+    const Value& truth = example.fields.at(field);
+    const auto* several = std::get_if<std::vector<std::string>>(&truth);
+    if (several == nullptr) return compare(answer, normalised(to_text(truth)));
+    double best = 0;
+    for (const std::string& one : *several) best = std::max(best, compare(answer, normalised(one)));
+    return best;
+  };
+}
+
+}  // namespace theta

@@ -1,0 +1,198 @@
+#include "modules/predict.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/rng.hpp"
+#include "modules/text.hpp"
+
+namespace theta {
+namespace {
+
+constexpr std::size_t kShownBytes = 300;  ///< of an answer that cannot be parsed
+
+/// The answer as the adapter reads it: behind the prefix that it was made to begin with, unless the
+/// model began anew, as servers do that cannot continue an answer.
+std::string whole(const std::string& prefix, const std::string& text) {
+  return strip(text).starts_with(strip(prefix)) ? text : prefix + text;
+}
+
+/// log softmax: the log-probabilities of the options among themselves.
+std::vector<double> normalised(std::vector<double> logprobs) {
+  const double highest = std::ranges::max(logprobs);
+  require(std::isfinite(highest), "a scored option has a finite log-probability");
+  double sum = 0;
+  for (const double x : logprobs) sum += std::exp(x - highest);
+  for (double& x : logprobs) x -= highest + std::log(sum);
+  return logprobs;
+}
+
+Record content_free(const Signature& signature) {
+  Record inputs;
+  for (const Field& field : signature.inputs) inputs.set(field.name, "N/A");
+  return inputs;
+}
+
+/// The fields of `record` that are inputs of the signature.
+Record inputs_of(const Signature& signature, const Record& record) {
+  Record inputs;
+  for (const Field& field : signature.inputs) inputs.set(field.name, record.at(field.name));
+  return inputs;
+}
+
+}  // namespace
+
+Predict::Predict(Signature signature, std::shared_ptr<const Adapter> adapter,
+                 PredictOptions options, std::string name)
+    : predictor_{std::move(name), std::move(signature), {}},
+      adapter_(std::move(adapter)),
+      options_(options) {
+  const bool scores = options_.answering == Answering::kScore;
+  const Field& last = predictor_.signature.outputs.at(predictor_.signature.outputs.size() - 1);
+  if (scores && last.type.options().empty()) {
+    throw UserError(
+        fmt::format("the output `{}: {}` has no options to score; make it a Literal or a bool, or "
+                    "let it be generated",
+                    last.name, last.type.name()));
+  }
+  if (options_.calibrate && !scores) {
+    throw UserError("only scored outputs can be calibrated: set the answering to score");
+  }
+}
+
+std::unique_ptr<Module> Predict::clone() const { return std::make_unique<Predict>(*this); }
+
+std::vector<Message> Predict::messages(const Record& inputs) const {
+  return adapter_->format(predictor_.signature, predictor_.demos, inputs);
+}
+
+std::vector<Result<Prediction>> Predict::run(std::span<const Record> inputs,
+                                             const Call& call) const {
+  if (inputs.empty()) return {};
+  const Signature& signature = predictor_.signature;
+  std::vector<Messages> prompts;
+  for (const Record& record : inputs) prompts.push_back(messages(record));
+  if (options_.calibrate) prompts.push_back(messages(content_free(signature)));
+
+  const bool scores = options_.answering == Answering::kScore;
+  const std::size_t generated = signature.outputs.size() - (scores ? 1 : 0);
+  std::vector<Result<Record>> outputs(prompts.size(), Record{});
+  if (generated > 0) outputs = generate(prompts, generated, call);
+  std::vector<Result<std::vector<double>>> logprobs(prompts.size(), std::vector<double>{});
+  if (scores) logprobs = score(prompts, outputs, call);
+
+  std::vector<Result<Prediction>> predictions;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (!outputs[i]) {
+      predictions.emplace_back(outputs[i].error());
+      continue;
+    }
+    if (!logprobs[i]) {
+      predictions.emplace_back(logprobs[i].error());
+      continue;
+    }
+    Prediction prediction{.fields = *outputs[i], .trace = {}, .option_logprobs = *logprobs[i]};
+    if (scores) {
+      const Field& last = signature.outputs.back();
+      const auto best = std::ranges::max_element(prediction.option_logprobs);
+      const auto index = static_cast<std::size_t>(best - prediction.option_logprobs.begin());
+      prediction.fields.set(last.name, *last.type.cast(last.type.options().at(index)));
+    }
+    prediction.trace = {
+        {.predictor = 0, .inputs = inputs_of(signature, inputs[i]), .outputs = prediction.fields}};
+    predictions.emplace_back(std::move(prediction));
+  }
+  return predictions;
+}
+
+std::vector<Result<Record>> Predict::generate(std::span<const Messages> prompts, std::size_t count,
+                                              const Call& call) const {
+  const Signature& signature = predictor_.signature;
+  const double temperature = call.temperature >= 0 ? call.temperature : options_.temperature;
+  const std::string prefix = adapter_->answer_prefix(signature, {}, 0);
+  const std::string grammar = options_.grammar ? adapter_->grammar(signature, count) : "";
+  std::vector<Request> wave;
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    wave.push_back({.messages = prompts[i],
+                    .answer_prefix = prefix,
+                    .options = {},
+                    .grammar = grammar,
+                    .stop = adapter_->stop(signature, count),
+                    .max_tokens = options_.max_tokens,
+                    .temperature = temperature,
+                    .seed = temperature > 0 ? derive_seed(call.rollout, i) : 0});
+  }
+  const auto answers = ask(call.model, wave, call.stop);
+
+  Signature wanted = signature;
+  wanted.outputs.resize(count);
+  std::vector<Result<Record>> outputs;
+  for (const Result<Response>& answer : answers) {
+    if (!answer) {
+      outputs.emplace_back(answer.error());
+      continue;
+    }
+    const std::string text = whole(prefix, answer->text);
+    Result<Record> parsed = adapter_->parse(wanted, text);
+    if (!parsed) {
+      parsed = Error{
+          Fault::kPrompt,
+          fmt::format(
+              "{}{}; the answer: {}", parsed.error().message,
+              answer->truncated ? fmt::format(" (cut after {} tokens)", options_.max_tokens) : "",
+              shorten(text, kShownBytes))};
+    }
+    outputs.push_back(std::move(parsed));
+  }
+  return outputs;
+}
+
+std::vector<Result<std::vector<double>>> Predict::score(std::span<const Messages> prompts,
+                                                        std::span<const Result<Record>> before,
+                                                        const Call& call) const {
+  const Signature& signature = predictor_.signature;
+  const std::size_t last = signature.outputs.size() - 1;
+  const std::vector<std::string> options = adapter_->options(signature, last);
+  std::vector<Request> wave;
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    if (!before[i]) continue;
+    Request request;
+    request.messages = prompts[i];
+    request.answer_prefix = adapter_->answer_prefix(signature, *before[i], last);
+    request.options = options;
+    wave.push_back(std::move(request));
+  }
+  const auto answers = ask(call.model, wave, call.stop);
+
+  std::vector<Result<std::vector<double>>> logprobs;
+  auto answer = answers.begin();
+  for (const Result<Record>& outputs : before) {
+    if (!outputs) {
+      logprobs.emplace_back(outputs.error());
+    } else if (const Result<Response>& scored = *answer++; !scored) {
+      logprobs.emplace_back(scored.error());
+    } else {
+      require(scored->option_logprobs.size() == options.size(), "a model scores every option");
+      logprobs.emplace_back(scored->option_logprobs);
+    }
+  }
+  if (!options_.calibrate) return logprobs;
+
+  const Result<std::vector<double>> baseline = std::move(logprobs.back());
+  logprobs.pop_back();
+  const std::vector<double> bias = baseline ? normalised(*baseline) : std::vector<double>{};
+  for (Result<std::vector<double>>& scored : logprobs) {
+    if (!scored) continue;
+    if (!baseline) {
+      scored = Error{baseline.error().fault, "the content-free input: " + baseline.error().message};
+      continue;
+    }
+    *scored = normalised(std::move(*scored));
+    for (std::size_t k = 0; k < bias.size(); ++k) (*scored)[k] -= bias[k];
+  }
+  return logprobs;
+}
+
+}  // namespace theta

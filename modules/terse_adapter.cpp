@@ -1,0 +1,157 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "modules/adapter.hpp"
+#include "modules/gbnf.hpp"
+#include "modules/text.hpp"
+
+namespace theta {
+namespace {
+
+using namespace std::string_view_literals;
+
+/// A text on one line: what Python calls a line break becomes a space.
+std::string one_line(std::string_view text) {
+  std::string out(strip(text));
+  for (const auto line_break : {"\r\n"sv, "\n"sv, "\r"sv, "\v"sv, "\f"sv, "\x1c"sv, "\x1d"sv,
+                                "\x1e"sv, "\u0085"sv, "\u2028"sv, "\u2029"sv}) {
+    out = replace_all(out, line_break, " ");
+  }
+  return out;
+}
+
+/// What opens a field's line: its prefix with a colon at the end.
+std::string label(const Field& field) {
+  std::string text = one_line(field.prefix);
+  if (text.empty()) text = field.name;
+  return text.ends_with(':') ? text : text + ":";
+}
+
+/// `Label: value`; nothing but the label for an empty value.
+std::string line(const Field& field, const Value& value) {
+  const std::string text = one_line(field.type.text(value));
+  return label(field) + (text.empty() ? "" : " ") + text;
+}
+
+/// The lines of those fields that a record holds.
+std::string lines_of(const std::vector<Field>& fields, const Record& record) {
+  std::vector<std::string> out;
+  for (const Field& field : fields) {
+    if (const Value* value = record.find(field.name)) out.push_back(line(field, *value));
+  }
+  return join(out, "\n");
+}
+
+/// @throws UserError if a line could belong to two fields.
+void check_labels(const Signature& signature) {
+  std::vector<Field> fields = signature.inputs;
+  fields.insert(fields.end(), signature.outputs.begin(), signature.outputs.end());
+  for (const Field& a : fields) {
+    for (const Field& b : fields) {
+      if (&a != &b && label(b).starts_with(label(a))) {
+        throw UserError(
+            fmt::format("the terse adapter cannot tell `{}` from `{}`: prefix `{}` "
+                        "begins like `{}`",
+                        b.name, a.name, label(b), label(a)));
+      }
+    }
+  }
+}
+
+class TerseAdapter final : public Adapter {
+ public:
+  std::string name() const override { return "terse"; }
+
+  std::vector<Message> format(const Signature& signature, std::span<const Demo> demos,
+                              const Record& inputs) const override {
+    check_labels(signature);
+    for (const Field& field : signature.inputs) inputs.at(field.name);
+    std::vector<std::string> parts = {std::string(strip(signature.instructions))};
+    for (const Demo& demo : demos) {
+      const std::string asked = lines_of(signature.inputs, demo.fields);
+      const std::string answered = lines_of(signature.outputs, demo.fields);
+      if (!asked.empty() && !answered.empty()) parts.push_back(asked + "\n" + answered);
+    }
+    parts.push_back(lines_of(signature.inputs, inputs));
+    return {{"user", join(parts, "\n\n")}};
+  }
+
+  Result<Record> parse(const Signature& signature, std::string_view answer) const override {
+    Record sections;
+    std::string open;
+    for (const std::string_view whole : split_lines(answer)) {
+      const std::string_view text = strip(whole);
+      const auto opens = [&](const Field& field) { return text.starts_with(label(field)); };
+      const auto output = std::ranges::find_if(signature.outputs, opens);
+      if (output != signature.outputs.end() && sections.find(output->name) == nullptr) {
+        open = output->name;
+        sections.set(open, std::string(strip(text.substr(label(*output).size()))));
+      } else if (output != signature.outputs.end() ||
+                 std::ranges::any_of(signature.inputs, opens)) {
+        open.clear();  // the model goes on to the next example
+      } else if (!open.empty()) {
+        sections.set(open, sections.text(open) + "\n" + std::string(text));
+      }
+    }
+    Record out;
+    for (const Field& field : signature.outputs) {
+      const Value* content = sections.find(field.name);
+      if (content == nullptr) {
+        return Error{Fault::kPrompt,
+                     fmt::format("{}: the answer has no line `{}`", field.name, label(field))};
+      }
+      std::string_view text = strip(std::get<std::string>(*content));
+      // What stands below a value that fits on a line is talk.
+      if (field.type.kind != Type::Kind::kStr) text = strip(text.substr(0, text.find('\n')));
+      Result<Value> value = field.type.cast(text);
+      if (!value) {
+        return Error{Fault::kPrompt, fmt::format("{}: {}", field.name, value.error().message)};
+      }
+      out.set(field.name, *std::move(value));
+    }
+    return out;
+  }
+
+  std::string answer_prefix(const Signature& signature, const Record& outputs_before,
+                            std::size_t field) const override {
+    std::string out;
+    for (std::size_t i = 0; i < field; ++i) {
+      const Field& before = signature.outputs[i];
+      out += line(before, outputs_before.at(before.name)) + "\n";
+    }
+    return out + label(signature.outputs.at(field));
+  }
+
+  /// With the space in front: behind a colon, models know ` First` as one token.
+  std::vector<std::string> options(const Signature& signature, std::size_t field) const override {
+    std::vector<std::string> out = signature.outputs.at(field).type.options();
+    for (std::string& option : out) option.insert(0, " ");
+    return tell_apart(std::move(out), "\n");
+  }
+
+  std::string grammar(const Signature& signature, std::size_t count) const override {
+    std::string root = "root ::=";
+    for (std::size_t i = 0; i < count; ++i) {
+      const Field& field = signature.outputs.at(i);
+      root += " " + gbnf::literal((i > 0 ? "\n" + label(field) : "") + " ") + " " +
+              gbnf::value(field.type);
+    }
+    return root + R"(
+text ::= [^ \t\n\r\x0B\x0C] [^\n\r\x0B\x0C]*
+)" + std::string(gbnf::kList) +
+           std::string(gbnf::kChars);
+  }
+
+  std::vector<std::string> stop(const Signature& signature, std::size_t count) const override {
+    if (count < signature.outputs.size()) return {"\n" + label(signature.outputs[count])};
+    if (count == 1) return {"\n"};
+    return {"\n\n", "\n" + label(signature.inputs.at(0))};
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Adapter> make_terse_adapter() { return std::make_unique<TerseAdapter>(); }
+
+}  // namespace theta

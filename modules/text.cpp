@@ -1,0 +1,87 @@
+#include "modules/text.hpp"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+namespace theta {
+namespace {
+
+/// What str.isspace() holds for, in UTF-8.
+constexpr std::array<std::string_view, 29> kSpaces = {
+    " ",      "\t",     "\n",     "\v",     "\f",     "\r",     "\x1c",   "\x1d",
+    "\x1e",   "\x1f",   "\u0085", "\u00a0", "\u1680", "\u2000", "\u2001", "\u2002",
+    "\u2003", "\u2004", "\u2005", "\u2006", "\u2007", "\u2008", "\u2009", "\u200a",
+    "\u2028", "\u2029", "\u202f", "\u205f", "\u3000"};
+
+bool continues_a_character(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
+
+}  // namespace
+
+std::string_view strip(std::string_view text) {
+  const auto leads = [&](std::string_view space) { return text.starts_with(space); };
+  const auto trails = [&](std::string_view space) { return text.ends_with(space); };
+  const auto end = kSpaces.end();
+  for (auto it = end; (it = std::ranges::find_if(kSpaces, leads)) != end;) {
+    text.remove_prefix(it->size());
+  }
+  for (auto it = end; (it = std::ranges::find_if(kSpaces, trails)) != end;) {
+    text.remove_suffix(it->size());
+  }
+  return text;
+}
+
+std::vector<std::string_view> split_lines(std::string_view text) {
+  std::vector<std::string_view> lines;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    std::string_view line = text.substr(0, end);
+    if (end < text.size() && line.ends_with('\r')) line.remove_suffix(1);
+    lines.push_back(line);
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return lines;
+}
+
+std::string join(const std::vector<std::string>& parts, std::string_view separator) {
+  std::string out;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (i > 0) out += separator;
+    out += parts[i];
+  }
+  return out;
+}
+
+std::string replace_all(std::string_view text, std::string_view from, std::string_view to) {
+  std::string out;
+  for (std::size_t at; (at = text.find(from)) != std::string_view::npos;) {
+    out += text.substr(0, at);
+    out += to;
+    text.remove_prefix(at + from.size());
+  }
+  return out += text;
+}
+
+std::vector<std::string> tell_apart(std::vector<std::string> texts, std::string_view end) {
+  const bool alike = std::ranges::any_of(texts, [&](const std::string& a) {
+    return std::ranges::any_of(texts,
+                               [&](const std::string& b) { return &a != &b && b.starts_with(a); });
+  });
+  if (alike) {
+    for (std::string& text : texts) text += end;
+  }
+  return texts;
+}
+
+std::string shorten(std::string_view text, std::size_t bytes) {
+  if (text.size() <= bytes) return std::string(text);
+  while (bytes > 0 && continues_a_character(text[bytes])) --bytes;
+  return std::string(text.substr(0, bytes)) + "...";
+}
+
+std::string json_quoted(const std::string& text) {
+  using nlohmann::json;
+  return json(text).dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+}  // namespace theta

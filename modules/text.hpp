@@ -1,0 +1,29 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace theta {
+
+/// Python's str.strip(): Unicode whitespace at both ends.
+std::string_view strip(std::string_view text);
+
+/// The lines of a text without their `\n` or `\r\n`. A final newline opens no further line.
+std::vector<std::string_view> split_lines(std::string_view text);
+
+std::string join(const std::vector<std::string>& parts, std::string_view separator);
+
+std::string replace_all(std::string_view text, std::string_view from, std::string_view to);
+
+/// Ends every text with `end` if one of them begins like another: `1` is as likely as `1` and `10`
+/// together, `1\n` is not.
+std::vector<std::string> tell_apart(std::vector<std::string> texts, std::string_view end);
+
+/// At most `bytes` bytes of a text, cut between characters; `...` stands for the rest.
+std::string shorten(std::string_view text, std::size_t bytes);
+
+/// A text as JSON with its quotes, non-ASCII kept: Python's json.dumps(ensure_ascii=False).
+std::string json_quoted(const std::string& text);
+
+}  // namespace theta

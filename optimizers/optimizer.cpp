@@ -1,0 +1,2 @@
+#include "optimizers/optimizer.hpp"
+#include "optimizers/surrogate.hpp"

@@ -1,0 +1,360 @@
+#include "modules/adapter.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <array>
+
+#include "core/rng.hpp"
+#include "modules/text.hpp"
+#include "tests/modules/gbnf_language.hpp"
+
+namespace theta {
+namespace {
+
+using testing::ElementsAre;
+
+const Signature& judge() {
+  static const Signature signature = chain_of_thought(
+      Signature::parse("context, first -> preference: Literal['First', 'Second']"));
+  return signature;
+}
+
+const Signature& every_type() {
+  static const Signature signature = Signature::parse(
+      "text, notes: list[str] -> thought, label: Literal['it\\'s', 'say \"hi\"', 'b'], n: int, "
+      "x: float, ok: bool, tags: list[str], last");
+  return signature;
+}
+
+std::string why(const Result<Record>& parsed) { return parsed ? "parsed" : parsed.error().message; }
+
+// --- chat
+// -----------------------------------------------------------------------------------------
+
+TEST(ChatParse, ReadsSectionsAndIgnoresWhatStandsAroundThem) {
+  const auto parsed = make_chat_adapter()->parse(judge(),
+                                                 "Sure!\n[[ ## reasoning ## ]]\nOne\n\ntwo\n\n"
+                                                 "[[ ## mood ## ]]\ngood\n  [[ ## preference ## ]] "
+                                                 "First\r\n\n[[ ## completed ## ]]\nBye");
+  ASSERT_TRUE(parsed) << why(parsed);
+  EXPECT_EQ(*parsed, (Record{{"reasoning", "One\n\ntwo"}, {"preference", "First"}}));
+}
+
+TEST(ChatParse, DoesWithoutTheCompletedMarker) {
+  const auto parsed = make_chat_adapter()->parse(
+      judge(), "[[ ## reasoning ## ]]\nx\n\n[[ ## preference ## ]]\n\"Second\"");
+  ASSERT_TRUE(parsed) << why(parsed);
+  EXPECT_EQ(parsed->text("preference"), "Second");
+}
+
+TEST(ChatParse, TakesTheFirstSectionOfAName) {
+  const auto parsed = make_chat_adapter()->parse(
+      judge(),
+      "[[ ## reasoning ## ]]\na\n[[ ## preference ## ]]\nFirst\n[[ ## preference ## ]]\nSecond");
+  ASSERT_TRUE(parsed) << why(parsed);
+  EXPECT_EQ(parsed->text("preference"), "First");
+}
+
+TEST(ChatParse, ReadsABareJsonObjectOfTheSameAnswer) {
+  const auto parsed = make_chat_adapter()->parse(
+      judge(), "```json\n{\"reasoning\": \"x\", \"preference\": \"First\"}\n```");
+  ASSERT_TRUE(parsed) << why(parsed);
+  EXPECT_EQ(*parsed, (Record{{"reasoning", "x"}, {"preference", "First"}}));
+}
+
+TEST(ChatParse, NamesTheMissingSection) {
+  const auto parsed = make_chat_adapter()->parse(judge(), "[[ ## reasoning ## ]]\nx");
+  EXPECT_EQ(why(parsed), "preference: the answer has no section");
+  EXPECT_EQ(parsed.error().fault, Fault::kPrompt);
+}
+
+TEST(ChatParse, NamesTheFieldThatCannotBeCast) {
+  const auto parsed = make_chat_adapter()->parse(
+      judge(), "[[ ## reasoning ## ]]\nx\n[[ ## preference ## ]]\nFirst, of course");
+  EXPECT_EQ(why(parsed), "preference: 'First, of course' is not one of Literal['First', 'Second']");
+}
+
+TEST(ChatAnswerPrefix, EndsWhereTheValueOfAFieldBegins) {
+  const auto chat = make_chat_adapter();
+  EXPECT_EQ(chat->answer_prefix(judge(), {}, 0), "[[ ## reasoning ## ]]\n");
+  EXPECT_EQ(chat->answer_prefix(judge(), {{"reasoning", "a [[ ## b"}}, 1),
+            "[[ ## reasoning ## ]]\na [ [ ## b\n\n[[ ## preference ## ]]\n");
+}
+
+TEST(ChatStop, EndsAnAnswerAtTheNextSection) {
+  const auto chat = make_chat_adapter();
+  EXPECT_THAT(chat->stop(judge(), 1), ElementsAre("[[ ## preference ## ]]"));
+  EXPECT_THAT(chat->stop(judge(), 2), ElementsAre("[[ ## completed ## ]]"));
+}
+
+// --- json
+// -----------------------------------------------------------------------------------------
+
+TEST(JsonParse, ReadsTheFirstObjectWhateverStandsAroundIt) {
+  const auto parsed = make_json_adapter()->parse(
+      judge(),
+      "Here {as you wished}:\n```json\n{\"reasoning\": \"a } \\\" {\", \"preference\": \"First\", "
+      "\"mood\": {\"x\": 1}}\n```\nand {\"preference\": \"Second\"}");
+  ASSERT_TRUE(parsed) << why(parsed);
+  EXPECT_EQ(*parsed, (Record{{"reasoning", "a } \" {"}, {"preference", "First"}}));
+}
+
+TEST(JsonParse, CastsWhatHasAnotherType) {
+  const auto signature = Signature::parse("q -> s, n: int, x: float, ok: bool, l: list[str]");
+  const auto parsed = make_json_adapter()->parse(
+      signature, R"({"s": true, "n": "3", "x": 2, "ok": "True", "l": "['a']"})");
+  ASSERT_TRUE(parsed) << why(parsed);
+  EXPECT_EQ(*parsed, (Record{{"s", "True"},
+                             {"n", std::int64_t{3}},
+                             {"x", 2.0},
+                             {"ok", true},
+                             {"l", std::vector<std::string>{"a"}}}));
+}
+
+TEST(JsonParse, SaysWhatIsWrong) {
+  const auto json = make_json_adapter();
+  const auto list = Signature::parse("q -> l: list[str]");
+  EXPECT_EQ(why(json->parse(judge(), "no")), "the answer holds no JSON object");
+  EXPECT_EQ(why(json->parse(judge(), "{\"reasoning\": \"x\"")), "the answer holds no JSON object");
+  EXPECT_EQ(why(json->parse(judge(), "{\"reasoning\": \"x\"}")),
+            "preference: the answer has no such member");
+  EXPECT_EQ(why(json->parse(judge(), "{\"reasoning\": null, \"preference\": \"First\"}")),
+            "reasoning: not a value of type str");
+  EXPECT_EQ(why(json->parse(list, "{\"l\": [\"a\", 2]}")), "l: a list of texts holds 2");
+  EXPECT_EQ(why(json->parse(list, "{\"l\": 3}")), "l: '3' is not a list of quoted texts");
+}
+
+TEST(JsonAnswerPrefix, EndsBehindTheQuoteThatOpensAText) {
+  const auto json = make_json_adapter();
+  EXPECT_EQ(json->answer_prefix(judge(), {}, 0), "{\n  \"reasoning\": \"");
+  EXPECT_EQ(json->answer_prefix(judge(), {{"reasoning", "a \"b\""}}, 1),
+            "{\n  \"reasoning\": \"a \\\"b\\\"\",\n  \"preference\": \"");
+  EXPECT_EQ(json->answer_prefix(Signature::parse("q -> n: int"), {}, 0), "{\n  \"n\": ");
+}
+
+TEST(JsonOptions, AreWrittenAsJsonDoes) {
+  const auto json = make_json_adapter();
+  EXPECT_THAT(json->options(judge(), 1), ElementsAre("First\"", "Second\""));
+  EXPECT_THAT(json->options(Signature::parse("q -> ok: bool"), 0), ElementsAre("true", "false"));
+}
+
+// --- terse
+// ----------------------------------------------------------------------------------------
+
+TEST(TerseFormat, IsOneMessageOfLines) {
+  const std::vector<Demo> demos = {
+      {{{"context", "c1"}, {"first", "f1"}, {"reasoning", "r1"}, {"preference", "Second"}}, true},
+      {{{"context", "c2"}, {"first", "f2"}, {"preference", "First"}}},
+      {{{"context", "c3"}}}};
+  const auto messages = make_terse_adapter()->format(judge().with_instructions("Judge."), demos,
+                                                     {{"first", "f"}, {"context", "two\nlines"}});
+  EXPECT_THAT(messages, ElementsAre(Message{"user",
+                                            "Judge.\n\n"
+                                            "Context: c1\nFirst: f1\nReasoning: r1\n"
+                                            "Preference: Second\n\n"
+                                            "Context: c2\nFirst: f2\nPreference: First\n\n"
+                                            "Context: two lines\nFirst: f"}));
+}
+
+TEST(TerseFormat, RefusesPrefixesThatItCannotTellApart) {
+  Signature signature = Signature::parse("question -> answer");
+  signature.outputs[0].prefix = "Question: Answer";
+  try {
+    make_terse_adapter()->format(signature, {}, {{"question", "q"}});
+    FAIL();
+  } catch (const UserError& error) {
+    EXPECT_STREQ(error.what(),
+                 "the terse adapter cannot tell `answer` from `question`: prefix `Question: "
+                 "Answer:` begins like `Question:`");
+  }
+}
+
+TEST(TerseParse, ReadsLinesAndStopsWhereTheModelGoesOn) {
+  const auto parsed = make_terse_adapter()->parse(
+      judge(),
+      "Well.\nReasoning: one\ntwo\n Preference: First\nBecause.\n\nContext: c\nPreference: Second");
+  ASSERT_TRUE(parsed) << why(parsed);
+  EXPECT_EQ(*parsed, (Record{{"reasoning", "one\ntwo"}, {"preference", "First"}}));
+}
+
+TEST(TerseParse, NamesTheMissingLine) {
+  EXPECT_EQ(why(make_terse_adapter()->parse(judge(), "Reasoning: one")),
+            "preference: the answer has no line `Preference:`");
+}
+
+TEST(TerseAnswerPrefix, EndsBehindTheColonAndOptionsBringTheSpace) {
+  const auto terse = make_terse_adapter();
+  EXPECT_EQ(terse->answer_prefix(judge(), {}, 0), "Reasoning:");
+  EXPECT_EQ(terse->answer_prefix(judge(), {{"reasoning", "a\nPreference: b"}}, 1),
+            "Reasoning: a Preference: b\nPreference:");
+  EXPECT_THAT(terse->options(judge(), 1), ElementsAre(" First", " Second"));
+}
+
+TEST(TerseOptions, EndWithTheirLineWhereOneBeginsLikeAnother) {
+  const auto signature = Signature::parse("q -> n: Literal['1', '2', '10']");
+  EXPECT_THAT(make_terse_adapter()->options(signature, 0), ElementsAre(" 1\n", " 2\n", " 10\n"));
+  EXPECT_THAT(make_chat_adapter()->options(signature, 0), ElementsAre("1\n", "2\n", "10\n"));
+}
+
+TEST(TerseStop, EndsAnAnswerAtItsLastLine) {
+  const auto terse = make_terse_adapter();
+  EXPECT_THAT(terse->stop(Signature::parse("q -> a"), 1), ElementsAre("\n"));
+  EXPECT_THAT(terse->stop(judge(), 1), ElementsAre("\nPreference:"));
+  EXPECT_THAT(terse->stop(judge(), 2), ElementsAre("\n\n", "\nContext:"));
+}
+
+// --- all
+// ------------------------------------------------------------------------------------------
+
+TEST(MakeAdapter, KnowsThreeNames) {
+  for (const char* name : {"chat", "json", "terse"}) EXPECT_EQ(make_adapter(name)->name(), name);
+  try {
+    make_adapter("xml");
+    FAIL();
+  } catch (const UserError& error) {
+    EXPECT_STREQ(error.what(), "unknown adapter 'xml'; there are chat, json and terse");
+  }
+}
+
+class EveryAdapter : public testing::TestWithParam<std::string> {
+ protected:
+  std::unique_ptr<Adapter> adapter_ = make_adapter(GetParam());
+
+  /// The assistant's turn that shows `outputs`, the terse adapter's without what stands before it.
+  std::string written(const Signature& signature, const Record& outputs) const {
+    const std::size_t last = signature.outputs.size() - 1;
+    const Field& field = signature.outputs[last];
+    std::string text = adapter_->answer_prefix(signature, outputs, last);
+    if (GetParam() == "terse") text += " ";
+    if (GetParam() != "json") return text + field.type.text(outputs.at(field.name));
+    Demo demo{outputs};
+    for (const Field& input : signature.inputs) demo.fields.set(input.name, "x");
+    return adapter_->format(signature, std::vector{demo}, demo.fields).at(2).content;
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(All, EveryAdapter, testing::Values("chat", "json", "terse"),
+                         [](const auto& suite) { return suite.param; });
+
+std::string random_text(Rng& rng, const std::vector<std::string>& pieces) {
+  std::string out;
+  for (std::size_t n = rng.below(9); n > 0; --n) out += pieces[rng.below(pieces.size())];
+  return out;
+}
+
+TEST_P(EveryAdapter, NamesAMissingInput) {
+  try {
+    adapter_->format(judge(), {}, {{"context", "c"}});
+    FAIL();
+  } catch (const UserError& error) {
+    EXPECT_THAT(error.what(), testing::StartsWith("field 'first' is missing"));
+  }
+}
+
+TEST_P(EveryAdapter, LetsNoValueOpenOrCloseAField) {
+  const std::vector<std::string> pieces = {
+      "[[ ## ", "[[",           "[ ",        "## ",       "#",  " ## ]]", "]]",
+      "first",  "preference",   "reasoning", "First:",    "\n", "\r\n",   " ",
+      "\u2028", "Preference: ", "Context:",  "completed", "«",  "\t"};
+  const std::vector<std::string> opens =
+      GetParam() == "terse"
+          ? std::vector<std::string>{"Context:", "First:", "Reasoning:", "Preference:"}
+          : std::vector<std::string>{"[[ ## context ## ]]", "[[ ## first ## ]]",
+                                     "[[ ## reasoning ## ]]", "[[ ## preference ## ]]"};
+  Rng rng(7);
+  for (int round = 0; round < 2000; ++round) {
+    const Record inputs = {
+        {"context", random_text(rng, pieces)},
+        {"first", std::vector<std::string>{random_text(rng, pieces), random_text(rng, pieces)}}};
+    Demo demo{{{"context", "c"},
+               {"first", random_text(rng, pieces)},
+               {"reasoning", random_text(rng, pieces)},
+               {"preference", "First"}}};
+    std::vector<std::string> fields;
+    const auto messages =
+        adapter_->format(judge().with_instructions("Go."), std::vector{demo}, inputs);
+    for (std::size_t i = 0; i < messages.size(); ++i) {
+      if (messages[i].role == "system") continue;
+      for (const std::string_view line : split_lines(messages[i].content)) {
+        for (const std::string& open : opens) {
+          if (line.starts_with(open)) fields.push_back(open);
+        }
+      }
+    }
+    // JSON's demos answer in JSON, where a quote cannot be left.
+    if (GetParam() == "json") {
+      ASSERT_THAT(fields, ElementsAre(opens[0], opens[1], opens[0], opens[1])) << round;
+      const auto parsed = adapter_->parse(judge(), messages.at(2).content);
+      ASSERT_TRUE(parsed) << why(parsed);
+      ASSERT_EQ(parsed->text("reasoning"), demo.fields.text("reasoning"));
+    } else {
+      ASSERT_THAT(fields, ElementsAre(opens[0], opens[1], opens[2], opens[3], opens[0], opens[1]))
+          << round;
+    }
+  }
+}
+
+TEST_P(EveryAdapter, ReadsBackWhatItWrites) {
+  const std::vector<std::string> pieces = {"word", "[", "]", "#", "\"", "\\", "{",  "}", ":",
+                                           "é",    "'", ",", "0", "-",  "[[", "##", "«", "True"};
+  Rng rng(11);
+  const auto text = [&] { return "a" + random_text(rng, pieces) + "z"; };
+  for (int round = 0; round < 2000; ++round) {
+    const Record outputs = {{"thought", text()},
+                            {"label", every_type().outputs[1].type.literals[rng.below(3)]},
+                            {"n", rng.between(-1000, 1000)},
+                            {"x", static_cast<double>(rng.between(-99, 99)) / 8},
+                            {"ok", rng.below(2) == 0},
+                            {"tags", std::vector<std::string>{text(), text()}},
+                            {"last", text()}};
+    const std::string answer = written(every_type(), outputs);
+    const auto parsed = adapter_->parse(every_type(), answer);
+    ASSERT_TRUE(parsed) << why(parsed) << "\n" << answer;
+    ASSERT_EQ(*parsed, outputs) << answer;
+  }
+}
+
+TEST_P(EveryAdapter, ReadsEveryAnswerThatItsGrammarAdmits) {
+  Rng rng(13);
+  for (std::size_t count = 1; count <= every_type().outputs.size(); ++count) {
+    Signature wanted = every_type();
+    wanted.outputs.resize(count);
+    const GbnfLanguage language(adapter_->grammar(every_type(), count));
+    const std::string prefix = adapter_->answer_prefix(every_type(), {}, 0);
+    for (int round = 0; round < 500; ++round) {
+      const std::string answer = prefix + language.sample(rng);
+      const auto parsed = adapter_->parse(wanted, answer);
+      ASSERT_TRUE(parsed) << why(parsed) << "\n" << answer;
+    }
+  }
+}
+
+TEST_P(EveryAdapter, AdmitsByItsGrammarWhatItWrites) {
+  const Record outputs = {{"thought", "[[ # ] \"so\" \\ [[ #] it [[is"},
+                          {"label", "say \"hi\""},
+                          {"n", std::int64_t{-120}},
+                          {"x", 0.25},
+                          {"ok", false},
+                          {"tags", std::vector<std::string>{"a \"b\"", "é [["}},
+                          {"last", "done."}};
+  const std::string answer = written(every_type(), outputs);
+  const std::string prefix = adapter_->answer_prefix(every_type(), {}, 0);
+  ASSERT_TRUE(answer.starts_with(prefix));
+  const GbnfLanguage language(adapter_->grammar(every_type(), 7));
+  EXPECT_TRUE(language.admits(answer.substr(prefix.size()))) << answer;
+  EXPECT_FALSE(language.admits(answer.substr(prefix.size()) + "\n\n[[ ## last ## ]]\nmore"));
+}
+
+TEST_P(EveryAdapter, AdmitsOptionsByItsGrammar) {
+  const auto signature = Signature::parse("q -> label: Literal['a b', 'c\"d'], ok: bool");
+  const GbnfLanguage language(adapter_->grammar(signature, 1));
+  const std::string end = GetParam() == "json" ? "\n}" : "";
+  for (const std::string& option : adapter_->options(signature, 0)) {
+    EXPECT_TRUE(language.admits(option + end)) << option;
+  }
+  EXPECT_FALSE(language.admits(" a" + end));
+}
+
+}  // namespace
+}  // namespace theta

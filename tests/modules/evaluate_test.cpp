@@ -1,0 +1,77 @@
+#include "modules/evaluate.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "modules/predict.hpp"
+#include "tests/support/scripted_model.hpp"
+
+namespace theta {
+namespace {
+
+using testing::ElementsAre;
+using Status = Outcome::Status;
+
+const Predict& program() {
+  static const Predict predict(Signature::parse("text -> n: int"), make_terse_adapter());
+  return predict;
+}
+
+/// Examples whose answer is 1; the model answers with the example's text.
+std::vector<Example> examples(const std::vector<std::string>& texts) {
+  std::vector<Example> out;
+  for (const std::string& text : texts) {
+    out.push_back({text, "", {{"text", text}, {"n", std::int64_t{1}}}});
+  }
+  return out;
+}
+
+Result<Response> echo(const Request& request) {
+  const std::string& prompt = request.messages[0].content;
+  return say(prompt.substr(prompt.rfind(' ')));
+}
+
+TEST(Evaluate, CountsFailedAndUnparsableApart) {
+  ScriptedModel model(echo, {.failing = {1}});
+  const Evaluation evaluation = evaluate(program(), examples({"1", "1", "2", "one", "1"}),
+                                         make_metric("exact_match", "n"), {model});
+  EXPECT_THAT(evaluation.scores, ElementsAre(1, 0, 0, 0, 1));
+  EXPECT_THAT(evaluation.status, ElementsAre(Status::kScored, Status::kFailed, Status::kScored,
+                                             Status::kUnparsable, Status::kScored));
+  EXPECT_EQ(evaluation.n_failed, 1u);
+  EXPECT_EQ(evaluation.n_unparsable, 1u);
+  EXPECT_EQ(evaluation.predictions.size(), 5u);
+  EXPECT_DOUBLE_EQ(evaluation.mean(), 0.5);
+  EXPECT_THAT(model.waves(), testing::SizeIs(1));
+}
+
+TEST(Evaluate, HasNoMeanWhereEveryExampleFailed) {
+  ScriptedModel model(echo, {.failing = {0, 1}});
+  const Evaluation evaluation =
+      evaluate(program(), examples({"1", "2"}), make_metric("exact_match", "n"), {model});
+  try {
+    evaluation.mean();
+    FAIL();
+  } catch (const RunError& error) {
+    EXPECT_STREQ(error.what(),
+                 "there is no mean: all 2 examples failed, the first with: timed out");
+  }
+}
+
+TEST(Evaluate, HasNoMeanOfNothing) {
+  try {
+    Evaluation{}.mean();
+    FAIL();
+  } catch (const RunError& error) {
+    EXPECT_STREQ(error.what(), "there is no mean: nothing was evaluated");
+  }
+}
+
+TEST(Evaluate, RefusesAScoreOutsideItsRange) {
+  ScriptedModel model(echo);
+  const Metric wild = [](const Example&, const Prediction&) { return 1.5; };
+  EXPECT_THROW(evaluate(program(), examples({"1"}), wild, {model}), std::logic_error);
+}
+
+}  // namespace
+}  // namespace theta
