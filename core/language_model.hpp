@@ -68,6 +68,16 @@ struct HostCounters {
   std::int64_t generated_tokens = 0;
   double prompt_seconds = 0;
   double decode_seconds = 0;
+
+  HostCounters& operator+=(const HostCounters& other) {
+    attempts += other.attempts;
+    reused_tokens += other.reused_tokens;
+    computed_tokens += other.computed_tokens;
+    generated_tokens += other.generated_tokens;
+    prompt_seconds += other.prompt_seconds;
+    decode_seconds += other.decode_seconds;
+    return *this;
+  }
 };
 
 /// The seam to every model. Programs ask in waves: all the requests that one step of the program

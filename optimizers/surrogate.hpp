@@ -1,16 +1,24 @@
 #pragma once
 
 #include <Eigen/Core>
-#include <memory>
-#include <string_view>
+#include <string>
 #include <vector>
 
 #include "core/rng.hpp"
 
 namespace theta {
 
-/// A point of the search: for each variable (instruction and demo set of each predictor in turn)
-/// the index of its choice.
+/// One thing that a search chooses: the instruction of a predictor, or its demo set.
+struct Variable {
+  std::string name;         ///< `predict.instruction`
+  std::size_t choices = 1;  ///< indexed from 0; choice 0 is what the student came with
+  std::size_t group = 0;    ///< the predictor; choices of one group may interact
+  /// How alike the choices are beyond being the same: (choices x choices), positive semidefinite,
+  /// ones on the diagonal (a kernel on text features). Empty: nothing is known.
+  Eigen::MatrixXd similarity = {};
+};
+
+/// A point of the search: for each variable the index of its choice.
 using Combination = std::vector<int>;
 
 /// One outcome: candidate, example and score.
@@ -31,10 +39,12 @@ class Surrogate {
  public:
   virtual ~Surrogate() = default;
 
-  /// Adds outcomes of one evaluation (a minibatch or a full one).
+  /// Adds the outcomes of one evaluation (a minibatch or a full one).
+  /// @throws RunError for a score that is not finite.
   virtual void observe(const std::vector<Observation>& outcomes) = 0;
 
-  /// The next combination to evaluate out of `candidates`. Deterministic given `rng`.
+  /// The next combination to evaluate out of `candidates`, which is not empty. Deterministic given
+  /// `rng`.
   virtual Combination suggest(const std::vector<Combination>& candidates, Rng& rng) = 0;
 
   /// The posterior at `candidates`. @throws RunError on a numerical failure: never a silent

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+
+#include "core/language_model.hpp"
+#include "experiments/split.hpp"
+#include "modules/preference.hpp"
+
+namespace theta {
+
+/// Which pairs of a file are used, and for what.
+struct PairsOptions {
+  std::filesystem::path file;
+  std::size_t min_pairs = 4;     ///< users with fewer pairs are left out
+  std::size_t max_pairs = 0;     ///< only a user's first so many pairs count; 0: all
+  double context_ratio = 0.7;    ///< share of a user's pairs, in given order, that are context;
+                                 ///< SynthesizeMe's train_val_ratio
+  bool by_conversation = false;  ///< the ratio counts conversations, and none is on both sides
+  SplitSizes users = {};         ///< drawn by the seed
+  std::uint64_t seed = 0;
+};
+
+struct LoadedPairs {
+  Users users;
+  std::size_t n_rows = 0;
+  std::size_t n_ties = 0;          ///< rows left out: no winner
+  std::size_t n_equal_texts = 0;   ///< rows left out: nothing to choose between
+  std::size_t n_small_users = 0;   ///< users left out: too few pairs, or none on one side
+  std::size_t n_shared_pairs = 0;  ///< test pairs whose context and texts a train or validation
+                                   ///< user also judged
+};
+
+/// Reads the choices of real people. A row's shape is told by its keys:
+///
+/// - `context`, `chosen`, `rejected` and `user_id` (PersonalRewardBench and everything derived from
+///   it), each a message {role, content}, a list of messages or a text. `split` (`train`, `val`,
+///   `test`), where rows have it, says which pairs are context (train and val) instead of the
+///   ratio.
+/// - `conversation_a`, `conversation_b`, `winner` and `judge` (Chatbot Arena, MT-bench). The vote
+/// is
+///   on everything from the first turn that differs, up to `turn` where it is given.
+///
+/// PreferencePair::flip is the row's `flip`, else whether the winner stood in slot a, else drawn.
+/// @throws UserError `file:line: message`.
+LoadedPairs read_pairs(const PairsOptions& options);
+
+/// Messages as SynthesizeMe shows them: `[role]: content`, joined by blank lines; a message without
+/// a role is its content.
+std::string render_conversation(std::span<const Message> messages);
+
+}  // namespace theta

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace theta {
+
+inline constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
+/// Whether `text` is well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates).
+bool is_utf8(std::string_view text);
+
+/// Windows-1252, the superset of Latin-1 that old exports are written in, as UTF-8. Its five
+/// undefined bytes become the control characters of the same number, as browsers read them.
+std::string windows_1252_to_utf8(std::string_view text);
+
+}  // namespace theta

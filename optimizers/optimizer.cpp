@@ -1,2 +1,0 @@
-#include "optimizers/optimizer.hpp"
-#include "optimizers/surrogate.hpp"

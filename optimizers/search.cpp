@@ -1,0 +1,211 @@
+#include "optimizers/search.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <set>
+
+#include "core/result.hpp"
+
+namespace theta {
+namespace {
+
+/// What is known of one candidate.
+struct Record {
+  std::vector<std::optional<double>> scores;  ///< by example
+  std::size_t asked = 0;                      ///< how far it is along the common order of examples
+  bool complete = false;                      ///< was asked on every example
+
+  double mean() const {
+    double sum = 0;
+    int n = 0;
+    for (const auto& score : scores)
+      if (score) sum += *score, ++n;
+    return sum / n;
+  }
+};
+
+/// Whether `a` has the higher mean on the examples that both were scored on, by more than rounding.
+bool better(const Record& a, const Record& b) {
+  double gain = 0;
+  for (std::size_t j = 0; j < a.scores.size(); ++j)
+    if (a.scores[j] && b.scores[j]) gain += *a.scores[j] - *b.scores[j];
+  return gain > 1e-9;
+}
+
+class Search {
+ public:
+  Search(const std::vector<Variable>& space, std::size_t examples,
+         const EvaluateCandidate& evaluate, Surrogate& surrogate, const SearchOptions& options)
+      : space_(space),
+        evaluate_(evaluate),
+        surrogate_(surrogate),
+        options_(options),
+        rng_(options.seed),
+        order_(rng_.sample(examples, examples)),
+        incumbent_(space.size(), 0) {
+    double size = 1;
+    for (const auto& variable : space) size *= static_cast<double>(variable.choices);
+    if (size <= static_cast<double>(options.pool)) list_all();
+  }
+
+  SearchResult run() {
+    try {
+      if (!evaluate_rest("default", incumbent_)) search_on();
+    } catch (const Interrupted&) {
+      if (trials_.empty()) throw;
+      stopped_ = true;
+    }
+    return {incumbent_, records_.at(incumbent_).mean(), std::move(trials_), stopped_};
+  }
+
+ private:
+  void search_on() {
+    const bool minibatches = options_.minibatch_size > 0 && options_.minibatch_size < order_.size();
+    for (std::size_t t = 1; t <= options_.num_trials; ++t) {
+      const auto open = candidates();
+      if (open.empty()) return;
+      const Combination chosen = surrogate_.suggest(open, rng_);
+      if (!minibatches) {
+        if (evaluate_rest("full", chosen)) return;
+        continue;
+      }
+      const auto from = records_[chosen].asked;
+      const auto n = std::min(options_.minibatch_size, order_.size() - from);
+      if (evaluate("minibatch", chosen, {order_.begin() + static_cast<std::ptrdiff_t>(from), n}))
+        return;
+      if (t % options_.full_every != 0 && t != options_.num_trials) continue;
+      const auto best = most_promising();
+      if (best && evaluate_rest("full", *best)) return;
+    }
+  }
+
+  /// Evaluates on all examples that have no score yet. @return whether to stop.
+  bool evaluate_rest(const char* kind, const Combination& candidate) {
+    const auto found = records_.find(candidate);
+    std::vector<std::size_t> rest;
+    for (const auto j : order_)
+      if (found == records_.end() || !found->second.scores[j]) rest.push_back(j);
+    return evaluate(kind, candidate, rest);
+  }
+
+  bool evaluate(const char* kind, const Combination& candidate,
+                std::span<const std::size_t> examples) {
+    if (options_.stop.stop_requested()) throw Interrupted("the search was stopped");
+    const auto scores = evaluate_(candidate, examples);
+    require(scores.size() == examples.size(), "an evaluation has a score for every example");
+
+    auto& record = records_[candidate];
+    record.scores.resize(order_.size());
+    std::vector<Observation> outcomes;
+    double sum = 0;
+    for (std::size_t i = 0; i < scores.size(); ++i) {
+      if (!scores[i]) continue;
+      record.scores[examples[i]] = scores[i];
+      outcomes.push_back({candidate, examples[i], *scores[i]});
+      sum += *scores[i];
+    }
+    const bool minibatch = std::string_view(kind) == "minibatch";
+    const int number = static_cast<int>(trials_.size()) + 1;
+    if (outcomes.empty() && (minibatch || record.asked == 0))
+      throw RunError(fmt::format("no example of trial {} could be scored", number));
+    record.asked = minibatch ? record.asked + examples.size() : order_.size();
+    record.complete = record.asked == order_.size();
+    surrogate_.observe(outcomes);
+    evaluations_ += static_cast<std::int64_t>(examples.size());
+
+    const bool improved = record.complete && better(record, records_.at(incumbent_));
+    if (improved) incumbent_ = candidate;
+    trials_.push_back({number, kind, candidate,
+                       minibatch ? sum / static_cast<double>(outcomes.size()) : record.mean(),
+                       evaluations_, improved});
+    stopped_ = options_.on_trial && options_.on_trial(trials_.back());
+    return stopped_;
+  }
+
+  /// The candidate to evaluate in full; none if all that were tried have been.
+  std::optional<Combination> most_promising() const {
+    std::vector<Combination> tried;
+    for (const auto& [candidate, record] : records_)
+      if (!record.complete) tried.push_back(candidate);
+    if (tried.empty()) return std::nullopt;
+    Eigen::Index best = 0;
+    surrogate_.posterior(tried).mean.maxCoeff(&best);
+    return tried[static_cast<std::size_t>(best)];
+  }
+
+  bool allowed(const Combination& candidate) const {
+    return !options_.allowed || records_.count(candidate) > 0 || options_.allowed(candidate);
+  }
+  bool is_complete(const Combination& candidate) const {
+    const auto found = records_.find(candidate);
+    return found != records_.end() && found->second.complete;
+  }
+
+  /// What the surrogate may suggest: everything open, or in a space too large to list, what was
+  /// tried, the neighbours of the incumbent, and fresh random combinations.
+  std::vector<Combination> candidates() {
+    std::vector<Combination> open;
+    if (!all_.empty()) {
+      std::copy_if(all_.begin(), all_.end(), std::back_inserter(open),
+                   [this](const auto& candidate) { return !is_complete(candidate); });
+      return open;
+    }
+    std::set<Combination> drawn;
+    for (const auto& [candidate, record] : records_) drawn.insert(candidate);
+    for (std::size_t v = 0; v < space_.size(); ++v)
+      for (std::size_t choice = 0; choice < space_[v].choices; ++choice) {
+        Combination neighbour = incumbent_;
+        neighbour[v] = static_cast<int>(choice);
+        drawn.insert(neighbour);
+      }
+    // Draws may repeat; the space is larger than the pool, so that most do not.
+    for (std::size_t i = drawn.size(); i < options_.pool; ++i) {
+      Combination candidate;
+      for (const auto& variable : space_)
+        candidate.push_back(static_cast<int>(rng_.below(variable.choices)));
+      drawn.insert(candidate);
+    }
+    std::copy_if(
+        drawn.begin(), drawn.end(), std::back_inserter(open),
+        [this](const auto& candidate) { return !is_complete(candidate) && allowed(candidate); });
+    return open;
+  }
+
+  void list_all() {
+    Combination at(space_.size(), 0);
+    for (;;) {
+      if (at == incumbent_ || allowed(at)) all_.push_back(at);
+      std::size_t v = space_.size();
+      while (v > 0 && static_cast<std::size_t>(++at[v - 1]) == space_[v - 1].choices) at[--v] = 0;
+      if (v == 0) return;
+    }
+  }
+
+  const std::vector<Variable>& space_;
+  const EvaluateCandidate& evaluate_;
+  Surrogate& surrogate_;
+  const SearchOptions& options_;
+  Rng rng_;
+  const std::vector<std::size_t> order_;  ///< of examples, common to all candidates
+  std::vector<Combination> all_;          ///< empty if the space is too large
+  std::map<Combination, Record> records_;
+  Combination incumbent_;
+  std::vector<Trial> trials_;
+  std::int64_t evaluations_ = 0;
+  bool stopped_ = false;
+};
+
+}  // namespace
+
+SearchResult search(const std::vector<Variable>& space, std::size_t examples,
+                    const EvaluateCandidate& evaluate, Surrogate& surrogate,
+                    const SearchOptions& options) {
+  require(examples > 0, "a search has examples");
+  require(options.full_every > 0, "full evaluations come every few trials");
+  return Search(space, examples, evaluate, surrogate, options).run();
+}
+
+}  // namespace theta

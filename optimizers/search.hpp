@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "optimizers/surrogate.hpp"
+
+namespace theta {
+
+/// Scores a candidate on the examples of the given indices: one in [0, 1] for each, in order, or
+/// nullopt where the service failed. May throw Interrupted.
+using EvaluateCandidate = std::function<std::vector<std::optional<double>>(
+    const Combination& candidate, std::span<const std::size_t> examples)>;
+
+/// One evaluation of a search.
+struct Trial {
+  int number = 0;    ///< from 1
+  std::string kind;  ///< `default`, `minibatch` or `full`
+  Combination combination;
+  double score = 0;              ///< a minibatch's own mean; else over all examples scored so far
+  std::int64_t evaluations = 0;  ///< candidate-example pairs asked so far, this trial included
+  bool improved = false;         ///< the incumbent is this candidate from here on
+};
+
+struct SearchOptions {
+  std::size_t num_trials = 10;      ///< beside the default's and the full evaluations
+  std::size_t minibatch_size = 35;  ///< 0: every trial is a full evaluation
+  std::size_t full_every = 5;       ///< trials between two full evaluations
+  std::uint64_t seed = 9;
+  std::size_t pool = 1000;  ///< most candidates that the surrogate is asked about at a time
+  /// What may be tried; empty: everything. The default is always tried.
+  std::function<bool(const Combination&)> allowed = {};
+  std::function<bool(const Trial&)> on_trial = {};  ///< true stops with the best so far
+  std::stop_token stop = {};
+};
+
+struct SearchResult {
+  Combination best;
+  double score = 0;  ///< mean of `best` over all examples that could be scored
+  std::vector<Trial> trials;
+  bool stopped = false;  ///< by on_trial or the stop token
+};
+
+/// Searches combinations of choices for the one with the highest mean score over `examples`
+/// examples. Knows nothing of programs: an example is whatever `evaluate` scores (a row, a user).
+///
+/// Combination 0, 0, .. is evaluated in full and becomes the incumbent. Then, each trial, the
+/// surrogate suggests a candidate out of those that have unseen examples, and it is scored on its
+/// next minibatch. Minibatches are paired: every candidate goes through the examples in the same
+/// seeded order and never meets one twice, so that what two candidates have seen always overlaps
+/// and no evaluation is paid for twice. Every `full_every` trials and after the last, the candidate
+/// with the highest posterior mean of those tried, but not in full, is scored on all its remaining
+/// examples.
+///
+/// Only a candidate that was asked on every example can replace the incumbent, and only if its mean
+/// is strictly higher on the examples that both were scored on. A failed example is no observation;
+/// it is asked once more in the full evaluation. Ends early when no candidate is left.
+/// @throws RunError if no example of a trial could be scored; Interrupted if stopped before the
+///   default was scored.
+SearchResult search(const std::vector<Variable>& space, std::size_t examples,
+                    const EvaluateCandidate& evaluate, Surrogate& surrogate,
+                    const SearchOptions& options);
+
+}  // namespace theta

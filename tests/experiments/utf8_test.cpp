@@ -1,0 +1,29 @@
+#include "experiments/utf8.hpp"
+
+#include <gtest/gtest.h>
+
+namespace theta {
+namespace {
+
+TEST(Utf8, AcceptsEveryLengthUpToTheLastCodePoint) {
+  EXPECT_TRUE(is_utf8(""));
+  EXPECT_TRUE(is_utf8("plain \xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80 \xF4\x8F\xBF\xBF"));
+}
+
+TEST(Utf8, RefusesWhatIsCutOverlongASurrogateOrBeyondTheLastCodePoint) {
+  EXPECT_FALSE(is_utf8("caf\xE9"));
+  EXPECT_FALSE(is_utf8("\xE2\x82"));
+  EXPECT_FALSE(is_utf8("\x80"));
+  EXPECT_FALSE(is_utf8("\xC0\xAF"));
+  EXPECT_FALSE(is_utf8("\xE0\x80\xAF"));
+  EXPECT_FALSE(is_utf8("\xED\xA0\x80"));
+  EXPECT_FALSE(is_utf8("\xF0\x80\x80\xAF"));
+  EXPECT_FALSE(is_utf8("\xF4\x90\x80\x80"));
+}
+
+TEST(Utf8, ReadsWindows1252WithItsQuotesAndLatin1) {
+  EXPECT_EQ(windows_1252_to_utf8("caf\xE9 \x93x\x94 \x80"), "café “x” €");
+}
+
+}  // namespace
+}  // namespace theta

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <cstdlib>
+#include <filesystem>
+
+namespace theta {
+
+/// The folder of data kept beside the project: THETA_SHARED, else ../shared. May be missing.
+inline std::filesystem::path shared_folder() {
+  const char* shared = std::getenv("THETA_SHARED");
+  return shared != nullptr ? std::filesystem::path(shared)
+                           : std::filesystem::path(THETA_SOURCE_DIR) / "../shared";
+}
+
+}  // namespace theta
