@@ -1,0 +1,429 @@
+#include "experiments/report.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+
+#include "core/rng.hpp"
+#include "core/statistics.hpp"
+
+namespace theta {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// Rows with outcomes by method and model, in the order in which they were put.
+using Outcomes = std::vector<std::vector<Outcome>>;
+
+std::string required_meta(const Store& store, std::string_view key) {
+  auto value = store.meta(key);
+  if (!value) {
+    throw RunError("the run's record has no " + std::string(key) +
+                   ": the run ended before it began");
+  }
+  return *std::move(value);
+}
+
+Json json_meta(const Store& store, std::string_view key) {
+  return Json::parse(store.meta(key).value_or("[]"));
+}
+
+/// Whom an outcome is clustered by: an item that belongs to no user stands for itself.
+const std::string& cluster_of(const Outcome& outcome) {
+  return outcome.group.empty() ? outcome.item : outcome.group;
+}
+
+std::optional<double> order_consistency(const std::vector<Outcome>& outcomes) {
+  std::map<std::string, std::vector<double>> scores;  // by item, of what was scored
+  for (const auto& outcome : outcomes) {
+    if (outcome.status == Outcome::Status::kScored) scores[outcome.item].push_back(outcome.score);
+  }
+  int both = 0;
+  int same = 0;
+  for (const auto& [item, of_item] : scores) {
+    if (of_item.size() != 2) continue;
+    ++both;
+    same += of_item[0] == of_item[1];
+  }
+  if (both == 0) return std::nullopt;
+  return static_cast<double>(same) / both;
+}
+
+std::optional<double> persona_match(const std::vector<PersonaRecord>& personas,
+                                    const std::string& method, const std::string& model) {
+  int known = 0;
+  int matched = 0;
+  for (const auto& persona : personas) {
+    if (persona.method != method || persona.model != model || persona.taste.empty()) continue;
+    ++known;
+    matched += persona.matched == persona.taste;
+  }
+  if (known == 0) return std::nullopt;
+  return static_cast<double>(matched) / known;
+}
+
+Report::Row make_row(const std::vector<Outcome>& outcomes, const UsageRecord& usage,
+                     const std::vector<PersonaRecord>& personas, std::uint64_t seed) {
+  Report::Row row;
+  row.method = usage.method;
+  row.model = usage.model;
+  row.usage = usage.usage;
+  row.judgements = outcomes.size();
+  std::vector<double> scores;
+  std::vector<std::string> clusters;
+  std::set<std::string> users;
+  bool binary = true;
+  for (const auto& outcome : outcomes) {
+    users.insert(cluster_of(outcome));
+    row.unparsable += outcome.status == Outcome::Status::kUnparsable;
+    row.failed += outcome.status == Outcome::Status::kFailed;
+    if (outcome.status == Outcome::Status::kFailed) continue;
+    scores.push_back(outcome.score);
+    clusters.push_back(cluster_of(outcome));
+    binary = binary && (outcome.score == 0 || outcome.score == 1);
+  }
+  row.users = users.size();
+  row.interval = binary && users.size() == outcomes.size() ? "wilson" : "user-clustered bootstrap";
+  if (!scores.empty()) {
+    const auto n = static_cast<double>(scores.size());
+    row.accuracy = mean(scores);
+    const auto interval = row.interval == "wilson" ? wilson(std::round(*row.accuracy * n), n)
+                                                   : clustered_bootstrap(scores, clusters, seed);
+    row.low = interval.low;
+    row.high = interval.high;
+  }
+  row.order_consistency = order_consistency(outcomes);
+  row.persona_match = persona_match(personas, row.method, row.model);
+  return row;
+}
+
+std::optional<Report::Paired> compare(const std::vector<Outcome>& outcomes,
+                                      const std::vector<Outcome>& against, std::uint64_t seed) {
+  std::map<std::pair<std::string, int>, double> others;
+  for (const auto& other : against) {
+    if (other.status != Outcome::Status::kFailed) {
+      others[{other.item, other.variant}] = other.score;
+    }
+  }
+  std::vector<double> differences;
+  std::vector<std::string> clusters;
+  for (const auto& outcome : outcomes) {
+    if (outcome.status == Outcome::Status::kFailed) continue;
+    const auto other = others.find({outcome.item, outcome.variant});
+    if (other == others.end()) continue;
+    differences.push_back(outcome.score - other->second);
+    clusters.push_back(cluster_of(outcome));
+  }
+  if (differences.empty()) return std::nullopt;
+  Report::Paired paired;
+  paired.judgements = differences.size();
+  paired.difference = mean(differences);
+  const auto interval = clustered_bootstrap(differences, clusters, seed);
+  paired.low = interval.low;
+  paired.high = interval.high;
+  paired.p = paired_permutation(differences, clusters, seed);
+  return paired;
+}
+
+std::vector<std::string> distinct(const Report& report, std::string Report::Row::*member) {
+  std::vector<std::string> names;
+  for (const auto& row : report.rows) {
+    if (std::find(names.begin(), names.end(), row.*member) == names.end()) {
+      names.push_back(row.*member);
+    }
+  }
+  return names;
+}
+
+/// 6 significant digits; no negative zero.
+Json number(std::optional<double> value) {
+  if (!value) return nullptr;
+  return std::strtod(fmt::format("{:.6g}", *value).c_str(), nullptr) + 0.0;
+}
+
+/// Without the zero before the point: `.53`, `1.00`, `-.040`.
+std::string fraction(double value, int digits, bool sign = false) {
+  auto text = sign ? fmt::format("{:+.{}f}", value, digits) : fmt::format("{:.{}f}", value, digits);
+  const auto zero = text.find("0.");
+  if (zero == 0 || (zero == 1 && (text[0] == '+' || text[0] == '-'))) text.erase(zero, 1);
+  return text;
+}
+
+std::string fraction_or_dash(std::optional<double> value) {
+  return value ? fraction(*value, 2) : "-";
+}
+
+/// Characters of a text, each taken as one column wide.
+std::size_t width(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+std::string padded(const std::string& text, std::size_t columns, bool right) {
+  const std::string space(columns - std::min(columns, width(text)), ' ');
+  return right ? space + text : text + space;
+}
+
+std::size_t widest(const std::string& text) {
+  std::istringstream lines(text);
+  std::size_t most = 0;
+  for (std::string line; std::getline(lines, line);) most = std::max(most, width(line));
+  return most;
+}
+
+/// As a line of its own, without spaces at its end.
+std::string trimmed(std::string line) {
+  line.erase(line.find_last_not_of(' ') + 1);
+  return line + '\n';
+}
+
+/// The table of some of the models side by side.
+std::string block(const Report& report, const std::vector<std::string>& models) {
+  const auto titles = column_titles();
+  std::vector<std::vector<std::string>> lines = {{"method"}};
+  for (std::size_t m = 0; m < models.size(); ++m) {
+    lines[0].insert(lines[0].end(), titles.begin(), titles.end());
+  }
+  for (const auto& method : methods_of(report)) {
+    std::vector<std::string> line = {method};
+    bool any = false;
+    for (const auto& model : models) {
+      const auto* row = find_row(report, method, model);
+      any = any || row != nullptr;
+      const auto texts =
+          row != nullptr ? column_texts(*row) : std::vector<std::string>(titles.size());
+      line.insert(line.end(), texts.begin(), texts.end());
+    }
+    if (any) lines.push_back(std::move(line));
+  }
+  std::vector<std::size_t> widths(lines[0].size());
+  for (const auto& line : lines) {
+    for (std::size_t c = 0; c < line.size(); ++c) widths[c] = std::max(widths[c], width(line[c]));
+  }
+
+  const auto begins_model = [&](std::size_t c) { return (c - 1) % titles.size() == 0; };
+  std::string head(widths[0], ' ');
+  for (std::size_t m = 0; m < models.size(); ++m) {
+    std::size_t span = titles.size() - 1;
+    for (std::size_t t = 0; t < titles.size(); ++t) span += widths[1 + m * titles.size() + t];
+    head += " | " + padded(models[m], span, false);
+  }
+  std::string out = trimmed(std::move(head));
+  for (const auto& line : lines) {
+    auto text = padded(line[0], widths[0], false);
+    for (std::size_t c = 1; c < line.size(); ++c) {
+      text += (begins_model(c) ? " | " : " ") + padded(line[c], widths[c], true);
+    }
+    out += trimmed(std::move(text));
+  }
+  return out;
+}
+
+void write_file(const std::filesystem::path& file, const std::string& content) {
+  // A reader sees the old file or the new one, never a half.
+  const auto part = file.string() + ".part";
+  std::ofstream out(part, std::ios::binary);
+  out << content;
+  out.close();
+  std::error_code error;
+  if (out) std::filesystem::rename(part, file, error);
+  if (!out || error) throw RunError(file.string() + ": cannot be written");
+}
+
+}  // namespace
+
+Report make_report(const Store& store) {
+  Report report;
+  report.config_hash = required_meta(store, "config_hash");
+  report.seed = std::stoull(required_meta(store, "seed"));
+  report.name = store.meta("name").value_or("");
+  report.note = store.meta("note").value_or("");
+  report.config = store.meta("config").value_or("");
+  report.trials = store.trials();
+  report.personas = store.personas();
+  report.timing = store.timing();
+  for (const auto& prompt : json_meta(store, "prompts")) {
+    report.prompts.emplace_back(prompt.at(0), prompt.at(1));
+  }
+
+  std::map<std::pair<std::string, std::string>, std::vector<Outcome>> outcomes;
+  for (auto& outcome : store.outcomes()) {
+    outcomes[{outcome.method, outcome.model}].push_back(std::move(outcome));
+  }
+  const auto seed = derive_seed(report.seed, "report");
+  for (const auto& usage : store.usage()) {
+    const auto found = outcomes.find({usage.method, usage.model});
+    if (found == outcomes.end()) {
+      report.usage_by_role.push_back(usage);
+    } else {
+      report.rows.push_back(make_row(found->second, usage, report.personas, seed));
+    }
+  }
+
+  const auto wanted = json_meta(store, "rows").get<std::vector<std::string>>();
+  const auto place = [&](const Report::Row& row) {
+    return std::find(wanted.begin(), wanted.end(), row.method) - wanted.begin();
+  };
+  std::stable_sort(report.rows.begin(), report.rows.end(),
+                   [&](const Report::Row& a, const Report::Row& b) { return place(a) < place(b); });
+
+  for (const auto& comparison : json_meta(store, "comparisons")) {
+    const std::string method = comparison.at(0);
+    const std::string against = comparison.at(1);
+    for (const auto& model : models_of(report)) {
+      if (!outcomes.contains({method, model}) || !outcomes.contains({against, model})) continue;
+      auto paired = compare(outcomes[{method, model}], outcomes[{against, model}], seed);
+      if (!paired) {
+        spdlog::warn("{} and {} have no judgement in common under {}: not compared", method,
+                     against, model);
+        continue;
+      }
+      paired->method = method;
+      paired->against = against;
+      paired->model = model;
+      report.paired.push_back(*std::move(paired));
+    }
+  }
+  return report;
+}
+
+std::string to_json(const Report& report) {
+  Json json = {{"schema", 1},
+               {"name", report.name},
+               {"note", report.note},
+               {"config_hash", report.config_hash},
+               {"seed", report.seed},
+               {"rows", Json::array()},
+               {"paired", Json::array()},
+               {"trials", Json::array()},
+               {"personas", Json::array()},
+               {"usage_by_role", Json::array()},
+               {"timing", Json::object()}};
+  for (const auto& row : report.rows) {
+    json["rows"].push_back({{"method", row.method},
+                            {"model", row.model},
+                            {"accuracy", number(row.accuracy)},
+                            {"low", number(row.low)},
+                            {"high", number(row.high)},
+                            {"interval", row.interval},
+                            {"users", row.users},
+                            {"judgements", row.judgements},
+                            {"order_consistency", number(row.order_consistency)},
+                            {"persona_match", number(row.persona_match)},
+                            {"unparsable", row.unparsable},
+                            {"failed", row.failed},
+                            {"calls", row.usage.calls},
+                            {"prompt_tokens", row.usage.prompt_tokens},
+                            {"generated_tokens", row.usage.generated_tokens}});
+  }
+  for (const auto& paired : report.paired) {
+    json["paired"].push_back({{"method", paired.method},
+                              {"against", paired.against},
+                              {"model", paired.model},
+                              {"judgements", paired.judgements},
+                              {"difference", number(paired.difference)},
+                              {"low", number(paired.low)},
+                              {"high", number(paired.high)},
+                              {"p", number(paired.p)}});
+  }
+  for (const auto& trial : report.trials) {
+    const auto candidate = Json::parse(trial.candidate, nullptr, false);
+    json["trials"].push_back(
+        {{"search", trial.search},
+         {"number", trial.number},
+         {"kind", trial.kind},
+         {"candidate", candidate.is_discarded() ? Json(trial.candidate) : candidate},
+         {"score", number(trial.score)},
+         {"evaluations", trial.evaluations}});
+  }
+  for (const auto& persona : report.personas) {
+    json["personas"].push_back({{"method", persona.method},
+                                {"model", persona.model},
+                                {"user", persona.user},
+                                {"persona", persona.persona},
+                                {"source", persona.source},
+                                {"taste", persona.taste},
+                                {"matched", persona.matched}});
+  }
+  for (const auto& [role, model, usage] : report.usage_by_role) {
+    json["usage_by_role"].push_back({{"role", role},
+                                     {"model", model},
+                                     {"calls", usage.calls},
+                                     {"prompt_tokens", usage.prompt_tokens},
+                                     {"generated_tokens", usage.generated_tokens}});
+  }
+  for (const auto& [what, amount] : report.timing) json["timing"][what] = amount;
+  // What a model wrote can end in the middle of a character; a reader of JSON needs UTF-8.
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
+}
+
+std::string to_table(const Report& report, std::size_t columns) {
+  const auto models = models_of(report);
+  std::string out = block(report, models);
+  if (models.size() > 1 && widest(out) > columns) {
+    out.clear();
+    for (const auto& model : models) out += (out.empty() ? "" : "\n") + block(report, {model});
+  }
+  out += kLegend;
+  out += '\n';
+  if (!report.paired.empty()) out += "\npaired differences, 95 % interval\n";
+  for (const auto& paired : report.paired) {
+    out += fmt::format("  {} - {}, {}: {}\n", paired.method, paired.against, paired.model,
+                       difference_text(paired));
+  }
+  if (!report.note.empty()) out += "\n" + report.note + "\n";
+  return out;
+}
+
+void write_report(const Report& report, const std::filesystem::path& directory) {
+  write_file(directory / "report.json", to_json(report));
+  write_file(directory / "report.html", to_html(report));
+}
+
+std::vector<std::string> column_titles() {
+  return {"accuracy", "order", "match", "unp.", "fail", "calls", "tokens"};
+}
+
+std::vector<std::string> column_texts(const Report::Row& row) {
+  return {row.accuracy ? fmt::format("{} [{}, {}]", fraction(*row.accuracy, 2),
+                                     fraction(*row.low, 2), fraction(*row.high, 2))
+                       : "-",
+          fraction_or_dash(row.order_consistency),
+          fraction_or_dash(row.persona_match),
+          std::to_string(row.unparsable),
+          std::to_string(row.failed),
+          std::to_string(row.usage.calls),
+          std::to_string(row.usage.prompt_tokens + row.usage.generated_tokens)};
+}
+
+std::string difference_text(const Report::Paired& paired) {
+  return fmt::format("{} [{}, {}], p {}", fraction(paired.difference, 3, true),
+                     fraction(paired.low, 3, true), fraction(paired.high, 3, true),
+                     paired.p < 0.001 ? "< .001" : "= " + fraction(paired.p, 3));
+}
+
+std::vector<std::string> models_of(const Report& report) {
+  return distinct(report, &Report::Row::model);
+}
+
+std::vector<std::string> methods_of(const Report& report) {
+  return distinct(report, &Report::Row::method);
+}
+
+const Report::Row* find_row(const Report& report, const std::string& method,
+                            const std::string& model) {
+  for (const auto& row : report.rows) {
+    if (row.method == method && row.model == model) return &row;
+  }
+  return nullptr;
+}
+
+}  // namespace theta

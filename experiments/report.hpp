@@ -1,0 +1,94 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/store.hpp"
+
+namespace theta {
+
+/// Everything that a run has to show, computed from its store alone.
+///
+/// What the experiment keeps under these meta keys is used: `config_hash` and `seed` (required),
+/// `name`, `note` (shown wherever users are: that they are simulated), `config` (the resolved
+/// YAML), `rows` (JSON list of methods, the order wanted), `comparisons` (JSON list of [method,
+/// against]), `prompts` (JSON list of [title, text]).
+struct Report {
+  /// One method under one model.
+  struct Row {
+    std::string method, model;
+    std::optional<double> accuracy;   ///< mean score of all but the failed; none if all failed
+    std::optional<double> low, high;  ///< its 95 % interval
+    std::string interval;  ///< how it was computed: `user-clustered bootstrap` or `wilson`
+    std::size_t users = 0;
+    std::size_t judgements = 0;  ///< failed ones included
+    /// Share of the items scored in both orders whose scores are the same: the same answer.
+    std::optional<double> order_consistency;
+    /// Share of the users of known taste whose persona states it.
+    std::optional<double> persona_match;
+    std::size_t unparsable = 0;
+    std::size_t failed = 0;
+    Usage usage;
+  };
+  /// Mean difference of two methods under one model, over the judgements that both have.
+  struct Paired {
+    std::string method, against, model;
+    std::size_t judgements = 0;
+    double difference = 0;
+    double low = 0, high = 0;  ///< 95 %, user-clustered bootstrap
+    double p = 1;              ///< two-sided, flipping whole users
+  };
+
+  std::string name, note, config_hash, config;
+  std::uint64_t seed = 0;
+  std::vector<Row> rows;
+  std::vector<Paired> paired;
+  std::vector<TrialRecord> trials;
+  std::vector<PersonaRecord> personas;
+  std::vector<UsageRecord> usage_by_role;  ///< usage that belongs to no row: searches
+  std::vector<std::pair<std::string, std::string>> prompts;
+  std::vector<std::pair<std::string, double>> timing;  ///< the only part that differs between runs
+};
+
+/// @throws RunError if the run ended before it kept its seed and config hash.
+Report make_report(const Store& store);
+
+/// The contract that other programs read. Numbers are rounded to 6 significant digits, those under
+/// `timing` excepted; all but `timing` is the same bytes for the same outcomes.
+std::string to_json(const Report& report);
+
+/// One self-contained page. Plots are drawn by gnuplot; without it the page says so.
+std::string to_html(const Report& report);
+
+/// For a terminal: the models side by side, or below one another where that takes more than
+/// `columns`.
+std::string to_table(const Report& report, std::size_t columns = 140);
+
+/// Writes report.json and report.html into `directory`. @throws RunError if they cannot be written.
+void write_report(const Report& report, const std::filesystem::path& directory);
+
+/// What the columns of the tables mean.
+inline constexpr const char* kLegend =
+    "accuracy: mean score and its 95 % interval; order: items answered alike in both orders; "
+    "match: "
+    "users whose\npersona states their taste; unp.: answers that could not be parsed; fail: no "
+    "answer, "
+    "left out of the accuracy";
+
+/// The columns of a row as every table shows them, and their titles.
+std::vector<std::string> column_titles();
+std::vector<std::string> column_texts(const Report::Row& row);
+/// `+.040 [+.010, +.070], p = .012`
+std::string difference_text(const Report::Paired& paired);
+/// The models in the order of their first rows, and the methods likewise.
+std::vector<std::string> models_of(const Report& report);
+std::vector<std::string> methods_of(const Report& report);
+/// nullptr if the method was not run under the model.
+const Report::Row* find_row(const Report& report, const std::string& method,
+                            const std::string& model);
+
+}  // namespace theta

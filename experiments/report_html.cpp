@@ -1,0 +1,267 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "experiments/gnuplot.hpp"
+#include "experiments/report.hpp"
+
+namespace theta {
+namespace {
+
+constexpr const char* kStyle = R"(
+body { font: 15px/1.45 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
+h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2rem }
+table { border-collapse: collapse; font-size: .9em } .wide { overflow-x: auto }
+th, td { padding: .25em .6em; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top }
+td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
+.first { border-left: 2px solid #bbb } .note { color: #8a4b00 } .muted { color: #666 }
+pre { background: #f6f6f6; padding: .8em; white-space: pre-wrap; overflow-wrap: anywhere }
+svg { max-width: 100%; height: auto }
+)";
+
+std::string escaped(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    switch (c) {
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += c;
+    }
+  }
+  return out;
+}
+
+/// A cell of a plain table.
+struct Cell {
+  std::string text;
+  bool number = false;
+};
+
+std::string plain_table(const std::vector<Cell>& head,
+                        const std::vector<std::vector<std::string>>& rows) {
+  const auto cell = [&](std::string_view tag, std::size_t c, std::string_view text) {
+    return fmt::format("<{}{}>{}</{}>", tag, head[c].number ? " class=\"n\"" : "", escaped(text),
+                       tag);
+  };
+  std::string out = "<div class=\"wide\"><table>\n<tr>";
+  for (std::size_t c = 0; c < head.size(); ++c) out += cell("th", c, head[c].text);
+  out += "</tr>\n";
+  for (const auto& row : rows) {
+    out += "<tr>";
+    for (std::size_t c = 0; c < row.size(); ++c) out += cell("td", c, row[c]);
+    out += "</tr>\n";
+  }
+  return out + "</table></div>\n";
+}
+
+std::string result_table(const Report& report) {
+  const auto models = models_of(report);
+  const auto titles = column_titles();
+  std::string out = "<div class=\"wide\"><table>\n<tr><th rowspan=\"2\">method</th>";
+  for (const auto& model : models) {
+    out += fmt::format("<th class=\"first\" colspan=\"{}\">{}</th>", titles.size(), escaped(model));
+  }
+  out += "</tr>\n<tr>";
+  const auto cells = [&](std::string_view tag, const std::vector<std::string>& texts) {
+    for (std::size_t c = 0; c < texts.size(); ++c) {
+      out += fmt::format("<{} class=\"n{}\">{}</{}>", tag, c == 0 ? " first" : "",
+                         escaped(texts[c]), tag);
+    }
+  };
+  for (std::size_t m = 0; m < models.size(); ++m) cells("th", titles);
+  out += "</tr>\n";
+  for (const auto& method : methods_of(report)) {
+    out += "<tr><td>" + escaped(method) + "</td>";
+    for (const auto& model : models) {
+      const auto* row = find_row(report, method, model);
+      cells("td", row != nullptr ? column_texts(*row) : std::vector<std::string>(titles.size()));
+    }
+    out += "</tr>\n";
+  }
+  return out + "</table></div>\n";
+}
+
+/// Every row's accuracy and interval, the models of a method below one another.
+std::string forest_script(const Report& report) {
+  const auto models = models_of(report);
+  const auto methods = methods_of(report);
+  std::string data;
+  std::string plots;
+  for (std::size_t m = 0; m < models.size(); ++m) {
+    data += fmt::format("$model{} << END\n", m);
+    for (std::size_t i = 0; i < methods.size(); ++i) {
+      const auto* row = find_row(report, methods[i], models[m]);
+      if (row == nullptr || !row->accuracy) continue;
+      const auto y = static_cast<double>(i) + 0.22 * static_cast<double>(m);
+      data += fmt::format("{} {} {} {}\n", *row->accuracy, *row->low, *row->high, y);
+    }
+    data += "END\n";
+    plots += fmt::format("{} $model{} using 1:4:2:3 with xerrorbars pt 7 ps 0.7 lw 2 title {}",
+                         m == 0 ? "plot" : ",", m, gnuplot_quoted(models[m]));
+  }
+  std::string ticks;
+  for (std::size_t i = 0; i < methods.size(); ++i) {
+    ticks += fmt::format("{}{} {}", i == 0 ? "" : ", ", gnuplot_quoted(methods[i]), i);
+  }
+  return data + fmt::format(
+                    "set ytics ({})\nset yrange [{}:-0.6]\nset xlabel 'accuracy, 95 % interval'\n"
+                    "set grid x\nset key outside top center horizontal\n{}\n",
+                    ticks, static_cast<double>(methods.size()) - 0.2, plots);
+}
+
+/// The best score so far over the evaluations spent, a curve a search. Minibatches are too noisy
+/// to be a best where a search also evaluates in full; fresh items are no part of the search.
+std::string trajectory_script(const Report& report) {
+  std::vector<std::string> searches;
+  std::map<std::string, bool> evaluates_in_full;
+  for (const auto& trial : report.trials) {
+    if (std::find(searches.begin(), searches.end(), trial.search) == searches.end()) {
+      searches.push_back(trial.search);
+    }
+    if (trial.kind == "full") evaluates_in_full[trial.search] = true;
+  }
+  std::string data;
+  std::string plots;
+  for (std::size_t s = 0; s < searches.size(); ++s) {
+    data += fmt::format("$search{} << END\n", s);
+    std::int64_t spent = 0;
+    std::optional<double> best;
+    for (const auto& trial : report.trials) {
+      if (trial.search != searches[s] || trial.kind == "fresh") continue;
+      spent += trial.evaluations;
+      if (!(trial.kind == "minibatch" && evaluates_in_full[trial.search])) {
+        best = std::max(best.value_or(trial.score), trial.score);
+      }
+      if (best) data += fmt::format("{} {}\n", spent, *best);
+    }
+    data += "END\n";
+    plots += fmt::format("{} $search{} with steps lw 2 title {}", s == 0 ? "plot" : ",", s,
+                         gnuplot_quoted(searches[s]));
+  }
+  return data +
+         "set xlabel 'evaluations'\nset ylabel 'best score so far'\nset xrange [0:]\n"
+         "set grid\nset key bottom right\n" +
+         plots + "\n";
+}
+
+std::string plots(const Report& report) {
+  const bool has_accuracy =
+      std::any_of(report.rows.begin(), report.rows.end(),
+                  [](const Report::Row& row) { return row.accuracy.has_value(); });
+  std::string out;
+  const auto add = [&](const char* title, const std::string& script, int height) {
+    const auto svg = gnuplot_svg(script, 900, height);
+    if (svg) out += fmt::format("<h2>{}</h2>\n{}\n", title, *svg);
+    return svg.has_value();
+  };
+  const int forest_height = 120 + 34 * static_cast<int>(methods_of(report).size());
+  if ((has_accuracy && !add("Accuracy", forest_script(report), forest_height)) ||
+      (!report.trials.empty() && !add("Searches", trajectory_script(report), 380))) {
+    return "<p class=\"muted\">No plots: gnuplot is not installed or failed.</p>\n";
+  }
+  return out;
+}
+
+std::string details(std::string_view title, std::string_view text) {
+  return fmt::format("<details><summary>{}</summary><pre>{}</pre></details>\n", escaped(title),
+                     escaped(text));
+}
+
+}  // namespace
+
+std::string to_html(const Report& report) {
+  const auto title = escaped(report.name.empty() ? "Theta run" : report.name);
+  const auto note =
+      report.note.empty() ? "" : "<p class=\"note\">" + escaped(report.note) + "</p>\n";
+  std::string out = fmt::format(
+      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+      "<meta name=\"viewport\" content=\"width=device-width\">\n"
+      "<title>{0}</title>\n<style>{1}</style>\n</head>\n<body>\n<h1>{0}</h1>\n"
+      "<p class=\"muted\">config {2}, seed {3}</p>\n",
+      title, kStyle, escaped(report.config_hash), report.seed);
+  out += "<h2>Results</h2>\n" + note + result_table(report);
+  out += fmt::format("<p class=\"muted\">{}.</p>\n", kLegend);
+  if (!report.paired.empty()) {
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& paired : report.paired) {
+      rows.push_back({paired.method, paired.against, paired.model,
+                      std::to_string(paired.judgements), difference_text(paired)});
+    }
+    out +=
+        "<h2>Paired differences</h2>\n" +
+        plain_table(
+            {{"method"}, {"against"}, {"model"}, {"judgements", true}, {"difference [95 %]", true}},
+            rows);
+  }
+  out += plots(report);
+  if (!report.personas.empty()) {
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& p : report.personas) {
+      rows.push_back({p.user, p.method, p.model, p.persona, p.source, p.taste, p.matched});
+    }
+    out += "<h2>Personas</h2>\n" + note +
+           plain_table({{"user"},
+                        {"method"},
+                        {"model"},
+                        {"persona"},
+                        {"source"},
+                        {"true taste"},
+                        {"stated taste"}},
+                       rows);
+  }
+  if (!report.prompts.empty()) out += "<h2>Prompts</h2>\n";
+  for (const auto& [name, text] : report.prompts) out += details(name, text);
+  if (!report.trials.empty()) {
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& t : report.trials) {
+      rows.push_back({t.search, std::to_string(t.number), t.kind, fmt::format("{:.3f}", t.score),
+                      std::to_string(t.evaluations), t.candidate});
+    }
+    out += "<h2>Trials</h2>\n" + plain_table({{"search"},
+                                              {"trial", true},
+                                              {"kind"},
+                                              {"score", true},
+                                              {"evaluations", true},
+                                              {"candidate"}},
+                                             rows);
+  }
+  if (!report.usage_by_role.empty()) {
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& [role, model, usage] : report.usage_by_role) {
+      rows.push_back({role, model, std::to_string(usage.calls), std::to_string(usage.prompt_tokens),
+                      std::to_string(usage.generated_tokens)});
+    }
+    out += "<h2>Usage outside the table</h2>\n" + plain_table({{"role"},
+                                                               {"model"},
+                                                               {"calls", true},
+                                                               {"prompt tokens", true},
+                                                               {"generated tokens", true}},
+                                                              rows);
+  }
+  if (!report.timing.empty()) {
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& [what, amount] : report.timing) {
+      rows.push_back({what, fmt::format("{:.6g}", amount)});
+    }
+    out += "<h2>Timing</h2>\n" + plain_table({{"what"}, {"amount", true}}, rows);
+  }
+  if (!report.config.empty()) out += "<h2>Config</h2>\n" + details("resolved", report.config);
+  return out + "</body>\n</html>\n";
+}
+
+}  // namespace theta
