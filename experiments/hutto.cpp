@@ -146,11 +146,6 @@ std::vector<Line> read_lines(const std::filesystem::path& file) {
   return lines;
 }
 
-std::size_t count_words(std::string_view single_spaced_text) {
-  return 1 + static_cast<std::size_t>(
-                 std::count(single_spaced_text.begin(), single_spaced_text.end(), ' '));
-}
-
 /// Share of the ratings on the valence's side of 0.
 double agreement(const RatedSentence& sentence) {
   const auto n_agreeing = std::count_if(sentence.ratings.begin(), sentence.ratings.end(),
@@ -213,8 +208,8 @@ Dataset sentiment_task(const std::vector<RatedSentence>& sentences,
   std::unordered_set<std::string_view> texts;
   for (const RatedSentence& sentence : sentences) {
     if (std::abs(sentence.valence) >= options.threshold &&
-        agreement(sentence) >= options.agreement &&
-        count_words(sentence.text) <= options.max_words && texts.insert(sentence.text).second) {
+        agreement(sentence) >= options.agreement && count_words(sentence) <= options.max_words &&
+        texts.insert(sentence.text).second) {
       sides[sentence.valence > 0].push_back(&sentence);
     }
   }
@@ -243,6 +238,10 @@ Dataset sentiment_task(const std::vector<RatedSentence>& sentences,
     rng.shuffle(*examples);
   }
   return data;
+}
+
+std::size_t count_words(const RatedSentence& sentence) {
+  return 1 + static_cast<std::size_t>(std::count(sentence.text.begin(), sentence.text.end(), ' '));
 }
 
 std::filesystem::path hutto_folder() {

@@ -32,6 +32,9 @@ struct HuttoArchive {
 /// @throws UserError naming a file that is missing.
 HuttoArchive load_hutto(const std::filesystem::path& folder);
 
+/// Words between white space.
+std::size_t count_words(const RatedSentence& sentence);
+
 /// Where scripts/setup puts the archive: data/hutto_ICWSM_2014 in ${THETA_CACHE:-~/.cache/theta}.
 std::filesystem::path hutto_folder();
 
