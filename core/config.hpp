@@ -11,30 +11,38 @@
 
 namespace theta {
 
-/// A position in a config file; `file` is "--set" for a value given on the command line.
+struct ConfigNode;
+
+/// A position in a config. Of a value given on the command line there is only a name in place of
+/// the file: `--set models.teacher.threads`.
 struct Position {
   std::string file;
-  int line = 0;              ///< 1-based
-  int column = 0;            ///< 1-based
+  int line = 0;              ///< 1-based; 0: there is none
+  int column = 0;            ///< 1-based, in characters
   std::string text() const;  ///< `file:line:col`
 };
 
 /// One node of a YAML or JSON config, read strictly: what a reader did not ask for is an error.
 ///
-/// Every getter marks its key as known. `finish()` on a mapping then reports the first key that no
-/// getter asked for, with the nearest known one. All errors are UserError `file:line:col: message`.
-/// `${VAR}` and `${VAR:-default}` in a text value are replaced from the environment when it is
-/// read. Cheap to copy: a handle on shared nodes.
+/// Every getter marks its key as known. `finish()` then reports the first key that no getter asked
+/// for, with the nearest known one. All errors are UserError `file:line:col: message`.
+///
+/// `${VAR}` and `${VAR:-default}` are replaced from the environment when a value is read, `$${`
+/// stands for `${`. A value in quotes is a text and never a number or boolean, unless it holds a
+/// `${`. Only `true` and `false` are booleans; numbers are decimal.
+///
+/// Cheap to copy: a handle on shared nodes. Not thread-safe, as reading marks keys.
 class Config {
  public:
-  /// Reads a file. @throws UserError for what is not YAML, a duplicate key, a missing file.
+  /// Reads a file. @throws UserError for what is not one YAML document, a duplicate key, a file
+  /// that cannot be read.
   static Config load(const std::filesystem::path& file);
   /// Reads text; `name` stands for the file in messages.
   static Config parse(std::string_view text, std::string name);
 
-  /// Replaces or adds the value at `a.b.2.c` (the text after `=` is read as YAML). @throws
-  /// UserError
-  /// `--set a.b.c: message` if the path does not lead through mappings and sequences.
+  /// Replaces or adds the value at `a.b.2.c=value` (what follows `=` is read as YAML). Mappings
+  /// that are missing on the way are made.
+  /// @throws UserError `--set a.b.2.c: message` if the path leads elsewhere.
   void set(std::string_view path_and_value);
 
   /// A child that must be there.
@@ -46,9 +54,10 @@ class Config {
   std::int64_t integer() const;
   double number() const;
   bool boolean() const;
-  std::vector<Config> items() const;  ///< of a sequence
-  std::vector<std::pair<std::string, Config>> entries()
-      const;  ///< of a mapping with free keys: all known
+  /// Of a sequence.
+  std::vector<Config> items() const;
+  /// Of a mapping with free keys: all of them become known.
+  std::vector<std::pair<std::string, Config>> entries() const;
 
   std::string text(std::string_view key) const { return at(key).text(); }
   std::string text(std::string_view key, std::string fallback) const;
@@ -65,24 +74,24 @@ class Config {
   bool is_scalar() const;
 
   /// @throws UserError at the first key of this mapping, or of any mapping below that was read,
-  /// which
-  ///   nothing asked for.
+  ///   which nothing asked for.
   void finish() const;
 
   /// Throws UserError at this node's position.
   [[noreturn]] void fail(const std::string& message) const;
   const Position& position() const;
 
-  /// The whole tree as YAML with `${VAR}` left as written, in file order.
+  /// The whole tree as YAML with `${VAR}` left as written, in file order. Reads back to the same
+  /// tree.
   std::string dump() const;
-  /// The canonical JSON of the tree without the named dotted keys (`*` matches one level): the text
-  /// that a config hash is taken of. Key order and number spelling do not matter.
+  /// The canonical JSON of the tree, `${VAR}` replaced, without the named dotted keys (`*` matches
+  /// one level): the text that a config hash is taken of. Key order and the spelling of numbers do
+  /// not matter.
   std::string canonical(const std::vector<std::string>& without) const;
 
  private:
-  struct Node;
-  explicit Config(std::shared_ptr<Node> node);
-  std::shared_ptr<Node> node_;
+  explicit Config(std::shared_ptr<ConfigNode> node) : node_(std::move(node)) {}
+  std::shared_ptr<ConfigNode> node_;
 };
 
 }  // namespace theta

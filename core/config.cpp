@@ -1,0 +1,665 @@
+#include "core/config.hpp"
+
+#include <fmt/format.h>
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "core/nearest.hpp"
+#include "core/result.hpp"
+
+namespace theta {
+
+/// One value with what is known of its reading.
+struct ConfigNode {
+  enum class Kind { kNull, kScalar, kSequence, kMap };
+  struct Entry {
+    std::string key;
+    Position position;  // of the key
+    std::shared_ptr<ConfigNode> value;
+  };
+
+  Kind kind = Kind::kNull;
+  std::string name;  // in messages: a mapping's key; of a sequence's item `seeds.0`; root: empty
+  Position position;
+  std::string text;   // of a scalar, as written
+  bool plain = true;  // a scalar without quotes: may be a number or boolean
+  std::vector<Entry> entries;
+  std::vector<std::shared_ptr<ConfigNode>> items;
+
+  // What readers asked for, in a mapping.
+  std::vector<std::string> asked;
+  bool all_known = false;
+
+  Entry* find(std::string_view key) {
+    const auto it = std::ranges::find(entries, key, &Entry::key);
+    return it == entries.end() ? nullptr : &*it;
+  }
+};
+
+namespace {
+
+using nlohmann::json;
+
+[[noreturn]] void fail_at(const Position& position, const std::string& message) {
+  throw UserError(position.text() + ": " + message);
+}
+
+std::string in_quotes(std::string_view text) { return "'" + std::string(text) + "'"; }
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string out;
+  for (const auto& word : words) out += (out.empty() ? "" : ", ") + word;
+  return out;
+}
+
+std::vector<std::string> split(std::string_view text, char separator) {
+  std::vector<std::string> out(1);
+  for (const char c : text) {
+    if (c == separator) {
+      out.emplace_back();
+    } else {
+      out.back() += c;
+    }
+  }
+  return out;
+}
+
+bool is_digits(std::string_view text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+std::string expand(const std::string& text, const Position& position) {
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    if (text.compare(at, 3, "$${") == 0) {
+      out += "${";
+      at += 3;
+      continue;
+    }
+    if (text.compare(at, 2, "${") != 0) {
+      out += text[at++];
+      continue;
+    }
+    const std::size_t end = text.find('}', at);
+    if (end == std::string::npos) fail_at(position, "'${' is never closed");
+    const std::string inside = text.substr(at + 2, end - at - 2);
+    const std::size_t colon = inside.find(":-");
+    const std::string name = inside.substr(0, colon);
+    const bool is_name =
+        !name.empty() && !is_digits(name.substr(0, 1)) &&
+        std::ranges::all_of(name, [](unsigned char c) { return std::isalnum(c) || c == '_'; });
+    if (!is_name) fail_at(position, "'${" + inside + "}' names no environment variable");
+    const char* value = std::getenv(name.c_str());
+    if (colon != std::string::npos) {
+      out += value && *value ? value : inside.substr(colon + 2);
+    } else if (value) {
+      out += value;
+    } else {
+      fail_at(position, "environment variable " + name + " is not set (write ${" + name +
+                            ":-default} to give a default)");
+    }
+    at = end + 1;
+  }
+  return out;
+}
+
+/// A decimal number by YAML 1.2's core schema; nullopt for any other spelling.
+template <typename T>
+std::optional<T> read_number(std::string_view text, std::string_view alphabet, bool& out_of_range) {
+  if (text.find_first_not_of(alphabet) != std::string_view::npos) return std::nullopt;
+  if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error == std::errc::invalid_argument || end != text.data() + text.size()) return std::nullopt;
+  out_of_range = error == std::errc::result_out_of_range;
+  return value;
+}
+
+std::optional<std::int64_t> read_integer(std::string_view text, bool& out_of_range) {
+  return read_number<std::int64_t>(text, "+-0123456789", out_of_range);
+}
+
+std::optional<double> read_double(std::string_view text, bool& out_of_range) {
+  return read_number<double>(text, "+-.eE0123456789", out_of_range);
+}
+
+json scalar_json(const std::string& text, bool plain) {
+  if (!plain) return text;
+  if (text == "true") return true;
+  if (text == "false") return false;
+  bool out_of_range = false;
+  if (const auto value = read_integer(text, out_of_range); value && !out_of_range) return *value;
+  const auto value = read_double(text, out_of_range);
+  if (!value || out_of_range) return text;
+  constexpr double kExact = 9007199254740992.0;
+  if (*value == std::floor(*value) && std::abs(*value) < kExact) {
+    return static_cast<std::int64_t>(*value);
+  }
+  return *value;
+}
+
+// --- reading ------------------------------------------------------------------------------------
+
+/// Builds the tree from yaml-cpp's events, with the checks that yaml-cpp leaves out: one document,
+/// no key twice, aliases that neither contain themselves nor multiply.
+class Reader final : public YAML::EventHandler {
+ public:
+  /// `name`: the file; or, if `has_lines` is false, what stands for it and its lines in messages.
+  Reader(std::string_view text, std::string name, bool has_lines = true)
+      : text_(text.starts_with(kByteOrderMark) ? text.substr(kByteOrderMark.size()) : text),
+        name_(std::move(name)),
+        has_lines_(has_lines),
+        lines_(split(text_, '\n')) {}
+
+  std::shared_ptr<ConfigNode> read() {
+    std::istringstream in(text_);
+    try {
+      YAML::Parser parser(in);
+      while (parser.HandleNextDocument(*this)) {
+      }
+    } catch (const YAML::Exception& e) {
+      fail_at_syntax(e);
+    }
+    if (bad_key_) fail_at(*bad_key_, "a key must be a text");
+    if (!root_) add(make(YAML::Mark()), YAML::Mark());
+    return root_;
+  }
+
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    if (root_) fail_at(position(mark), "a second document begins here");
+  }
+  void OnDocumentEnd() override {}
+
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    add(make(mark, anchor), mark);
+  }
+
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& value) override {
+    auto node = make(mark, anchor);
+    node->kind = ConfigNode::Kind::kScalar;
+    node->text = value;
+    node->plain = tag == "?" || value.find("${") != std::string::npos;
+    add(std::move(node), mark);
+  }
+
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    const auto& target = anchors_.at(anchor);
+    const bool inside = std::ranges::any_of(open_, [&](const auto& x) { return x.node == target; });
+    if (inside) fail_at(position(mark), "an alias of what it stands in");
+    add(copy(*target, mark), mark);
+  }
+
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value) override {
+    open(ConfigNode::Kind::kSequence, mark, anchor);
+  }
+  void OnSequenceEnd() override { open_.pop_back(); }
+
+  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value) override {
+    open(ConfigNode::Kind::kMap, mark, anchor);
+  }
+  void OnMapEnd() override { open_.pop_back(); }
+
+ private:
+  static constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
+  /// A collection whose end is still to come, and in a mapping the key that waits for its value.
+  struct Open {
+    std::shared_ptr<ConfigNode> node;
+    std::optional<std::pair<std::string, Position>> key;
+  };
+
+  Position position(const YAML::Mark& mark) const {
+    if (!has_lines_) return {name_};
+    if (mark.is_null()) return {name_, 1, 1};
+    // yaml-cpp counts bytes.
+    const auto line = static_cast<std::size_t>(mark.line);
+    const std::string_view before =
+        line < lines_.size()
+            ? std::string_view(lines_[line]).substr(0, static_cast<std::size_t>(mark.column))
+            : std::string_view();
+    const auto continued = std::ranges::count_if(
+        before, [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) == 0x80U; });
+    return {name_, mark.line + 1, mark.column + 1 - static_cast<int>(continued)};
+  }
+
+  [[noreturn]] void fail_at_syntax(const YAML::Exception& e) const {
+    const auto line = static_cast<std::size_t>(e.mark.line);
+    if (has_lines_ && !e.mark.is_null() && line < lines_.size()) {
+      const std::string_view text = lines_[line];
+      const std::size_t tab = text.substr(0, text.find_first_not_of(" \t")).find('\t');
+      if (tab != std::string_view::npos) {
+        fail_at({name_, e.mark.line + 1, static_cast<int>(tab) + 1},
+                "YAML is indented with spaces, not with tabs");
+      }
+    }
+    fail_at(position(e.mark), e.msg);
+  }
+
+  std::shared_ptr<ConfigNode> make(const YAML::Mark& mark, YAML::anchor_t anchor = 0) {
+    if (++nodes_ > 100000) fail_at(position(mark), "more than 100000 values");
+    auto node = std::make_shared<ConfigNode>();
+    node->position = position(mark);
+    if (anchor != 0) anchors_[anchor] = node;
+    return node;
+  }
+
+  std::shared_ptr<ConfigNode> copy(const ConfigNode& node, const YAML::Mark& mark) {
+    auto out = make(mark);
+    *out = node;
+    for (auto& entry : out->entries) entry.value = copy(*entry.value, mark);
+    for (auto& item : out->items) item = copy(*item, mark);
+    return out;
+  }
+
+  void open(ConfigNode::Kind kind, const YAML::Mark& mark, YAML::anchor_t anchor) {
+    auto node = make(mark, anchor);
+    node->kind = kind;
+    add(node, mark);
+    open_.push_back({std::move(node), {}});
+  }
+
+  /// Puts a node where it belongs: the root, an item, a key or the value of the key before.
+  void add(std::shared_ptr<ConfigNode> node, const YAML::Mark& mark) {
+    if (open_.empty()) {
+      root_ = std::move(node);
+      return;
+    }
+    auto& [parent, key] = open_.back();
+    if (parent->kind == ConfigNode::Kind::kSequence) {
+      node->name = parent->name + "." + std::to_string(parent->items.size());
+      parent->items.push_back(std::move(node));
+    } else if (!key) {
+      // A bracket that is never closed can look like a key at first, so this error waits.
+      if (node->kind != ConfigNode::Kind::kScalar && !bad_key_) bad_key_ = position(mark);
+      if (const auto* first = bad_key_ ? nullptr : parent->find(node->text)) {
+        std::string where;
+        if (has_lines_)
+          where = fmt::format(" (first at {}:{})", first->position.line, first->position.column);
+        fail_at(position(mark), "key " + in_quotes(node->text) + " is given twice" + where);
+      }
+      key.emplace(node->text, position(mark));
+    } else {
+      node->name = key->first;
+      // yaml-cpp puts an empty value at whatever follows it.
+      if (node->kind == ConfigNode::Kind::kNull) node->position = key->second;
+      parent->entries.push_back({key->first, key->second, std::move(node)});
+      key.reset();
+    }
+  }
+
+  std::string text_;
+  std::string name_;
+  bool has_lines_;
+  std::vector<std::string> lines_;
+  std::shared_ptr<ConfigNode> root_;
+  std::vector<Open> open_;
+  std::map<YAML::anchor_t, std::shared_ptr<ConfigNode>> anchors_;
+  std::optional<Position> bad_key_;
+  int nodes_ = 0;
+};
+
+// --- writing ------------------------------------------------------------------------------------
+
+std::string json_string(const std::string& text) {
+  return json(text).dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+bool is_null_word(std::string_view text) {
+  return text == "~" || text == "null" || text == "Null" || text == "NULL";
+}
+
+bool is_simple_key(std::string_view key) {
+  return !key.empty() && std::isalpha(static_cast<unsigned char>(key[0])) && !is_null_word(key) &&
+         std::ranges::all_of(key, [](unsigned char c) { return std::isalnum(c) || c == '_'; });
+}
+
+/// Whether a text can stand as the lines of a literal block and come back unchanged.
+bool is_block(const std::string& text) {
+  if (text.find('\n') == std::string::npos || text.ends_with("\n\n")) return false;
+  for (const std::string& line : split(text, '\n')) {
+    const bool control = std::ranges::any_of(line, [](unsigned char c) { return c < 0x20; });
+    if (line.starts_with(' ') || control) return false;
+  }
+  return text[0] != '\n';
+}
+
+std::string block(const std::string& text, const std::string& indent) {
+  const bool newline = text.ends_with('\n');
+  std::string out = newline ? "|" : "|-";
+  for (const std::string& line : split(newline ? text.substr(0, text.size() - 1) : text, '\n')) {
+    out += line.empty() ? "\n" : "\n" + indent + line;
+  }
+  return out;
+}
+
+/// Whether a text can stand without quotes as the value of a key or as an item.
+bool is_plain(const std::string& text) {
+  const json value = scalar_json(text, true);
+  if (!value.is_string()) return true;
+  if (text.empty() || is_null_word(text)) return false;
+  const bool control = std::ranges::any_of(text, [](unsigned char c) { return c < 0x20; });
+  return !control && (std::isalnum(static_cast<unsigned char>(text[0])) || text[0] == '$') &&
+         text.find(": ") == std::string::npos && text.find(" #") == std::string::npos &&
+         !text.ends_with(':') && !text.ends_with(' ');
+}
+
+bool is_collection(const ConfigNode& node) { return !node.entries.empty() || !node.items.empty(); }
+
+/// A node that stands on the line of its key; a block goes on below with `indent`.
+std::string inline_text(const ConfigNode& node, const std::string& indent) {
+  switch (node.kind) {
+    case ConfigNode::Kind::kNull:
+      return "null";
+    case ConfigNode::Kind::kSequence:
+      return "[]";
+    case ConfigNode::Kind::kMap:
+      return "{}";
+    case ConfigNode::Kind::kScalar:
+      break;
+  }
+  if (node.plain && is_plain(node.text)) return node.text;
+  return is_block(node.text) ? block(node.text, indent) : json_string(node.text);
+}
+
+std::string dump_node(const ConfigNode& node, const std::string& indent) {
+  const std::string deeper = indent + "  ";
+  std::string out;
+  for (const auto& [key, position, value] : node.entries) {
+    out += indent + (is_simple_key(key) ? key : json_string(key)) + ":";
+    out += is_collection(*value) ? "\n" + dump_node(*value, deeper)
+                                 : " " + inline_text(*value, deeper) + "\n";
+  }
+  for (const auto& item : node.items) {
+    std::string text = is_collection(*item) ? dump_node(*item, deeper)
+                                            : deeper + inline_text(*item, deeper) + "\n";
+    text[indent.size()] = '-';
+    out += text;
+  }
+  return is_collection(node) ? out : inline_text(node, indent) + "\n";
+}
+
+bool matches(const std::vector<std::string>& path, const std::string& pattern) {
+  return std::ranges::equal(path, split(pattern, '.'),
+                            [](const auto& a, const auto& b) { return b == "*" || a == b; });
+}
+
+json canonical_node(const ConfigNode& node, std::vector<std::string>& path,
+                    const std::vector<std::string>& without) {
+  switch (node.kind) {
+    case ConfigNode::Kind::kNull:
+      return nullptr;
+    case ConfigNode::Kind::kScalar:
+      return scalar_json(expand(node.text, node.position), node.plain);
+    case ConfigNode::Kind::kSequence: {
+      json out = json::array();
+      for (const auto& item : node.items) {
+        path.push_back(std::to_string(out.size()));
+        out.push_back(canonical_node(*item, path, without));
+        path.pop_back();
+      }
+      return out;
+    }
+    case ConfigNode::Kind::kMap: {
+      json out = json::object();
+      for (const auto& [key, position, value] : node.entries) {
+        path.push_back(key);
+        if (std::ranges::none_of(without, [&](const auto& x) { return matches(path, x); })) {
+          out[key] = canonical_node(*value, path, without);
+        }
+        path.pop_back();
+      }
+      return out;
+    }
+  }
+  throw std::logic_error("unknown kind of config node");
+}
+
+// --- checks -------------------------------------------------------------------------------------
+
+std::string title(const ConfigNode& node) {
+  return node.name.empty() ? "the config" : in_quotes(node.name);
+}
+
+[[noreturn]] void fail_mistyped(const ConfigNode& node, const std::string& wanted) {
+  std::string found;
+  switch (node.kind) {
+    case ConfigNode::Kind::kNull:
+      found = " but empty";
+      break;
+    case ConfigNode::Kind::kSequence:
+      found = " but a sequence";
+      break;
+    case ConfigNode::Kind::kMap:
+      found = " but a mapping";
+      break;
+    case ConfigNode::Kind::kScalar:
+      found = ": " + in_quotes(node.text) + (node.plain ? "" : " is in quotes");
+  }
+  fail_at(node.position, title(node) + " is not " + wanted + found);
+}
+
+/// The text of a scalar that is no quoted text.
+std::string plain_text(const ConfigNode& node, const std::string& wanted) {
+  if (node.kind != ConfigNode::Kind::kScalar || !node.plain) fail_mistyped(node, wanted);
+  return expand(node.text, node.position);
+}
+
+template <typename T>
+T number_of(const ConfigNode& node, const std::string& wanted,
+            std::optional<T> (*read)(std::string_view, bool&)) {
+  const std::string text = plain_text(node, wanted);
+  bool out_of_range = false;
+  const auto value = read(text, out_of_range);
+  if (!value) fail_at(node.position, title(node) + " is not " + wanted + ": " + in_quotes(text));
+  if (out_of_range) fail_at(node.position, title(node) + " is out of range: " + in_quotes(text));
+  return *value;
+}
+
+bool was_read(const ConfigNode& node) {
+  return node.all_known || !node.asked.empty() || node.kind == ConfigNode::Kind::kSequence;
+}
+
+void check_known(const ConfigNode& node) {
+  for (const auto& [key, position, value] : node.entries) {
+    if (!node.all_known && std::ranges::find(node.asked, key) == node.asked.end()) {
+      fail_at(position, "unknown key " + in_quotes(key) + did_you_mean(key, node.asked));
+    }
+    if (was_read(*value)) check_known(*value);
+  }
+  for (const auto& item : node.items) {
+    if (was_read(*item)) check_known(*item);
+  }
+}
+
+}  // namespace
+
+std::string Position::text() const {
+  if (line == 0) return file;
+  return file + ":" + std::to_string(line) + ":" + std::to_string(column);
+}
+
+Config Config::load(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  std::ostringstream text;
+  // An empty file sets failbit on `text`, not on `in`.
+  if (in) text << in.rdbuf();
+  if (!in || std::filesystem::is_directory(file)) {
+    throw UserError(file.string() + ": cannot be read: " + std::strerror(errno));
+  }
+  return parse(text.str(), file.string());
+}
+
+Config Config::parse(std::string_view text, std::string name) {
+  auto root = Reader(text, std::move(name)).read();
+  if (root->kind == ConfigNode::Kind::kNull) fail_at(root->position, "the config is empty");
+  return Config(std::move(root));
+}
+
+void Config::set(std::string_view path_and_value) {
+  const std::size_t equals = path_and_value.find('=');
+  const std::string path(path_and_value.substr(0, equals));
+  const Position where{"--set " + path};
+  if (equals == std::string_view::npos) fail_at(where, "write it as key=value");
+  auto value = Reader(path_and_value.substr(equals + 1), where.file, false).read();
+
+  std::shared_ptr<ConfigNode>* place = &node_;
+  for (const std::string& part : split(path, '.')) {
+    ConfigNode& parent = **place;
+    if (part.empty()) fail_at(where, "a part of the path is empty");
+    if (parent.kind == ConfigNode::Kind::kSequence) {
+      const std::size_t n = parent.items.size();
+      bool out_of_range = !is_digits(part);
+      const auto index = read_integer(part, out_of_range);
+      if (!index || out_of_range || static_cast<std::size_t>(*index) >= n) {
+        fail_at(where, title(parent) + " has " + std::to_string(n) +
+                           " items, counted from 0: " + in_quotes(part) + " is none of them");
+      }
+      place = &parent.items[static_cast<std::size_t>(*index)];
+      continue;
+    }
+    if (parent.kind == ConfigNode::Kind::kNull) parent.kind = ConfigNode::Kind::kMap;
+    if (parent.kind != ConfigNode::Kind::kMap) {
+      fail_at(where, title(parent) + " is neither a mapping nor a sequence");
+    }
+    auto* entry = parent.find(part);
+    if (!entry) {
+      auto made = std::make_shared<ConfigNode>();
+      made->name = part;
+      made->position = where;
+      parent.entries.push_back({part, where, std::move(made)});
+      entry = &parent.entries.back();
+    }
+    place = &entry->value;
+  }
+  value->name = (*place)->name;
+  *place = std::move(value);
+}
+
+std::optional<Config> Config::find(std::string_view key) const {
+  if (!is_map()) fail_mistyped(*node_, "a mapping");
+  node_->asked.emplace_back(key);
+  const auto* entry = node_->find(key);
+  if (!entry) return std::nullopt;
+  return Config(entry->value);
+}
+
+Config Config::at(std::string_view key) const {
+  if (auto child = find(key)) return *std::move(child);
+  std::vector<std::string> keys;
+  for (const auto& entry : node_->entries) keys.push_back(entry.key);
+  const auto near = nearest(key, keys);
+  fail(in_quotes(key) + " is missing here" +
+       (near ? ", but " + in_quotes(*near) + " is there" : ""));
+}
+
+std::string Config::text() const {
+  if (!is_scalar()) fail_mistyped(*node_, "a text");
+  return expand(node_->text, node_->position);
+}
+
+std::int64_t Config::integer() const { return number_of(*node_, "an integer", read_integer); }
+
+double Config::number() const { return number_of(*node_, "a number", read_double); }
+
+bool Config::boolean() const {
+  const std::string wanted = "true or false";
+  const std::string text = plain_text(*node_, wanted);
+  if (text == "true") return true;
+  if (text == "false") return false;
+  fail(title(*node_) + " is not " + wanted + ": " + in_quotes(text));
+}
+
+std::vector<Config> Config::items() const {
+  if (!is_sequence()) fail_mistyped(*node_, "a sequence");
+  std::vector<Config> out;
+  for (const auto& item : node_->items) out.push_back(Config(item));
+  return out;
+}
+
+std::vector<std::pair<std::string, Config>> Config::entries() const {
+  if (!is_map()) fail_mistyped(*node_, "a mapping");
+  node_->all_known = true;
+  std::vector<std::pair<std::string, Config>> out;
+  for (const auto& entry : node_->entries) out.emplace_back(entry.key, Config(entry.value));
+  return out;
+}
+
+std::string Config::text(std::string_view key, std::string fallback) const {
+  const auto child = find(key);
+  return child ? child->text() : fallback;
+}
+
+std::int64_t Config::integer(std::string_view key, std::int64_t fallback,
+                             std::int64_t least) const {
+  const auto child = find(key);
+  if (!child) return fallback;
+  const std::int64_t value = child->integer();
+  if (value < least) {
+    child->fail(in_quotes(key) + " must be at least " + std::to_string(least) + ", not " +
+                std::to_string(value));
+  }
+  return value;
+}
+
+double Config::number(std::string_view key, double fallback) const {
+  const auto child = find(key);
+  return child ? child->number() : fallback;
+}
+
+bool Config::boolean(std::string_view key, bool fallback) const {
+  const auto child = find(key);
+  return child ? child->boolean() : fallback;
+}
+
+std::vector<std::string> Config::texts(std::string_view key) const {
+  std::vector<std::string> out;
+  if (const auto child = find(key)) {
+    for (const Config& item : child->items()) out.push_back(item.text());
+  }
+  return out;
+}
+
+std::string Config::choice(std::string_view key, const std::vector<std::string>& choices,
+                           std::string_view fallback) const {
+  const auto child = find(key);
+  if (!child) return std::string(fallback);
+  std::string value = child->text();
+  if (std::ranges::find(choices, value) == choices.end()) {
+    child->fail(in_quotes(key) + " is not one of " + joined(choices) + ": " + in_quotes(value) +
+                did_you_mean(value, choices));
+  }
+  return value;
+}
+
+bool Config::is_map() const { return node_->kind == ConfigNode::Kind::kMap; }
+bool Config::is_sequence() const { return node_->kind == ConfigNode::Kind::kSequence; }
+bool Config::is_scalar() const { return node_->kind == ConfigNode::Kind::kScalar; }
+
+void Config::finish() const { check_known(*node_); }
+
+void Config::fail(const std::string& message) const { fail_at(node_->position, message); }
+
+const Position& Config::position() const { return node_->position; }
+
+std::string Config::dump() const { return dump_node(*node_, ""); }
+
+std::string Config::canonical(const std::vector<std::string>& without) const {
+  std::vector<std::string> path;
+  return canonical_node(*node_, path, without).dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+}  // namespace theta
