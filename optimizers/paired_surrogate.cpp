@@ -103,6 +103,7 @@ PairedSurrogate::PairedSurrogate(std::vector<Variable> space, PairedOptions opti
     : space_(std::move(space)), options_(options) {
   for (std::size_t i = 0; i < space_.size(); ++i) {
     const auto& variable = space_[i];
+    if (variable.choices < 2) continue;  // nothing to learn that m does not say
     effects_.push_back({variable.name, {i}, variable.choices, {}, {}, options_.main_effect});
     if (variable.similarity.size() > 0) {
       const auto n = static_cast<Eigen::Index>(variable.choices);
@@ -117,7 +118,7 @@ PairedSurrogate::PairedSurrogate(std::vector<Variable> space, PairedOptions opti
                           options_.main_effect});
     }
     for (std::size_t k = 0; k < i; ++k)
-      if (space_[k].group == variable.group)
+      if (space_[k].group == variable.group && space_[k].choices > 1)
         effects_.push_back({space_[k].name + " x " + variable.name,
                             {k, i},
                             space_[k].choices * variable.choices,

@@ -4,36 +4,35 @@
 
 #include <algorithm>
 #include <map>
-#include <numeric>
 #include <set>
 
-#include "core/result.hpp"
-
 namespace theta {
+
+bool better(const Scores& a, const Scores& b) {
+  require(a.size() == b.size(), "scores are of the same examples");
+  double gain = 0;
+  for (std::size_t j = 0; j < a.size(); ++j)
+    if (a[j] && b[j]) gain += *a[j] - *b[j];
+  return gain > 1e-9;
+}
+
+double mean(const Scores& scores) {
+  double sum = 0;
+  int n = 0;
+  for (const auto& score : scores)
+    if (score) sum += *score, ++n;
+  require(n > 0, "something was scored");
+  return sum / n;
+}
+
 namespace {
 
 /// What is known of one candidate.
-struct Record {
-  std::vector<std::optional<double>> scores;  ///< by example
-  std::size_t asked = 0;                      ///< how far it is along the common order of examples
-  bool complete = false;                      ///< was asked on every example
-
-  double mean() const {
-    double sum = 0;
-    int n = 0;
-    for (const auto& score : scores)
-      if (score) sum += *score, ++n;
-    return sum / n;
-  }
+struct Knowledge {
+  Scores scores;
+  std::size_t asked = 0;  ///< how far it is along the common order of examples
+  bool complete() const { return asked == scores.size(); }
 };
-
-/// Whether `a` has the higher mean on the examples that both were scored on, by more than rounding.
-bool better(const Record& a, const Record& b) {
-  double gain = 0;
-  for (std::size_t j = 0; j < a.scores.size(); ++j)
-    if (a.scores[j] && b.scores[j]) gain += *a.scores[j] - *b.scores[j];
-  return gain > 1e-9;
-}
 
 class Search {
  public:
@@ -58,7 +57,7 @@ class Search {
       if (trials_.empty()) throw;
       stopped_ = true;
     }
-    return {incumbent_, records_.at(incumbent_).mean(), std::move(trials_), stopped_};
+    return {incumbent_, mean(known_.at(incumbent_).scores), std::move(trials_), stopped_};
   }
 
  private:
@@ -72,7 +71,8 @@ class Search {
         if (evaluate_rest("full", chosen)) return;
         continue;
       }
-      const auto from = records_[chosen].asked;
+      const auto found = known_.find(chosen);
+      const auto from = found == known_.end() ? 0 : found->second.asked;
       const auto n = std::min(options_.minibatch_size, order_.size() - from);
       if (evaluate("minibatch", chosen, {order_.begin() + static_cast<std::ptrdiff_t>(from), n}))
         return;
@@ -84,10 +84,10 @@ class Search {
 
   /// Evaluates on all examples that have no score yet. @return whether to stop.
   bool evaluate_rest(const char* kind, const Combination& candidate) {
-    const auto found = records_.find(candidate);
+    const auto found = known_.find(candidate);
     std::vector<std::size_t> rest;
     for (const auto j : order_)
-      if (found == records_.end() || !found->second.scores[j]) rest.push_back(j);
+      if (found == known_.end() || !found->second.scores[j]) rest.push_back(j);
     return evaluate(kind, candidate, rest);
   }
 
@@ -97,29 +97,29 @@ class Search {
     const auto scores = evaluate_(candidate, examples);
     require(scores.size() == examples.size(), "an evaluation has a score for every example");
 
-    auto& record = records_[candidate];
-    record.scores.resize(order_.size());
+    auto& known = known_[candidate];
+    known.scores.resize(order_.size());
     std::vector<Observation> outcomes;
     double sum = 0;
     for (std::size_t i = 0; i < scores.size(); ++i) {
       if (!scores[i]) continue;
-      record.scores[examples[i]] = scores[i];
+      known.scores[examples[i]] = *scores[i];
       outcomes.push_back({candidate, examples[i], *scores[i]});
       sum += *scores[i];
     }
     const bool minibatch = std::string_view(kind) == "minibatch";
     const int number = static_cast<int>(trials_.size()) + 1;
-    if (outcomes.empty() && (minibatch || record.asked == 0))
-      throw RunError(fmt::format("no example of trial {} could be scored", number));
-    record.asked = minibatch ? record.asked + examples.size() : order_.size();
-    record.complete = record.asked == order_.size();
+    if (outcomes.empty() && (minibatch || known.asked == 0))
+      throw RunError(fmt::format("no example of trial {} could be scored, the first because: {}",
+                                 number, scores.front().error().message));
+    known.asked = minibatch ? known.asked + examples.size() : order_.size();
     surrogate_.observe(outcomes);
     evaluations_ += static_cast<std::int64_t>(examples.size());
 
-    const bool improved = record.complete && better(record, records_.at(incumbent_));
+    const bool improved = known.complete() && better(known.scores, known_.at(incumbent_).scores);
     if (improved) incumbent_ = candidate;
     trials_.push_back({number, kind, candidate,
-                       minibatch ? sum / static_cast<double>(outcomes.size()) : record.mean(),
+                       minibatch ? sum / static_cast<double>(outcomes.size()) : mean(known.scores),
                        evaluations_, improved});
     stopped_ = options_.on_trial && options_.on_trial(trials_.back());
     return stopped_;
@@ -128,8 +128,8 @@ class Search {
   /// The candidate to evaluate in full; none if all that were tried have been.
   std::optional<Combination> most_promising() const {
     std::vector<Combination> tried;
-    for (const auto& [candidate, record] : records_)
-      if (!record.complete) tried.push_back(candidate);
+    for (const auto& [candidate, known] : known_)
+      if (!known.complete()) tried.push_back(candidate);
     if (tried.empty()) return std::nullopt;
     Eigen::Index best = 0;
     surrogate_.posterior(tried).mean.maxCoeff(&best);
@@ -137,11 +137,11 @@ class Search {
   }
 
   bool allowed(const Combination& candidate) const {
-    return !options_.allowed || records_.count(candidate) > 0 || options_.allowed(candidate);
+    return !options_.allowed || known_.count(candidate) > 0 || options_.allowed(candidate);
   }
   bool is_complete(const Combination& candidate) const {
-    const auto found = records_.find(candidate);
-    return found != records_.end() && found->second.complete;
+    const auto found = known_.find(candidate);
+    return found != known_.end() && found->second.complete();
   }
 
   /// What the surrogate may suggest: everything open, or in a space too large to list, what was
@@ -154,7 +154,7 @@ class Search {
       return open;
     }
     std::set<Combination> drawn;
-    for (const auto& [candidate, record] : records_) drawn.insert(candidate);
+    for (const auto& [candidate, known] : known_) drawn.insert(candidate);
     for (std::size_t v = 0; v < space_.size(); ++v)
       for (std::size_t choice = 0; choice < space_[v].choices; ++choice) {
         Combination neighbour = incumbent_;
@@ -191,7 +191,7 @@ class Search {
   Rng rng_;
   const std::vector<std::size_t> order_;  ///< of examples, common to all candidates
   std::vector<Combination> all_;          ///< empty if the space is too large
-  std::map<Combination, Record> records_;
+  std::map<Combination, Knowledge> known_;
   Combination incumbent_;
   std::vector<Trial> trials_;
   std::int64_t evaluations_ = 0;

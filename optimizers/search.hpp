@@ -8,14 +8,24 @@
 #include <string>
 #include <vector>
 
+#include "core/result.hpp"
 #include "optimizers/surrogate.hpp"
 
 namespace theta {
 
 /// Scores a candidate on the examples of the given indices: one in [0, 1] for each, in order, or
-/// nullopt where the service failed. May throw Interrupted.
-using EvaluateCandidate = std::function<std::vector<std::optional<double>>(
+/// the service's fault. May throw Interrupted.
+using EvaluateCandidate = std::function<std::vector<Result<double>>(
     const Combination& candidate, std::span<const std::size_t> examples)>;
+
+/// Scores by example; nullopt: not asked, or the service failed.
+using Scores = std::vector<std::optional<double>>;
+
+/// Whether `a` has the higher mean on the examples that both were scored on, by more than rounding.
+bool better(const Scores& a, const Scores& b);
+
+/// Mean of what was scored; something was.
+double mean(const Scores& scores);
 
 /// One evaluation of a search.
 struct Trial {
@@ -60,7 +70,8 @@ struct SearchResult {
 /// Only a candidate that was asked on every example can replace the incumbent, and only if its mean
 /// is strictly higher on the examples that both were scored on. A failed example is no observation;
 /// it is asked once more in the full evaluation. Ends early when no candidate is left.
-/// @throws RunError if no example of a trial could be scored; Interrupted if stopped before the
+/// @throws RunError with the first reason if no example of a trial could be scored; Interrupted if
+/// stopped before the
 ///   default was scored.
 SearchResult search(const std::vector<Variable>& space, std::size_t examples,
                     const EvaluateCandidate& evaluate, Surrogate& surrogate,

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <Eigen/Core>
+#include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/rng.hpp"
@@ -51,5 +53,8 @@ class Surrogate {
   /// fallback.
   virtual Posterior posterior(const std::vector<Combination>& candidates) const = 0;
 };
+
+/// `paired` or `random`. @throws UserError for another name.
+std::unique_ptr<Surrogate> make_surrogate(std::string_view name, std::vector<Variable> space);
 
 }  // namespace theta

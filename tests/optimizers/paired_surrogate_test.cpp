@@ -181,6 +181,13 @@ TEST(PairedSurrogate, NamesItsEffects) {
                           "b.instruction ~"));
 }
 
+TEST(PairedSurrogate, HasNoEffectForAVariableWithoutChoice) {
+  PairedSurrogate surrogate({{"a.instruction", 3, 0}, {"a.demos", 1, 0}});
+  EXPECT_THAT(surrogate.effects(), ElementsAre("a.instruction"));
+  surrogate.observe({{{2, 0}, 0, 1}});
+  EXPECT_GT(surrogate.posterior({{2, 0}}).mean(0), .5);
+}
+
 TEST(PairedSurrogate, InterpolatesAsTheNoiseGoesToZero) {
   PairedSurrogate surrogate({{"instruction", 4}}, fixed(1e-8, 1e-8, .04));
   surrogate.observe({{{0}, 0, .3}, {{1}, 0, .9}, {{2}, 1, .45}});

@@ -39,10 +39,13 @@ struct Table {
   }
   EvaluateCandidate evaluate() {
     return [this](const Combination& c, std::span<const std::size_t> indices) {
-      std::vector<std::optional<double>> scores;
+      std::vector<Result<double>> scores;
       for (const auto j : indices) {
         ++asked[{c, j}];
-        scores.push_back(broken.count(j) ? std::nullopt : std::optional(score(c, j)));
+        if (broken.count(j))
+          scores.emplace_back(Error{Fault::kService, "timed out"});
+        else
+          scores.emplace_back(score(c, j));
       }
       return scores;
     };
@@ -140,7 +143,7 @@ TEST(Search, KeepsTheFirstOfEqualCandidates) {
   PairedSurrogate surrogate(t.space);
   const auto result = search(t.space, 20,
                              [](const Combination&, std::span<const std::size_t> examples) {
-                               return std::vector<std::optional<double>>(examples.size(), .1);
+                               return std::vector<Result<double>>(examples.size(), .1);
                              },
                              surrogate, {.num_trials = 20, .minibatch_size = 10});
   EXPECT_EQ(result.best, (Combination{0, 0}));
@@ -237,12 +240,14 @@ TEST(Search, ComparesCandidatesOnTheExamplesThatBothWereScoredOn) {
   RandomSurrogate surrogate;
   const auto result = search(space, 10,
                              [](const Combination& c, std::span<const std::size_t> examples) {
-                               std::vector<std::optional<double>> scores;
+                               std::vector<Result<double>> scores;
                                for (const auto j : examples) {
                                  if (c[0] == 0)
-                                   scores.push_back(j < 5 ? 1. : .2);
+                                   scores.emplace_back(j < 5 ? 1. : .2);
+                                 else if (j < 5)
+                                   scores.emplace_back(.9);
                                  else
-                                   scores.push_back(j < 5 ? std::optional(.9) : std::nullopt);
+                                   scores.emplace_back(Error{Fault::kService, "timed out"});
                                }
                                return scores;
                              },
@@ -258,7 +263,7 @@ TEST(Search, FailsWhenNothingOfATrialCouldBeScored) {
     run(t, {});
     FAIL();
   } catch (const RunError& e) {
-    EXPECT_STREQ(e.what(), "no example of trial 1 could be scored");
+    EXPECT_STREQ(e.what(), "no example of trial 1 could be scored, the first because: timed out");
   }
 }
 
@@ -273,7 +278,7 @@ TEST(Search, WorksInASpaceTooLargeToList) {
   };
   const auto result = search(space, 4,
                              [&](const Combination& c, std::span<const std::size_t> examples) {
-                               return std::vector<std::optional<double>>(examples.size(), score(c));
+                               return std::vector<Result<double>>(examples.size(), score(c));
                              },
                              surrogate, {.num_trials = 60, .minibatch_size = 2, .pool = 200});
   EXPECT_GT(result.score, .6);
@@ -283,7 +288,7 @@ TEST(Search, WithNothingToChooseEvaluatesTheDefault) {
   RandomSurrogate surrogate;
   const auto result = search({}, 3,
                              [](const Combination&, std::span<const std::size_t> examples) {
-                               return std::vector<std::optional<double>>(examples.size(), .5);
+                               return std::vector<Result<double>>(examples.size(), .5);
                              },
                              surrogate, {});
   EXPECT_EQ(result.best, Combination{});

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+#include "core/example.hpp"
+
+namespace theta {
+
+/// Finds text that was copied from data: an instruction or a persona that quotes the examples it
+/// was written from has memorised them. A text is a copy if it shares `length` or more consecutive
+/// bytes with a field of an example (its longest common substring). Thread-safe.
+class CopyGuard {
+ public:
+  /// @param length  in bytes; 0: nothing is a copy.
+  CopyGuard(std::span<const Example> examples, std::size_t length);
+  CopyGuard(const CopyGuard&) = delete;
+  CopyGuard& operator=(const CopyGuard&) = delete;
+
+  bool copied(std::string_view text) const;
+
+ private:
+  const std::size_t length_;
+  std::vector<std::string> texts_;
+  std::unordered_set<std::string_view> pieces_;  ///< every substring of texts_ of that length
+};
+
+}  // namespace theta

@@ -1,0 +1,44 @@
+#include "optimizers/random_search.hpp"
+
+#include <algorithm>
+
+#include "core/rng.hpp"
+
+namespace theta {
+
+Compiled RandomSearch::compile(const Module& student, const Task& task) {
+  Contest contest(name(), task);
+  const auto done = [&](const std::function<std::unique_ptr<Module>()>& build) {
+    return contest.enter(build) || contest.score() >= options_.stop_at_score;
+  };
+  const auto bootstrapped = [&](const std::vector<Example>& train,
+                                const BootstrapOptions& options) {
+    return bootstrap(student, train, task.metric, {task.teacher, task.stop}, options).program;
+  };
+  const auto predictors = student.predictors();
+  const bool has_demos = std::any_of(predictors.begin(), predictors.end(),
+                                     [](const Predictor* p) { return !p->demos.empty(); });
+
+  // DSPy counts them from -3: no demos, labelled, bootstrapped in order; then shuffles.
+  bool ended = done([&] { return student.clone(); });
+  if (!ended && has_demos) ended = done([&] { return without_demos(student); });
+  if (!ended && options_.bootstrap.max_labeled > 0)
+    ended = done(
+        [&] { return with_labeled_demos(student, task.train, options_.bootstrap.max_labeled); });
+  if (!ended) ended = done([&] { return bootstrapped(task.train, options_.bootstrap); });
+  for (int i = 0; i < options_.num_candidates && !ended; ++i) {
+    const std::uint64_t seed = options_.seed + static_cast<std::uint64_t>(i);
+    ended = done([&] {
+      auto train = task.train;
+      Rng(seed).shuffle(train);
+      auto options = options_.bootstrap;
+      if (options.max_bootstrapped > 0)
+        options.max_bootstrapped = static_cast<std::size_t>(
+            Rng(seed).between(1, static_cast<std::int64_t>(options.max_bootstrapped)));
+      return bootstrapped(train, options);
+    });
+  }
+  return std::move(contest).result();
+}
+
+}  // namespace theta

@@ -1,0 +1,107 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "modules/predict.hpp"
+#include "optimizers/optimizer.hpp"
+#include "tests/support/scripted_model.hpp"
+
+namespace theta {
+
+/// A task whose optimum is known. Item j of 100 validation examples is answered rightly iff
+/// 37 j mod 100 < 100 quality, so that a program's validation score is its quality: that of its
+/// instruction, and `demo_bonus` more with two demos or more. Items from 1000 on are for training;
+/// every even one is answered rightly.
+struct ScriptedTask {
+  static constexpr const char* kOwn = "Answer.";
+  static constexpr const char* kBest = "Say yes to even items.";
+
+  std::map<std::string, double> quality{{kOwn, .4}, {"Decide.", .5}, {"Think.", .6}, {kBest, .8}};
+  double demo_bonus = .1;
+  std::function<bool(int item)> service_fails = [](int) { return false; };
+
+  ScriptedModel model{[this](const Request& request) { return answer(request); }};
+  ScriptedModel teacher{[this](const Request& request) { return answer(request); }};
+  ScriptedModel proposer{[](const Request& request) {
+    static const std::vector<std::string> kWritten{"Decide.", "Think.", kBest, "", kOwn};
+    return say(" " + kWritten[request.seed % kWritten.size()]);
+  }};
+  std::shared_ptr<const Adapter> adapter = make_terse_adapter();
+
+  Predict student() const {
+    return Predict(Signature::parse("text -> label: Literal['yes', 'no']", kOwn), adapter);
+  }
+
+  Task task() {
+    Task task{{}, {}, make_metric("exact_match", "label"), model, proposer, teacher};
+    for (int j = 0; j < 20; ++j) task.train.push_back(example(1000 + j));
+    for (int j = 0; j < 100; ++j) task.validation.push_back(example(j));
+    return task;
+  }
+
+  static Example example(int item) {
+    return {std::to_string(item),
+            "",
+            {{"text", "item " + std::to_string(item)}, {"label", truth(item)}}};
+  }
+  static std::string truth(int item) { return item % 2 == 0 ? "yes" : "no"; }
+
+  /// The last number behind `item `.
+  static int item_of(const std::string& text) {
+    return std::stoi(text.substr(text.rfind("item ") + 5));
+  }
+
+  Result<Response> answer(const Request& request) const {
+    const std::string& text = request.messages.back().content;
+    const int item = item_of(text);
+    if (service_fails(item)) return Error{Fault::kService, "timed out"};
+    const std::string instruction = text.substr(0, text.find('\n'));
+    double q = quality.contains(instruction) ? quality.at(instruction) : 0;
+    std::size_t demos = 0;
+    for (auto at = text.find("\nLabel:"); at != std::string::npos;
+         at = text.find("\nLabel:", at + 1))
+      ++demos;
+    if (demos >= 2) q += demo_bonus;
+    const bool right = item >= 1000 ? item % 2 == 0 : 37 * item % 100 < 100 * q - 1e-6;
+    return say(right ? truth(item) : truth(item + 1));
+  }
+};
+
+/// Two calls: a note on the text, then the label from both.
+class TwoSteps final : public Module {
+ public:
+  explicit TwoSteps(std::shared_ptr<const Adapter> adapter)
+      : first_(Signature::parse("text -> note", "Take a note."), adapter, {}, "first"),
+        second_(Signature::parse("note, text -> label: Literal['yes', 'no']", ScriptedTask::kOwn),
+                adapter, {}, "second") {}
+
+  std::vector<Result<Prediction>> run(std::span<const Record> inputs,
+                                      const Call& call) const override {
+    const auto notes = first_.run(inputs, call);
+    std::vector<Record> both;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      both.push_back(inputs[i]);
+      both.back().set("note", notes[i] ? notes[i]->fields.at("note") : Value("none"));
+    }
+    auto labels = second_.run(both, call);
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+      if (labels[i] && notes[i]) {
+        labels[i]->trace[0].predictor = 1;
+        labels[i]->trace.insert(labels[i]->trace.begin(), notes[i]->trace[0]);
+      }
+    return labels;
+  }
+  std::vector<Predictor*> predictors() override {
+    return {first_.predictors()[0], second_.predictors()[0]};
+  }
+  std::unique_ptr<Module> clone() const override { return std::make_unique<TwoSteps>(*this); }
+
+ private:
+  Predict first_, second_;
+};
+
+}  // namespace theta
