@@ -58,6 +58,7 @@ struct Response {
   std::int64_t prompt_tokens = 0;
   std::int64_t generated_tokens = 0;
   bool truncated = false;  ///< generation reached max_tokens
+  std::string note;        ///< how the answer was got, where a host has several ways or fell back
 };
 
 /// What the host did to answer: none of it can change a result, so it stands under `timing`.
@@ -94,7 +95,8 @@ class LanguageModel {
   /// and model name): part of the key under which answers are kept. Holds no secret.
   virtual std::string identity() const = 0;
 
-  /// Answers every request of the wave. Each answer is a service's fault or a Response.
+  /// Answers every request of the wave. Each answer is a service's fault or a Response, or the
+  /// prompt's fault where options cannot be scored and the model, asked for one, names none.
   /// @throws UserError before anything is computed if a prompt cannot fit the model's window,
   /// naming
   ///   both lengths.   @throws Interrupted when `stop` is requested; answers given so far stand.

@@ -257,7 +257,8 @@ std::string to_json(const Response& response) {
   }
   return nlohmann::json{{"text", json_text(response.text)},
                         {"option_logprobs", std::move(logprobs)},
-                        {"truncated", response.truncated}}
+                        {"truncated", response.truncated},
+                        {"note", json_text(response.note)}}
       .dump();
 }
 
@@ -270,6 +271,7 @@ Response from_json(const std::string& text) {
                                                        : value.get<double>());
   }
   response.truncated = json.at("truncated");
+  response.note = text_of(json.at("note"));
   return response;
 }
 

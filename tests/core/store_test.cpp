@@ -65,6 +65,7 @@ TEST_F(StoreTest, GivesBackAResponseToTheLastBit) {
   kept.prompt_tokens = 12;
   kept.generated_tokens = 3;
   kept.truncated = true;
+  kept.note = "named, not scored";
   Store store(file());
   EXPECT_FALSE(store.find("k"));
   store.commit("model", {{"k", "{}", kept}});
@@ -75,6 +76,7 @@ TEST_F(StoreTest, GivesBackAResponseToTheLastBit) {
   EXPECT_EQ(found->prompt_tokens, 12);
   EXPECT_EQ(found->generated_tokens, 3);
   EXPECT_TRUE(found->truncated);
+  EXPECT_EQ(found->note, kept.note);
 }
 
 TEST_F(StoreTest, KeepsTheFirstAnswerToARequest) {
