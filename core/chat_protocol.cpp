@@ -1,0 +1,316 @@
+#include "core/chat_protocol.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
+
+namespace theta {
+namespace {
+
+using Json = nlohmann::json;
+using Verdict = ChatReading::Verdict;
+
+constexpr std::string_view kSpace = " \t\r\n";
+
+std::string_view trim_left(std::string_view text) {
+  return text.substr(std::min(text.find_first_not_of(kSpace), text.size()));
+}
+
+std::string_view trim_right(std::string_view text) {
+  return text.substr(0, text.find_last_not_of(kSpace) + 1);
+}
+
+std::string_view trim(std::string_view text) { return trim_left(trim_right(text)); }
+
+std::string dump(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+/// One short line of valid UTF-8 of what the server said.
+std::string excerpt(std::string_view text) {
+  constexpr std::size_t kLength = 200;
+  std::string line;
+  for (const char c : trim(text)) {
+    const bool space = static_cast<unsigned char>(c) <= ' ';
+    if (space && line.ends_with(' ')) continue;
+    if (line.size() >= kLength && (c & 0xC0) != 0x80) {
+      line += "...";
+      break;
+    }
+    line += space ? ' ' : c;
+  }
+  return line.empty() ? "(empty)" : Json::parse(dump(line)).get<std::string>();
+}
+
+/// The member at `path`, or null where the server sent something else.
+const Json& member(const Json& json, std::initializer_list<const char*> path) {
+  static const Json kNull;
+  const Json* at = &json;
+  for (const char* key : path) {
+    if (at->is_array() && !at->empty()) at = &at->front();
+    const auto found = at->is_object() ? at->find(key) : at->end();
+    if (found == at->end()) return kNull;
+    at = &*found;
+  }
+  return *at;
+}
+
+std::int64_t count(const Json& json) {
+  return json.is_number_integer() ? json.get<std::int64_t>() : 0;
+}
+
+ChatReading retry(std::string message) {
+  return {Error{Fault::kService, std::move(message)}, Verdict::kRetry};
+}
+
+/// GBNF that allows one of the options.
+std::string options_grammar(const std::vector<std::string>& options) {
+  std::string alternatives;
+  for (const auto& option : options) {
+    if (!alternatives.empty()) alternatives += " | ";
+    alternatives += '"';
+    for (const char c : option) {
+      if (c == '\n') {
+        alternatives += "\\n";
+      } else {
+        if (c == '"' || c == '\\') alternatives += '\\';
+        alternatives += c;
+      }
+    }
+    alternatives += '"';
+  }
+  return "root ::= \" \"? (" + alternatives + ")";
+}
+
+/// What stands in for what OpenAI's own fields cannot express; empty: nothing has to.
+std::string instruction(const Request& request, ChatAsk ask) {
+  const bool prefix = !trim(request.answer_prefix).empty();
+  // The first token has to be an option's, so a prefix that cannot be forced is not asked for.
+  if (ask == ChatAsk::kNameOption || (ask == ChatAsk::kLogprobs && prefix)) {
+    return fmt::format("Answer with exactly one of: {}. Write nothing else.",
+                       fmt::join(request.options, ", "));
+  }
+  return prefix ? fmt::format("Begin your answer with: {}", trim(request.answer_prefix)) : "";
+}
+
+void instruct(Json& messages, const std::string& text) {
+  if (messages.empty() || messages.back().at("role") != "user") {
+    messages.push_back({{"role", "user"}, {"content", text}});
+  } else {
+    messages.back().at("content").get_ref<std::string&>() += "\n\n" + text;
+  }
+}
+
+/// The text after an echoed prefix. A server is sent the prefix without the spaces at its end,
+/// which chat templates cut, so an answer that continues it may begin with them.
+std::string_view after_prefix(std::string_view text, std::string_view prefix) {
+  const std::string_view body = trim(prefix);
+  if (body.empty()) return text;
+  if (trim_left(text).starts_with(body)) text = trim_left(text).substr(body.size());
+  const std::string_view tail = prefix.substr(trim_right(prefix).size());
+  return text.starts_with(tail) ? text.substr(tail.size()) : text;
+}
+
+/// The option that a text names: as its beginning (the longest such), else as the only one in it.
+std::optional<std::size_t> named_option(std::string_view text,
+                                        const std::vector<std::string>& options) {
+  text = trim(text);
+  std::optional<std::size_t> named;
+  for (std::size_t i = 0; i < options.size(); ++i) {
+    const bool begins = text.starts_with(trim(options[i]));
+    if (begins && (!named || options[i].size() > options[*named].size())) named = i;
+  }
+  if (named) return named;
+  for (std::size_t i = 0; i < options.size(); ++i) {
+    if (text.find(trim(options[i])) == std::string_view::npos) continue;
+    if (named) return std::nullopt;
+    named = i;
+  }
+  return named;
+}
+
+std::vector<TokenLogprob> listed_tokens(const Json& choice) {
+  std::vector<TokenLogprob> listed;
+  for (const auto& entry : member(choice, {"logprobs", "content", "top_logprobs"})) {
+    const Json& token = member(entry, {"token"});
+    const Json& logprob = member(entry, {"logprob"});
+    if (!token.is_string() || !logprob.is_number()) continue;
+    if (const double value = logprob.get<double>(); value <= 0) {
+      listed.push_back({token.get<std::string>(), value});
+    }
+  }
+  return listed;
+}
+
+std::size_t best(const std::vector<double>& scores) {
+  return static_cast<std::size_t>(std::max_element(scores.begin(), scores.end()) - scores.begin());
+}
+
+/// An answer with an error status. Servers say why in `error.message`, `message` or `detail`.
+ChatReading read_refusal(int status, std::string_view body, ChatAsk ask) {
+  const Json json = Json::parse(body, nullptr, false);
+  std::string why = excerpt(body);
+  for (const Json* said : {&member(json, {"error", "message"}), &member(json, {"error"}),
+                           &member(json, {"message"}), &member(json, {"detail"})}) {
+    if (!said->is_string()) continue;
+    why = excerpt(said->get_ref<const std::string&>());
+    break;
+  }
+  if (status == 400 && ask == ChatAsk::kLogprobs && body.find("logprob") != body.npos) {
+    return {Error{Fault::kService, kLogprobsMissing}, Verdict::kNoLogprobs};
+  }
+  return {Error{Fault::kService, fmt::format("status {}: {}", status, why)},
+          is_passing(status) ? Verdict::kRetry : Verdict::kDone};
+}
+
+}  // namespace
+
+std::string chat_body(const std::string& model, Dialect dialect, const Request& request,
+                      ChatAsk ask) {
+  Json messages = Json::array();
+  for (const auto& message : request.messages) {
+    messages.push_back({{"role", message.role}, {"content", message.content}});
+  }
+  Json body = {{"model", model}};
+  if (dialect == Dialect::kOpenAi) {
+    if (const auto text = instruction(request, ask); !text.empty()) instruct(messages, text);
+  } else if (const auto prefix = trim_right(request.answer_prefix); !prefix.empty()) {
+    messages.push_back({{"role", "assistant"}, {"content", prefix}});
+    if (dialect == Dialect::kVllm) {
+      body["add_generation_prompt"] = false;
+      body["continue_final_message"] = true;
+    }
+  }
+  body["messages"] = std::move(messages);
+
+  if (ask == ChatAsk::kLogprobs) {
+    // Some servers scale the log-probabilities by the temperature: 1 leaves the model's own.
+    body["temperature"] = 1;
+    body["max_tokens"] = 1;
+    body["logprobs"] = true;
+    body["top_logprobs"] = 20;
+  } else if (ask == ChatAsk::kNameOption) {
+    // No option has more tokens than bytes; an echoed prefix may stand before it.
+    std::size_t longest = 16;
+    for (const auto& option : request.options) longest = std::max(longest, option.size());
+    body["temperature"] = 0;
+    body["max_tokens"] = longest + request.answer_prefix.size();
+    if (dialect == Dialect::kLlamaServer) body["grammar"] = options_grammar(request.options);
+    if (dialect == Dialect::kVllm) body["structured_outputs"] = {{"choice", request.options}};
+  } else {
+    body["temperature"] = request.temperature;
+    body["max_tokens"] = request.max_tokens;
+    if (request.temperature > 0) body["seed"] = request.seed & 0x7fffffff;
+    if (!request.stop.empty()) body["stop"] = request.stop;
+    if (!request.grammar.empty()) {
+      if (dialect == Dialect::kLlamaServer) body["grammar"] = request.grammar;
+      if (dialect == Dialect::kVllm) body["structured_outputs"] = {{"grammar", request.grammar}};
+    }
+  }
+  return dump(body);
+}
+
+ChatReading read_chat(int status, std::string_view body, const Request& request, Dialect dialect,
+                      ChatAsk ask) {
+  if (status < 200 || status > 299) return read_refusal(status, body, ask);
+  const Json json = Json::parse(body, nullptr, false);
+  if (json.is_discarded()) return retry("not JSON: " + excerpt(body));
+  const Json& choices = member(json, {"choices"});
+  if (!choices.is_array() || choices.empty()) return retry("no choices: " + excerpt(body));
+  const Json& choice = choices.front();
+
+  const Json& usage = member(json, {"usage"});
+  Response response;
+  response.prompt_tokens = count(member(usage, {"prompt_tokens"}));
+  response.generated_tokens = count(member(usage, {"completion_tokens"}));
+  const auto done = [&](Result<Response> answer) {
+    return ChatReading{std::move(answer), Verdict::kDone,
+                       count(member(usage, {"prompt_tokens_details", "cached_tokens"}))};
+  };
+
+  if (ask == ChatAsk::kLogprobs) {
+    if (member(choice, {"logprobs"}).is_null()) {
+      return {Error{Fault::kService, kLogprobsMissing}, Verdict::kNoLogprobs};
+    }
+    auto scores = score_options(listed_tokens(choice), request.options);
+    if (!scores) return {scores.error(), Verdict::kUnscored};
+    response.text = request.options[best(scores->logprobs)];
+    response.option_logprobs = std::move(scores->logprobs);
+    response.note = std::move(scores->note);
+    return done(std::move(response));
+  }
+
+  const Json& content = member(choice, {"message", "content"});
+  if (!content.is_string()) return retry("no text in the answer: " + excerpt(body));
+  const auto text = after_prefix(content.get_ref<const std::string&>(), request.answer_prefix);
+  if (ask == ChatAsk::kNameOption) {
+    const auto named = named_option(text, request.options);
+    if (!named) {
+      return done(
+          Error{Fault::kPrompt, fmt::format("the answer names none of the options {}: {}",
+                                            fmt::join(request.options, ", "), excerpt(text))});
+    }
+    response.text = request.options[*named];
+    response.option_logprobs.assign(request.options.size(), kUnnamedLogprob);
+    response.option_logprobs[*named] = 0;
+    return done(std::move(response));
+  }
+  response.text = text;
+  response.truncated = member(choice, {"finish_reason"}) == "length";
+  if (!request.grammar.empty() && dialect == Dialect::kOpenAi) {
+    response.note = "grammar not enforced";
+  }
+  return done(std::move(response));
+}
+
+Result<OptionScores> score_options(const std::vector<TokenLogprob>& listed,
+                                   const std::vector<std::string>& options) {
+  const auto unscored = [](std::string why) { return Error{Fault::kService, std::move(why)}; };
+  std::vector<double> mass(options.size(), 0.0);
+  double shared = 0;
+  double smallest = 0;
+  for (const auto& [token, logprob] : listed) {
+    smallest = std::min(smallest, logprob);
+    const auto begin = trim(token);
+    if (begin.empty()) continue;
+    std::size_t matches = 0;
+    std::size_t last = 0;
+    for (std::size_t i = 0; i < options.size(); ++i) {
+      if (!trim(options[i]).starts_with(begin)) continue;
+      ++matches;
+      last = i;
+    }
+    if (matches == 1) mass[last] += std::exp(logprob);
+    if (matches > 1) shared += std::exp(logprob);
+  }
+
+  double own = 0;
+  OptionScores scores;
+  std::vector<std::string> missing;
+  for (std::size_t i = 0; i < options.size(); ++i) {
+    own += mass[i];
+    if (mass[i] == 0) missing.push_back(options[i]);
+    scores.logprobs.push_back(mass[i] > 0 ? std::log(mass[i]) : smallest - 1);
+  }
+  if (shared > own) return unscored("several options begin with the same token");
+  if (own == 0) {
+    return unscored(fmt::format("none of the {} listed tokens begins an option", listed.size()));
+  }
+  scores.note = "logprobs of the first token";
+  if (!missing.empty()) scores.note += fmt::format("; not listed: {}", fmt::join(missing, ", "));
+  return scores;
+}
+
+Dialect dialect_of_models(std::string_view body) {
+  const Json json = Json::parse(body, nullptr, false);
+  const Json& owner = member(json, {"data", "owned_by"});
+  if (owner == "vllm") return Dialect::kVllm;
+  return owner == "llamacpp" ? Dialect::kLlamaServer : Dialect::kOpenAi;
+}
+
+}  // namespace theta

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/http_options.hpp"
+#include "core/language_model.hpp"
+
+namespace theta {
+
+/// How a request is put to a chat server.
+enum class ChatAsk {
+  kGenerate,    ///< text
+  kLogprobs,    ///< one token, for the log-probabilities of the 20 most probable
+  kNameOption,  ///< text that is one of the options, where kLogprobs could not tell them apart
+};
+
+/// log P of an option that the model did not name, where it only named one: far below any that a
+/// model reports, and finite so that differences of such scores stay numbers.
+inline constexpr double kUnnamedLogprob = -100.0;
+
+/// The reason that goes with Verdict::kNoLogprobs.
+inline constexpr const char* kLogprobsMissing = "the server gives no logprobs";
+
+/// Whether the same request may succeed later: 408, 409, 429, 5xx.
+inline bool is_passing(int status) {
+  return status == 408 || status == 409 || status == 429 || status >= 500;
+}
+
+/// The JSON to send. Invalid UTF-8 is replaced by U+FFFD. A seed is cut to 31 bits, which every
+/// server takes. `dialect` is not kAuto.
+std::string chat_body(const std::string& model, Dialect dialect, const Request& request,
+                      ChatAsk ask);
+
+/// What became of one answer of the server.
+struct ChatReading {
+  enum class Verdict {
+    kDone,        ///< `answer` stands
+    kRetry,       ///< `answer` is an error that may pass: damaged JSON, 408, 409, 429, 5xx
+    kUnscored,    ///< `answer` is an error that says why kNameOption has to be asked
+    kNoLogprobs,  ///< the same, and it holds for every request to this server
+  };
+  Result<Response> answer;
+  Verdict verdict = Verdict::kDone;
+  std::int64_t reused_tokens = 0;  ///< prompt tokens that the server found in its cache
+};
+
+/// Reads any answer, of any status, to what chat_body(..., ask) asked. Never throws on what the
+/// server sent.
+ChatReading read_chat(int status, std::string_view body, const Request& request, Dialect dialect,
+                      ChatAsk ask);
+
+/// One token that the server lists as the answer's first, with log P in nats.
+struct TokenLogprob {
+  std::string token;
+  double logprob = 0;
+};
+
+struct OptionScores {
+  std::vector<double> logprobs;  ///< one an option
+  std::string note;              ///< how they were got
+};
+
+/// Scores options by the first token of each. An option's probability is the sum over the listed
+/// tokens that begin this option and no other, leading and trailing spaces aside; an option with no
+/// such token gets the smallest listed log-probability less 1.
+/// @return an error that says why if no option is listed, or if tokens that begin several options
+///   hold more probability than those that tell them apart.
+Result<OptionScores> score_options(const std::vector<TokenLogprob>& listed,
+                                   const std::vector<std::string>& options);
+
+/// The dialect of a server by its answer to `GET /models`.
+Dialect dialect_of_models(std::string_view body);
+
+}  // namespace theta

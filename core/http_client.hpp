@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+
+#include "core/http_options.hpp"
+#include "core/language_model.hpp"
+
+namespace theta {
+
+/// What a complete HTTP answer amounts to.
+struct HttpReading {
+  Result<Response> answer;
+  bool retry = false;  ///< `answer` is an error that may pass
+};
+
+/// Requests that are sent together. `body` and `read` run on the client's thread, one call at a
+/// time.
+struct HttpBatch {
+  std::string method = "POST";
+  std::string path;  ///< appended to base_url: `/chat/completions`
+  std::size_t size = 0;
+  std::function<std::string(std::size_t index)> body;
+  std::function<HttpReading(std::size_t index, int status, std::string_view body)> read;
+  int retries = 0;
+};
+
+/// Keeps up to `in_flight` connections to one server busy.
+///
+/// One thread of its own runs every connection as a coroutine that takes the next request of a
+/// batch, sends it, reads the answer and repeats until nothing is left; batches of several callers
+/// take turns. Connections are kept between requests and batches. One that the server has closed in
+/// the meantime shows at the next request, which is then sent again on a new one without counting.
+///
+/// Refused, broken and late connections and whatever `read` calls passing are tried again after a
+/// wait with full jitter (Brooker 2015), or after Retry-After where that is longer; a wait that
+/// would end after total_timeout_s ends the request instead. Certificates and host names are
+/// verified. Redirects are not followed: the key belongs to one server. Thread-safe.
+class HttpClient {
+ public:
+  /// Reads the key. @throws UserError for a malformed base_url, a key that cannot be read or an
+  /// authority file that cannot be used.
+  explicit HttpClient(const HttpOptions& options);
+  /// No run() may be under way.
+  ~HttpClient();
+
+  /// Calls `on_answer` on this thread for every request as its answer comes; errors begin with the
+  /// server's address. @throws Interrupted when `stop` is requested, whatever `body`, `read` and
+  /// `on_answer` throw.
+  void run(const HttpBatch& batch, const LanguageModel::OnAnswer& on_answer, std::stop_token stop);
+
+  std::int64_t attempts() const;  ///< requests tried, retries included
+
+ private:
+  class Engine;
+  std::unique_ptr<Engine> engine_;
+};
+
+/// Seconds to wait by a Retry-After header: a number, or an HTTP date relative to `now_s` (Unix
+/// time). RFC 9110, 10.2.3. nullopt for anything else.
+std::optional<double> retry_after_seconds(std::string_view header, double now_s);
+
+}  // namespace theta

@@ -1,0 +1,198 @@
+#include "core/http_model.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "core/chat_protocol.hpp"
+
+namespace theta {
+namespace {
+
+std::string_view name(Dialect dialect) {
+  switch (dialect) {
+    case Dialect::kOpenAi:
+      return "openai";
+    case Dialect::kLlamaServer:
+      return "llama-server";
+    case Dialect::kVllm:
+      return "vllm";
+    case Dialect::kAuto:
+      break;
+  }
+  return "auto";
+}
+
+HttpOptions checked(HttpOptions options) {
+  if (options.model.empty()) throw UserError("a server's model needs a name");
+  if (options.in_flight < 1) throw UserError("in_flight is less than 1");
+  if (options.retries < 0) throw UserError("retries is less than 0");
+  for (const double timeout :
+       {options.connect_timeout_s, options.read_timeout_s, options.total_timeout_s}) {
+    if (!(timeout > 0 && timeout <= 1e6)) throw UserError("a timeout is not in 0..1000000 s");
+  }
+  return options;
+}
+
+}  // namespace
+
+HttpModel::HttpModel(HttpOptions options)
+    : options_(checked(std::move(options))), client_(options_), logprobs_(options_.logprobs) {
+  if (options_.dialect != Dialect::kAuto) dialect_ = options_.dialect;
+}
+
+std::string HttpModel::identity() const {
+  return fmt::format("{} at {}, dialect {}, logprobs {}", options_.model, options_.base_url,
+                     name(options_.dialect), options_.logprobs ? "auto" : "off");
+}
+
+HostCounters HttpModel::counters() const {
+  HostCounters counters;
+  counters.attempts = client_.attempts();
+  counters.reused_tokens = reused_tokens_;
+  counters.computed_tokens = prompt_tokens_ - reused_tokens_;
+  counters.generated_tokens = generated_tokens_;
+  return counters;
+}
+
+void HttpModel::complete(std::span<const Request> wave, const OnAnswer& on_answer,
+                         std::stop_token stop) {
+  ask_server(wave, options_.retries, on_answer, std::move(stop));
+}
+
+Result<std::string> HttpModel::ping(std::stop_token stop) {
+  Request request;
+  request.messages = {{"user", "Hello"}};
+  request.max_tokens = 1;
+  Result<std::string> said = Error{};
+  ask_server(
+      {&request, 1}, 0,
+      [&](std::size_t, Result<Response> answer) {
+        if (answer) {
+          said = fmt::format("{} answers at {}", options_.model, options_.base_url);
+        } else {
+          said = answer.error();
+        }
+      },
+      std::move(stop));
+  return said;
+}
+
+void HttpModel::ask_server(std::span<const Request> wave, int retries, const OnAnswer& on_answer,
+                           std::stop_token stop) {
+  const bool plain = std::all_of(wave.begin(), wave.end(), [](const Request& request) {
+    return request.options.empty() && request.grammar.empty() && request.answer_prefix.empty();
+  });
+  const Result<Dialect> spoken = plain ? Dialect::kOpenAi : dialect(retries, stop);
+  if (!spoken) {
+    for (std::size_t i = 0; i < wave.size(); ++i) on_answer(i, spoken.error());
+    return;
+  }
+
+  struct Item {
+    std::size_t index;
+    ChatAsk ask;
+    std::string unscored;  ///< why an option is to be named
+    bool again = false;    ///< found out by the answer
+  };
+  std::vector<Item> items;
+  for (std::size_t i = 0; i < wave.size(); ++i) {
+    const bool scored = !wave[i].options.empty();
+    items.push_back({i, scored ? ChatAsk::kLogprobs : ChatAsk::kGenerate,
+                     options_.logprobs ? kLogprobsMissing : "logprobs are off in the config"});
+  }
+
+  // What turns out unscored in the first pass is named in the second.
+  for (std::vector<Item> unscored; !items.empty(); items = std::exchange(unscored, {})) {
+    HttpBatch batch;
+    batch.path = "/chat/completions";
+    batch.size = items.size();
+    batch.retries = retries;
+    batch.body = [&](std::size_t i) {
+      Item& item = items[i];
+      if (item.ask == ChatAsk::kLogprobs && !logprobs_) item.ask = ChatAsk::kNameOption;
+      return chat_body(options_.model, *spoken, wave[item.index], item.ask);
+    };
+    batch.read = [&](std::size_t i, int status, std::string_view body) -> HttpReading {
+      Item& item = items[i];
+      auto [answer, verdict, reused] = read_chat(status, body, wave[item.index], *spoken, item.ask);
+      if (verdict == ChatReading::Verdict::kNoLogprobs) logprobs_ = false;
+      if (verdict == ChatReading::Verdict::kNoLogprobs ||
+          verdict == ChatReading::Verdict::kUnscored) {
+        item.again = true;
+        item.unscored = answer.error().message;
+        return {Response{}};
+      }
+      if (answer) {
+        prompt_tokens_ += answer->prompt_tokens;
+        reused_tokens_ += reused;
+        generated_tokens_ += answer->generated_tokens;
+      } else {
+        answer = Error{answer.error().fault, answer.error().message + advice(status)};
+      }
+      return {std::move(answer), verdict == ChatReading::Verdict::kRetry};
+    };
+    client_.run(
+        batch,
+        [&](std::size_t i, Result<Response> answer) {
+          Item& item = items[i];
+          if (item.again) {
+            unscored.push_back({item.index, ChatAsk::kNameOption, std::move(item.unscored)});
+            return;
+          }
+          if (answer && item.ask == ChatAsk::kNameOption) {
+            answer->note = "named, not scored: " + item.unscored;
+          }
+          on_answer(item.index, std::move(answer));
+        },
+        stop);
+  }
+}
+
+Result<Dialect> HttpModel::dialect(int retries, std::stop_token stop) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (dialect_) return *dialect_;
+  }
+  Result<Dialect> found = Error{};
+  HttpBatch batch;
+  batch.method = "GET";
+  batch.path = "/models";
+  batch.size = 1;
+  batch.retries = retries;
+  batch.body = [](std::size_t) { return std::string(); };
+  batch.read = [&](std::size_t, int status, std::string_view body) -> HttpReading {
+    if (is_passing(status)) return {Error{Fault::kService, fmt::format("status {}", status)}, true};
+    found = dialect_of_models(body);
+    return {Response{}};
+  };
+  client_.run(
+      batch,
+      [&](std::size_t, const Result<Response>& answer) {
+        if (!answer) found = answer.error();
+      },
+      std::move(stop));
+  if (found) {
+    const std::lock_guard lock(mutex_);
+    dialect_ = *found;
+  }
+  return found;
+}
+
+/// What to do about a refusal.
+std::string HttpModel::advice(int status) const {
+  if (status == 404) {
+    return fmt::format("; check the model name '{}' and base_url: {}/models lists the models",
+                       options_.model, options_.base_url);
+  }
+  if (status != 401 && status != 403) return "";
+  if (!options_.api_key_env.empty()) {
+    return "; check the key in environment variable " + options_.api_key_env;
+  }
+  if (!options_.api_key_file.empty()) return "; check the key in file " + options_.api_key_file;
+  return "; no key was sent: say where it is with api_key_env or api_key_file";
+}
+
+}  // namespace theta

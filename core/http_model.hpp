@@ -1,0 +1,60 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+
+#include "core/http_client.hpp"
+#include "core/http_options.hpp"
+#include "core/language_model.hpp"
+
+namespace theta {
+
+/// A model behind an OpenAI-compatible chat server: vLLM, llama-server, Ollama, any host.
+///
+/// What can pass (transport, timeouts, damaged answers, 408, 409, 429, 5xx) is tried again; what
+/// remains is an answer with a service's fault, one line that names the server, the cause and what
+/// to do. The key appears in the Authorization header alone: where the server repeats it, `[key]`
+/// stands in its place.
+///
+/// Options are scored by the log-probabilities of the answer's first token. Where the server gives
+/// none, or they do not tell the options apart, the model is made or asked to name one option:
+/// that gets 0 and the others kUnnamedLogprob, and Response::note says why. A model that names none
+/// is the prompt's fault.
+///
+/// Thread-safe; concurrent waves share the connections.
+class HttpModel final : public LanguageModel {
+ public:
+  /// @throws UserError as HttpClient does, and for a missing model name or limits out of range.
+  explicit HttpModel(HttpOptions options);
+
+  /// Model name, address and whatever else of the options decides an answer.
+  std::string identity() const override;
+  void complete(std::span<const Request> wave, const OnAnswer& on_answer,
+                std::stop_token stop) override;
+  std::size_t unit() const override { return 1; }
+  std::optional<std::size_t> count_tokens(const Request&) const override { return std::nullopt; }
+  HostCounters counters() const override;
+
+  /// Asks for one token, without a retry: a line that says what answers, or what is wrong.
+  Result<std::string> ping(std::stop_token stop);
+
+ private:
+  void ask_server(std::span<const Request> wave, int retries, const OnAnswer& on_answer,
+                  std::stop_token stop);
+  Result<Dialect> dialect(int retries, std::stop_token stop);
+  std::string advice(int status) const;
+
+  const HttpOptions options_;
+  HttpClient client_;
+  std::mutex mutex_;
+  std::optional<Dialect> dialect_;
+  std::atomic<bool> logprobs_;  ///< until the server says that it has none
+  std::atomic<std::int64_t> prompt_tokens_ = 0, reused_tokens_ = 0, generated_tokens_ = 0;
+};
+
+}  // namespace theta

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+namespace theta {
+
+/// What a chat server understands beyond OpenAI's own fields.
+///
+/// |              | answer_prefix                       | grammar                     | options |
+/// |--------------|-------------------------------------|-----------------------------|------------|
+/// | kOpenAi      | asked for in the last user message  | not sent, noted in Response | asked for |
+/// | kLlamaServer | trailing assistant message          | `grammar`                   | `grammar` |
+/// | kVllm        | the same, `continue_final_message`  | `structured_outputs` (0.11) | the same |
+///
+/// The last column is how an option is named where it cannot be scored. kAuto asks `GET /models`
+/// once, whose `owned_by` is `vllm` or `llamacpp`; whatever else it says is kOpenAi.
+enum class Dialect { kAuto, kOpenAi, kLlamaServer, kVllm };
+
+/// An OpenAI-compatible server and how it is talked to. Holds where the key is, never the key.
+struct HttpOptions {
+  std::string base_url;      ///< what `/chat/completions` follows: `http://127.0.0.1:8000/v1`
+  std::string model;         ///< the name that the server knows it by
+  std::string api_key_env;   ///< environment variable that holds the key; empty: none
+  std::string api_key_file;  ///< file that holds it; empty: none
+  Dialect dialect = Dialect::kAuto;
+  bool logprobs = true;           ///< false: options are always named, never scored
+  int in_flight = 32;             ///< requests at once, each on a connection of its own
+  double connect_timeout_s = 10;  ///< name lookup, connection and TLS handshake together
+  double read_timeout_s = 120;    ///< without a byte from the server
+  double total_timeout_s = 600;   ///< of one request with all its retries and waits
+  int retries = 6;                ///< attempts after the first
+  double backoff_s = 0.5;  ///< the wait before retry k = 0, 1, ... is uniform in 0..backoff_s * 2^k
+  std::size_t max_response_bytes = std::size_t{16} << 20;
+  std::string ca_file;  ///< PEM authorities to trust instead of the system's; empty: the system's
+};
+
+}  // namespace theta

@@ -1,0 +1,729 @@
+#include "core/http_model.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/chat_protocol.hpp"
+#include "tests/support/loopback_server.hpp"
+
+namespace theta {
+namespace {
+
+using test::Certificate;
+using test::LoopbackServer;
+using test::Reply;
+using test::Seen;
+using Delivery = Reply::Delivery;
+using Json = nlohmann::json;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+constexpr const char* kKey = "sk-secret/0123456789";
+
+HttpOptions options_for(const std::string& url) {
+  HttpOptions options;
+  options.base_url = url;
+  options.model = "tiny";
+  options.dialect = Dialect::kOpenAi;
+  options.in_flight = 8;
+  options.connect_timeout_s = 5;
+  options.read_timeout_s = 5;
+  options.backoff_s = 0.001;
+  return options;
+}
+
+/// With the key in a file that is gone when this is.
+class KeyFile {
+ public:
+  KeyFile()
+      : path_(std::filesystem::temp_directory_path() / ("theta-key-" + std::to_string(getpid()))) {
+    std::ofstream(path_) << kKey << "\n";
+  }
+  ~KeyFile() { std::filesystem::remove(path_); }
+  std::string path() const { return path_.string(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+Request question(const std::string& text) {
+  Request request;
+  request.messages = {{"system", "Be brief."}, {"user", text}};
+  return request;
+}
+
+std::vector<Request> questions(std::size_t n) {
+  std::vector<Request> wave;
+  for (std::size_t i = 0; i < n; ++i) wave.push_back(question("question " + std::to_string(i)));
+  return wave;
+}
+
+Reply chat(const std::string& text) {
+  const Json body = {{"choices", {{{"message", {{"content", text}}}, {"finish_reason", "stop"}}}},
+                     {"usage", {{"prompt_tokens", 11}, {"completion_tokens", 3}}}};
+  return {200, body.dump(), {}, Delivery::kWhole, {}};
+}
+
+/// Answers a question with its own last message.
+Reply echo(const Seen& seen) {
+  return chat("re: " +
+              Json::parse(seen.body).at("messages").back().at("content").get<std::string>());
+}
+
+std::vector<Result<Response>> ask_all(HttpModel& model, const std::vector<Request>& wave) {
+  return ask(model, wave, {});
+}
+
+Result<Response> ask_one(HttpModel& model, const Request& request) {
+  return ask(model, {&request, 1}, {}).front();
+}
+
+std::string failure(const Result<Response>& answer) {
+  return answer ? "answered: " + answer->text : answer.error().message;
+}
+
+void expect_echoes(const std::vector<Request>& wave, const std::vector<Result<Response>>& answers) {
+  for (std::size_t i = 0; i < wave.size(); ++i) {
+    ASSERT_TRUE(answers[i]) << failure(answers[i]);
+    EXPECT_EQ(answers[i]->text, "re: " + wave[i].messages.back().content);
+  }
+}
+
+TEST(HttpModel, SendsTheRequestAndReadsTheAnswer) {
+  Seen seen;
+  const LoopbackServer server([&](const Seen& s) { return seen = s, echo(s); });
+  const KeyFile key;
+  auto options = options_for(server.url());
+  options.api_key_file = key.path();
+  HttpModel model(options);
+  auto request = question("what?\n\"quoted\"");
+  request.temperature = 0.5;
+  request.seed = 0xffffffffffULL;
+  request.stop = {"[[ ##"};
+  const auto answer = ask_one(model, request);
+  ASSERT_TRUE(answer) << failure(answer);
+  EXPECT_EQ(answer->text, "re: what?\n\"quoted\"");
+  EXPECT_EQ(answer->prompt_tokens, 11);
+  EXPECT_EQ(answer->generated_tokens, 3);
+  EXPECT_FALSE(answer->truncated);
+  EXPECT_EQ(seen.method, "POST");
+  EXPECT_EQ(seen.path, "/v1/chat/completions");
+  EXPECT_EQ(seen.authorization, std::string("Bearer ") + kKey);
+  EXPECT_EQ(Json::parse(seen.body), Json::parse(R"({
+      "model": "tiny", "max_tokens": 256, "temperature": 0.5, "seed": 2147483647,
+      "stop": ["[[ ##"],
+      "messages": [{"role": "system", "content": "Be brief."},
+                   {"role": "user", "content": "what?\n\"quoted\""}]})"));
+}
+
+TEST(HttpModel, ReusesConnectionsAcrossRequestsAndWaves) {
+  const LoopbackServer server(echo);
+  HttpModel model(options_for(server.url()));
+  const auto wave = questions(200);
+  expect_echoes(wave, ask_all(model, wave));
+  expect_echoes(wave, ask_all(model, wave));
+  EXPECT_EQ(server.requests(), 400U);
+  EXPECT_LE(server.connections(), 8U);
+  EXPECT_EQ(model.counters().attempts, 400);
+}
+
+TEST(HttpModel, KeepsAtMostInFlightRequestsOpen) {
+  const LoopbackServer server([](const Seen& seen) {
+    Reply reply = echo(seen);
+    reply.delay = std::chrono::milliseconds(5);
+    return reply;
+  });
+  auto options = options_for(server.url());
+  options.in_flight = 3;
+  HttpModel model(options);
+  const auto wave = questions(30);
+  expect_echoes(wave, ask_all(model, wave));
+  EXPECT_EQ(server.most_at_once(), 3U);
+}
+
+TEST(HttpModel, AnswersWavesOfSeveralThreadsAtOnce) {
+  const LoopbackServer server(echo);
+  HttpModel model(options_for(server.url()));
+  const auto wave = questions(50);
+  std::vector<std::vector<Result<Response>>> answers(4);
+  {
+    std::vector<std::jthread> callers;
+    for (auto& mine : answers) callers.emplace_back([&] { mine = ask_all(model, wave); });
+  }
+  for (const auto& mine : answers) expect_echoes(wave, mine);
+}
+
+TEST(HttpModel, ReadsChunkedBodiesAndBodiesThatEndWithTheConnection) {
+  for (const auto delivery : {Delivery::kChunked, Delivery::kUntilClose}) {
+    const LoopbackServer server([&](const Seen& seen) {
+      Reply reply = echo(seen);
+      reply.delivery = delivery;
+      return reply;
+    });
+    HttpModel model(options_for(server.url()));
+    const auto wave = questions(20);
+    expect_echoes(wave, ask_all(model, wave));
+    EXPECT_EQ(model.counters().attempts, 20);
+  }
+}
+
+/// Faults that the first two requests meet, and the message when every request meets them.
+struct Injected {
+  const char* name;
+  Reply reply;
+  std::string message;  ///< after the server's address
+};
+
+void PrintTo(const Injected& fault, std::ostream* out) { *out << fault.name; }
+
+class HttpModelFault : public testing::TestWithParam<Injected> {
+ protected:
+  static HttpOptions impatient(const std::string& url) {
+    auto options = options_for(url);
+    options.read_timeout_s = 0.2;
+    options.retries = 2;
+    options.max_response_bytes = 4096;
+    return options;
+  }
+};
+
+TEST_P(HttpModelFault, IsRetriedUntilTheServerAnswers) {
+  const LoopbackServer server(
+      [&](const Seen& seen) { return seen.number < 2 ? GetParam().reply : echo(seen); });
+  HttpModel model(impatient(server.url()));
+  const auto answer = ask_one(model, question("hello"));
+  ASSERT_TRUE(answer) << failure(answer);
+  EXPECT_EQ(answer->text, "re: hello");
+  EXPECT_EQ(model.counters().attempts, 3);
+}
+
+TEST_P(HttpModelFault, IsNamedWhenItDoesNotPass) {
+  const LoopbackServer server([&](const Seen&) { return GetParam().reply; });
+  HttpModel model(impatient(server.url()));
+  const auto answer = ask_one(model, question("hello"));
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().fault, Fault::kService);
+  EXPECT_EQ(answer.error().message, server.url() + ": " + GetParam().message + "; 3 attempts");
+  EXPECT_EQ(server.requests(), 3U);
+}
+
+Reply deliver(Delivery delivery) {
+  Reply reply = chat("hello");
+  reply.delivery = delivery;
+  return reply;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, HttpModelFault,
+    testing::Values(
+        Injected{"Reset", deliver(Delivery::kReset), "no answer: Connection reset by peer"},
+        Injected{"HalfABody", deliver(Delivery::kHalf), "the answer broke off: End of file"},
+        Injected{"LengthTooLong", deliver(Delivery::kTooLong), "the answer broke off: End of file"},
+        Injected{"LengthTooShort", deliver(Delivery::kTooShort),
+                 R"(not JSON: {"choices":[{"finish_reason":"stop","message":{"content":"hello"}}],)"
+                 R"("usage":{"completion_tokens":3,"prompt_tokens")"},
+        Injected{"AbsurdLength", deliver(Delivery::kAbsurd),
+                 "an answer larger than max_response_bytes = 4096"},
+        Injected{"TooLargeBody",
+                 {200, std::string(9000, 'x'), {}, Delivery::kChunked, {}},
+                 "an answer larger than max_response_bytes = 4096"},
+        Injected{"Silence", deliver(Delivery::kSilent), "silent for 0.2 s"},
+        Injected{"StallInTheBody", deliver(Delivery::kStall), "silent for 0.2 s"},
+        Injected{"Garbage", deliver(Delivery::kGarbage), "not HTTP: bad version"},
+        Injected{"Overloaded",
+                 {503, R"({"error": {"message": "overloaded"}})", {}, {}, {}},
+                 "status 503: overloaded"},
+        Injected{"RateLimited",
+                 {429, R"({"detail": "slow down"})", {{"Retry-After", "0"}}, {}, {}},
+                 "status 429: slow down"},
+        Injected{"Html",
+                 {200, "<html>\n  <b>Welcome</b></html>", {}, {}, {}},
+                 "not JSON: <html> <b>Welcome</b></html>"},
+        Injected{"TruncatedJson",
+                 {200, R"({"choices": [{"mess)", {}, {}, {}},
+                 R"(not JSON: {"choices": [{"mess)"},
+        Injected{
+            "NoChoices", {200, R"({"choices": []})", {}, {}, {}}, R"(no choices: {"choices": []})"},
+        Injected{"NoText",
+                 {200, R"({"choices": [{"message": {"content": null}}]})", {}, {}, {}},
+                 R"(no text in the answer: {"choices": [{"message": {"content": null}}]})"}),
+    [](const auto& param) { return std::string(param.param.name); });
+
+struct Refused {
+  int status;
+  std::string advice;
+};
+
+void PrintTo(const Refused& refused, std::ostream* out) { *out << refused.status; }
+
+class HttpModelRefusal : public testing::TestWithParam<Refused> {};
+
+TEST_P(HttpModelRefusal, IsNotRetriedAndSaysWhatToDo) {
+  const LoopbackServer server([](const Seen&) {
+    return Reply{GetParam().status, R"({"error": {"message": "no"}})", {}, {}, {}};
+  });
+  HttpModel model(options_for(server.url()));
+  const auto answer = ask_one(model, question("hello"));
+  ASSERT_FALSE(answer);
+  std::string advice = GetParam().advice;
+  if (const auto at = advice.find("URL"); at != advice.npos) advice.replace(at, 3, server.url());
+  EXPECT_EQ(answer.error().message,
+            server.url() + ": status " + std::to_string(GetParam().status) + ": no" + advice);
+  EXPECT_EQ(server.requests(), 1U);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, HttpModelRefusal,
+    testing::Values(
+        Refused{400, ""}, Refused{422, ""}, Refused{302, ""},
+        Refused{401, "; no key was sent: say where it is with api_key_env or api_key_file"},
+        Refused{403, "; no key was sent: say where it is with api_key_env or api_key_file"},
+        Refused{404, "; check the model name 'tiny' and base_url: URL/models lists the models"}),
+    [](const auto& param) { return "Status" + std::to_string(param.param.status); });
+
+TEST(HttpModel, NamesTheVariableOfARefusedKey) {
+  const LoopbackServer server([](const Seen&) { return Reply{401, "bad key", {}, {}, {}}; });
+  ::setenv("THETA_TEST_KEY", kKey, 1);
+  auto options = options_for(server.url());
+  options.api_key_env = "THETA_TEST_KEY";
+  HttpModel model(options);
+  ::unsetenv("THETA_TEST_KEY");
+  EXPECT_EQ(failure(ask_one(model, question("hello"))),
+            server.url() +
+                ": status 401: bad key; check the key in environment variable "
+                "THETA_TEST_KEY");
+}
+
+TEST(HttpModel, RefusesAKeyThatCannotBeRead) {
+  auto options = options_for("http://127.0.0.1:1/v1");
+  options.api_key_env = "THETA_TEST_NO_SUCH_KEY";
+  try {
+    HttpModel model(options);
+    FAIL();
+  } catch (const UserError& error) {
+    EXPECT_STREQ(error.what(),
+                 "environment variable THETA_TEST_NO_SUCH_KEY (api_key_env) is not set");
+  }
+}
+
+TEST(HttpModel, RefusesAMalformedAddress) {
+  for (const char* url :
+       {"127.0.0.1:8000/v1", "ftp://host/v1", "http://", "http://host:0/v1", "http://host:port/v1",
+        "http://host:99999/", "http://host/v1?key=1", "http://ho st/v1"}) {
+    try {
+      HttpModel model(options_for(url));
+      FAIL() << url;
+    } catch (const UserError& error) {
+      EXPECT_EQ(error.what(), "base_url '" + std::string(url) +
+                                  "' is not of the form http://host:port/path or "
+                                  "https://host/path");
+    }
+  }
+}
+
+TEST(HttpModel, NeverRepeatsAKeyWrittenIntoTheAddress) {
+  try {
+    HttpModel model(options_for(std::string("https://me:") + kKey + "@host/v1"));
+    FAIL();
+  } catch (const UserError& error) {
+    EXPECT_STREQ(error.what(),
+                 "base_url holds a user or a key; put the key where api_key_env or api_key_file "
+                 "name it");
+  }
+}
+
+TEST(HttpModel, NeverLetsTheKeyOutOfTheHeader) {
+  // The server repeats the key as it came, escaped in JSON, across the excerpt's end, and as text.
+  std::vector<Reply> replies = {
+      {401, std::string("bad key ") + kKey, {}, {}, {}},
+      {401, R"({"error": {"message": "bad key sk-secret\/0123456789"}})", {}, {}, {}},
+      {400, std::string(190, 'x') + kKey, {}, {}, {}},
+      {200, std::string("<html>") + kKey, {}, {}, {}},
+      chat(kKey),
+      chat(std::string("your key is ") + kKey + ", " + kKey)};
+  replies.push_back(replies[4]);
+  replies.back().body.replace(replies.back().body.find('/'), 1, "\\u002f");
+  const KeyFile key;
+  for (const auto& reply : replies) {
+    const LoopbackServer server([&](const Seen& seen) {
+      EXPECT_EQ(seen.authorization, std::string("Bearer ") + kKey);
+      return reply;
+    });
+    auto options = options_for(server.url());
+    options.api_key_file = key.path();
+    options.retries = 0;
+    HttpModel model(options);
+    const auto answer = ask_one(model, question("hello"));
+    EXPECT_THAT(failure(answer),
+                AllOf(Not(HasSubstr("0123456789")), Not(HasSubstr("sk-sec")), HasSubstr("[key]")));
+    EXPECT_THAT(model.identity(), Not(HasSubstr("sk-sec")));
+    const auto said = model.ping({});
+    EXPECT_THAT(said ? *said : said.error().message, Not(HasSubstr("sk-sec")));
+  }
+}
+
+TEST(HttpModel, SurvivesOneCallInFiveFailingInARandomWay) {
+  std::mt19937 random(5);
+  std::size_t failed = 0;
+  const std::vector<Reply> faults = {
+      deliver(Delivery::kReset),   deliver(Delivery::kHalf),
+      deliver(Delivery::kTooLong), deliver(Delivery::kTooShort),
+      deliver(Delivery::kAbsurd),  deliver(Delivery::kDrop),
+      deliver(Delivery::kGarbage), deliver(Delivery::kStall),
+      {503, "busy", {}, {}, {}},   {429, "slow down", {{"Retry-After", "0.01"}}, {}, {}},
+      {200, "<html>", {}, {}, {}}, {200, R"({"choices": [{"mess)", {}, {}, {}}};
+  const LoopbackServer server([&](const Seen& seen) {
+    if (random() % 5 > 0) return echo(seen);
+    Reply fault = faults[random() % faults.size()];
+    if (fault.delivery == Delivery::kDrop) {
+      fault.body = echo(seen).body;
+    } else {
+      ++failed;
+    }
+    return fault;
+  });
+  auto options = options_for(server.url());
+  options.read_timeout_s = 0.2;
+  options.retries = 12;
+  HttpModel model(options);
+  const auto wave = questions(500);
+  expect_echoes(wave, ask_all(model, wave));
+  EXPECT_GT(failed, 50U);
+  // A reset of a kept connection looks like one closed while idle and is not counted.
+  EXPECT_LE(static_cast<std::size_t>(model.counters().attempts), wave.size() + failed);
+  EXPECT_GT(static_cast<std::size_t>(model.counters().attempts), wave.size() + failed / 2);
+}
+
+TEST(HttpModel, SendsAgainOnANewConnectionWhatAKeptOneLost) {
+  const LoopbackServer server([](const Seen& seen) {
+    Reply reply = echo(seen);
+    reply.delivery = Delivery::kDrop;
+    return reply;
+  });
+  auto options = options_for(server.url());
+  options.in_flight = 1;
+  options.retries = 0;
+  HttpModel model(options);
+  const auto wave = questions(20);
+  expect_echoes(wave, ask_all(model, wave));
+  EXPECT_EQ(model.counters().attempts, 20);
+}
+
+TEST(HttpModel, GoesOnWhenAServerDiesAndComesBack) {
+  auto server = std::make_unique<LoopbackServer>(echo);
+  const auto port = server->port();
+  auto options = options_for(server->url());
+  options.backoff_s = 0.05;
+  options.retries = 12;
+  HttpModel model(options);
+  const auto wave = questions(40);
+  expect_echoes(wave, ask_all(model, wave));
+  server.reset();
+  {
+    const std::jthread revival([&] {
+      while (model.counters().attempts < 50) std::this_thread::yield();
+      server = std::make_unique<LoopbackServer>(echo, nullptr, port);
+    });
+    expect_echoes(wave, ask_all(model, wave));
+  }
+  EXPECT_EQ(server->requests(), 40U);
+  EXPECT_GT(model.counters().attempts, 80);
+}
+
+TEST(HttpModel, NamesAServerThatIsNotThere) {
+  auto options = options_for("http://127.0.0.1:1/v1");
+  options.retries = 1;
+  HttpModel model(options);
+  for (const auto& answer : ask_all(model, questions(3))) {
+    EXPECT_EQ(failure(answer),
+              "http://127.0.0.1:1/v1: cannot connect: Connection refused; 2 attempts");
+  }
+}
+
+TEST(HttpModel, ObeysRetryAfterUpToTheTotalTimeout) {
+  const LoopbackServer server([](const Seen&) {
+    return Reply{429, "slow down", {{"Retry-After", "3600"}}, {}, {}};
+  });
+  HttpModel model(options_for(server.url()));
+  EXPECT_EQ(failure(ask_one(model, question("hello"))),
+            server.url() +
+                ": status 429: slow down; no time for another before "
+                "total_timeout_s = 600");
+  EXPECT_EQ(server.requests(), 1U);
+}
+
+TEST(HttpModel, EndsADripThatPassesNoReadTimeoutAtTheTotalTimeout) {
+  const LoopbackServer server([](const Seen& seen) {
+    Reply reply = echo(seen);
+    reply.delay = std::chrono::seconds(60);
+    return reply;
+  });
+  auto options = options_for(server.url());
+  options.total_timeout_s = 0.1;
+  HttpModel model(options);
+  EXPECT_THAT(failure(ask_one(model, question("hello"))),
+              StartsWith(server.url() + ": no answer within 0.1 s"));
+}
+
+TEST(RetryAfter, IsSecondsOrADate) {
+  EXPECT_EQ(retry_after_seconds("0", 0), 0.0);
+  EXPECT_EQ(retry_after_seconds("120", 0), 120.0);
+  EXPECT_EQ(retry_after_seconds("Sun, 06 Nov 1994 08:49:37 GMT", 784111777 - 30), 30.0);
+  EXPECT_EQ(retry_after_seconds("Sun, 06 Nov 1994 08:49:37 GMT", 784111777 + 30), 0.0);
+  for (const char* bad : {"", "-1", "soon", "inf", "nan", "1e999", "12 s", "Sun, 06 Nov 1994"}) {
+    EXPECT_EQ(retry_after_seconds(bad, 0), std::nullopt) << bad;
+  }
+}
+
+TEST(HttpModel, StopsWhatIsUnderWayAndKeepsWhatWasAnswered) {
+  std::stop_source stop;
+  const LoopbackServer server([&](const Seen& seen) {
+    Reply reply = echo(seen);
+    if (seen.number >= 5) reply.delivery = Delivery::kSilent;
+    return reply;
+  });
+  HttpModel model(options_for(server.url()));
+  const auto wave = questions(30);
+  std::size_t answered = 0;
+  EXPECT_THROW(model.complete(
+                   wave,
+                   [&](std::size_t, const Result<Response>& answer) {
+                     EXPECT_TRUE(answer) << failure(answer);
+                     if (++answered == 5) stop.request_stop();
+                   },
+                   stop.get_token()),
+               Interrupted);
+  EXPECT_EQ(answered, 5U);
+}
+
+TEST(HttpModel, StopsWhileItWaitsForARetry) {
+  std::stop_source stop;
+  const LoopbackServer server([&](const Seen&) {
+    return Reply{503, "busy", {{"Retry-After", "300"}}, {}, {}};
+  });
+  HttpModel model(options_for(server.url()));
+  const std::jthread stopper([&] {
+    while (server.requests() == 0) std::this_thread::yield();
+    stop.request_stop();
+  });
+  EXPECT_THROW(ask(model, questions(3), stop.get_token()), Interrupted);
+}
+
+TEST(HttpModel, AsksNothingOnceStopped) {
+  std::stop_source stop;
+  stop.request_stop();
+  const LoopbackServer server(echo);
+  HttpModel model(options_for(server.url()));
+  EXPECT_THROW(ask(model, questions(3), stop.get_token()), Interrupted);
+  EXPECT_EQ(server.requests(), 0U);
+}
+
+TEST(HttpModel, PassesOnWhatTheCallerThrowsAndStaysUsable) {
+  const LoopbackServer server(echo);
+  HttpModel model(options_for(server.url()));
+  const auto wave = questions(50);
+  EXPECT_THROW(
+      model.complete(wave,
+                     [](std::size_t, const Result<Response>&) { throw RunError("disk full"); }, {}),
+      RunError);
+  expect_echoes(wave, ask_all(model, wave));
+}
+
+TEST(HttpModel, SpeaksTlsToACertifiedServer) {
+  const Certificate certificate("127.0.0.1");
+  const LoopbackServer server(echo, &certificate);
+  auto options = options_for(server.url());
+  options.ca_file = certificate.authority();
+  HttpModel model(options);
+  const auto wave = questions(50);
+  expect_echoes(wave, ask_all(model, wave));
+  EXPECT_LE(server.connections(), 8U);
+}
+
+TEST(HttpModel, RefusesACertificateForAnotherHost) {
+  const Certificate certificate("example.org");
+  const LoopbackServer server(echo, &certificate);
+  auto options = options_for(server.url());
+  options.ca_file = certificate.authority();
+  HttpModel model(options);
+  EXPECT_EQ(failure(ask_one(model, question("hello"))),
+            server.url() +
+                ": its certificate is refused: IP address mismatch; name the authority "
+                "that signed it in ca_file if it is your own");
+  EXPECT_EQ(server.requests(), 0U);
+}
+
+TEST(HttpModel, ChecksTheHostNameOfACertificate) {
+  const Certificate certificate("localhost");
+  const LoopbackServer server(echo, &certificate);
+  auto options = options_for("https://localhost:" + std::to_string(server.port()) + "/v1");
+  options.ca_file = certificate.authority();
+  HttpModel model(options);
+  EXPECT_TRUE(ask_one(model, question("hello")));
+}
+
+TEST(HttpModel, RefusesACertificateOfAnUnknownAuthority) {
+  const Certificate certificate("127.0.0.1");
+  const LoopbackServer server(echo, &certificate);
+  HttpModel model(options_for(server.url()));
+  EXPECT_THAT(failure(ask_one(model, question("hello"))),
+              StartsWith(server.url() + ": its certificate is refused: "));
+  EXPECT_EQ(server.requests(), 0U);
+}
+
+TEST(HttpModel, RefusesAnAuthorityFileThatIsNone) {
+  auto options = options_for("https://127.0.0.1:1/v1");
+  options.ca_file = "/dev/null";
+  try {
+    HttpModel model(options);
+    FAIL();
+  } catch (const UserError& error) {
+    EXPECT_THAT(error.what(), StartsWith("ca_file '/dev/null' holds no authorities in PEM form: "));
+  }
+}
+
+TEST(HttpModel, PingSaysWhatAnswersOrWhatIsWrong) {
+  Json asked;
+  const LoopbackServer server(
+      [&](const Seen& seen) { return asked = Json::parse(seen.body), chat("Hi"); });
+  HttpModel model(options_for(server.url()));
+  const auto said = model.ping({});
+  ASSERT_TRUE(said);
+  EXPECT_EQ(*said, "tiny answers at " + server.url());
+  EXPECT_EQ(asked.at("max_tokens"), 1);
+
+  HttpModel nobody(options_for("http://127.0.0.1:1/v1"));
+  const auto silence = nobody.ping({});
+  ASSERT_FALSE(silence);
+  EXPECT_EQ(silence.error().message, "http://127.0.0.1:1/v1: cannot connect: Connection refused");
+}
+
+TEST(HttpModel, FindsOutTheDialectOnce) {
+  std::atomic<int> listings = 0;
+  Json asked;
+  const LoopbackServer server([&](const Seen& seen) {
+    if (seen.path == "/v1/models") {
+      ++listings;
+      EXPECT_EQ(seen.method, "GET");
+      return Reply{200, R"({"data": [{"id": "tiny", "owned_by": "vllm"}]})", {}, {}, {}};
+    }
+    asked = Json::parse(seen.body);
+    return chat("yes");
+  });
+  auto options = options_for(server.url());
+  options.dialect = Dialect::kAuto;
+  HttpModel model(options);
+  auto request = question("hello");
+  EXPECT_TRUE(ask_one(model, request));
+  EXPECT_EQ(listings, 0);
+  request.answer_prefix = "answer:";
+  EXPECT_TRUE(ask_one(model, request));
+  EXPECT_TRUE(ask_one(model, request));
+  EXPECT_EQ(listings, 1);
+  EXPECT_EQ(asked.at("continue_final_message"), true);
+}
+
+TEST(HttpModel, TellsEveryRequestWhyTheDialectIsUnknown) {
+  auto options = options_for("http://127.0.0.1:1/v1");
+  options.dialect = Dialect::kAuto;
+  options.retries = 0;
+  HttpModel model(options);
+  auto wave = questions(3);
+  wave[2].grammar = "root ::= \"a\"";
+  for (const auto& answer : ask_all(model, wave)) {
+    EXPECT_EQ(failure(answer), "http://127.0.0.1:1/v1: cannot connect: Connection refused");
+  }
+}
+
+std::vector<Request> judgements(std::size_t n) {
+  auto wave = questions(n);
+  for (auto& request : wave) request.options = {"First", "Second"};
+  return wave;
+}
+
+TEST(HttpModel, ScoresOptionsByLogprobs) {
+  const LoopbackServer server([](const Seen& seen) {
+    const Json asked = Json::parse(seen.body);
+    EXPECT_EQ(asked.at("top_logprobs"), 20);
+    EXPECT_EQ(asked.at("max_tokens"), 1);
+    Json body = Json::parse(chat("Second").body);
+    body["choices"][0]["logprobs"]["content"] = {
+        {{"token", "Second"},
+         {"logprob", -0.25},
+         {"top_logprobs",
+          {{{"token", "Second"}, {"logprob", -0.25}}, {{"token", "First"}, {"logprob", -1.75}}}}}};
+    return Reply{200, body.dump(), {}, {}, {}};
+  });
+  HttpModel model(options_for(server.url()));
+  const auto wave = judgements(3);
+  for (const auto& answer : ask_all(model, wave)) {
+    ASSERT_TRUE(answer) << failure(answer);
+    EXPECT_EQ(answer->text, "Second");
+    EXPECT_EQ(answer->note, "logprobs of the first token");
+    ASSERT_EQ(answer->option_logprobs.size(), 2U);
+    EXPECT_NEAR(answer->option_logprobs[0], -1.75, 1e-12);
+    EXPECT_NEAR(answer->option_logprobs[1], -0.25, 1e-12);
+  }
+  EXPECT_EQ(server.requests(), 3U);
+}
+
+TEST(HttpModel, HasAnOptionNamedWhereThereAreNoLogprobs) {
+  for (const bool refused : {false, true}) {
+    const LoopbackServer server([&](const Seen& seen) {
+      if (refused && Json::parse(seen.body).contains("logprobs")) {
+        return Reply{400, R"({"error": {"message": "logprobs are not supported"}})", {}, {}, {}};
+      }
+      return chat("  Second.");
+    });
+    auto options = options_for(server.url());
+    options.in_flight = 1;
+    HttpModel model(options);
+    for (const auto& answer : ask_all(model, judgements(10))) {
+      ASSERT_TRUE(answer) << failure(answer);
+      EXPECT_EQ(answer->text, "Second");
+      EXPECT_EQ(answer->note, "named, not scored: the server gives no logprobs");
+      EXPECT_EQ(answer->option_logprobs, (std::vector<double>{kUnnamedLogprob, 0}));
+    }
+    // The first request found out; the others were not asked for what the server does not have.
+    EXPECT_EQ(server.requests(), 11U);
+  }
+}
+
+TEST(HttpModel, CallsAnAnswerThatNamesNoOptionThePromptsFault) {
+  const LoopbackServer server([](const Seen&) { return chat("Hard to say"); });
+  auto options = options_for(server.url());
+  options.logprobs = false;
+  HttpModel model(options);
+  const auto answer = ask_one(model, judgements(1).front());
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().fault, Fault::kPrompt);
+  EXPECT_EQ(answer.error().message,
+            "the answer names none of the options First, Second: Hard to say");
+}
+
+TEST(HttpModel, IdentityHoldsWhatDecidesAnAnswer) {
+  auto options = options_for("http://127.0.0.1:8000/v1");
+  EXPECT_EQ(HttpModel(options).identity(),
+            "tiny at http://127.0.0.1:8000/v1, dialect openai, logprobs auto");
+  options.logprobs = false;
+  options.dialect = Dialect::kAuto;
+  EXPECT_EQ(HttpModel(options).identity(),
+            "tiny at http://127.0.0.1:8000/v1, dialect auto, logprobs off");
+}
+
+}  // namespace
+}  // namespace theta
