@@ -77,18 +77,16 @@ BatchPlanner::Step BatchPlanner::next() {
   }
 
   // Growing sequences come first: each takes one place of the batch.
+  const auto bring_pending = [&step](State& state) {
+    const std::size_t position = state.sequence.tokens.size() + state.grown++;
+    step.entries.push_back({*state.pending, position, state.index, {*state.slot}});
+    state.pending.reset();
+  };
   for (const std::size_t place : active_) {
     State& state = states_[place];
-    if (!state.pending) {
-      require(
-          done(state) || state.sequence.growth == 0 || state.read < state.sequence.tokens.size(),
-          "a growing sequence that has been read is continued or finished");
-      continue;
-    }
-    step.entries.push_back({*std::exchange(state.pending, std::nullopt),
-                            state.sequence.tokens.size() + state.grown++,
-                            state.index,
-                            {*state.slot}});
+    require(state.pending || done(state) || state.read < state.sequence.tokens.size(),
+            "a growing sequence that has been read is continued or finished");
+    if (state.pending) bring_pending(state);
   }
 
   // Then the walk goes on. `path[i]` is the entry of this step that brings token `cached + i` of
@@ -113,7 +111,7 @@ BatchPlanner::Step BatchPlanner::next() {
            (states_[upcoming_].sequence.growth == 0 || states_[upcoming_].finished)) {
       ++upcoming_;
     }
-    if (upcoming_ == states_.size() || step.entries.size() == limits_.batch) break;
+    if (upcoming_ == states_.size()) break;
 
     State& state = states_[upcoming_];
     const bool takes_over = !active_.empty() && done(states_[active_.back()]) && path.empty();
@@ -134,12 +132,7 @@ BatchPlanner::Step BatchPlanner::next() {
     for (const std::size_t entry : path) step.entries[entry].slots.push_back(*state.slot);
     active_.push_back(upcoming_++);
 
-    if (state.pending) {
-      step.entries.push_back({*std::exchange(state.pending, std::nullopt),
-                              state.sequence.tokens.size() + state.grown++,
-                              state.index,
-                              {*state.slot}});
-    }
+    if (state.pending) bring_pending(state);
   }
   return step;
 }

@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "core/llama_weights.hpp"
 #include "core/result.hpp"
 #include "core/rng.hpp"
 #include "core/sha256.hpp"
@@ -177,7 +178,12 @@ LlamaModel::LlamaModel(LlamaOptions options) : options_(std::move(options)) {
   llama_model_params model_params = llama_model_default_params();
   model_params.n_gpu_layers = options_.gpu_layers;
   model_params.vocab_only = options_.vocab_only;
-  model_.reset(llama_model_load_from_file(options_.path.c_str(), model_params));
+  const std::filesystem::path weights =
+      options_.convert.empty() || options_.vocab_only
+          ? options_.path
+          : converted_weights(options_.path, hash(), options_.convert, options_.converted,
+                              options_.threads);
+  model_.reset(llama_model_load_from_file(weights.c_str(), model_params));
   if (!model_) {
     throw UserError(
         fmt::format("{} is not a model that llama.cpp can load (the log at level debug says why)",
@@ -210,13 +216,17 @@ LlamaModel::LlamaModel(LlamaOptions options) : options_(std::move(options)) {
 
 LlamaModel::~LlamaModel() = default;
 
+const std::string& LlamaModel::hash() const {
+  std::call_once(hashed_, [this] { hash_ = sha256_file(options_.path); });
+  return hash_;
+}
+
 std::string LlamaModel::identity() const {
-  std::call_once(hashed_, [this] { hash_ = sha256_file(options_.path.string()); });
   return fmt::format(
-      "llama.cpp {} weights {} template '{}' context {} batch {} sequences {} unit {} gpu_layers "
-      "{}",
-      THETA_LLAMA_VERSION, hash_, options_.chat_template, options_.context, options_.batch,
-      options_.sequences, options_.unit, options_.gpu_layers);
+      "llama.cpp {} weights {} as '{}' template '{}' context {} batch {} sequences {} unit {} "
+      "gpu_layers {}",
+      THETA_LLAMA_VERSION, hash(), options_.convert, options_.chat_template, options_.context,
+      options_.batch, options_.sequences, options_.unit, options_.gpu_layers);
 }
 
 std::optional<std::size_t> LlamaModel::count_tokens(const Request& request) const {

@@ -25,7 +25,9 @@ struct LlamaOptions {
   std::size_t sequences = 64;  ///< sequences the cache holds
   std::size_t unit = 64;       ///< requests computed together
   std::string chat_template = {};  ///< a name that llama.cpp knows; empty: the one in the file
-  bool vocab_only = false;         ///< counts tokens and answers nothing: for a dry run
+  std::string convert = {};        ///< `q4_0` or `q8_0`: use the weights so; empty: as they are
+  std::filesystem::path converted = {};  ///< the folder where converted weights are kept
+  bool vocab_only = false;               ///< counts tokens and answers nothing: for a dry run
 };
 
 /// A model run in this process by llama.cpp.
@@ -72,6 +74,8 @@ class LlamaModel final : public LanguageModel {
   std::unique_ptr<llama_model, Free> model_;
   std::unique_ptr<llama_context, Free> context_;
   std::optional<ChatTokenizer> tokenizer_;
+
+  const std::string& hash() const;
 
   mutable std::once_flag hashed_;
   mutable std::string hash_;

@@ -155,6 +155,13 @@ TEST(BatchPlanner, LetsTheNextSequenceTakeOverABranchThatIsDone) {
   EXPECT_EQ(step.entries, (std::vector<Entry>{{4, 2, 1, {0}}}));
 }
 
+TEST(BatchPlanner, GivesNoSlotToWhatBringsNothing) {
+  BatchPlanner planner({{{1, 2}}, {{1, 3}}, {{1, 2}}, {{1, 2}}},
+                       {.cells = 16, .slots = 2, .batch = 8});
+  EXPECT_EQ(planner.next().entries.size(), 3U);
+  EXPECT_TRUE(planner.next().entries.empty());
+}
+
 TEST(BatchPlanner, GrowsSamplesOfOnePromptFromOneReading) {
   std::vector<BatchPlanner::Sequence> samples(5, {{1, 2, 3, 4}, 3});
   Simulation simulation(samples, {.cells = 64, .slots = 8, .batch = 16});
@@ -181,18 +188,21 @@ TEST(BatchPlanner, RefusesASequenceLargerThanTheCache) {
 }
 
 TEST(BatchPlanner, ComputesEveryNodeOnceWithinAnyLimits) {
-  for (unsigned seed = 0; seed < 300; ++seed) {
+  for (unsigned seed = 0; seed < 1000; ++seed) {
     std::mt19937 random(seed);
     const auto below = [&](std::size_t n) { return static_cast<std::size_t>(random() % n); };
     std::vector<BatchPlanner::Sequence> sequences(1 + below(30));
     std::size_t longest = 0;
     for (auto& sequence : sequences) {
-      if (&sequence != &sequences[0] && below(3) > 0) {
-        sequence.tokens = sequences[0].tokens;
-        sequence.tokens.resize(1 + below(sequence.tokens.size()));
-      }
-      for (std::size_t n = 1 + below(12); n > 0; --n) {
-        sequence.tokens.push_back(static_cast<Token>(below(2)));
+      // A copy of an earlier one, the beginning of one with a tail of its own, or only the tail.
+      const std::size_t kind = below(4);
+      const auto earlier = static_cast<std::size_t>(&sequence - sequences.data());
+      if (earlier > 0 && kind > 0) sequence.tokens = sequences[below(earlier)].tokens;
+      if (earlier == 0 || kind < 3) {
+        sequence.tokens.resize(below(sequence.tokens.size() + 1));
+        for (std::size_t n = 1 + below(12); n > 0; --n) {
+          sequence.tokens.push_back(static_cast<Token>(below(2)));
+        }
       }
       if (below(2) == 0) sequence.growth = 1 + below(6);
       longest = std::max(longest, sequence.tokens.size() + sequence.growth);
