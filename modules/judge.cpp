@@ -1,0 +1,198 @@
+#include "modules/judge.hpp"
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <optional>
+#include <tuple>
+
+#include "modules/predict.hpp"
+
+namespace theta {
+namespace {
+
+/// Log-odds of the first option over the second, turned towards the chosen text.
+double towards_chosen(const std::vector<double>& logprobs, bool chosen_first) {
+  require(logprobs.size() == 2, "a judge scores two options");
+  const double first = logprobs[0] - logprobs[1];
+  return chosen_first ? first : -first;
+}
+
+/// An unparsable answer is a wrong one; a failed question has none.
+Judgement no_answer(const Error& error) {
+  const bool unparsable = error.fault == Fault::kPrompt;
+  return {unparsable ? Outcome::Status::kUnparsable : Outcome::Status::kFailed,
+          unparsable ? -1.0 : 0.0,
+          "",
+          error.message,
+          {.calls = 1}};
+}
+
+}  // namespace
+
+Judge::Judge(JudgeOptions options, std::shared_ptr<const Adapter> adapter)
+    : options_(std::move(options)), adapter_(std::move(adapter)) {
+  const auto& signature = options_.signature;
+  if (signature.inputs.size() < 2 || signature.inputs.size() > 3)
+    throw UserError("a judge's signature has inputs [context,] first, second; this one is '" +
+                    signature.text() + "'");
+  if (signature.outputs.size() != 1 || signature.outputs[0].type.options().size() != 2)
+    throw UserError("a judge's signature has one output with two options; this one is '" +
+                    signature.text() + "'");
+  if (options_.reasoning && options_.judging != Judging::kGenerated)
+    throw UserError(
+        "a judge reasons only where its answer is generated: set judging to 'generated'");
+}
+
+Signature Judge::signature(const std::string& persona) const {
+  Signature out = options_.signature;
+  if (!persona.empty()) {
+    if (!options_.persona_instructions.empty())
+      out = out.with_instructions(options_.persona_instructions);
+    if (options_.place == PersonaPlace::kBehindPair)
+      out = out.append_input(options_.persona);
+    else
+      out = out.with_instructions(out.instructions + "\nFOLLOWING PERSONA\n===\n" + persona +
+                                  "\n===\nNow decide, remembering the persona.");
+  }
+  return options_.reasoning ? chain_of_thought(out) : out;
+}
+
+Record Judge::inputs(const Question& question) const {
+  const PreferencePair& pair = *question.pair;
+  const auto& fields = options_.signature.inputs;
+  Record out;
+  std::size_t next = 0;
+  if (fields.size() == 3) out.set(fields[next++].name, pair.context);
+  out.set(fields[next++].name, question.chosen_first ? pair.chosen : pair.rejected);
+  out.set(fields[next++].name, question.chosen_first ? pair.rejected : pair.chosen);
+  if (!question.persona.empty() && options_.place == PersonaPlace::kBehindPair)
+    out.set(options_.persona.name, question.persona);
+  return out;
+}
+
+Demo Judge::demo(const PreferencePair& pair, bool chosen_first, const std::string& persona,
+                 const std::string& reasoning) const {
+  Demo out;
+  out.fields = inputs({&pair, chosen_first, persona, nullptr});
+  if (!reasoning.empty()) {
+    out.fields.set("reasoning", reasoning);
+    out.augmented = true;
+  }
+  const Field& answer = options_.signature.outputs[0];
+  out.fields.set(answer.name, answer.type.options()[chosen_first ? 0 : 1]);
+  return out;
+}
+
+Request Judge::scored_request(const Question& question) const {
+  const Signature asked = signature(question.persona);
+  Request request;
+  request.messages = adapter_->format(
+      asked, question.demos ? std::span<const Demo>(*question.demos) : std::span<const Demo>(),
+      inputs(question));
+  request.answer_prefix = adapter_->answer_prefix(asked, {}, 0);
+  request.options = adapter_->options(asked, 0);
+  return request;
+}
+
+std::vector<Judgement> Judge::score(std::span<const Question> questions, const Call& call) const {
+  // One pair's questions stand side by side, whoever asks them, so that they share its prefix.
+  std::vector<std::size_t> order(questions.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::stable_sort(order, {}, [&](std::size_t i) {
+    return std::tuple(std::string_view(questions[i].pair->id), questions[i].chosen_first);
+  });
+
+  const bool contrast = options_.judging == Judging::kContrast;
+  std::vector<Request> wave;
+  std::vector<std::size_t> own(questions.size());
+  std::vector<std::optional<std::size_t>> base(questions.size());
+  std::map<std::tuple<std::string_view, bool>, std::size_t> bases;
+  for (const std::size_t i : order) {
+    const Question& question = questions[i];
+    const bool plain = question.persona.empty() && (!question.demos || question.demos->empty());
+    if (contrast && !plain) {
+      const auto [at, fresh] =
+          bases.try_emplace({question.pair->id, question.chosen_first}, wave.size());
+      if (fresh)
+        wave.push_back(scored_request({question.pair, question.chosen_first, "", nullptr}));
+      base[i] = at->second;
+    }
+    own[i] = wave.size();
+    wave.push_back(scored_request(question));
+  }
+
+  const auto answers = ask(call.model, wave, call.stop);
+  std::vector<Judgement> out;
+  out.reserve(questions.size());
+  for (std::size_t i = 0; i < questions.size(); ++i) {
+    const auto& answer = answers[own[i]];
+    if (!answer || (base[i] && !answers[*base[i]])) {
+      out.push_back(no_answer(!answer ? answer.error() : answers[*base[i]].error()));
+      continue;
+    }
+    const bool chosen_first = questions[i].chosen_first;
+    double log_odds = towards_chosen(answer->option_logprobs, chosen_first);
+    if (base[i]) log_odds -= towards_chosen(answers[*base[i]]->option_logprobs, chosen_first);
+    Usage usage{1, answer->prompt_tokens, answer->generated_tokens};
+    if (base[i]) usage += {1, answers[*base[i]]->prompt_tokens, 0};
+    out.push_back({Outcome::Status::kScored, log_odds, "", "", usage});
+  }
+  return out;
+}
+
+std::vector<Judgement> Judge::generate(std::span<const Question> questions,
+                                       const Call& call) const {
+  // Questions under one signature and one set of demos are one wave.
+  std::map<std::tuple<std::string, const std::vector<Demo>*>, std::vector<std::size_t>> groups;
+  for (std::size_t i = 0; i < questions.size(); ++i) {
+    const auto& [pair, chosen_first, persona, demos] = questions[i];
+    const bool behind = options_.place == PersonaPlace::kBehindPair && !persona.empty();
+    groups[{behind ? "." : persona, demos}].push_back(i);
+  }
+  std::vector<Judgement> out(questions.size());
+  for (const auto& [key, members] : groups) {
+    const Question& one = questions[members.front()];
+    Predict predict(signature(one.persona), adapter_, {.max_tokens = options_.max_tokens});
+    if (one.demos) predict.predictors()[0]->demos = *one.demos;
+    std::vector<Record> batch;
+    batch.reserve(members.size());
+    for (const std::size_t i : members) batch.push_back(inputs(questions[i]));
+    const auto predictions = predict.run(batch, call);
+    const Field& answer = options_.signature.outputs[0];
+    for (std::size_t k = 0; k < members.size(); ++k) {
+      Judgement& judgement = out[members[k]];
+      if (!predictions[k]) {
+        judgement = no_answer(predictions[k].error());
+        continue;
+      }
+      const bool says_first =
+          predictions[k]->fields.text(answer.name) == answer.type.options().front();
+      judgement.log_odds = says_first == questions[members[k]].chosen_first ? 1 : -1;
+      if (options_.reasoning) judgement.reasoning = predictions[k]->fields.text("reasoning");
+    }
+  }
+  return out;
+}
+
+std::vector<Judgement> Judge::judge(std::span<const Question> questions, const Call& call) const {
+  return options_.judging == Judging::kGenerated ? generate(questions, call)
+                                                 : score(questions, call);
+}
+
+Signature default_judge_signature() {
+  return Signature::parse(
+             "conversation, first_completion, second_completion -> preference: "
+             "Literal['First', 'Second']",
+             "Say which of the two completions the human judge will prefer. Use whatever the "
+             "conversation "
+             "shows of the judge's taste; where it shows nothing, speculate: being wrong is fine. "
+             "While "
+             "reasoning, form one to three hypotheses about what this person prefers and who they "
+             "are.")
+      .describe("conversation", "The context leading up to the completions.")
+      .describe("first_completion", "The first of the two completions to judge.")
+      .describe("second_completion", "The second of the two completions to judge.");
+}
+
+}  // namespace theta

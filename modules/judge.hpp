@@ -1,0 +1,93 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/store.hpp"
+#include "modules/adapter.hpp"
+#include "modules/module.hpp"
+#include "modules/preference.hpp"
+
+namespace theta {
+
+/// How a judge comes to its answer.
+enum class Judging {
+  kGenerated,  ///< the model writes the answer (behind its reasoning, if asked for)
+  kScored,     ///< log P(first) - log P(second) is read off; nothing is generated
+  kContrast  ///< scored, less the log-odds of the same judge without persona and demos on the same
+             ///< pair and order: a small judge's own taste and its love of one position drop out
+};
+
+/// Where the persona stands in the prompt.
+enum class PersonaPlace {
+  kBehindPair,  ///< an input field after the pair, so that many personas share the pair's prefix
+  kInstruction  ///< in the instruction, as SynthesizeMe's published judge has it
+};
+
+struct JudgeOptions {
+  /// The judge without a persona. Inputs by position: [context,] first text, second text; the last
+  /// output has two options: the answer for the first and for the second text.
+  Signature signature;
+  /// The instruction of the judge with a persona; empty: the same as without.
+  std::string persona_instructions;
+  Field persona = make_field("persona");
+  PersonaPlace place = PersonaPlace::kBehindPair;
+  Judging judging = Judging::kContrast;
+  bool reasoning = false;  ///< generated only: a chain of thought before the answer
+  int max_tokens = 256;
+};
+
+/// One question: which of the pair would this person choose?
+struct Question {
+  const PreferencePair* pair = nullptr;
+  bool chosen_first = true;  ///< the order in which the pair is shown
+  std::string persona;       ///< empty: the judge without a persona
+  const std::vector<Demo>* demos = nullptr;
+};
+
+struct Judgement {
+  Outcome::Status status = Outcome::Status::kScored;
+  double log_odds = 0;    ///< nats in favour of the text that the person chose; +-1 where generated
+  std::string reasoning;  ///< where asked for
+  std::string error;      ///< why it failed or could not be parsed
+  Usage usage;  ///< what this judgement needs: the question, and the one it is compared with
+
+  /// 1: the judge agrees with the person; 0.5 on a tie.
+  double score() const { return log_odds > 0 ? 1.0 : log_odds < 0 ? 0.0 : 0.5; }
+};
+
+/// Predicts a person's choice between two texts. SynthesizeMe's judge (arXiv 2506.05598, section
+/// 3), with options scored instead of generated where the model is too small to answer freely.
+/// Thread-safe.
+class Judge {
+ public:
+  /// @throws UserError if the signature is not of the form that JudgeOptions asks for.
+  Judge(JudgeOptions options, std::shared_ptr<const Adapter> adapter);
+
+  /// Answers all questions as one wave, in their order. In contrast mode the question without
+  /// persona is asked along with them, once a pair and order.
+  std::vector<Judgement> judge(std::span<const Question> questions, const Call& call) const;
+
+  /// A pair as a worked example under the judge's signature: the texts, and which was chosen.
+  Demo demo(const PreferencePair& pair, bool chosen_first, const std::string& persona,
+            const std::string& reasoning = "") const;
+
+  const JudgeOptions& options() const { return options_; }
+
+ private:
+  Signature signature(const std::string& persona) const;
+  Record inputs(const Question& question) const;
+  Request scored_request(const Question& question) const;
+  std::vector<Judgement> generate(std::span<const Question> questions, const Call& call) const;
+  std::vector<Judgement> score(std::span<const Question> questions, const Call& call) const;
+
+  JudgeOptions options_;
+  std::shared_ptr<const Adapter> adapter_;
+};
+
+/// SynthesizeMe's default judge: conversation, first_completion, second_completion -> preference.
+Signature default_judge_signature();
+
+}  // namespace theta

@@ -1,0 +1,147 @@
+#include "modules/judge.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/scripted_model.hpp"
+
+namespace theta {
+namespace {
+
+using ::testing::HasSubstr;
+
+const PreferencePair kPair{
+    .id = "p1", .context = "", .chosen = "It broke.", .rejected = "It works.", .flip = true};
+const PreferencePair kOther{
+    .id = "p0", .context = "", .chosen = "Awful.", .rejected = "Lovely.", .flip = false};
+
+JudgeOptions brief(Judging judging) {
+  JudgeOptions options;
+  options.signature = Signature::parse("first, second -> preference: Literal['First', 'Second']",
+                                       "Which sentence does the user prefer?");
+  options.judging = judging;
+  return options;
+}
+
+Judge make_judge(const JudgeOptions& options) { return Judge(options, make_terse_adapter()); }
+
+std::string prompt(const Request& request) { return request.messages.back().content; }
+
+/// Log-odds of the first option: -1 without a persona (this judge loves second places), +0.5 more
+/// where the persona stands in the prompt and the criticism comes first.
+Result<Response> biased(const Request& request) {
+  const std::string text = prompt(request);
+  double odds = -1;
+  if (text.find("dislikes praise") != std::string::npos)
+    odds += text.find("First: It broke.") != std::string::npos ? 0.5 : -0.5;
+  Response response;
+  response.text = odds > 0 ? request.options[0] : request.options[1];
+  response.option_logprobs = {odds, 0.0};
+  return response;
+}
+
+TEST(Judge, ScoresTheLogOddsTowardsTheChosenTextInEitherOrder) {
+  ScriptedModel model(biased);
+  const Judge judge = make_judge(brief(Judging::kScored));
+  const std::vector<Question> questions = {{&kPair, true, "", nullptr},
+                                           {&kPair, false, "", nullptr}};
+  const auto out = judge.judge(questions, {.model = model});
+  EXPECT_DOUBLE_EQ(out[0].log_odds, -1);
+  EXPECT_DOUBLE_EQ(out[0].score(), 0);
+  EXPECT_DOUBLE_EQ(out[1].log_odds, 1);
+  EXPECT_DOUBLE_EQ(out[1].score(), 1);
+}
+
+TEST(Judge, ContrastTakesAwayWhatTheJudgeSaysWithoutAPersona) {
+  ScriptedModel model(biased);
+  const Judge judge = make_judge(brief(Judging::kContrast));
+  const std::vector<Question> questions = {{&kPair, true, "dislikes praise", nullptr},
+                                           {&kPair, false, "dislikes praise", nullptr}};
+  const auto out = judge.judge(questions, {.model = model});
+  EXPECT_DOUBLE_EQ(out[0].log_odds, 0.5);
+  EXPECT_DOUBLE_EQ(out[1].log_odds, 0.5);
+}
+
+TEST(Judge, AsksTheQuestionWithoutPersonaOnceAPairAndOrder) {
+  ScriptedModel model(biased);
+  const Judge judge = make_judge(brief(Judging::kContrast));
+  const std::vector<Question> questions = {
+      {&kPair, true, "a", nullptr}, {&kOther, true, "a", nullptr}, {&kPair, true, "b", nullptr}};
+  const auto out = judge.judge(questions, {.model = model});
+  ASSERT_EQ(model.waves().size(), 1u);
+  EXPECT_EQ(model.waves()[0].size(), 5u);
+  // One pair's prompts stand side by side, so that they share its prefix.
+  EXPECT_THAT(prompt(model.waves()[0][0]), HasSubstr("Awful."));
+  EXPECT_THAT(prompt(model.waves()[0][1]), HasSubstr("Awful."));
+  for (const std::size_t i : {2u, 3u, 4u})
+    EXPECT_THAT(prompt(model.waves()[0][i]), HasSubstr("It broke."));
+}
+
+TEST(Judge, PutsThePersonaBehindThePair) {
+  ScriptedModel model(biased);
+  const Judge judge = make_judge(brief(Judging::kScored));
+  const std::vector<Question> questions = {{&kPair, true, "likes brevity", nullptr}};
+  (void)judge.judge(questions, {.model = model});
+  const std::string text = prompt(model.waves()[0][0]);
+  EXPECT_LT(text.find("It broke."), text.find("likes brevity"));
+}
+
+TEST(Judge, PutsThePersonaIntoTheInstructionWhereAsked) {
+  JudgeOptions options = brief(Judging::kScored);
+  options.place = PersonaPlace::kInstruction;
+  ScriptedModel model(biased);
+  const std::vector<Question> questions = {{&kPair, true, "likes brevity", nullptr}};
+  (void)make_judge(options).judge(questions, {.model = model});
+  const std::string text = prompt(model.waves()[0][0]);
+  EXPECT_LT(text.find("FOLLOWING PERSONA\n===\nlikes brevity\n==="), text.find("It broke."));
+}
+
+TEST(Judge, ReadsAGeneratedPreferenceAndItsReasoning) {
+  JudgeOptions options = brief(Judging::kGenerated);
+  options.reasoning = true;
+  ScriptedModel model([](const Request&) -> Result<Response> {
+    return say("Reasoning: shorter is better\nPreference: First");
+  });
+  const std::vector<Question> questions = {{&kPair, true, "", nullptr},
+                                           {&kPair, false, "", nullptr}};
+  const auto out = make_judge(options).judge(questions, {.model = model});
+  EXPECT_EQ(out[0].reasoning, "shorter is better");
+  EXPECT_DOUBLE_EQ(out[0].score(), 1);
+  EXPECT_DOUBLE_EQ(out[1].score(), 0);
+}
+
+TEST(Judge, CountsUnparsableAnswersAsWrongAndFailuresAsNeither) {
+  ScriptedModel model([](const Request&) -> Result<Response> { return say("I cannot say."); },
+                      {.failing = {1}});
+  const std::vector<Question> questions = {{&kPair, true, "", nullptr},
+                                           {&kPair, false, "", nullptr}};
+  const auto out = make_judge(brief(Judging::kGenerated)).judge(questions, {.model = model});
+  EXPECT_EQ(out[0].status, Outcome::Status::kUnparsable);
+  EXPECT_DOUBLE_EQ(out[0].score(), 0);
+  EXPECT_EQ(out[1].status, Outcome::Status::kFailed);
+}
+
+TEST(Judge, RefusesASignatureThatIsNoChoiceBetweenTwo) {
+  JudgeOptions options = brief(Judging::kScored);
+  options.signature = Signature::parse("first, second -> preference");
+  try {
+    make_judge(options);
+    FAIL();
+  } catch (const UserError& e) {
+    EXPECT_STREQ(e.what(),
+                 "a judge's signature has one output with two options; this one is "
+                 "'first, second -> preference'");
+  }
+}
+
+TEST(Judge, ADemoShowsThePairAndWhatWasChosen) {
+  const Demo demo = make_judge(brief(Judging::kScored)).demo(kPair, false, "terse person");
+  EXPECT_EQ(demo.fields.text("first"), "It works.");
+  EXPECT_EQ(demo.fields.text("second"), "It broke.");
+  EXPECT_EQ(demo.fields.text("persona"), "terse person");
+  EXPECT_EQ(demo.fields.text("preference"), "Second");
+  EXPECT_FALSE(demo.augmented);
+}
+
+}  // namespace
+}  // namespace theta
