@@ -1,9 +1,16 @@
 #include "core/statistics.hpp"
 
+#include <tbb/parallel_for.h>
+
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
 #include <numbers>
 #include <stdexcept>
+#include <vector>
+
+#include "core/rng.hpp"
 
 namespace theta {
 namespace {
@@ -15,7 +22,134 @@ double polynomial(const std::array<double, 8>& c, double x) {
   return sum;
 }
 
+void check_finite(std::span<const double> values, const char* function) {
+  if (values.empty()) throw std::invalid_argument(std::string(function) + ": no values");
+  if (!std::ranges::all_of(values, [](double x) { return std::isfinite(x); })) {
+    throw std::invalid_argument(std::string(function) + ": a value is not finite");
+  }
+}
+
+struct Cluster {
+  double sum = 0;
+  double size = 0;
+};
+
+/// Sums and sizes in the order of the clusters' names, whatever the order of the rows.
+std::vector<Cluster> by_cluster(std::span<const double> values,
+                                std::span<const std::string> clusters, const char* function) {
+  check_finite(values, function);
+  if (values.size() != clusters.size()) {
+    throw std::invalid_argument(std::string(function) + ": one cluster a value is needed");
+  }
+  std::map<std::string_view, Cluster> sums;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    Cluster& cluster = sums[clusters[i]];
+    cluster.sum += values[i];
+    cluster.size += 1;
+  }
+  std::vector<Cluster> out;
+  for (const auto& [name, cluster] : sums) out.push_back(cluster);
+  return out;
+}
+
+/// Quantile of sorted values, linear between neighbours: type 7 of Hyndman & Fan 1996.
+double quantile(const std::vector<double>& sorted, double p) {
+  const double place = p * static_cast<double>(sorted.size() - 1);
+  const auto below = static_cast<std::size_t>(place);
+  const std::size_t above = std::min(below + 1, sorted.size() - 1);
+  const double weight = place - static_cast<double>(below);
+  return sorted[below] + weight * (sorted[above] - sorted[below]);
+}
+
 }  // namespace
+
+double mean(std::span<const double> values) {
+  check_finite(values, "mean");
+  double sum = 0;
+  for (const double x : values) sum += x;
+  return sum / static_cast<double>(values.size());
+}
+
+Interval wilson(double successes, double n, double z) {
+  if (!(n > 0 && successes >= 0 && successes <= n)) {
+    throw std::invalid_argument("wilson: 0 <= successes <= n and n > 0 are needed");
+  }
+  const double p = successes / n;
+  const double z2 = z * z / n;
+  const double centre = p + z2 / 2;
+  const double half = std::sqrt(z2 * (p * (1 - p) + z2 / 4));
+  return {std::max(0.0, (centre - half) / (1 + z2)), std::min(1.0, (centre + half) / (1 + z2))};
+}
+
+Interval clustered_bootstrap(std::span<const double> values, std::span<const std::string> clusters,
+                             std::uint64_t seed, std::size_t resamples) {
+  const auto all = by_cluster(values, clusters, "clustered_bootstrap");
+  if (resamples == 0) throw std::invalid_argument("clustered_bootstrap: no resamples");
+  std::vector<double> means(resamples);
+  tbb::parallel_for(std::size_t{0}, resamples, [&](std::size_t r) {
+    Rng rng(derive_seed(seed, r));
+    Cluster total;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const Cluster& drawn = all[rng.below(all.size())];
+      total.sum += drawn.sum;
+      total.size += drawn.size;
+    }
+    means[r] = total.sum / total.size;
+  });
+  std::ranges::sort(means);
+  return {quantile(means, 0.025), quantile(means, 0.975)};
+}
+
+double mcnemar(std::size_t n01, std::size_t n10) {
+  // Twice the lower tail of Binomial(n, 1/2), in logarithms as 2^-n vanishes early.
+  const auto n = static_cast<double>(n01 + n10);
+  double tail = 0;
+  for (std::size_t i = 0; i <= std::min(n01, n10); ++i) {
+    const auto k = static_cast<double>(i);
+    tail += std::exp(std::lgamma(n + 1) - std::lgamma(k + 1) - std::lgamma(n - k + 1) -
+                     n * std::numbers::ln2);
+  }
+  return std::min(1.0, 2 * tail);
+}
+
+double paired_permutation(std::span<const double> differences,
+                          std::span<const std::string> clusters, std::uint64_t seed,
+                          std::size_t resamples) {
+  const auto all = by_cluster(differences, clusters, "paired_permutation");
+  double observed = 0;
+  double scale = 0;
+  for (const Cluster& cluster : all) {
+    observed += cluster.sum;
+    scale += std::abs(cluster.sum);
+  }
+  // Sums that are equal but for rounding count as equal.
+  const double least = std::abs(observed) - 1e-12 * scale;
+
+  constexpr std::size_t kExactClusters = 16;
+  if (all.size() <= kExactClusters) {
+    const std::size_t patterns = std::size_t{1} << all.size();
+    std::size_t extreme = 0;
+    for (std::size_t pattern = 0; pattern < patterns; ++pattern) {
+      double sum = 0;
+      for (std::size_t i = 0; i < all.size(); ++i) {
+        sum += (pattern >> i & 1U) ? -all[i].sum : all[i].sum;
+      }
+      extreme += std::abs(sum) >= least;
+    }
+    return static_cast<double>(extreme) / static_cast<double>(patterns);
+  }
+
+  std::vector<char> is_extreme(resamples);
+  tbb::parallel_for(std::size_t{0}, resamples, [&](std::size_t r) {
+    Rng rng(derive_seed(seed, r));
+    double sum = 0;
+    for (const Cluster& cluster : all) sum += rng.below(2) ? -cluster.sum : cluster.sum;
+    is_extreme[r] = std::abs(sum) >= least;
+  });
+  // The pattern that was observed is one of them.
+  const auto extreme = 1 + std::ranges::count(is_extreme, 1);
+  return static_cast<double>(extreme) / static_cast<double>(resamples + 1);
+}
 
 double normal_cdf(double z) { return 0.5 * std::erfc(-z / std::numbers::sqrt2); }
 

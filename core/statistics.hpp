@@ -12,7 +12,8 @@ struct Interval {
   double high = 0;
 };
 
-/// @throws std::invalid_argument for an empty span: a mean of nothing is an error.
+/// @throws std::invalid_argument for no values (a mean of nothing is an error) or one that is not
+///   finite.
 double mean(std::span<const double> values);
 
 /// Score interval of a proportion. Wilson 1927, Eq. 1; z = 1.96 by default.
@@ -20,12 +21,12 @@ double mean(std::span<const double> values);
 Interval wilson(double successes, double n, double z = 1.959963984540054);
 
 /// 95 % percentile interval of a mean by resampling whole clusters (users) with replacement:
-/// judgements of one user are not independent. Field & Welsh 2007.
+/// judgements of one user are not independent. Field & Welsh 2007. The same for any number of
+/// threads.
 /// @param values    (n) scores
-/// @param clusters  (n) the cluster of each score; a single cluster gives low = high = NaN-free
-/// [min, max]
-///                  of what is known: the mean itself
-/// @throws std::invalid_argument if empty or the sizes differ.
+/// @param clusters  (n) the cluster of each score. A single cluster tells nothing about others: low
+///                  and high are then both the mean.
+/// @throws std::invalid_argument if empty, not finite, or the sizes differ.
 Interval clustered_bootstrap(std::span<const double> values, std::span<const std::string> clusters,
                              std::uint64_t seed, std::size_t resamples = 9999);
 
@@ -34,13 +35,15 @@ Interval clustered_bootstrap(std::span<const double> values, std::span<const std
 double mcnemar(std::size_t n01, std::size_t n10);
 
 /// Two-sided sign-flip permutation test that the mean of paired differences is 0, flipping whole
-/// clusters; exact up to 2^16 sign patterns, sampled above. @return the p-value, at least
-/// 1/(patterns).
+/// clusters; exact up to 16 clusters, above from `resamples` random sign patterns and the observed
+/// one. @return the p-value, at least one over the number of patterns.
+/// @throws std::invalid_argument as clustered_bootstrap().
 double paired_permutation(std::span<const double> differences,
                           std::span<const std::string> clusters, std::uint64_t seed,
                           std::size_t resamples = 9999);
 
 /// Standard normal: cumulative distribution and its inverse (Wichura 1988, AS 241).
+/// @throws std::invalid_argument unless 0 < p < 1.
 double normal_cdf(double z);
 double normal_quantile(double p);
 
