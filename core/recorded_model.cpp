@@ -119,8 +119,8 @@ void RecordedModel::complete(std::span<const Request> wave, const OnAnswer& on_a
     const auto key = sha256(identity + '\n' + canonical(wave[place]));
     if (const auto found = asked.find(key); found != asked.end()) {
       questions[found->second].places.push_back(place);
-    } else if (const auto response = store_.find(key)) {
-      deliver(place, *response, true);
+    } else if (const auto answer = store_.find(key)) {
+      deliver(place, *answer, true);
     } else {
       asked.emplace(key, questions.size());
       questions.push_back({key, {place}});
@@ -137,8 +137,8 @@ void RecordedModel::complete(std::span<const Request> wave, const OnAnswer& on_a
   const auto settle = [&](const std::vector<Arrival>& group) {
     std::vector<Store::Answer> unit;
     for (const auto& [question, answer] : group) {
-      if (!answer) continue;
-      unit.push_back({questions[question].key, canonical(requests[question]), *answer});
+      if (!answer && answer.error().fault == Fault::kService) continue;
+      unit.push_back({questions[question].key, canonical(requests[question]), answer});
     }
     if (!unit.empty()) store_.commit(identity, unit);
     for (const auto& [question, answer] : group) {

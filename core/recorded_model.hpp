@@ -18,8 +18,9 @@ namespace theta {
 /// threads, so a killed run continues to the identical answers; waves asked at the same time are
 /// taken one after the other. Where unit() is 1, answers stand alone: the inner model gets all that
 /// remains at once, waves run side by side, and whatever arrived while one group was committed is
-/// the next. Every answer is committed before it is delivered. Service faults are delivered but not
-/// kept: asking again tries again. When a wave is interrupted, what is committed stays.
+/// the next. Every answer is committed before it is delivered. A service's fault is delivered but
+/// not kept: asking again tries again; a prompt's fault is an answer. When a wave is interrupted,
+/// what is committed stays.
 class RecordedModel final : public LanguageModel {
  public:
   /// `inner` and `store` outlive this. `progress` may be null.

@@ -244,7 +244,12 @@ Database open_database(const std::filesystem::path& file, Store::Access access) 
   return database;
 }
 
-std::string to_json(const Response& response) {
+std::string to_json(const Result<Response>& answer) {
+  if (!answer) {
+    require(answer.error().fault == Fault::kPrompt, "a service's fault is not kept");
+    return nlohmann::json{{"prompt_fault", json_text(answer.error().message)}}.dump();
+  }
+  const auto& response = *answer;
   auto logprobs = nlohmann::json::array();
   for (const double value : response.option_logprobs) {
     require(!std::isnan(value) && value < std::numeric_limits<double>::infinity(),
@@ -262,8 +267,11 @@ std::string to_json(const Response& response) {
       .dump();
 }
 
-Response from_json(const std::string& text) {
+Result<Response> from_json(const std::string& text) {
   const auto json = nlohmann::json::parse(text);
+  if (const auto fault = json.find("prompt_fault"); fault != json.end()) {
+    return Error{Fault::kPrompt, text_of(*fault)};
+  }
   Response response;
   response.text = text_of(json.at("text"));
   for (const auto& value : json.at("option_logprobs")) {
@@ -374,21 +382,24 @@ void Store::set_meta(std::string_view key, std::string_view value) {
   impl_->put_meta.run(key, value);
 }
 
-std::optional<Response> Store::find(std::string_view key) const {
+std::optional<Result<Response>> Store::find(std::string_view key) const {
   std::string json;
-  Response response;
+  std::int64_t prompt_tokens = 0;
+  std::int64_t generated_tokens = 0;
   {
     const std::lock_guard guard(impl_->mutex);
     auto row = impl_->get_response.use(key);
     if (!row.next()) return std::nullopt;
     json = row.text(0);
-    response.prompt_tokens = row.integer(1);
-    response.generated_tokens = row.integer(2);
+    prompt_tokens = row.integer(1);
+    generated_tokens = row.integer(2);
   }
-  auto parsed = from_json(json);
-  parsed.prompt_tokens = response.prompt_tokens;
-  parsed.generated_tokens = response.generated_tokens;
-  return parsed;
+  auto answer = from_json(json);
+  if (answer) {
+    answer->prompt_tokens = prompt_tokens;
+    answer->generated_tokens = generated_tokens;
+  }
+  return answer;
 }
 
 void Store::commit(std::string_view identity, const std::vector<Answer>& unit) {
@@ -398,9 +409,10 @@ void Store::commit(std::string_view identity, const std::vector<Answer>& unit) {
   const std::lock_guard guard(impl_->mutex);
   Transaction transaction(impl_->database);
   for (std::size_t i = 0; i < unit.size(); ++i) {
+    const auto& response = unit[i].response;
     impl_->put_response.run(unit[i].key, identity, unit[i].request, responses[i],
-                            unit[i].response.prompt_tokens, unit[i].response.generated_tokens,
-                            impl_->unit + 1);
+                            response ? response->prompt_tokens : 0,
+                            response ? response->generated_tokens : 0, impl_->unit + 1);
   }
   transaction.commit();
   ++impl_->unit;

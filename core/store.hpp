@@ -75,11 +75,11 @@ class Store {
   void set_meta(std::string_view key, std::string_view value);
 
   struct Answer {
-    std::string key;      ///< SHA-256 of the canonical request and the model's identity, hex
-    std::string request;  ///< canonical JSON
-    Response response;
+    std::string key;            ///< SHA-256 of the canonical request and the model's identity, hex
+    std::string request;        ///< canonical JSON
+    Result<Response> response;  ///< a Response or the prompt's fault, never the service's
   };
-  std::optional<Response> find(std::string_view key) const;
+  std::optional<Result<Response>> find(std::string_view key) const;
   /// Keeps the answers of one unit: all or, if the process dies, none. An answer that is kept
   /// already stays.
   void commit(std::string_view identity, const std::vector<Answer>& unit);

@@ -69,7 +69,7 @@ TEST_F(StoreTest, GivesBackAResponseToTheLastBit) {
   Store store(file());
   EXPECT_FALSE(store.find("k"));
   store.commit("model", {{"k", "{}", kept}});
-  const auto found = store.find("k");
+  const auto found = store.find("k").value();
   ASSERT_TRUE(found);
   EXPECT_EQ(found->text, kept.text);
   EXPECT_EQ(found->option_logprobs, kept.option_logprobs);
@@ -83,7 +83,20 @@ TEST_F(StoreTest, KeepsTheFirstAnswerToARequest) {
   Store store(file());
   store.commit("model", {{"k", "{}", response("first")}});
   store.commit("model", {{"k", "{}", response("second")}});
-  EXPECT_EQ(store.find("k")->text, "first");
+  EXPECT_EQ(store.find("k").value()->text, "first");
+}
+
+TEST_F(StoreTest, KeepsAPromptsFaultButNoServiceFault) {
+  Store store(file());
+  store.commit("model", {{"k", "{}", Error{Fault::kPrompt, "no option named"}}});
+  const auto found = store.find("k").value();
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().fault, Fault::kPrompt);
+  EXPECT_EQ(found.error().message, "no option named");
+  EXPECT_EQ(message_of<std::logic_error>([&] {
+              store.commit("model", {{"s", "{}", Error{Fault::kService, "timed out"}}});
+            }),
+            "broken invariant: a service's fault is not kept");
 }
 
 TEST_F(StoreTest, NumbersUnitsOnAfterARestart) {
@@ -310,9 +323,9 @@ TEST_F(StoreTest, HasEveryUnitThatWasCommittedBeforeTheProcessWasKilled) {
     store.commit("model", {{"c", "{}", response("C")}});
   });
   const Store store(file());
-  EXPECT_EQ(store.find("a")->text, "A");
-  EXPECT_EQ(store.find("b")->text, "B");
-  EXPECT_EQ(store.find("c")->text, "C");
+  EXPECT_EQ(store.find("a").value()->text, "A");
+  EXPECT_EQ(store.find("b").value()->text, "B");
+  EXPECT_EQ(store.find("c").value()->text, "C");
 }
 
 TEST_F(StoreTest, HasAllOfAUnitOrNothingWheneverTheProcessIsKilled) {
@@ -365,7 +378,7 @@ TEST_F(StoreTest, ServesEightThreadsAtOnce) {
       for (int i = 0; i < 50; ++i) {
         const auto key = name + "." + std::to_string(i);
         store.commit("model", {{key, "{}", response(key)}});
-        wrong += store.find(key)->text != key;
+        wrong += store.find(key).value()->text != key;
         store.add_timing("commits", 1);
         store.put_row(name, "teacher", {outcome(name, key, 1)}, {i, 0, 0});
         for (const auto& o : store.outcomes()) wrong += o.score != 1;
