@@ -22,14 +22,13 @@ struct ScriptedTask {
 
   std::map<std::string, double> quality{{kOwn, .4}, {"Decide.", .5}, {"Think.", .6}, {kBest, .8}};
   double demo_bonus = .1;
+  std::vector<std::string> written{"Decide.", "Think.", kBest, "", kOwn};  ///< by the proposer
   std::function<bool(int item)> service_fails = [](int) { return false; };
 
   ScriptedModel model{[this](const Request& request) { return answer(request); }};
   ScriptedModel teacher{[this](const Request& request) { return answer(request); }};
-  ScriptedModel proposer{[](const Request& request) {
-    static const std::vector<std::string> kWritten{"Decide.", "Think.", kBest, "", kOwn};
-    return say(" " + kWritten[request.seed % kWritten.size()]);
-  }};
+  ScriptedModel proposer{
+      [this](const Request& request) { return say(written[request.seed % written.size()]); }};
   std::shared_ptr<const Adapter> adapter = make_terse_adapter();
 
   Predict student() const {

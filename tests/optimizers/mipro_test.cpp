@@ -1,0 +1,179 @@
+#include "optimizers/mipro.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "core/result.hpp"
+#include "tests/optimizers/scripted_task.hpp"
+
+namespace theta {
+namespace {
+
+using ::testing::Contains;
+using ::testing::Each;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+MiproOptions options() {
+  return {.num_instructions = 6,
+          .num_demo_sets = 4,
+          .num_trials = 20,
+          .minibatch_size = 20,
+          .proposer = {.adapter = make_terse_adapter(), .attempts = 10}};
+}
+
+class MiproTest : public ::testing::Test {
+ protected:
+  Compiled compile(MiproOptions o, const Module& student) {
+    return Mipro(std::move(o)).compile(student, scripted_.task());
+  }
+  Compiled compile(MiproOptions o) { return compile(std::move(o), scripted_.student()); }
+  static std::vector<std::string> candidates(const Compiled& compiled) {
+    std::vector<std::string> all;
+    for (const auto& trial : compiled.trials) all.push_back(trial.candidate);
+    return all;
+  }
+  std::string error_of(MiproOptions o) {
+    try {
+      compile(std::move(o));
+    } catch (const UserError& e) {
+      return e.what();
+    }
+    return "";
+  }
+
+  ScriptedTask scripted_;
+};
+
+TEST_F(MiproTest, RecordsIndicesAndTextsOfEveryCandidate) {
+  const auto compiled = compile(options());
+  EXPECT_EQ(
+      compiled.trials[0].candidate,
+      R"({"combination":[0,0],"predictors":{"predict":{"instruction":"Answer.","demos":0}}})");
+  EXPECT_THAT(candidates(compiled),
+              Contains(HasSubstr(std::string(R"("instruction":")") + ScriptedTask::kBest)));
+}
+
+TEST_F(MiproTest, CountsWhatCameOfTheProposals) {
+  const auto counts = compile(options()).proposals;
+  EXPECT_GT(counts.unparsable, 0);
+  EXPECT_GT(counts.duplicate, 0);
+  EXPECT_EQ(counts.failed, 0);
+  EXPECT_EQ(counts.asked, 3 + counts.unparsable + counts.duplicate);
+}
+
+TEST_F(MiproTest, GoesOnWithDemosIfNoProposalCanBeUsed) {
+  scripted_.written = {""};
+  const auto compiled = compile(options());
+  EXPECT_NEAR(compiled.validation_score, .5, 1e-9);
+}
+
+TEST_F(MiproTest, KeepsTheInstructionIfItIsFrozen) {
+  auto o = options();
+  o.frozen = {"instruction"};
+  o.instructions = {ScriptedTask::kBest};
+  const auto compiled = compile(o);
+  EXPECT_THAT(candidates(compiled), Each(HasSubstr(R"("instruction":"Answer.")")));
+  EXPECT_NEAR(compiled.validation_score, .5, 1e-9);
+  EXPECT_EQ(scripted_.proposer.calls(), 0u);
+}
+
+TEST_F(MiproTest, KeepsTheDemosIfTheyAreFrozen) {
+  auto o = options();
+  o.frozen = {"predict.demos"};
+  const auto compiled = compile(o);
+  EXPECT_THAT(candidates(compiled), Each(HasSubstr(R"("demos":0)")));
+  EXPECT_NEAR(compiled.validation_score, .8, 1e-9);
+}
+
+TEST_F(MiproTest, BootstrapsNothingThatNobodyWouldSee) {
+  auto o = options();
+  o.frozen = {"demos"};
+  o.proposer.demos = false;
+  compile(o);
+  EXPECT_EQ(scripted_.teacher.calls(), 0u);
+}
+
+TEST_F(MiproTest, TriesNoDemosWithoutRoomForThemButGroundsTheProposerInSome) {
+  auto o = options();
+  o.max_bootstrapped = o.max_labeled = 0;
+  const auto compiled = compile(o);
+  EXPECT_THAT(candidates(compiled), Each(HasSubstr(R"("demos":0)")));
+  EXPECT_GT(scripted_.teacher.calls(), 0u);
+}
+
+TEST_F(MiproTest, SurvivesLabelledDemosWithoutBootstrappedOnes) {  // DSPy 3.4.1 stops here
+  auto o = options();
+  o.max_bootstrapped = 0;
+  EXPECT_NEAR(compile(o).validation_score, .9, 1e-9);
+}
+
+TEST_F(MiproTest, TriesInstructionsWrittenByPeople) {
+  scripted_.quality["By hand."] = .85;
+  auto o = options();
+  o.num_instructions = 1;
+  o.instructions = {"By hand.", "By hand.", ScriptedTask::kOwn};
+  const auto compiled = compile(o);
+  EXPECT_NEAR(compiled.validation_score, .95, 1e-9);
+  EXPECT_EQ(compiled.program->predictors()[0]->signature.instructions, "By hand.");
+  EXPECT_EQ(scripted_.proposer.calls(), 0u);
+  EXPECT_THAT(candidates(compiled), Each(Not(HasSubstr(R"("combination":[2)"))));
+}
+
+TEST_F(MiproTest, TakesTheStudentsOwnDemosAsTheDefault) {
+  auto student = scripted_.student();
+  student.predictors()[0]->demos = {{{{"text", "item 2000"}, {"label", "yes"}}, false},
+                                    {{{"text", "item 2001"}, {"label", "no"}}, false},
+                                    {{{"text", "item 2002"}, {"label", "yes"}}, false}};
+  const auto compiled = compile(options(), student);
+  EXPECT_NEAR(compiled.trials[0].score, .5, 1e-9);
+  EXPECT_THAT(compiled.trials[0].candidate, HasSubstr(R"("demos":3)"));
+  EXPECT_THAT(candidates(compiled), Contains(HasSubstr(R"("demos":0)")));
+}
+
+TEST_F(MiproTest, TriesNoPromptAboveTheTokenLimit) {
+  auto o = options();
+  o.max_prompt_tokens = 10;  // room for an instruction, not for four demos of four words or more
+  const auto compiled = compile(o);
+  EXPECT_THAT(candidates(compiled), Each(HasSubstr(R"("demos":0)")));
+  EXPECT_NEAR(compiled.validation_score, .8, 1e-9);
+}
+
+TEST_F(MiproTest, RemovesEqualDemoSets) {
+  auto o = options();
+  o.num_demo_sets = 10;
+  o.max_labeled = 0;
+  o.max_bootstrapped = 1;
+  auto task = scripted_.task();
+  task.train.resize(2);  // of which one can be bootstrapped
+  Rng rng(1);
+  EXPECT_EQ(Mipro(o).demo_sets(scripted_.student(), task, rng)[0].size(), 2u);
+}
+
+TEST_F(MiproTest, TakesDSPysNumberOfTrials) {
+  auto o = options();
+  o.num_trials = 0;
+  o.minibatch_size = 10;
+  const auto compiled = compile(o);
+  const auto minibatches =
+      std::count_if(compiled.trials.begin(), compiled.trials.end(),
+                    [](const TrialRecord& trial) { return trial.kind == "minibatch"; });
+  EXPECT_EQ(minibatches, 8);  // two variables of at most four choices: 2 * 2 * log2 4
+}
+
+TEST_F(MiproTest, RefusesToFreezeWhatIsNotThere) {
+  auto o = options();
+  o.frozen = {"judge.demos"};
+  EXPECT_EQ(error_of(o), "the program has no `judge.demos` to freeze");
+}
+
+TEST_F(MiproTest, RefusesAnUnknownSurrogate) {
+  auto o = options();
+  o.surrogate = "tpe";
+  EXPECT_EQ(error_of(o), "there is no surrogate `tpe`: choose paired or random");
+}
+
+}  // namespace
+}  // namespace theta

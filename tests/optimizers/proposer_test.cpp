@@ -1,0 +1,218 @@
+#include "optimizers/proposer.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "core/result.hpp"
+#include "core/rng.hpp"
+#include "optimizers/copy_guard.hpp"
+#include "tests/optimizers/scripted_task.hpp"
+
+namespace theta {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+/// What a request asks to be written: the label that its answer begins with.
+bool asks_for(const Request& request, const std::string& label) {
+  return request.answer_prefix.find(label) != std::string::npos;
+}
+
+class Propose : public ::testing::Test {
+ protected:
+  /// Proposes with a model that gives `answers` to proposals, in order, and the last for ever.
+  Proposals run(std::vector<Result<Response>> answers, std::size_t n, ProposerOptions options) {
+    std::size_t next = 0;
+    model_ = std::make_unique<ScriptedModel>([=](const Request& request) mutable {
+      if (asks_for(request, "Observations:")) return Result<Response>(say(" Items have numbers."));
+      if (asks_for(request, "Summary:")) return Result<Response>(say(" Numbered items."));
+      return answers[std::min(next++, answers.size() - 1)];
+    });
+    Rng rng(1);
+    return propose(scripted_.student(), demo_sets_, scripted_.task().train, {n}, {*model_}, options,
+                   rng);
+  }
+  static ProposerOptions terse() { return {.adapter = make_terse_adapter(), .tips = false}; }
+  /// The prompts that asked for instructions.
+  std::vector<std::string> prompts() const {
+    std::vector<std::string> all;
+    for (const auto& wave : model_->waves())
+      for (const auto& request : wave)
+        if (asks_for(request, "Proposed Instruction:"))
+          all.push_back(request.messages.back().content);
+    return all;
+  }
+
+  ScriptedTask scripted_;
+  DemoSets demo_sets_{{{}}};
+  std::unique_ptr<ScriptedModel> model_;
+};
+
+TEST_F(Propose, PutsTheProgramsOwnInstructionFirst) {
+  const auto proposals = run({say(" Decide."), say(" Think.")}, 2, terse());
+  EXPECT_THAT(proposals.instructions, ElementsAre(ElementsAre("Answer.", "Decide.", "Think.")));
+  EXPECT_EQ(proposals.counts.asked, 2);
+  EXPECT_EQ(proposals.data_summary, "Numbered items.");
+}
+
+TEST_F(Propose, AsksForAllOfThemInOneWave) {
+  run({say(" A."), say(" B."), say(" C.")}, 3, terse());
+  EXPECT_EQ(model_->waves().back().size(), 3u);
+}
+
+TEST_F(Propose, AsksAgainWithAFreshSampleForWhatItCannotUse) {
+  const auto proposals =
+      run({say(""), say(" Answer."), say(" Decide."), say(" Decide."), say(" Think.")}, 3, terse());
+  EXPECT_THAT(proposals.instructions[0], ElementsAre("Answer.", "Decide.", "Think."));
+  EXPECT_EQ(proposals.counts.unparsable, 1);
+  // `Answer.`, then the script's last answer over and over.
+  EXPECT_EQ(proposals.counts.duplicate, proposals.counts.asked - 3);
+  std::set<std::uint64_t> seeds;
+  std::size_t asked = 0;
+  for (const auto& wave : model_->waves())
+    for (const auto& request : wave)
+      if (asks_for(request, "Proposed Instruction:")) seeds.insert(request.seed), ++asked;
+  EXPECT_EQ(seeds.size(), asked);
+}
+
+TEST_F(Propose, GivesUpAfterAFewAttemptsWithoutFailing) {
+  auto options = terse();
+  options.attempts = 4;
+  const auto proposals = run({say("")}, 2, options);
+  EXPECT_THAT(proposals.instructions[0], ElementsAre("Answer."));
+  EXPECT_EQ(proposals.counts.asked, 8);
+  EXPECT_EQ(proposals.counts.unparsable, 8);
+}
+
+TEST_F(Propose, CountsAnswersThatTheAdapterCannotParse) {
+  auto options = terse();
+  options.adapter = make_json_adapter();
+  options.data_summary = false;
+  const auto proposals = run({say("{\"other\": 1}")}, 1, options);
+  EXPECT_EQ(proposals.counts.unparsable, options.attempts);
+}
+
+TEST_F(Propose, DropsInstructionsThatCopyTrainingText) {
+  auto options = terse();
+  options.max_copied = 9;  // `item 1007` has nine bytes
+  const auto proposals =
+      run({say(" Say no to item 1007."), say(" Say no to item 99.")}, 1, options);
+  EXPECT_THAT(proposals.instructions[0], ElementsAre("Answer.", "Say no to item 99."));
+  EXPECT_EQ(proposals.counts.copied, 1);
+}
+
+TEST_F(Propose, CountsServiceFailuresApartAndAsksAgain) {
+  const auto proposals = run({Error{Fault::kService, "timed out"}, say(" Decide.")}, 1, terse());
+  EXPECT_THAT(proposals.instructions[0], ElementsAre("Answer.", "Decide."));
+  EXPECT_EQ(proposals.counts.failed, 1);
+}
+
+TEST_F(Propose, FailsIfTheServiceAnsweredNothing) {
+  try {
+    run({Error{Fault::kService, "timed out"}}, 2, terse());
+    FAIL();
+  } catch (const RunError& e) {
+    EXPECT_STREQ(e.what(), "the proposer did not answer: timed out");
+  }
+}
+
+TEST_F(Propose, ShowsTheTaskToTheProposer) {
+  auto options = terse();
+  options.tips = true;
+  run({say(" A.")}, 1, options);
+  EXPECT_THAT(prompts()[0], HasSubstr("Dataset Description: Numbered items."));
+  EXPECT_THAT(prompts()[0],
+              HasSubstr("Program Description: One call to a language model. 1. predict: text -> "
+                        "label: Literal['yes', 'no']"));
+  EXPECT_THAT(prompts()[0], HasSubstr("Module Description: A call that reads `text` and writes "
+                                      "`label` (one of: yes, no)."));
+  EXPECT_THAT(prompts()[0], HasSubstr("Task Demos: No demos are known."));
+  EXPECT_THAT(prompts()[0], HasSubstr("Basic Instruction: Answer."));
+}
+
+TEST_F(Propose, LeavesOutWhatIsSwitchedOff) {
+  run({say(" A.")}, 1,
+      {.adapter = make_terse_adapter(),
+       .data_summary = false,
+       .program_summary = false,
+       .demos = false,
+       .tips = false});
+  ASSERT_EQ(model_->waves().size(), 1u);
+  for (const char* part : {"Dataset", "Program", "Module", "Demos", "Tip"})
+    EXPECT_THAT(prompts()[0], Not(HasSubstr(part)));
+}
+
+TEST_F(Propose, GroundsEachProposalInAnotherDemoSet) {
+  const auto demo = [](const std::string& text, bool augmented) {
+    return Demo{{{"text", text}, {"label", "yes"}}, augmented};
+  };
+  demo_sets_ = {{{},
+                 {demo("labelled", false)},
+                 {demo("a", true), demo("b", true), demo("c", true), demo("d", true)},
+                 {demo("e", true)}}};
+  run({say(" A."), say(" B."), say(" C.")}, 3, terse());
+  EXPECT_THAT(prompts()[0], HasSubstr("Task Demos: text: a label: yes  text: b label: yes  text: "
+                                      "c label: yes\nBasic"));
+  EXPECT_THAT(prompts()[1], HasSubstr("Task Demos: text: a"));
+  EXPECT_THAT(prompts()[2], HasSubstr("Task Demos: text: e label: yes  text: a"));
+  EXPECT_THAT(prompts()[2], Not(HasSubstr("labelled")));
+}
+
+TEST_F(Propose, StopsLookingAtExamplesWhenNothingIsMissing) {
+  int looks = 0;
+  ScriptedModel model([&](const Request& request) {
+    if (asks_for(request, "Observations:"))
+      return ++looks, say(looks == 1 ? " Items." : " Complete");
+    return say(" text");
+  });
+  std::vector<Example> train;
+  for (int i = 0; i < 200; ++i) train.push_back(ScriptedTask::example(i));
+  Rng rng(1);
+  propose(scripted_.student(), demo_sets_, train, {1}, {model}, terse(), rng);
+  EXPECT_EQ(looks, 1 + 5);
+}
+
+TEST_F(Propose, AsksNothingIfNothingIsWanted) {
+  const auto proposals = run({say(" A.")}, 0, terse());
+  EXPECT_EQ(model_->calls(), 0u);
+  EXPECT_THAT(proposals.instructions[0], ElementsAre("Answer."));
+}
+
+TEST(StripPrefix, DropsAHeadingAndQuotes) {
+  EXPECT_EQ(strip_prefix("Proposed Instruction: Say yes."), "Say yes.");
+  EXPECT_EQ(strip_prefix("**The new instruction: \"Say yes.\""), "Say yes.");
+  EXPECT_EQ(strip_prefix("\"Say yes.\""), "Say yes.");
+  EXPECT_EQ(strip_prefix("  \n Instruction:\n\nSay yes."), "Say yes.");
+  EXPECT_EQ(strip_prefix("It's a well-known rule: x"), "x");
+}
+
+TEST(StripPrefix, KeepsWhatIsNoHeading) {
+  EXPECT_EQ(strip_prefix("one two three four five six: x"), "one two three four five six: x");
+  EXPECT_EQ(strip_prefix("Say yes, or: no"), "Say yes, or: no");
+  EXPECT_EQ(strip_prefix("Say \"yes\" or no"), "Say \"yes\" or no");
+  EXPECT_EQ(strip_prefix(""), "");
+}
+
+TEST(CopyGuard, FindsTextOfTheGivenLength) {
+  const std::vector<Example> examples{
+      {"1", "", {{"text", "the quick brown fox"}, {"tags", std::vector<std::string>{"lazy dog"}}}}};
+  const CopyGuard guard(examples, 9);
+  EXPECT_TRUE(guard.copied("A quick brown bear"));  // ` quick brown `
+  EXPECT_FALSE(guard.copied("A quick red fox"));
+  EXPECT_FALSE(guard.copied("brown fo"));
+  EXPECT_FALSE(guard.copied("ab"));
+  EXPECT_TRUE(guard.copied("the quick"));
+  EXPECT_TRUE(CopyGuard(examples, 8).copied("a lazy dog"));
+}
+
+TEST(CopyGuard, OfLengthZeroFindsNothing) {
+  const std::vector<Example> examples{{"1", "", {{"text", "abc"}}}};
+  EXPECT_FALSE(CopyGuard(examples, 0).copied("abc"));
+}
+
+}  // namespace
+}  // namespace theta
