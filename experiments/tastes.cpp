@@ -19,16 +19,6 @@ int sign(Tone tone) { return static_cast<int>(tone); }
 
 bool is_camera(std::string_view product) { return product.ends_with("camera"); }
 
-/// The sentences about one product that are not used yet, by tone; drawn from the back.
-struct Pool {
-  std::string product;
-  std::array<std::vector<const RatedSentence*>, 3> by_tone;
-
-  std::vector<const RatedSentence*>& of(Tone tone) {
-    return by_tone[static_cast<std::size_t>(sign(tone) + 1)];
-  }
-};
-
 std::optional<Tone> tone_of(const RatedSentence& sentence, const TasteOptions& options) {
   if (sentence.valence >= options.clear) return Tone::kPositive;
   if (sentence.valence <= -options.clear) return Tone::kNegative;
@@ -36,92 +26,132 @@ std::optional<Tone> tone_of(const RatedSentence& sentence, const TasteOptions& o
   return std::nullopt;
 }
 
-std::vector<Pool> make_pools(const std::vector<RatedSentence>& sentences,
-                             const TasteOptions& options) {
-  std::vector<Pool> pools;
+struct Heard {
+  const RatedSentence* sentence;
+  Tone tone;
+};
+using Pair = std::pair<Heard, Heard>;
+
+/// Pairs of sentences about the same product, none used twice.
+struct Pairs {
+  std::vector<Pair> positive_negative, positive_neutral, negative_neutral;
+};
+
+/// The sentences that can be used, by product in the archive's order.
+std::vector<std::vector<const RatedSentence*>> by_product(
+    const std::vector<RatedSentence>& sentences, const TasteOptions& options) {
+  std::vector<std::vector<const RatedSentence*>> products;
   std::unordered_set<std::string_view> texts;
   for (const RatedSentence& sentence : sentences) {
     const std::size_t n_words = count_words(sentence);
-    const std::optional<Tone> tone = tone_of(sentence, options);
-    if (sentence.source != "products" || !tone || n_words < options.min_words ||
+    if (sentence.source != "products" || n_words < options.min_words ||
         n_words > options.max_words || !texts.insert(sentence.text).second) {
       continue;
     }
-    auto pool = std::find_if(pools.begin(), pools.end(),
-                             [&](const Pool& p) { return p.product == sentence.document; });
-    if (pool == pools.end()) pool = pools.insert(pool, Pool{sentence.document, {}});
-    pool->of(*tone).push_back(&sentence);
-  }
-  Rng rng(derive_seed(options.seed, "pools"));
-  for (Pool& pool : pools) {
-    for (auto& tone : pool.by_tone) rng.shuffle(tone);
-  }
-  return pools;
-}
-
-using Kind = std::pair<Tone, Tone>;
-constexpr std::array<Kind, 3> kKinds = {{{Tone::kPositive, Tone::kNegative},
-                                         {Tone::kPositive, Tone::kNeutral},
-                                         {Tone::kNegative, Tone::kNeutral}}};
-
-/// Draws one pair of the kind about a product that the taste decides, each product as often as it
-/// has pairs left.
-PreferencePair draw_pair(const Taste& taste, const Kind& kind, std::vector<Pool>& pools, Rng& rng) {
-  std::vector<Pool*> chances;
-  for (Pool& pool : pools) {
-    if (taste.liking(kind.first, pool.product) == taste.liking(kind.second, pool.product)) continue;
-    chances.insert(chances.end(), std::min(pool.of(kind.first).size(), pool.of(kind.second).size()),
-                   &pool);
-  }
-  if (chances.empty()) {
-    throw UserError(
-        "the rated sentences do not suffice for so many simulated users and pairs: ask for fewer, "
-        "or "
-        "lower `clear`");
-  }
-  Pool& pool = *chances[rng.below(chances.size())];
-  const auto take = [&](Tone tone) {
-    const RatedSentence& sentence = *pool.of(tone).back();
-    pool.of(tone).pop_back();
-    return sentence.text;
-  };
-  PreferencePair pair;
-  pair.chosen = take(kind.first);
-  pair.rejected = take(kind.second);
-  if (taste.liking(kind.first, pool.product) < taste.liking(kind.second, pool.product)) {
-    std::swap(pair.chosen, pair.rejected);
-  }
-  pair.flip = rng.below(2) == 0;
-  return pair;
-}
-
-/// `n` pairs, the kinds that the taste decides about some product in turn, in random order.
-std::vector<PreferencePair> draw_pairs(const Taste& taste, std::size_t n, const std::string& prefix,
-                                       std::vector<Pool>& pools, Rng& rng) {
-  std::vector<Kind> kinds;
-  for (const Kind& kind : kKinds) {
-    if (std::any_of(pools.begin(), pools.end(), [&](const Pool& pool) {
-          return taste.liking(kind.first, pool.product) != taste.liking(kind.second, pool.product);
-        })) {
-      kinds.push_back(kind);
+    const auto product = std::find_if(products.begin(), products.end(), [&](const auto& p) {
+      return p.front()->document == sentence.document;
+    });
+    if (product == products.end()) {
+      products.push_back({&sentence});
+    } else {
+      product->push_back(&sentence);
     }
   }
-  std::vector<PreferencePair> pairs;
-  for (std::size_t i = 0; i < n; ++i) {
-    pairs.push_back(draw_pair(taste, kinds.at(i % kinds.size()), pools, rng));
+  return products;
+}
+
+/// Half of the negative sentences meets positive ones, the other half neutral ones; the positive
+/// ones left meet the neutral ones left.
+Pairs make_pairs(const std::vector<RatedSentence>& sentences, const TasteOptions& options) {
+  Rng rng(options.pairing_seed);
+  Pairs pairs;
+  for (auto& product : by_product(sentences, options)) {
+    rng.shuffle(product);
+    std::vector<Heard> positive, negative, neutral;
+    for (const RatedSentence* sentence : product) {
+      const std::optional<Tone> tone = tone_of(*sentence, options);
+      if (!tone) continue;
+      (*tone == Tone::kPositive   ? positive
+       : *tone == Tone::kNegative ? negative
+                                  : neutral)
+          .push_back({sentence, *tone});
+    }
+    const std::size_t half = negative.size() / 2;
+    const std::size_t n_first = std::min(positive.size(), half);
+    for (std::size_t i = 0; i < n_first; ++i) {
+      pairs.positive_negative.emplace_back(positive[i], negative[i]);
+    }
+    const std::size_t n_second = std::min(negative.size() - half, neutral.size());
+    for (std::size_t i = 0; i < n_second; ++i) {
+      pairs.negative_neutral.emplace_back(negative[half + i], neutral[i]);
+    }
+    const std::size_t n_third = std::min(positive.size() - n_first, neutral.size() - n_second);
+    for (std::size_t i = 0; i < n_third; ++i) {
+      pairs.positive_neutral.emplace_back(positive[n_first + i], neutral[n_second + i]);
+    }
   }
-  rng.shuffle(pairs);
-  for (std::size_t i = 0; i < n; ++i) pairs[i].id = fmt::format("{}{}", prefix, i + 1);
+  for (auto* kind : {&pairs.positive_negative, &pairs.positive_neutral, &pairs.negative_neutral}) {
+    rng.shuffle(*kind);
+  }
   return pairs;
 }
 
-/// Reverses exactly round(noise n) of the choices.
-void add_noise(std::vector<PreferencePair*> pairs, double noise, Rng& rng) {
-  const auto n = static_cast<std::size_t>(std::lround(noise * static_cast<double>(pairs.size())));
-  for (const std::size_t i : rng.sample(pairs.size(), n)) {
-    std::swap(pairs[i]->chosen, pairs[i]->rejected);
+/// Deals the pairs of each kind out in order.
+class Dealer {
+ public:
+  Dealer(Pairs pairs, double noise, Rng& rng)
+      : kinds_{std::move(pairs.positive_negative), std::move(pairs.positive_neutral),
+               std::move(pairs.negative_neutral)},
+        noise_(noise),
+        rng_(rng) {}
+
+  /// `n` choices by the taste, in random order.
+  std::vector<PreferencePair> deal(const Taste& taste, std::size_t n, const std::string& prefix) {
+    std::vector<std::size_t> decided;
+    for (std::size_t kind = 0; kind < kinds_.size(); ++kind) {
+      if (!kinds_[kind].empty() && decides(taste, kinds_[kind].front())) decided.push_back(kind);
+    }
+    std::vector<Pair> pairs;
+    for (std::size_t i = 0; i < n && !decided.empty(); ++i) {
+      const std::size_t kind = decided[i * decided.size() / n];
+      if (next_[kind] == kinds_[kind].size()) break;
+      pairs.push_back(kinds_[kind][next_[kind]++]);
+    }
+    if (pairs.size() < n) {
+      throw UserError(
+          "the rated sentences do not suffice for so many simulated users and pairs: ask for "
+          "fewer, or lower `clear`");
+    }
+    rng_.shuffle(pairs);
+    std::vector<PreferencePair> choices;
+    for (const Pair& pair : pairs) {
+      choices.push_back(choose(taste, pair, fmt::format("{}{}", prefix, choices.size() + 1)));
+    }
+    return choices;
   }
-}
+
+ private:
+  static int liking(const Taste& taste, const Heard& heard) {
+    return taste.liking(heard.tone, heard.sentence->document);
+  }
+  static bool decides(const Taste& taste, const Pair& pair) {
+    return liking(taste, pair.first) != liking(taste, pair.second);
+  }
+
+  PreferencePair choose(const Taste& taste, const Pair& pair, std::string id) {
+    bool first = liking(taste, pair.first) > liking(taste, pair.second);
+    if (rng_.uniform() < noise_) first = !first;
+    const bool chosen_second = rng_.uniform() < 0.5;
+    const std::string& a = pair.first.sentence->text;
+    const std::string& b = pair.second.sentence->text;
+    return {std::move(id), "", first ? a : b, first ? b : a, !chosen_second};
+  }
+
+  std::array<std::vector<Pair>, 3> kinds_;
+  std::array<std::size_t, 3> next_{};
+  double noise_;
+  Rng& rng_;
+};
 
 const Taste& taste_named(const std::string& name) {
   const auto& tastes = all_tastes();
@@ -159,29 +189,20 @@ const std::vector<Taste>& all_tastes() {
 
 Users simulate_users(const std::vector<RatedSentence>& sentences, const TasteOptions& options) {
   if (options.tastes.empty()) throw UserError("simulated users need at least one taste");
-  std::vector<Pool> pools = make_pools(sentences, options);
-  const std::uint64_t seed = derive_seed(options.seed, "tastes");
+  Rng rng(options.seed);
+  Dealer dealer(make_pairs(sentences, options), options.noise, rng);
   Users users;
-  std::uint64_t n_drawn = 0;
   const auto fill = [&](const char* split, std::size_t n, std::vector<User>& out) {
-    std::vector<PreferencePair*> context, test;
-    out.resize(n);
     for (std::size_t i = 0; i < n; ++i) {
       const Taste& taste = taste_named(options.tastes[i % options.tastes.size()]);
-      Rng rng(derive_seed(seed, n_drawn++));
-      User& user = out[i];
+      User& user = out.emplace_back();
       user.id = fmt::format("{}-{}", split, i + 1);
       user.taste = taste.name;
       user.true_persona = taste.persona;
       user.simulated = true;
-      user.context = draw_pairs(taste, options.context_pairs, user.id + "-context-", pools, rng);
-      user.test = draw_pairs(taste, options.test_pairs, user.id + "-test-", pools, rng);
-      for (PreferencePair& pair : user.context) context.push_back(&pair);
-      for (PreferencePair& pair : user.test) test.push_back(&pair);
+      user.context = dealer.deal(taste, options.context_pairs, user.id + "-context-");
+      user.test = dealer.deal(taste, options.test_pairs, user.id + "-test-");
     }
-    Rng rng(derive_seed(seed, split));
-    add_noise(std::move(context), options.noise, rng);
-    add_noise(std::move(test), options.noise, rng);
   };
   fill("train", options.users.train, users.train);
   fill("validation", options.users.validation, users.validation);
