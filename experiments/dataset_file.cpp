@@ -1,0 +1,234 @@
+#include "experiments/dataset_file.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <unordered_map>
+
+#include "core/rng.hpp"
+#include "experiments/data_config.hpp"
+#include "experiments/rows.hpp"
+
+namespace theta {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// A JSON scalar as the text that a prompt would show.
+std::optional<std::string> scalar_text(const Json& cell) {
+  if (cell.is_string()) return cell.get<std::string>();
+  if (cell.is_boolean()) return to_text(cell.get<bool>());
+  if (cell.is_number()) return cell.dump();
+  return std::nullopt;
+}
+
+/// The value of a field in the type that the signature gives it.
+Result<Value> to_value(const Json& cell, const Type& type) {
+  if (type.kind == Type::Kind::kList && cell.is_array()) {
+    std::vector<std::string> items;
+    for (const Json& item : cell) {
+      std::optional<std::string> text = scalar_text(item);
+      if (!text) return Error{Fault::kPrompt, "a list of more than texts is not list[str]"};
+      items.push_back(*std::move(text));
+    }
+    return Value(std::move(items));
+  }
+  // Instruction-induction files list the acceptable answers, the canonical one first.
+  const Json& scalar = cell.is_array() && !cell.empty() ? cell.front() : cell;
+  std::optional<std::string> text = scalar_text(scalar);
+  if (!text) {
+    return Error{Fault::kPrompt, fmt::format("{} is not {}", scalar.type_name(), type.name())};
+  }
+  if (type.kind == Type::Kind::kStr) return Value(*std::move(text));
+  return type.cast(*text);
+}
+
+const Json& column_of(const Json& row, const std::string& column, const std::string& use,
+                      const std::string& where) {
+  const Json* cell = find_path(row, column);
+  if (cell == nullptr) {
+    throw UserError(
+        fmt::format("{}: no column `{}` for {}; there are {}", where, column, use, key_list(row)));
+  }
+  return *cell;
+}
+
+std::string name_of(const Json& row, const std::string& column, const std::string& use,
+                    const std::string& where) {
+  std::optional<std::string> text = scalar_text(column_of(row, column, use, where));
+  if (!text || text->empty()) {
+    throw UserError(fmt::format("{}: column `{}` holds no {}", where, column, use));
+  }
+  return *std::move(text);
+}
+
+const std::string& column_for(const Columns& columns, const std::string& field) {
+  const auto mapped = std::find_if(columns.fields.begin(), columns.fields.end(),
+                                   [&](const auto& item) { return item.first == field; });
+  return mapped == columns.fields.end() ? field : mapped->second;
+}
+
+std::vector<Field> all_fields(const Signature& signature) {
+  std::vector<Field> fields = signature.inputs;
+  fields.insert(fields.end(), signature.outputs.begin(), signature.outputs.end());
+  return fields;
+}
+
+Dataset split_file(const WholeFile& source, const Columns& columns,
+                   const std::vector<Field>& fields) {
+  std::vector<Example> rows = read_examples(source.file, columns, fields);
+  std::unordered_map<std::string, std::size_t> groups;  // by first appearance
+  for (const Example& row : rows) groups.emplace(row.group, groups.size());
+  std::vector<Split> splits;
+  try {
+    splits = draw_split(groups.size(), source.sizes, derive_seed(source.seed, "split"),
+                        columns.group.empty() ? "rows" : "groups by `" + columns.group + "`");
+  } catch (const UserError& e) {
+    throw UserError(fmt::format("{}: {}", source.file.string(), e.what()));
+  }
+  Dataset data;
+  for (Example& row : rows) {
+    const Split split = splits[groups.at(row.group)];
+    if (split != Split::kUnused) split_of(data, split).push_back(std::move(row));
+  }
+  return data;
+}
+
+Dataset read_split_files(const SplitFiles& source, const Columns& columns,
+                         const std::vector<Field>& fields) {
+  Dataset data;
+  const auto read = [&](const std::filesystem::path& file, const char* prefix) {
+    return file.empty() ? std::vector<Example>{} : read_examples(file, columns, fields, prefix);
+  };
+  data.train = read(source.train, "train:");
+  data.validation = read(source.validation, "validation:");
+  data.test = read(source.test, "test:");
+  return data;
+}
+
+SentimentOptions read_sentiment(const Config& config, const Signature& signature) {
+  const SentimentOptions defaults;
+  SentimentOptions options;
+  options.threshold = read_share(config, "threshold", defaults.threshold, 0, 4);
+  options.agreement = read_share(config, "agreement", defaults.agreement, 0, 1);
+  options.max_words = read_size(config, "max_words", defaults.max_words, 1);
+  options.sizes = read_split_sizes(config, defaults.sizes);
+  options.seed = read_seed(config);
+  for (const char* field : {"sentence", "sentiment"}) {
+    if (signature.find(field) == nullptr) {
+      config.fail(
+          fmt::format("the sentiment data fill the fields `sentence` and `sentiment`; the "
+                      "signature has no `{}`",
+                      field));
+    }
+  }
+  return options;
+}
+
+SplitFiles read_split_files_options(const Config& config) {
+  SplitFiles files;
+  for (const auto& [name, path] : {std::pair{"train", &files.train},
+                                   {"validation", &files.validation},
+                                   {"test", &files.test}}) {
+    if (const auto file = config.find(name)) *path = path_of(*file);
+  }
+  const auto same = [](const std::filesystem::path& a, const std::filesystem::path& b) {
+    return !a.empty() && a.lexically_normal() == b.lexically_normal();
+  };
+  if (same(files.train, files.validation) || same(files.train, files.test) ||
+      same(files.validation, files.test)) {
+    config.fail("two splits name the same file; use `file` and `split` to divide one");
+  }
+  return files;
+}
+
+Columns read_columns(const Config& data, const Signature& signature) {
+  Columns columns;
+  columns.rows = data.text("rows", "");
+  columns.id = data.text("id", "");
+  columns.group = data.text("group", "");
+  if (const auto fields = data.find("fields")) {
+    for (const auto& [field, column] : fields->entries()) {
+      if (signature.find(field) == nullptr) {
+        std::vector<std::string> names;
+        for (const Field& known : all_fields(signature)) names.push_back('`' + known.name + '`');
+        column.fail(fmt::format("the signature has no field `{}`; it has {}", field,
+                                fmt::join(names, ", ")));
+      }
+      columns.fields.emplace_back(field, column.text());
+    }
+  }
+  return columns;
+}
+
+}  // namespace
+
+DataOptions read_data_options(const Config& data, const Signature& signature) {
+  const auto sentiment = data.find("sentiment");
+  const auto file = data.find("file");
+  const auto splits = data.find("splits");
+  if (sentiment.has_value() + file.has_value() + splits.has_value() != 1) {
+    data.fail("give exactly one of `sentiment`, `file` and `splits`");
+  }
+  DataOptions options;
+  if (sentiment) {
+    options.source = read_sentiment(*sentiment, signature);
+  } else {
+    options.columns = read_columns(data, signature);
+    if (file) {
+      const Config split = data.at("split");
+      options.source = WholeFile{path_of(*file), read_split_sizes(split, {}), read_seed(split)};
+    } else {
+      options.source = read_split_files_options(*splits);
+    }
+  }
+  data.finish();
+  return options;
+}
+
+Dataset load_dataset(const DataOptions& options, const Signature& signature) {
+  Dataset data;
+  if (const auto* sentiment = std::get_if<SentimentOptions>(&options.source)) {
+    data = sentiment_task(load_hutto(hutto_folder()).sentences, *sentiment);
+  } else if (const auto* whole = std::get_if<WholeFile>(&options.source)) {
+    data = split_file(*whole, options.columns, all_fields(signature));
+  } else {
+    data = read_split_files(std::get<SplitFiles>(options.source), options.columns,
+                            all_fields(signature));
+  }
+  check_disjoint(data);
+  if (const std::size_t n_shared = count_shared_content(data); n_shared > 0) {
+    spdlog::warn("{} rows of validation and test have the content of a row in an earlier split",
+                 n_shared);
+  }
+  return data;
+}
+
+std::vector<Example> read_examples(const std::filesystem::path& file, const Columns& columns,
+                                   const std::vector<Field>& fields, const std::string& prefix) {
+  std::vector<Example> examples;
+  for_each_row(file, columns.rows, [&](const std::string& where, const Json& row) {
+    Example example;
+    example.id = columns.id.empty() ? fmt::format("{}{}", prefix, examples.size() + 1)
+                                    : name_of(row, columns.id, "id", where);
+    example.group =
+        columns.group.empty() ? example.id : name_of(row, columns.group, "group", where);
+    for (const Field& field : fields) {
+      const std::string& column = column_for(columns, field.name);
+      Result<Value> value =
+          to_value(column_of(row, column, "the field `" + field.name + "`", where), field.type);
+      if (!value) {
+        throw UserError(fmt::format("{}: column `{}`: {}", where, column, value.error().message));
+      }
+      example.fields.set(field.name, *std::move(value));
+    }
+    examples.push_back(std::move(example));
+  });
+  if (examples.empty()) throw UserError(file.string() + ": no rows");
+  return examples;
+}
+
+}  // namespace theta

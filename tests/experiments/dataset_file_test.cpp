@@ -1,0 +1,279 @@
+#include "experiments/dataset_file.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
+
+#include <memory>
+#include <set>
+#include <sstream>
+
+#include "core/result.hpp"
+#include "tests/support/shared.hpp"
+#include "tests/support/temporary_folder.hpp"
+
+namespace theta {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::ThrowsMessage;
+
+const Signature kQuestion = Signature::parse("question -> answer");
+
+std::vector<Field> fields_of(const Signature& signature) {
+  std::vector<Field> fields = signature.inputs;
+  fields.insert(fields.end(), signature.outputs.begin(), signature.outputs.end());
+  return fields;
+}
+
+std::vector<std::string> ids(const std::vector<Example>& examples) {
+  std::vector<std::string> out;
+  for (const Example& example : examples) out.push_back(example.id);
+  return out;
+}
+
+/// `question,answer,topic` with `n` rows over three topics.
+std::string topics_csv(int n) {
+  std::string csv = "question,answer,topic\n";
+  for (int i = 0; i < n; ++i) {
+    csv += "q" + std::to_string(i) + ",a" + std::to_string(i) + ",t" + std::to_string(i % 3) + "\n";
+  }
+  return csv;
+}
+
+class DatasetFile : public testing::Test {
+ protected:
+  std::vector<Example> read(const std::string& name, std::string_view content,
+                            const Columns& columns = {}, const Signature& signature = kQuestion) {
+    return read_examples(folder_.write(name, content), columns, fields_of(signature));
+  }
+  std::string error(const std::string& name, std::string_view content, const Columns& columns = {},
+                    const Signature& signature = kQuestion) {
+    try {
+      read(name, content, columns, signature);
+    } catch (const UserError& e) {
+      return std::string(e.what()).substr(folder_.path().string().size() + 1);
+    }
+    return "";
+  }
+  DataOptions options(const std::string& config, const Signature& signature = kQuestion) {
+    return read_data_options(Config::parse(config, (folder_.path() / "c.yaml").string()),
+                             signature);
+  }
+  std::string config_error(const std::string& config, const Signature& signature = kQuestion) {
+    try {
+      options(config, signature);
+    } catch (const UserError& e) {
+      return std::string(e.what()).substr(folder_.path().string().size() + 1);
+    }
+    return "";
+  }
+  TemporaryFolder folder_;
+};
+
+TEST_F(DatasetFile, FieldsComeFromTheirColumns) {
+  const auto rows =
+      read("a.jsonl", R"({"q": {"text": "1+1"}, "answer": 2, "who": "ann", "key": 7})",
+           {.fields = {{"question", "q.text"}}, .id = "key", .group = "who"});
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0].id, "7");
+  EXPECT_EQ(rows[0].group, "ann");
+  EXPECT_EQ(rows[0].fields, (Record{{"question", "1+1"}, {"answer", "2"}}));
+}
+
+TEST_F(DatasetFile, RowsAreNumberedAndStandAloneWithoutColumnsForThat) {
+  const auto rows = read("a.csv", "question,answer\na,b\nc,d\n");
+  EXPECT_THAT(ids(rows), ElementsAre("1", "2"));
+  EXPECT_EQ(rows[1].group, "2");
+}
+
+TEST_F(DatasetFile, ValuesTakeTheTypesOfTheSignature) {
+  const Signature signature = Signature::parse(
+      "s: str, n: int, x: float, b: bool, l: list[str] -> c: Literal['yes', 'no']");
+  const Record expected = {{"s", "True"},
+                           {"n", std::int64_t{3}},
+                           {"x", 0.5},
+                           {"b", true},
+                           {"l", std::vector<std::string>{"a", "b"}},
+                           {"c", "no"}};
+  EXPECT_EQ(
+      read("a.jsonl", R"({"s": true, "n": 3, "x": 0.5, "b": true, "l": ["a", "b"], "c": "no"})", {},
+           signature)[0]
+          .fields,
+      expected);
+  EXPECT_EQ(
+      read("a.csv", "s,n,x,b,l,c\nTrue,3,0.5,true,\"['a', 'b']\",no\n", {}, signature)[0].fields,
+      expected);
+}
+
+TEST_F(DatasetFile, ErrorsNameLineColumnAndWhatIsThere) {
+  EXPECT_EQ(
+      error("a.jsonl", "\n{\"input\": \"x\", \"answer\": \"y\"}"),
+      "a.jsonl:2: no column `question` for the field `question`; there are `input`, `answer`");
+  EXPECT_EQ(error("a.csv", "question,answer\na,b\n", {.fields = {{"answer", "target"}}}),
+            "a.csv:2: no column `target` for the field `answer`; there are `question`, `answer`");
+  EXPECT_EQ(error("a.csv", "question,answer\na,b\n", {.id = "key"}),
+            "a.csv:2: no column `key` for id; there are `question`, `answer`");
+  EXPECT_EQ(error("a.csv", "question,answer\n,b\n", {.group = "question"}),
+            "a.csv:2: column `question` holds no group");
+  EXPECT_EQ(error("a.jsonl", R"({"question": null, "answer": "y"})"),
+            "a.jsonl:1: column `question`: null is not str");
+  EXPECT_EQ(error("a.csv", "question,answer\na,maybe\n", {},
+                  Signature::parse("question -> answer: Literal['yes', 'no']")),
+            "a.csv:2: column `answer`: 'maybe' is not one of Literal['yes', 'no']");
+  EXPECT_EQ(error("a.csv", "question,answer\n"), "a.csv: no rows");
+}
+
+TEST_F(DatasetFile, TheFirstOfSeveralAcceptableAnswersCounts) {
+  const auto rows =
+      read("a.json", R"({"examples": {"1": {"input": "big", "output": ["small", "little"]}}})",
+           {.fields = {{"question", "input"}, {"answer", "output"}}, .rows = "examples"});
+  EXPECT_EQ(rows[0].fields, (Record{{"question", "big"}, {"answer", "small"}}));
+}
+
+TEST_F(DatasetFile, OneFileIsSplitBySeedIntoExactSizes) {
+  WholeFile source{folder_.write("a.csv", topics_csv(30)), {5, 7, 11}, 3};
+  const auto test_ids = [&] { return ids(load_dataset({source, {}}, kQuestion).test); };
+  const Dataset data = load_dataset({source, {}}, kQuestion);
+  EXPECT_EQ(data.train.size(), 5U);
+  EXPECT_EQ(data.validation.size(), 7U);
+  EXPECT_EQ(data.test.size(), 11U);
+  const auto first = test_ids();
+  EXPECT_EQ(first, test_ids());
+  source.seed = 4;
+  EXPECT_NE(first, test_ids());
+  source.sizes.test = 40;
+  EXPECT_THAT([&] { test_ids(); },
+              ThrowsMessage<UserError>(source.file.string() +
+                                       ": a split of 52 rows was asked for, there are 30"));
+}
+
+TEST_F(DatasetFile, GroupsStayTogetherAndAreWhatTheSizesCount) {
+  const WholeFile source{folder_.write("a.csv", topics_csv(30)), {1, 1, 1}, 0};
+  const Dataset data = load_dataset({source, {.group = "topic"}}, kQuestion);
+  std::set<std::string> groups;
+  for (const auto* rows : {&data.train, &data.validation, &data.test}) {
+    EXPECT_EQ(rows->size(), 10U);
+    for (const Example& row : *rows) EXPECT_EQ(row.group, rows->front().group);
+    groups.insert(rows->front().group);
+  }
+  EXPECT_THAT(groups, ElementsAre("t0", "t1", "t2"));
+  EXPECT_THAT(
+      [&] {
+        load_dataset({WholeFile{source.file, {2, 1, 1}, 0}, {.group = "topic"}}, kQuestion);
+      },
+      ThrowsMessage<UserError>(source.file.string() +
+                               ": a split of 4 groups by `topic` was asked for, there are 3"));
+}
+
+TEST_F(DatasetFile, SplitsThatShareAnIdAreRefused) {
+  const SplitFiles source{folder_.write("a.csv", "id,question,answer\nx,1,2\ny,3,4\n"),
+                          {},
+                          folder_.write("b.csv", "id,question,answer\ny,5,6\n")};
+  EXPECT_THAT(
+      [&] {
+        load_dataset({source, {.id = "id"}}, kQuestion);
+      },
+      ThrowsMessage<UserError>("the id `y` stands in train and again in test"));
+  const Dataset data = load_dataset({source, {}}, kQuestion);
+  EXPECT_THAT(ids(data.train), ElementsAre("train:1", "train:2"));
+  EXPECT_THAT(data.validation, IsEmpty());
+  EXPECT_THAT(ids(data.test), ElementsAre("test:1"));
+}
+
+TEST_F(DatasetFile, ContentThatSplitsShareIsLoggedWithItsCount) {
+  const SplitFiles source{folder_.write("a.csv", "question,answer\n1,2\n3,4\n"),
+                          {},
+                          folder_.write("b.csv", "question,answer\n3,4\n1,2\n5,6\n")};
+  std::ostringstream log;
+  const auto before = spdlog::default_logger();
+  spdlog::set_default_logger(std::make_shared<spdlog::logger>(
+      "test", std::make_shared<spdlog::sinks::ostream_sink_mt>(log)));
+  const Dataset data = load_dataset({source, {}}, kQuestion);
+  spdlog::set_default_logger(before);
+  EXPECT_EQ(data.test.size(), 3U);
+  EXPECT_THAT(log.str(), HasSubstr("2 rows of validation and test have the content of a row in an "
+                                   "earlier split"));
+}
+
+TEST_F(DatasetFile, TheConfigNamesAFileItsColumnsAndTheSplit) {
+  const DataOptions read = options(R"(
+file: data/a.json
+rows: examples
+fields: {question: input, answer: target}
+id: key
+group: who
+split: {train: 75, validation: 70, test: 100, seed: 5}
+)");
+  const WholeFile& source = std::get<WholeFile>(read.source);
+  EXPECT_EQ(source.file, folder_.path() / "data/a.json");
+  EXPECT_EQ(source.sizes.train, 75U);
+  EXPECT_EQ(source.sizes.validation, 70U);
+  EXPECT_EQ(source.sizes.test, 100U);
+  EXPECT_EQ(source.seed, 5U);
+  EXPECT_EQ(read.columns.rows, "examples");
+  EXPECT_EQ(read.columns.id, "key");
+  EXPECT_EQ(read.columns.group, "who");
+  EXPECT_THAT(read.columns.fields,
+              ElementsAre(testing::Pair("question", "input"), testing::Pair("answer", "target")));
+}
+
+TEST_F(DatasetFile, TheConfigNamesAFileASplit) {
+  const auto source = std::get<SplitFiles>(options("splits: {train: a.csv, test: /b.csv}").source);
+  EXPECT_EQ(source.train, folder_.path() / "a.csv");
+  EXPECT_EQ(source.validation, "");
+  EXPECT_EQ(source.test, "/b.csv");
+}
+
+TEST_F(DatasetFile, TheConfigNamesTheSentimentTask) {
+  const DataOptions read =
+      options("sentiment: {threshold: 2, agreement: 0.8, max_words: 9, train: 4, seed: 3}",
+              Signature::parse("sentence -> sentiment"));
+  const auto& sentiment = std::get<SentimentOptions>(read.source);
+  EXPECT_EQ(sentiment.threshold, 2);
+  EXPECT_EQ(sentiment.agreement, 0.8);
+  EXPECT_EQ(sentiment.max_words, 9U);
+  EXPECT_EQ(sentiment.sizes.train, 4U);
+  EXPECT_EQ(sentiment.sizes.test, SentimentOptions{}.sizes.test);
+  EXPECT_EQ(sentiment.seed, 3U);
+}
+
+TEST_F(DatasetFile, AWrongConfigIsNamedAtItsPlace) {
+  EXPECT_THAT(config_error("{fields: {}}"),
+              "c.yaml:1:1: give exactly one of `sentiment`, `file` and `splits`");
+  EXPECT_THAT(config_error("file: a.csv\nsplits: {}\n"),
+              "c.yaml:1:1: give exactly one of `sentiment`, `file` and `splits`");
+  EXPECT_THAT(config_error("file: a.csv\nsplit: {test: 1}\nfields:\n  questoin: q\n"),
+              "c.yaml:4:13: the signature has no field `questoin`; it has `question`, `answer`");
+  EXPECT_THAT(config_error("splits: {train: a.csv, test: ./a.csv}"),
+              "c.yaml:1:9: two splits name the same file; use `file` and `split` to divide one");
+  EXPECT_THAT(config_error("sentiment: {}"),
+              "c.yaml:1:12: the sentiment data fill the fields `sentence` and `sentiment`; the "
+              "signature has no `sentence`");
+  EXPECT_THAT(
+      config_error("sentiment: {agreement: 1.5}", Signature::parse("sentence -> sentiment")),
+      "c.yaml:1:24: `agreement` must be in 0..1");
+  EXPECT_THAT(config_error("file: a.csv\nsplit: {tset: 1}\n"), HasSubstr("tset"));
+}
+
+TEST_F(DatasetFile, BigBenchAndInstructionInductionFilesAreRead) {
+  const std::filesystem::path tasks = shared_folder() / "data/tasks";
+  if (!std::filesystem::exists(tasks)) GTEST_SKIP() << tasks << " is missing: set THETA_SHARED";
+  const Dataset navigate =
+      load_dataset({WholeFile{tasks / "bbh_navigate.json", {75, 75, 100}, 0},
+                    {.fields = {{"question", "input"}, {"answer", "target"}}, .rows = "examples"}},
+                   Signature::parse("question -> answer: Literal['Yes', 'No']"));
+  EXPECT_EQ(navigate.train.size() + navigate.validation.size() + navigate.test.size(), 250U);
+  const Dataset sentiment =
+      load_dataset({SplitFiles{tasks / "sentiment_train.json", {}, tasks / "sentiment_test.json"},
+                    {.fields = {{"question", "input"}, {"answer", "output"}}, .rows = "examples"}},
+                   Signature::parse("question -> answer: Literal['positive', 'negative']"));
+  EXPECT_EQ(sentiment.train.size(), 1167U);
+  EXPECT_EQ(sentiment.test.size(), 100U);
+}
+
+}  // namespace
+}  // namespace theta
