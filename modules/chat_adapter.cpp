@@ -82,7 +82,7 @@ class ChatAdapter final : public DspyAdapter {
   }
 
   std::vector<std::string> options(const Signature& signature, std::size_t field) const override {
-    return tell_apart(signature.outputs.at(field).type.options(), "\n");
+    return signature.outputs.at(field).type.options();
   }
 
   std::string grammar(const Signature& signature, std::size_t count) const override {

@@ -127,7 +127,7 @@ class TerseAdapter final : public Adapter {
   std::vector<std::string> options(const Signature& signature, std::size_t field) const override {
     std::vector<std::string> out = signature.outputs.at(field).type.options();
     for (std::string& option : out) option.insert(0, " ");
-    return tell_apart(std::move(out), "\n");
+    return out;
   }
 
   std::string grammar(const Signature& signature, std::size_t count) const override {

@@ -62,17 +62,6 @@ std::string replace_all(std::string_view text, std::string_view from, std::strin
   return out += text;
 }
 
-std::vector<std::string> tell_apart(std::vector<std::string> texts, std::string_view end) {
-  const bool alike = std::ranges::any_of(texts, [&](const std::string& a) {
-    return std::ranges::any_of(texts,
-                               [&](const std::string& b) { return &a != &b && b.starts_with(a); });
-  });
-  if (alike) {
-    for (std::string& text : texts) text += end;
-  }
-  return texts;
-}
-
 std::string shorten(std::string_view text, std::size_t bytes) {
   if (text.size() <= bytes) return std::string(text);
   while (bytes > 0 && continues_a_character(text[bytes])) --bytes;

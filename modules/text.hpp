@@ -16,10 +16,6 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
 
 std::string replace_all(std::string_view text, std::string_view from, std::string_view to);
 
-/// Ends every text with `end` if one of them begins like another: `1` is as likely as `1` and `10`
-/// together, `1\n` is not.
-std::vector<std::string> tell_apart(std::vector<std::string> texts, std::string_view end);
-
 /// At most `bytes` bytes of a text, cut between characters; `...` stands for the rest.
 std::string shorten(std::string_view text, std::size_t bytes);
 

@@ -7,7 +7,7 @@
 
 #include "core/rng.hpp"
 #include "modules/text.hpp"
-#include "tests/modules/gbnf_language.hpp"
+#include "tests/support/gbnf_language.hpp"
 
 namespace theta {
 namespace {
@@ -189,12 +189,6 @@ TEST(TerseAnswerPrefix, EndsBehindTheColonAndOptionsBringTheSpace) {
   EXPECT_EQ(terse->answer_prefix(judge(), {{"reasoning", "a\nPreference: b"}}, 1),
             "Reasoning: a Preference: b\nPreference:");
   EXPECT_THAT(terse->options(judge(), 1), ElementsAre(" First", " Second"));
-}
-
-TEST(TerseOptions, EndWithTheirLineWhereOneBeginsLikeAnother) {
-  const auto signature = Signature::parse("q -> n: Literal['1', '2', '10']");
-  EXPECT_THAT(make_terse_adapter()->options(signature, 0), ElementsAre(" 1\n", " 2\n", " 10\n"));
-  EXPECT_THAT(make_chat_adapter()->options(signature, 0), ElementsAre("1\n", "2\n", "10\n"));
 }
 
 TEST(TerseStop, EndsAnAnswerAtItsLastLine) {

@@ -1,4 +1,4 @@
-#include "tests/modules/gbnf_language.hpp"
+#include "tests/support/gbnf_language.hpp"
 
 #include <array>
 #include <cctype>

@@ -1,0 +1,267 @@
+#include "modules/program_state.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "modules/predict.hpp"
+#include "tests/support/shared.hpp"
+
+namespace theta {
+namespace {
+
+using testing::HasSubstr;
+using testing::SizeIs;
+
+Predict predict(const std::string& signature, const std::string& name = "predict") {
+  return {Signature::parse(signature), make_chat_adapter(), {}, name};
+}
+
+Predict reasoning(const std::string& signature, const std::string& name = "predict") {
+  return {chain_of_thought(Signature::parse(signature)), make_chat_adapter(), {}, name};
+}
+
+/// A program of several predictors.
+class Several final : public Module {
+ public:
+  explicit Several(std::vector<Predict> parts) : parts_(std::move(parts)) {}
+  std::vector<Result<Prediction>> run(std::span<const Record>, const Call&) const override {
+    return {};
+  }
+  std::vector<Predictor*> predictors() override {
+    std::vector<Predictor*> out;
+    for (Predict& part : parts_) out.push_back(part.predictors()[0]);
+    return out;
+  }
+  std::unique_ptr<Module> clone() const override { return std::make_unique<Several>(*this); }
+
+ private:
+  std::vector<Predict> parts_;
+};
+
+/// The smallest state that DSPy loads.
+const std::string kSmallest =
+    R"({"predict": {"signature": {"instructions": "Be terse.", "fields": [
+      {"prefix": "Q:", "description": "q"}, {"prefix": "R:", "description": "${reasoning}"},
+      {"prefix": "A:", "description": "${answer}"}]}, "lm": null},
+     "metadata": {"dependency_versions": {}}})";
+
+std::string with(std::string text, const std::string& from, const std::string& to) {
+  const std::size_t at = text.find(from);
+  require(at != std::string::npos, "a test replaces what is there");
+  return text.replace(at, from.size(), to);
+}
+
+std::string why_not(Module& program, const std::string& json) {
+  try {
+    load_state(program, json, "prompt.json");
+  } catch (const UserError& error) {
+    return error.what();
+  }
+  return "loaded";
+}
+
+TEST(DumpState, WritesABarePredictFlatAsDspyDoes) {
+  Predict program = predict("question -> answer");
+  program.predictors()[0]->demos = {{{{"question", "é?"},
+                                      {"n", std::int64_t{3}},
+                                      {"x", 0.5},
+                                      {"ok", true},
+                                      {"l", std::vector<std::string>{"a"}}},
+                                     true},
+                                    {{{"answer", "b"}}}};
+  EXPECT_EQ(dump_state(program, R"({"adapter": "chat"})"), R"({
+  "traces": [],
+  "train": [],
+  "demos": [
+    {
+      "augmented": true,
+      "question": "é?",
+      "n": 3,
+      "x": 0.5,
+      "ok": true,
+      "l": [
+        "a"
+      ]
+    },
+    {
+      "answer": "b"
+    }
+  ],
+  "signature": {
+    "instructions": "Given the fields `question`, produce the fields `answer`.",
+    "fields": [
+      {
+        "prefix": "Question:",
+        "description": "${question}"
+      },
+      {
+        "prefix": "Answer:",
+        "description": "${answer}"
+      }
+    ]
+  },
+  "lm": null,
+  "metadata": {
+    "dependency_versions": {},
+    "theta": {
+      "adapter": "chat"
+    }
+  }
+}
+)");
+}
+
+TEST(DumpState, WritesAChainOfThoughtUnderPredict) {
+  EXPECT_THAT(dump_state(reasoning("question -> answer")),
+              testing::StartsWith("{\n  \"predict\": {\n    \"traces\": [],"));
+}
+
+TEST(LoadState, ReadsTheSmallestState) {
+  Predict program = reasoning("question -> answer");
+  program.predictors()[0]->demos = {{{{"question", "old"}}}};
+  load_state(program, kSmallest, "prompt.json");
+  const Signature& signature = program.signature();
+  EXPECT_EQ(signature.instructions, "Be terse.");
+  EXPECT_EQ(signature.inputs[0].prefix, "Q:");
+  EXPECT_EQ(signature.inputs[0].description, "q");
+  EXPECT_EQ(signature.outputs[1].prefix, "A:");
+  EXPECT_THAT(program.predictors()[0]->demos, SizeIs(0));
+}
+
+TEST(LoadState, ReadsBackWhatWasDumped) {
+  Several program({reasoning("a -> b", "first"), predict("c -> d: int", "second")});
+  program.predictors()[0]->demos = {
+      {{{"a", "x"}, {"b", std::vector<std::string>{"y", "z"}}, {"s", 2.0}}, true}};
+  program.predictors()[1]->demos = {{{{"c", "x"}, {"d", std::int64_t{-7}}, {"e", false}}}};
+  program.predictors()[1]->signature = program.predictors()[1]->signature.describe("d", "a digit");
+  Several loaded({reasoning("a -> b", "first"), predict("c -> d: int", "second")});
+  load_state(loaded, dump_state(program), "prompt.json");
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(loaded.predictors()[i]->signature, program.predictors()[i]->signature);
+    EXPECT_EQ(loaded.predictors()[i]->demos, program.predictors()[i]->demos);
+  }
+}
+
+TEST(LoadState, TakesANullForAFieldThatIsNotSupplied) {
+  Predict program = reasoning("question -> answer");
+  load_state(program,
+             with(kSmallest, "\"lm\"", R"("demos": [{"question": "q", "answer": null}], "lm")"),
+             "prompt.json");
+  const std::vector<Demo> expected = {{{{"question", "q"}}}};
+  EXPECT_EQ(program.predictors()[0]->demos, expected);
+}
+
+TEST(LoadState, SaysWhatIsMissingOrWrong) {
+  Predict program = reasoning("question -> answer");
+  EXPECT_EQ(why_not(program, "{\n  \"a\": ,\n}"), "prompt.json:2:8: this is not JSON");
+  EXPECT_EQ(why_not(program, "[]"), "prompt.json: an object is expected");
+  EXPECT_EQ(why_not(program, "{}"), "prompt.json: `metadata` is missing");
+  EXPECT_EQ(why_not(program, with(kSmallest, "dependency_versions", "versions")),
+            "prompt.json: metadata: `dependency_versions` is missing");
+  EXPECT_EQ(why_not(program, with(kSmallest, "{}}}", R"({"numpy": "2"}}})")),
+            "prompt.json: metadata.dependency_versions: unknown key `numpy`; DSPy knows python, "
+            "dspy and cloudpickle");
+  EXPECT_EQ(why_not(program, with(kSmallest, "\"predict\"", "\"judge\"")),
+            "prompt.json: `predict` is missing");
+  EXPECT_EQ(why_not(program, with(kSmallest, ", \"lm\": null", "")),
+            "prompt.json: predict: `lm` is missing");
+  EXPECT_EQ(why_not(program, with(kSmallest, "\"Be terse.\"", "3")),
+            "prompt.json: predict.signature.instructions: a text is expected");
+  EXPECT_EQ(why_not(program, with(kSmallest, "\"prefix\": \"R:\", ", "")),
+            "prompt.json: predict.signature.fields[1]: `prefix` is missing");
+  EXPECT_EQ(why_not(program, with(kSmallest, R"({"prefix": "Q:", "description": "q"},)", "")),
+            "prompt.json: predict.signature: it has 2 fields, the program's signature `question -> "
+            "reasoning, answer` has 3");
+  EXPECT_EQ(why_not(program, with(kSmallest, "\"lm\"", R"("demos": [{"a": {}}], "lm")")),
+            "prompt.json: predict.demos[0].a: a text, a number, a boolean or a list of texts is "
+            "expected");
+  EXPECT_EQ(why_not(program, with(kSmallest, "\"lm\"", R"("demos": [{"a": [1]}], "lm")")),
+            "prompt.json: predict.demos[0].a[0]: a text is expected");
+}
+
+TEST(LoadState, ChangesNothingWhereItFails) {
+  Several program({predict("a -> b", "first"), predict("c -> d", "second")});
+  Several other({predict("a -> b", "first"), predict("c -> d", "second")});
+  other.predictors()[0]->signature.instructions = "New.";
+  const std::string json = dump_state(other);
+  const std::string before = dump_state(program);
+  EXPECT_EQ(why_not(program, with(json, "\"second\"", "\"third\"")),
+            "prompt.json: `second` is missing");
+  EXPECT_EQ(dump_state(program), before);
+  EXPECT_EQ(why_not(program, json), "loaded");
+  EXPECT_NE(dump_state(program), before);
+}
+
+// --- files that DSPy wrote
+// ------------------------------------------------------------------------
+
+std::string read(const std::filesystem::path& file) {
+  std::ostringstream out;
+  out << std::ifstream(file).rdbuf();
+  return out.str();
+}
+
+class DspysFiles : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!std::filesystem::exists(folder_)) GTEST_SKIP() << "no " << folder_ << ": set THETA_SHARED";
+  }
+  void load(Module& program, const std::string& file) {
+    load_state(program, read(folder_ / file), file);
+  }
+  std::filesystem::path folder_ = shared_folder() / "fixtures";
+};
+
+TEST_F(DspysFiles, AreWrittenAsDspyWritesThem) {
+  const auto without_metadata = [](const std::string& text) {
+    return text.substr(0, text.find("\"metadata\""));
+  };
+  Predict bare = predict("question -> answer");
+  load(bare, "dspy_state/predict.json");
+  EXPECT_EQ(without_metadata(dump_state(bare)),
+            without_metadata(read(folder_ / "dspy_state/predict.json")));
+  Predict thinking = reasoning("question -> answer");
+  load(thinking, "dspy_state/cot.json");
+  EXPECT_EQ(without_metadata(dump_state(thinking)),
+            without_metadata(read(folder_ / "dspy_state/cot.json")));
+}
+
+TEST_F(DspysFiles, LoadIntoAProgramOfSeveralPredictors) {
+  Several program({reasoning("review -> label, confidence: float", "cls.predict"),
+                   predict("review, label -> summary", "summ"), predict("q -> a", "many[0]"),
+                   predict("q -> a", "many[1]"), predict("u -> v", "d['x']")});
+  load(program, "dspy_state/prog.json");
+  const Predictor& first = *program.predictors()[0];
+  EXPECT_EQ(first.signature.instructions, "Classify the sentiment of a review.");
+  EXPECT_EQ(first.signature.outputs[2].description, "in 0..1");
+  ASSERT_THAT(first.demos, SizeIs(2));
+  EXPECT_TRUE(first.demos[0].augmented);
+  EXPECT_EQ(first.demos[0].fields.at("confidence"), Value(0.9));
+  EXPECT_FALSE(first.demos[1].augmented);
+}
+
+TEST_F(DspysFiles, IncludeTheSmallestOne) {
+  Predict program = reasoning("question -> answer");
+  load(program, "dspy_state/min.json");
+  EXPECT_EQ(program.signature().instructions, "Be terse.");
+  ASSERT_THAT(program.predictors()[0]->demos, SizeIs(1));
+}
+
+TEST_F(DspysFiles, IncludeSynthesizeMesPrompts) {
+  for (const std::string model : {"llama3b", "llama8b", "llama70b"}) {
+    Predict program = reasoning("past_judgements -> synthesized_persona", "synthesize.predict");
+    load(program, "synthesizeme_prompts/" + model + ".json");
+    const Predictor& predictor = *program.predictors()[0];
+    EXPECT_EQ(predictor.signature.outputs[1].description,
+              "A synthesized user persona that can be used to inform future judgements.");
+    ASSERT_THAT(predictor.demos, SizeIs(6)) << model;
+    EXPECT_THAT(predictor.demos[0].fields.text("past_judgements"), HasSubstr("**Conversation**"));
+    EXPECT_THAT(program.messages({{"past_judgements", "x"}}), SizeIs(14)) << model;
+  }
+}
+
+}  // namespace
+}  // namespace theta
