@@ -1,0 +1,369 @@
+#include "experiments/report.hpp"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "core/rng.hpp"
+#include "core/statistics.hpp"
+#include "tests/support/temporary_folder.hpp"
+
+namespace theta {
+namespace {
+
+using nlohmann::json;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr auto kScored = Outcome::Status::kScored;
+constexpr auto kUnparsable = Outcome::Status::kUnparsable;
+constexpr auto kFailed = Outcome::Status::kFailed;
+
+Outcome outcome(std::string method, std::string model, std::string item, std::string user,
+                int variant, double score, Outcome::Status status = kScored) {
+  return {std::move(method),
+          std::move(model),
+          std::move(item),
+          std::move(user),
+          variant,
+          score,
+          0,
+          status};
+}
+
+/// Three users, two items each, both orders. What is in here is worked out by hand below.
+void fill(Store& store) {
+  store.set_meta("config_hash", "abc123");
+  store.set_meta("seed", "7");
+  store.set_meta("name", "quickstart");
+  store.set_meta("note", "All users are simulated.");
+  store.set_meta("config", "name: quickstart\n");
+  store.set_meta("comparisons", R"([["personas","default"],["absent","default"]])");
+  std::vector<Outcome> base;
+  std::vector<Outcome> personas;
+  for (const std::string user : {"u1", "u2", "u3"}) {
+    for (const std::string item : {"a", "b"}) {
+      for (const int variant : {0, 1}) {
+        // default: order 0 is right, order 1 wrong. personas: always right.
+        base.push_back(outcome("default", "teacher", user + item, user, variant, 1 - variant));
+        personas.push_back(outcome("personas", "teacher", user + item, user, variant, 1));
+      }
+    }
+  }
+  base[11].status = kFailed;  // u3b, order 1
+  personas[10].score = 0.5;   // u3b, order 0
+  personas[10].status = kUnparsable;
+  store.put_row("default", "teacher", base, {12, 240, 0});
+  store.put_row("personas", "teacher", personas, {12, 300, 24});
+  store.put_row("search", "teacher", {}, {100, 2000, 50});
+  store.put_row("default", "student", {outcome("default", "student", "u1a", "u1", 0, 0)},
+                {1, 20, 0});
+  store.put_personas(
+      {{"personas", "teacher", "u1", "likes <b>praise</b>", "theta", "praise", "praise"},
+       {"personas", "teacher", "u2", "likes \"mild\" & short", "theta", "mild", ""},
+       {"personas", "teacher", "u3", "unknown", "theta", "", "praise"}});
+  store.put_trial({"theta-teacher", 0, "default", R"({"instruction":0})", 0.5, 60});
+  store.put_trial({"theta-teacher", 1, "minibatch", R"({"instruction":1})", 2.0 / 3.0, 25});
+  store.add_timing("seconds", 1.25);
+}
+
+class ReportTest : public ::testing::Test {
+ protected:
+  TemporaryFolder folder_;
+  Store store_{folder_.path() / "run.db"};
+};
+
+const Report::Row& row_of(const Report& report, const char* method, const char* model) {
+  const auto* row = find_row(report, method, model);
+  if (row == nullptr) throw std::out_of_range(method);
+  return *row;
+}
+
+TEST_F(ReportTest, ComputesEveryNumberOfARowFromTheStore) {
+  fill(store_);
+  const auto report = make_report(store_);
+  const auto& base = row_of(report, "default", "teacher");
+  EXPECT_DOUBLE_EQ(*base.accuracy, 6.0 / 11.0);  // the failed judgement is left out
+  EXPECT_EQ(base.users, 3u);
+  EXPECT_EQ(base.judgements, 12u);
+  EXPECT_DOUBLE_EQ(*base.order_consistency, 0);  // of the 5 items that have both orders
+  EXPECT_FALSE(base.persona_match);
+  EXPECT_EQ(base.unparsable, 0u);
+  EXPECT_EQ(base.failed, 1u);
+  EXPECT_EQ(base.usage, (Usage{12, 240, 0}));
+
+  const auto& personas = row_of(report, "personas", "teacher");
+  EXPECT_DOUBLE_EQ(*personas.accuracy, 11.5 / 12.0);  // an unparsable answer counts as stored
+  EXPECT_DOUBLE_EQ(*personas.order_consistency, 1);   // an unparsable one chose nothing
+  EXPECT_DOUBLE_EQ(*personas.persona_match, 0.5);     // of the 2 users of known taste
+  EXPECT_EQ(personas.unparsable, 1u);
+  EXPECT_EQ(personas.failed, 0u);
+}
+
+TEST_F(ReportTest, ClustersIntervalsByUser) {
+  fill(store_);
+  const auto row = row_of(make_report(store_), "personas", "teacher");
+  std::vector<double> scores(12, 1.0);
+  scores[10] = 0.5;
+  std::vector<std::string> users;
+  for (int i = 0; i < 12; ++i) users.push_back("u" + std::to_string(1 + i / 4));
+  const auto expected = clustered_bootstrap(scores, users, derive_seed(std::uint64_t{7}, "report"));
+  EXPECT_EQ(row.interval, "user-clustered bootstrap");
+  EXPECT_EQ(*row.low, expected.low);
+  EXPECT_EQ(*row.high, expected.high);
+  EXPECT_DOUBLE_EQ(*row.low, 0.875);  // user 3 drawn three times
+  EXPECT_DOUBLE_EQ(*row.high, 1);
+}
+
+TEST_F(ReportTest, UsesWilsonWhereEveryItemStandsAloneAndScoresAre01) {
+  store_.set_meta("config_hash", "x");
+  store_.set_meta("seed", "1");
+  std::vector<Outcome> alone;
+  std::vector<Outcome> without_user;
+  std::vector<Outcome> graded;
+  for (int i = 0; i < 10; ++i) {
+    const auto id = std::to_string(i);
+    alone.push_back(outcome("alone", "m", id, id, 0, i < 8));
+    without_user.push_back(outcome("without user", "m", id, "", 0, i < 8));
+    graded.push_back(outcome("graded", "m", id, id, 0, 0.5));
+  }
+  store_.put_row("alone", "m", alone, {});
+  store_.put_row("without user", "m", without_user, {});
+  store_.put_row("graded", "m", graded, {});
+  const auto report = make_report(store_);
+  for (const auto* method : {"alone", "without user"}) {
+    const auto& row = row_of(report, method, "m");
+    EXPECT_EQ(row.interval, "wilson");
+    EXPECT_NEAR(*row.low, 0.4901625, 1e-7);  // R: prop.test(8, 10, correct = FALSE)
+    EXPECT_NEAR(*row.high, 0.9433178, 1e-7);
+    EXPECT_FALSE(row.order_consistency);
+  }
+  EXPECT_EQ(row_of(report, "graded", "m").interval, "user-clustered bootstrap");
+}
+
+TEST_F(ReportTest, ComparesTheJudgementsThatBothMethodsHave) {
+  fill(store_);
+  const auto report = make_report(store_);
+  ASSERT_EQ(report.paired.size(), 1u);
+  const auto& paired = report.paired[0];
+  EXPECT_EQ(paired.method, "personas");
+  EXPECT_EQ(paired.against, "default");
+  EXPECT_EQ(paired.model, "teacher");
+  EXPECT_EQ(paired.judgements, 11u);  // the failed one of default has no partner
+  // Right where default was wrong: 5 of 11; 0.5 where default was right: once.
+  EXPECT_DOUBLE_EQ(paired.difference, 4.5 / 11.0);
+  EXPECT_LT(paired.low, paired.difference);
+  EXPECT_GT(paired.high, paired.difference);
+  // Users' sums are 2, 2 and 0.5: of the 8 sign patterns, all alike are as far from 0, and no
+  // other.
+  EXPECT_DOUBLE_EQ(paired.p, 0.25);
+}
+
+TEST_F(ReportTest, LeavesTheAccuracyOfARowOutWhereEverythingFailed) {
+  store_.set_meta("config_hash", "x");
+  store_.set_meta("seed", "1");
+  store_.set_meta("comparisons", R"([["b","a"]])");
+  store_.put_row("a", "m", {outcome("a", "m", "i", "u", 0, 0, kFailed)}, {});
+  store_.put_row("b", "m", {outcome("b", "m", "i", "u", 0, 1)}, {});
+  const auto report = make_report(store_);
+  EXPECT_FALSE(row_of(report, "a", "m").accuracy);
+  EXPECT_TRUE(report.paired.empty());
+  EXPECT_EQ(json::parse(to_json(report))["rows"][0]["accuracy"], nullptr);
+  EXPECT_THAT(to_table(report),
+              HasSubstr("\na      |                -     -     -    0    1     0      0\n"));
+}
+
+TEST_F(ReportTest, KeepsTheOrderOfTheRowsUnlessTheExperimentWantsAnother) {
+  fill(store_);
+  EXPECT_THAT(methods_of(make_report(store_)), ElementsAre("default", "personas"));
+  EXPECT_THAT(models_of(make_report(store_)), ElementsAre("teacher", "student"));
+  store_.set_meta("rows", R"(["personas"])");
+  EXPECT_THAT(methods_of(make_report(store_)), ElementsAre("personas", "default"));
+}
+
+TEST_F(ReportTest, SaysWhatIsMissingInARunThatHasNotBegun) {
+  try {
+    (void)make_report(store_);
+    FAIL();
+  } catch (const RunError& e) {
+    EXPECT_STREQ(e.what(), "the run's record has no config_hash: the run ended before it began");
+  }
+}
+
+TEST_F(ReportTest, WritesTheContractThatOtherProgramsRead) {
+  fill(store_);
+  const auto report = json::parse(to_json(make_report(store_)));
+  EXPECT_EQ(report["schema"], 1);
+  EXPECT_EQ(report["config_hash"], "abc123");
+  EXPECT_EQ(report["seed"], 7);
+  EXPECT_EQ(report["name"], "quickstart");
+  EXPECT_EQ(report["note"], "All users are simulated.");
+  EXPECT_EQ(report["rows"].size(), 3u);
+  EXPECT_EQ(report["rows"][0], json::parse(R"({
+    "method": "default", "model": "teacher", "accuracy": 0.545455, "low": 0.5, "high": 0.666667,
+    "interval": "user-clustered bootstrap", "users": 3, "judgements": 12, "order_consistency": 0.0,
+    "persona_match": null, "unparsable": 0, "failed": 1, "calls": 12, "prompt_tokens": 240,
+    "generated_tokens": 0})"));
+  EXPECT_EQ(report["paired"][0]["difference"], 0.409091);
+  EXPECT_EQ(report["paired"][0]["p"], 0.25);
+  EXPECT_EQ(report["trials"][1], json::parse(R"({
+    "search": "theta-teacher", "number": 1, "kind": "minibatch", "candidate": {"instruction": 1},
+    "score": 0.666667, "evaluations": 25})"));
+  EXPECT_EQ(report["personas"][0], json::parse(R"({
+    "method": "personas", "model": "teacher", "user": "u1", "persona": "likes <b>praise</b>",
+    "source": "theta", "taste": "praise", "matched": "praise"})"));
+  EXPECT_EQ(report["usage_by_role"], json::parse(R"([{
+    "role": "search", "model": "teacher", "calls": 100, "prompt_tokens": 2000,
+    "generated_tokens": 50}])"));
+  EXPECT_EQ(report["timing"], json::parse(R"({"seconds": 1.25})"));
+}
+
+TEST_F(ReportTest, IsTheSameBytesForTheSameContentButForTiming) {
+  fill(store_);
+  Store other(folder_.path() / "other.db");
+  fill(other);
+  fill(other);  // a run done again over its store
+  auto first = make_report(store_);
+  auto second = make_report(other);
+  EXPECT_NE(to_json(first), to_json(second));
+  first.timing.clear();
+  second.timing.clear();
+  EXPECT_EQ(to_json(first), to_json(second));
+  EXPECT_EQ(to_html(first), to_html(second));
+}
+
+TEST_F(ReportTest, IsTheSameFromAReaderOfTheFinishedRun) {
+  std::string written;
+  {
+    Store store(folder_.path() / "finished.db");
+    fill(store);
+    written = to_json(make_report(store));
+  }
+  const Store reader(folder_.path() / "finished.db", Store::Access::kRead);
+  EXPECT_EQ(to_json(make_report(reader)), written);
+}
+
+TEST_F(ReportTest, WritesValidJsonWhateverBytesAModelWrote) {
+  fill(store_);
+  store_.put_personas({{"personas", "teacher", "u1", "cut \xc3", "theta", "", ""}});
+  const auto report = json::parse(to_json(make_report(store_)));
+  EXPECT_EQ(report["personas"][0]["persona"], "cut \xef\xbf\xbd");
+}
+
+TEST_F(ReportTest, ShowsTheModelsSideBySideInATerminal) {
+  fill(store_);
+  const auto table = std::string(R"(
+         | teacher                                            | student
+method   |        accuracy order match unp. fail calls tokens |       accuracy order match unp. fail calls tokens
+default  |  .55 [.50, .67]   .00     -    0    1    12    240 | .00 [.00, .79]     -     -    0    0     1     20
+personas | .96 [.88, 1.00]  1.00   .50    1    0    12    324 |
+)");
+  const auto rest = std::string(R"(
+
+paired differences, 95 % interval
+  personas - default, teacher: +.409 [+.167, +.500], p = .250
+
+All users are simulated.
+)");
+  EXPECT_EQ("\n" + to_table(make_report(store_)), table + kLegend + rest);
+}
+
+TEST_F(ReportTest, ShowsTheModelsBelowOneAnotherWhereTheTerminalIsNarrow) {
+  fill(store_);
+  const auto table = to_table(make_report(store_), 110);
+  std::istringstream lines(table);
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 110u) << line;
+  EXPECT_THAT(table, HasSubstr("\n\n        | student"));
+  EXPECT_THAT(table, HasSubstr("\ndefault |"));
+}
+
+TEST_F(ReportTest, AlignsNamesThatAreNotAscii) {
+  store_.set_meta("config_hash", "x");
+  store_.set_meta("seed", "1");
+  store_.put_row("Θ", "m", {outcome("Θ", "m", "i", "u", 0, 1)}, {});
+  const auto table = to_table(make_report(store_));
+  EXPECT_THAT(table, HasSubstr("\nmethod | "));
+  EXPECT_THAT(table, HasSubstr("\nΘ      | "));
+}
+
+TEST_F(ReportTest, EscapesEveryTextOfThePage) {
+  const std::string evil = "<script>alert('x')</script>&\"";
+  store_.set_meta("config_hash", evil);
+  store_.set_meta("seed", "1");
+  for (const auto* key : {"name", "note", "config"}) store_.set_meta(key, evil);
+  store_.set_meta("prompts", json::array({json::array({evil, evil})}).dump());
+  store_.set_meta("comparisons", json::array({json::array({evil, "other"})}).dump());
+  store_.put_row(evil, evil, {outcome(evil, evil, "i", evil, 0, 1)}, {});
+  store_.put_row("other", evil, {outcome("other", evil, "i", evil, 0, 1)}, {});
+  store_.put_row("role" + evil, evil, {}, {});
+  store_.put_personas({{evil, evil, evil, evil, evil, evil, evil}});
+  store_.put_trial({evil, 0, evil, evil, 0.5, 1});
+  store_.add_timing(evil, 1);
+  const auto page = to_html(make_report(store_));
+  EXPECT_THAT(page, Not(HasSubstr("<script")));
+  EXPECT_THAT(page, Not(HasSubstr("&\"")));
+  EXPECT_THAT(page,
+              HasSubstr("<h1>&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&amp;&quot;</h1>"));
+}
+
+TEST_F(ReportTest, SaysThatUsersAreSimulatedWhereverThePageShowsThem) {
+  fill(store_);
+  const auto page = to_html(make_report(store_));
+  const std::string note = "<p class=\"note\">All users are simulated.</p>\n";
+  EXPECT_THAT(page, HasSubstr("<h2>Results</h2>\n" + note));
+  EXPECT_THAT(page, HasSubstr("<h2>Personas</h2>\n" + note));
+}
+
+/// Replaces PATH for as long as it lives.
+class PathIs {
+ public:
+  explicit PathIs(const std::string& path) : old_(std::getenv("PATH")) {
+    ::setenv("PATH", path.c_str(), 1);
+  }
+  ~PathIs() { ::setenv("PATH", old_.c_str(), 1); }
+
+ private:
+  std::string old_;
+};
+
+TEST_F(ReportTest, SaysInThePageThatGnuplotIsMissing) {
+  fill(store_);
+  const PathIs nothing(folder_.path());
+  const auto page = to_html(make_report(store_));
+  EXPECT_THAT(page,
+              HasSubstr("<p class=\"muted\">No plots: gnuplot is not installed or failed.</p>"));
+  EXPECT_THAT(page, Not(HasSubstr("<svg")));
+}
+
+TEST_F(ReportTest, DrawsIntervalsAndSearchesInline) {
+  if (std::system("gnuplot --version > /dev/null 2>&1") != 0) GTEST_SKIP() << "no gnuplot";
+  fill(store_);
+  const auto page = to_html(make_report(store_));
+  EXPECT_THAT(page, HasSubstr("<h2>Accuracy</h2>\n<svg"));
+  EXPECT_THAT(page, HasSubstr("<h2>Searches</h2>\n<svg"));
+  EXPECT_THAT(page, HasSubstr("<text>theta-teacher</text>"));
+  EXPECT_THAT(page, Not(HasSubstr("<?xml")));
+}
+
+TEST_F(ReportTest, WritesBothFilesOrSaysWhichItCannot) {
+  fill(store_);
+  const auto report = make_report(store_);
+  write_report(report, folder_.path());
+  std::ifstream in(folder_.path() / "report.json");
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(in), {}), to_json(report));
+  EXPECT_TRUE(std::filesystem::exists(folder_.path() / "report.html"));
+  try {
+    write_report(report, folder_.path() / "missing");
+    FAIL();
+  } catch (const RunError& e) {
+    EXPECT_EQ(std::string(e.what()),
+              (folder_.path() / "missing" / "report.json").string() + ": cannot be written");
+  }
+}
+
+}  // namespace
+}  // namespace theta
