@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string_view>
+
+#include "core/progress.hpp"
+
+namespace theta {
+
+/// Sends spdlog's default logger through `progress`, so that no message smears its line. A message
+/// is one line, `theta: warning: message`, below warnings `theta: message`; in colour on a
+/// terminal.
+/// @param level     the least that is shown: `debug`, `info`, `warning`, `error`
+/// @param progress  outlives the logging
+/// @throws UserError for another level.
+void set_up_logging(std::string_view level, Progress& progress);
+
+}  // namespace theta

@@ -1,0 +1,164 @@
+#include "core/progress.hpp"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+
+#include <algorithm>
+#include <stop_token>
+#include <string_view>
+#include <utility>
+
+namespace theta {
+namespace {
+
+constexpr std::string_view kClearLine = "\r\033[K";
+
+bool begins_character(char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U; }
+
+std::size_t characters(std::string_view text) {
+  return static_cast<std::size_t>(std::ranges::count_if(text, begins_character));
+}
+
+std::string_view first_characters(std::string_view text, std::size_t n) {
+  std::size_t end = 0;
+  while (end < text.size() && (n > 0 || !begins_character(text[end]))) {
+    n -= begins_character(text[end++]);
+  }
+  return text.substr(0, end);
+}
+
+std::string clock_text(double seconds) {
+  const auto s = static_cast<std::int64_t>(seconds);
+  if (s < 3600) return fmt::format("{}:{:02}", s / 60, s % 60);
+  return fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
+}
+
+std::string rate_text(double rate) {
+  if (rate >= 10) return fmt::format("{:.0f}/s", rate);
+  if (rate >= 1) return fmt::format("{:.1f}/s", rate);
+  return fmt::format("{:.1f}/min", rate * 60);
+}
+
+/// What both forms say behind the name and the bar.
+std::string facts(const Stage& stage, std::string_view separator) {
+  std::string out = stage.total > 0 ? fmt::format("{}/{}", stage.done, stage.total)
+                                    : fmt::format("{}", stage.done);
+  const bool has_rate = stage.done > 0 && stage.elapsed_s > 0;
+  const double rate = has_rate ? static_cast<double>(stage.done) / stage.elapsed_s : 0;
+  if (has_rate) out += fmt::format("{}{}", separator, rate_text(rate));
+  out += fmt::format("{}{}", separator, clock_text(stage.elapsed_s));
+  if (has_rate && stage.total > stage.done) {
+    out +=
+        fmt::format(", {} left", clock_text(static_cast<double>(stage.total - stage.done) / rate));
+  }
+  if (!stage.note.empty()) out += fmt::format("{}{}", separator, stage.note);
+  return out;
+}
+
+}  // namespace
+
+std::string progress_bar(const Stage& stage, std::size_t width) {
+  constexpr std::size_t kLeast = 5;
+  constexpr std::size_t kMost = 30;
+  const std::string right = facts(stage, "  ");
+  const std::size_t texts = characters(stage.name) + characters(right) + 4;  // " [", "] "
+  std::string line = stage.name + " ";
+  if (stage.total > 0 && texts + kLeast <= width) {
+    const std::size_t room = std::min(kMost, width - texts);
+    const double share = static_cast<double>(stage.done) / static_cast<double>(stage.total);
+    const auto filled =
+        static_cast<std::size_t>(std::clamp(share, 0.0, 1.0) * static_cast<double>(room));
+    std::string bar(filled, '=');
+    if (filled < room) bar += '>';
+    line += fmt::format("[{:<{}}] ", bar, room);
+  }
+  return std::string(first_characters(line + right, width));
+}
+
+std::string progress_text(const Stage& stage) { return stage.name + ": " + facts(stage, ", "); }
+
+Progress::Progress(bool terminal, double interval_s, std::FILE* out)
+    : terminal_(terminal), interval_s_(interval_s), out_(out) {
+  ticker_ = std::jthread([this](const std::stop_token& stop) {
+    std::unique_lock lock(mutex_);
+    while (!stop.stop_requested()) {
+      wake_.wait_for(lock, stop, std::chrono::seconds(1), [] { return false; });
+      draw();
+    }
+  });
+}
+
+Progress::~Progress() { finish(); }
+
+void Progress::stage(std::string name, std::int64_t total) {
+  const std::lock_guard lock(mutex_);
+  end_stage();
+  stage_ = {.name = std::move(name), .total = total};
+  running_ = true;
+  began_ = drawn_ = Clock::now();
+  if (terminal_) draw(true);
+}
+
+void Progress::finish() {
+  const std::lock_guard lock(mutex_);
+  end_stage();
+}
+
+void Progress::advance(std::int64_t n) {
+  const std::lock_guard lock(mutex_);
+  stage_.done += n;
+  draw();
+}
+
+void Progress::expect(std::int64_t n) {
+  const std::lock_guard lock(mutex_);
+  stage_.total += n;
+  draw();
+}
+
+void Progress::note(std::string text) {
+  const std::lock_guard lock(mutex_);
+  stage_.note = std::move(text);
+  draw();
+}
+
+void Progress::say(const std::string& line) {
+  const std::lock_guard lock(mutex_);
+  fmt::print(out_, "{}{}\n", terminal_ ? kClearLine : "", line);
+  if (terminal_) draw(true);
+  std::fflush(out_);
+}
+
+void Progress::draw(bool force) {
+  if (!running_) return;
+  const auto now = Clock::now();
+  const double since_s = std::chrono::duration<double>(now - drawn_).count();
+  if (!force && since_s < (terminal_ ? 0.1 : interval_s_)) return;
+  drawn_ = now;
+  stage_.elapsed_s = std::chrono::duration<double>(now - began_).count();
+  if (terminal_) {
+    fmt::print(out_, "{}{}", kClearLine, progress_bar(stage_, width()));
+  } else {
+    fmt::print(out_, "{}\n", progress_text(stage_));
+  }
+  std::fflush(out_);
+}
+
+void Progress::end_stage() {
+  if (!running_) return;
+  draw(true);
+  if (terminal_) {
+    std::fputc('\n', out_);
+    std::fflush(out_);
+  }
+  running_ = false;
+}
+
+std::size_t Progress::width() const {
+  winsize size{};
+  const bool known = ioctl(fileno(out_), TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  // The last column stays free: some terminals wrap when it is written.
+  return (known ? size.ws_col : 80U) - 1;
+}
+
+}  // namespace theta

@@ -1,0 +1,151 @@
+#include "core/progress.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <thread>
+#include <vector>
+
+namespace theta {
+namespace {
+
+const Stage kHalf = {"judging 12 users", 120, 240, 30, "best .71 [.62, .79]"};
+
+/// What was written to a file in memory.
+class Written {
+ public:
+  Written() : file_(open_memstream(&data_, &size_)) {}
+  ~Written() {
+    std::fclose(file_);
+    std::free(data_);
+  }
+  Written(const Written&) = delete;
+  Written& operator=(const Written&) = delete;
+
+  std::FILE* file() const { return file_; }
+  std::string text() const {
+    std::fflush(file_);
+    return {data_, size_};
+  }
+
+ private:
+  char* data_ = nullptr;
+  std::size_t size_ = 0;
+  std::FILE* file_;
+};
+
+TEST(ProgressBar, ShowsEverythingWhereThereIsRoom) {
+  EXPECT_EQ(progress_bar(kHalf, 200),
+            "judging 12 users [===============>              ] 120/240  4.0/s  0:30, 0:30 left  "
+            "best .71 [.62, .79]");
+}
+
+TEST(ProgressBar, GivesUpTheBarThenTheEndOfTheLine) {
+  EXPECT_EQ(progress_bar(kHalf, 80),
+            "judging 12 users [====>   ] 120/240  4.0/s  0:30, 0:30 left  best .71 [.62, .79]");
+  EXPECT_EQ(progress_bar(kHalf, 75),
+            "judging 12 users 120/240  4.0/s  0:30, 0:30 left  best .71 [.62, .79]");
+  EXPECT_EQ(progress_bar(kHalf, 20), "judging 12 users 120");
+}
+
+TEST(ProgressBar, CountsCharactersNotBytes) {
+  EXPECT_EQ(progress_bar({.name = "ΘΘΘ", .done = 3}, 5), "ΘΘΘ 3");
+  EXPECT_EQ(progress_bar({.name = "ΘΘΘ", .done = 3}, 2), "ΘΘ");
+}
+
+TEST(ProgressBar, IsNeverWiderThanItsWidth) {
+  for (std::size_t width = 0; width < 130; ++width) {
+    for (std::int64_t done = 0; done <= 300; done += 60) {
+      EXPECT_LE(progress_bar({"a stage", done, 240, 30, "x"}, width).size(), width);
+    }
+  }
+}
+
+TEST(ProgressBar, IsFullAtTheEnd) {
+  EXPECT_EQ(progress_bar({"a", 4, 4, 2, ""}, 80),
+            "a [==============================] 4/4  2.0/s  0:02");
+  EXPECT_EQ(progress_bar({"a", 0, 4, 0, ""}, 80), "a [>                             ] 0/4  0:00");
+}
+
+TEST(ProgressText, LeavesOutWhatIsNotKnown) {
+  EXPECT_EQ(progress_text(kHalf),
+            "judging 12 users: 120/240, 4.0/s, 0:30, 0:30 left, best .71 [.62, .79]");
+  EXPECT_EQ(progress_text({.name = "reading"}), "reading: 0, 0:00");
+  EXPECT_EQ(progress_text({"reading", 5, 0, 100, ""}), "reading: 5, 3.0/min, 1:40");
+  EXPECT_EQ(progress_text({"reading", 3600, 7200, 3600, ""}),
+            "reading: 3600/7200, 1.0/s, 1:00:00, 1:00:00 left");
+  EXPECT_EQ(progress_text({"reading", 70, 70, 1, ""}), "reading: 70/70, 70/s, 0:01");
+}
+
+TEST(Progress, WritesOneLineAStageToALog) {
+  const Written written;
+  {
+    Progress progress(false, 1e9, written.file());
+    progress.say("before");
+    progress.stage("one", 2);
+    progress.advance();
+    progress.expect(1);
+    progress.advance(2);
+    progress.say("within");
+    progress.note("noted");
+    progress.stage("two");
+  }
+  std::string text = written.text();
+  // The rate and the times are the machine's.
+  EXPECT_TRUE(text.starts_with("before\nwithin\none: 3/3, ")) << text;
+  EXPECT_NE(text.find(", noted\ntwo: 0, 0:0"), std::string::npos) << text;
+  EXPECT_EQ(std::ranges::count(text, '\n'), 4);
+  EXPECT_EQ(text.find('\r'), std::string::npos);
+}
+
+TEST(Progress, ClearsItsLineBeforeAnythingElseIsWritten) {
+  const Written written;
+  {
+    Progress progress(true, 15, written.file());
+    progress.stage("one", 2);
+    progress.say("a warning");
+    progress.finish();
+    progress.say("done");
+  }
+  const std::string bar = "one [>                             ] 0/2  0:0";
+  const std::string text = written.text();
+  EXPECT_TRUE(text.starts_with("\r\033[K" + bar)) << text;
+  EXPECT_NE(text.find("\r\033[Ka warning\n\r\033[K" + bar), std::string::npos) << text;
+  EXPECT_TRUE(text.ends_with("\n\r\033[Kdone\n")) << text;
+}
+
+TEST(Progress, RedrawsAtMostTenTimesASecond) {
+  const Written written;
+  const auto began = std::chrono::steady_clock::now();
+  {
+    Progress progress(true, 15, written.file());
+    progress.stage("one", 100000);
+    for (int i = 0; i < 100000; ++i) progress.advance();
+  }
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+  const std::string text = written.text();
+  EXPECT_LE(static_cast<double>(std::ranges::count(text, '\r')), 2 + 10 * took.count());
+}
+
+TEST(Progress, CountsWorkOfManyThreads) {
+  const Written written;
+  {
+    Progress progress(false, 0, written.file());
+    progress.stage("one", 4000);
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < 4; ++t) {
+      threads.emplace_back([&] {
+        for (int i = 0; i < 1000; ++i) progress.advance();
+      });
+    }
+    threads.clear();
+  }
+  EXPECT_NE(written.text().find("\none: 4000/4000, "), std::string::npos);
+}
+
+}  // namespace
+}  // namespace theta
