@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <ostream>
+
 #include "core/result.hpp"
 #include "modules/evaluate.hpp"
 #include "optimizers/bootstrap_few_shot.hpp"
@@ -18,6 +20,8 @@ struct Named {
   std::function<std::unique_ptr<Optimizer>(std::uint64_t seed)> make;
   double reaches;  ///< on the scripted task: .5 takes demos, .9 an instruction too
 };
+
+void PrintTo(const Named& named, std::ostream* out) { *out << named.name; }
 
 std::unique_ptr<Optimizer> mipro(const std::string& surrogate, std::uint64_t seed) {
   return std::make_unique<Mipro>(

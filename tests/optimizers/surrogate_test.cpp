@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <ostream>
 #include <set>
 
 #include "core/result.hpp"
@@ -19,6 +20,8 @@ struct Named {
   std::string name;
   std::function<std::unique_ptr<Surrogate>(std::vector<Variable>)> make;
 };
+
+void PrintTo(const Named& named, std::ostream* out) { *out << named.name; }
 
 class EverySurrogate : public ::testing::TestWithParam<Named> {
  protected:
