@@ -178,6 +178,13 @@ TEST(TerseParse, ReadsLinesAndStopsWhereTheModelGoesOn) {
   EXPECT_EQ(*parsed, (Record{{"reasoning", "one\ntwo"}, {"preference", "First"}}));
 }
 
+TEST(TerseParse, EndsAFreeTextWhereTheNextExampleBegins) {
+  const auto parsed = make_terse_adapter()->parse(Signature::parse("question -> answer"),
+                                                  "Answer: one\ntwo\n\nQuestion: q\nmore");
+  ASSERT_TRUE(parsed) << why(parsed);
+  EXPECT_EQ(parsed->text("answer"), "one\ntwo");
+}
+
 TEST(TerseParse, NamesTheMissingLine) {
   EXPECT_EQ(why(make_terse_adapter()->parse(judge(), "Reasoning: one")),
             "preference: the answer has no line `Preference:`");
