@@ -1,0 +1,241 @@
+#include "core/recorded_model.hpp"
+
+#include <gmock/gmock.h>
+
+#include <atomic>
+#include <thread>
+
+#include "core/sha256.hpp"
+#include "tests/support/scripted_model.hpp"
+#include "tests/support/temporary_folder.hpp"
+
+namespace theta {
+namespace {
+
+using ::testing::ElementsAre;
+
+Result<Response> echo(const Request &request) { return say("re " + request.messages[0].content); }
+
+std::vector<Request> requests(std::initializer_list<const char *> contents) {
+  std::vector<Request> wave;
+  for (const auto *content : contents) wave.push_back(user_request(content));
+  return wave;
+}
+
+std::vector<std::string> texts(const std::vector<Result<Response>> &answers) {
+  std::vector<std::string> all;
+  for (const auto &answer : answers) {
+    all.push_back(answer ? answer->text : answer.error().message);
+  }
+  return all;
+}
+
+std::vector<std::vector<std::string>> contents(const ScriptedModel &model) {
+  std::vector<std::vector<std::string>> all;
+  for (const auto &wave : model.waves()) {
+    all.emplace_back();
+    for (const auto &request : wave) all.back().push_back(request.messages[0].content);
+  }
+  return all;
+}
+
+class RecordedModelOfUnit : public ::testing::TestWithParam<std::size_t> {
+ protected:
+  ScriptedModel model(std::set<std::size_t> failing = {}) const {
+    return {echo, {.unit = GetParam(), .failing = std::move(failing)}};
+  }
+  TemporaryFolder folder_;
+  Store store_{folder_.path() / "run.db"};
+};
+INSTANTIATE_TEST_SUITE_P(, RecordedModelOfUnit, ::testing::Values(1, 2, 64));
+
+TEST_P(RecordedModelOfUnit, AnswersAWaveInItsOrder) {
+  auto inner = model();
+  RecordedModel recorded(inner, store_, nullptr);
+  EXPECT_THAT(texts(ask(recorded, requests({"a", "b", "c"}), {})),
+              ElementsAre("re a", "re b", "re c"));
+}
+
+TEST_P(RecordedModelOfUnit, NeverAsksForWhatIsKept) {
+  {
+    auto inner = model();
+    RecordedModel recorded(inner, store_, nullptr);
+    (void)ask(recorded, requests({"a", "b"}), {});
+  }
+  auto inner = model();
+  RecordedModel recorded(inner, store_, nullptr);
+  EXPECT_THAT(texts(ask(recorded, requests({"b", "c", "a"}), {})),
+              ElementsAre("re b", "re c", "re a"));
+  EXPECT_THAT(contents(inner), ElementsAre(ElementsAre("c")));
+  EXPECT_EQ(recorded.store_hits(), 2);
+}
+
+TEST_P(RecordedModelOfUnit, AsksIdenticalRequestsOfAWaveOnce) {
+  auto inner = model();
+  RecordedModel recorded(inner, store_, nullptr);
+  EXPECT_THAT(texts(ask(recorded, requests({"a", "b", "a", "a"}), {})),
+              ElementsAre("re a", "re b", "re a", "re a"));
+  EXPECT_EQ(inner.calls(), 2u);
+  EXPECT_EQ(recorded.store_hits(), 0);
+}
+
+TEST_P(RecordedModelOfUnit, CountsWhatTheProgramAskedForWhoeverAnswered) {
+  auto first = model();
+  RecordedModel computing(first, store_, nullptr);
+  (void)ask(computing, requests({"a b", "c", "a b"}), {});
+  auto second = model();
+  RecordedModel answering(second, store_, nullptr);
+  (void)ask(answering, requests({"a b", "c", "a b"}), {});
+  EXPECT_EQ(computing.asked(), (Usage{3, 5, 8}));
+  EXPECT_EQ(answering.asked(), computing.asked());
+}
+
+TEST_P(RecordedModelOfUnit, DeliversAServiceFaultAndAsksAgainNextTime) {
+  auto inner = model({1});
+  RecordedModel recorded(inner, store_, nullptr);
+  EXPECT_THAT(texts(ask(recorded, requests({"a", "b", "c"}), {})),
+              ElementsAre("re a", "timed out", "re c"));
+  EXPECT_EQ(recorded.asked(), (Usage{3, 2, 4}));
+  EXPECT_THAT(texts(ask(recorded, requests({"a", "b", "c"}), {})),
+              ElementsAre("re a", "re b", "re c"));
+  EXPECT_EQ(inner.calls(), 4u);
+}
+
+TEST_P(RecordedModelOfUnit, KeepsAPromptsFault) {
+  ScriptedModel inner(
+      [](const Request &) {
+        return Error{Fault::kPrompt, "no option named"};
+      },
+      {.unit = GetParam()});
+  RecordedModel recorded(inner, store_, nullptr);
+  (void)ask(recorded, requests({"a"}), {});
+  const auto again = ask(recorded, requests({"a"}), {});
+  EXPECT_EQ(again[0].error().fault, Fault::kPrompt);
+  EXPECT_EQ(again[0].error().message, "no option named");
+  EXPECT_EQ(inner.calls(), 1u);
+}
+
+TEST_P(RecordedModelOfUnit, HasCommittedAnAnswerBeforeItDeliversIt) {
+  auto inner = model();
+  RecordedModel recorded(inner, store_, nullptr);
+  const Store reader(folder_.path() / "run.db", Store::Access::kRead);
+  const auto wave = requests({"a", "b", "c", "d", "e"});
+  recorded.complete(wave,
+                    [&](std::size_t i, const Result<Response> &) {
+                      EXPECT_TRUE(reader.find(sha256("scripted\n" + canonical(wave[i])))) << i;
+                    },
+                    {});
+}
+
+TEST_P(RecordedModelOfUnit, PassesOnWhatTheProgramThrows) {
+  auto inner = model();
+  RecordedModel recorded(inner, store_, nullptr);
+  const std::vector<Request> wave(1, user_request("a"));
+  EXPECT_THROW(
+      recorded.complete(
+          wave, [](std::size_t, const Result<Response> &) { throw RunError("disk full"); }, {}),
+      RunError);
+}
+
+TEST(RecordedModel, CutsTheRestOfAWaveIntoUnitsInItsOrder) {
+  const TemporaryFolder folder;
+  Store store(folder.path() / "run.db");
+  ScriptedModel inner(echo, {.unit = 2});
+  RecordedModel recorded(inner, store, nullptr);
+  (void)ask(recorded, requests({"c"}), {});
+  (void)ask(recorded, requests({"a", "b", "c", "d", "b", "e", "f"}), {});
+  EXPECT_THAT(contents(inner), ElementsAre(ElementsAre("c"), ElementsAre("a", "b"),
+                                           ElementsAre("d", "e"), ElementsAre("f")));
+}
+
+TEST(RecordedModel, KeepsFinishedUnitsOfAnInterruptedWaveAndCutsTheRestAlike) {
+  const TemporaryFolder folder;
+  Store store(folder.path() / "run.db");
+  std::stop_source stop;
+  ScriptedModel interrupted(
+      [&](const Request &request) {
+        if (request.messages[0].content == "c") stop.request_stop();
+        return echo(request);
+      },
+      {.unit = 2});
+  const auto wave = requests({"a", "b", "c", "d", "e", "f"});
+  RecordedModel first(interrupted, store, nullptr);
+  EXPECT_THROW((void)ask(first, wave, stop.get_token()), Interrupted);
+
+  ScriptedModel resumed(echo, {.unit = 2});
+  RecordedModel second(resumed, store, nullptr);
+  (void)ask(second, wave, {});
+  EXPECT_THAT(contents(resumed), ElementsAre(ElementsAre("c", "d"), ElementsAre("e", "f")));
+}
+
+TEST(RecordedModel, KeepsEveryAnswerThatArrivedBeforeAnInterruptWhereAnswersStandAlone) {
+  const TemporaryFolder folder;
+  Store store(folder.path() / "run.db");
+  std::stop_source stop;
+  ScriptedModel interrupted([&](const Request &request) {
+    if (request.messages[0].content == "c") stop.request_stop();
+    return echo(request);
+  });
+  const auto wave = requests({"a", "b", "c", "d"});
+  RecordedModel first(interrupted, store, nullptr);
+  EXPECT_THROW((void)ask(first, wave, stop.get_token()), Interrupted);
+
+  ScriptedModel resumed(echo);
+  RecordedModel second(resumed, store, nullptr);
+  (void)ask(second, wave, {});
+  EXPECT_THAT(contents(resumed), ElementsAre(ElementsAre("d")));
+}
+
+TEST(RecordedModel, KeepsTheAnswersOfTwoModelsApart) {
+  const TemporaryFolder folder;
+  Store store(folder.path() / "run.db");
+  ScriptedModel teacher([](const Request &) { return say("T"); }, {.identity = "teacher"});
+  ScriptedModel student([](const Request &) { return say("S"); }, {.identity = "student"});
+  RecordedModel first(teacher, store, nullptr);
+  RecordedModel second(student, store, nullptr);
+  EXPECT_THAT(texts(ask(first, requests({"a"}), {})), ElementsAre("T"));
+  EXPECT_THAT(texts(ask(second, requests({"a"}), {})), ElementsAre("S"));
+}
+
+TEST(RecordedModel, AnswersWavesOfManyThreadsAskingEachRequestOnceWhereUnitsAreShared) {
+  const TemporaryFolder folder;
+  Store store(folder.path() / "run.db");
+  ScriptedModel inner(echo, {.unit = 4});
+  RecordedModel recorded(inner, store, nullptr);
+  std::atomic<int> right = 0;
+  std::vector<std::jthread> threads;
+  for (int t = 0; t < 8; ++t) {
+    threads.emplace_back([&] {
+      for (int round = 0; round < 10; ++round) {
+        const auto answers = ask(recorded, requests({"a", "b", "c", "d", "e"}), {});
+        right += texts(answers) == std::vector<std::string>{"re a", "re b", "re c", "re d", "re e"};
+      }
+    });
+  }
+  threads.clear();
+  EXPECT_EQ(right, 80);
+  EXPECT_EQ(inner.calls(), 5u);
+  EXPECT_EQ(recorded.asked().calls, 400);
+}
+
+TEST(Canonical, HasEveryFieldInSortedOrder) {
+  Request request = user_request("say «x»\n", {"Yes", "No"});
+  request.answer_prefix = "p";
+  request.grammar = "g";
+  request.stop = {"\n"};
+  request.max_tokens = 7;
+  request.temperature = 0.5;
+  request.seed = 18446744073709551615u;
+  EXPECT_EQ(canonical(request),
+            R"({"answer_prefix":"p","grammar":"g","max_tokens":7,)"
+            R"("messages":[{"content":"say «x»\n","role":"user"}],"options":["Yes","No"],)"
+            R"("seed":18446744073709551615,"stop":["\n"],"temperature":0.5})");
+}
+
+TEST(Canonical, TellsTextsApartThatAreNotUtf8) {
+  EXPECT_NE(canonical(user_request("\xff")), canonical(user_request("\xfe")));
+  EXPECT_NE(canonical(user_request("\xff")), canonical(user_request(R"({"hex":"ff"})")));
+}
+
+}  // namespace
+}  // namespace theta
