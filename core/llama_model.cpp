@@ -177,6 +177,8 @@ LlamaModel::LlamaModel(LlamaOptions options) : options_(std::move(options)) {
 
   llama_model_params model_params = llama_model_default_params();
   model_params.n_gpu_layers = options_.gpu_layers;
+  // Mapped weights are page cache: a host short of memory drops them and reads them anew each token.
+  model_params.load_mode = LLAMA_LOAD_MODE_NONE;
   model_params.vocab_only = options_.vocab_only;
   const std::filesystem::path weights =
       options_.convert.empty() || options_.vocab_only

@@ -20,12 +20,11 @@ double towards_chosen(const std::vector<double>& logprobs, bool chosen_first) {
 
 /// An unparsable answer is a wrong one; a failed question has none.
 Judgement no_answer(const Error& error) {
-  const bool unparsable = error.fault == Fault::kPrompt;
-  return {unparsable ? Outcome::Status::kUnparsable : Outcome::Status::kFailed,
-          unparsable ? -1.0 : 0.0,
-          "",
-          error.message,
-          {.calls = 1}};
+  Judgement judgement{.error = error.message, .usage = {.calls = 1}};
+  judgement.status =
+      error.fault == Fault::kPrompt ? Outcome::Status::kUnparsable : Outcome::Status::kFailed;
+  if (error.fault == Fault::kPrompt) judgement.log_odds = -1;
+  return judgement;
 }
 
 }  // namespace
@@ -132,11 +131,12 @@ std::vector<Judgement> Judge::score(std::span<const Question> questions, const C
       continue;
     }
     const bool chosen_first = questions[i].chosen_first;
-    double log_odds = towards_chosen(answer->option_logprobs, chosen_first);
-    if (base[i]) log_odds -= towards_chosen(answers[*base[i]]->option_logprobs, chosen_first);
+    const double log_odds = towards_chosen(answer->option_logprobs, chosen_first);
+    const double plain =
+        base[i] ? towards_chosen(answers[*base[i]]->option_logprobs, chosen_first) : 0;
     Usage usage{1, answer->prompt_tokens, answer->generated_tokens};
     if (base[i]) usage += {1, answers[*base[i]]->prompt_tokens, 0};
-    out.push_back({Outcome::Status::kScored, log_odds, "", "", usage});
+    out.push_back({Outcome::Status::kScored, log_odds, plain, "", "", usage});
   }
   return out;
 }

@@ -49,13 +49,19 @@ struct Question {
 
 struct Judgement {
   Outcome::Status status = Outcome::Status::kScored;
-  double log_odds = 0;    ///< nats in favour of the text that the person chose; +-1 where generated
-  std::string reasoning;  ///< where asked for
-  std::string error;      ///< why it failed or could not be parsed
+  double log_odds = 0;  ///< nats in favour of the text that the person chose; +-1 where generated
+  double plain = 0;     ///< kContrast: the same without persona and demos; else 0
+  std::string reasoning = {};  ///< where asked for
+  std::string error = {};      ///< why it failed or could not be parsed
   Usage usage;  ///< what this judgement needs: the question, and the one it is compared with
 
+  /// In favour of the chosen text, less `contrast` times what the judge says without a persona.
+  double margin(double contrast) const { return log_odds - contrast * plain; }
   /// 1: the judge agrees with the person; 0.5 on a tie.
-  double score() const { return log_odds > 0 ? 1.0 : log_odds < 0 ? 0.0 : 0.5; }
+  double score(double contrast = 1) const {
+    const double x = margin(contrast);
+    return x > 0 ? 1.0 : x < 0 ? 0.0 : 0.5;
+  }
 };
 
 /// Predicts a person's choice between two texts. SynthesizeMe's judge (arXiv 2506.05598, section

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <sstream>
+#include <string_view>
 
 #include "core/rng.hpp"
 
@@ -33,6 +35,23 @@ std::string brief_block(const PastJudgement& judgement) {
 /// log(1 / (1 + exp(-x))) without overflow.
 double log_sigmoid(double x) {
   return x > 0 ? -std::log1p(std::exp(-x)) : x - std::log1p(std::exp(x));
+}
+
+/// The text up to the end of its first sentence, without that end's full stop.
+std::string first_sentence(const std::string& text) {
+  for (std::size_t i = 0; i < text.size(); ++i)
+    if (std::string_view(".!?").find(text[i]) != std::string_view::npos &&
+        (i + 1 == text.size() || text[i + 1] == ' '))
+      return text.substr(0, i);
+  return text;
+}
+
+std::size_t count_words(const std::string& text) {
+  std::istringstream in(text);
+  std::string word;
+  std::size_t n = 0;
+  while (in >> word) ++n;
+  return n;
 }
 
 }  // namespace
@@ -82,16 +101,21 @@ std::vector<std::string> write_personas(const Module& theta, const User& user,
       continue;
     }
     std::string persona = prediction->fields.text("synthesized_persona");
+    if (writing.max_words > 0) {
+      persona = first_sentence(persona);
+      if (count_words(persona) > writing.max_words) continue;
+    }
     if (!persona.empty() && std::ranges::find(personas, persona) == personas.end())
       personas.push_back(std::move(persona));
   }
   return personas;
 }
 
-std::vector<double> verify_personas(const Judge& judge, std::span<const PreferencePair> pairs,
-                                    std::span<const std::string> personas, bool both_orders,
-                                    const Call& call) {
-  require(!pairs.empty(), "a persona is verified on at least one pair");
+std::vector<Verification> verify_personas(const Judge& judge, std::span<const PreferencePair> pairs,
+                                          std::span<const std::string> personas,
+                                          std::span<const double> contrasts, bool both_orders,
+                                          const Call& call) {
+  require(!pairs.empty() && !contrasts.empty(), "personas are verified on pairs, with a contrast");
   std::vector<Question> questions;
   for (const PreferencePair& pair : pairs)
     for (const std::string& persona : personas) {
@@ -100,16 +124,22 @@ std::vector<double> verify_personas(const Judge& judge, std::span<const Preferen
     }
   const auto judgements = judge.judge(questions, call);
   const std::size_t orders = both_orders ? 2 : 1;
-  std::vector<double> sums(personas.size()), counts(personas.size());
-  for (std::size_t i = 0; i < judgements.size(); ++i) {
-    if (judgements[i].status == Outcome::Status::kFailed) continue;
-    const std::size_t persona = (i / orders) % personas.size();
-    sums[persona] += log_sigmoid(judgements[i].log_odds);
-    ++counts[persona];
+  std::vector<Verification> out;
+  for (std::size_t k = 0; k < personas.size(); ++k) {
+    Verification best{0, -std::numeric_limits<double>::infinity()};
+    for (const double contrast : contrasts) {
+      double sum = 0, count = 0;
+      for (std::size_t i = 0; i < judgements.size(); ++i) {
+        if ((i / orders) % personas.size() != k) continue;
+        if (judgements[i].status == Outcome::Status::kFailed) continue;
+        sum += log_sigmoid(judgements[i].margin(contrast));
+        ++count;
+      }
+      if (count > 0 && sum / count > best.fit) best = {contrast, sum / count};
+    }
+    out.push_back(best);
   }
-  for (std::size_t k = 0; k < sums.size(); ++k)
-    sums[k] = counts[k] > 0 ? sums[k] / counts[k] : -std::numeric_limits<double>::infinity();
-  return sums;
+  return out;
 }
 
 }  // namespace theta

@@ -34,8 +34,9 @@ std::string format_history(std::span<const PastJudgement> judgements, HistorySty
 std::string format_history(std::span<const PreferencePair> pairs, HistoryStyle style);
 
 struct PersonaWriting {
-  int samples = 1;           ///< candidates a user; 1 is greedy
-  double temperature = 1.0;  ///< of the samples
+  int samples = 1;            ///< candidates a user; 1 is greedy
+  double temperature = 1.0;   ///< of the samples
+  std::size_t max_words = 0;  ///< > 0: only the first sentence counts, and longer ones are left out
   HistoryStyle style = HistoryStyle::kBrief;
   std::uint64_t seed = 0;  ///< every user and sample has its own, derived from it
 };
@@ -45,13 +46,21 @@ struct PersonaWriting {
 std::vector<std::string> write_personas(const Module& theta, const User& user,
                                         const PersonaWriting& writing, const Call& call);
 
+/// How well a persona explains a person.
+struct Verification {
+  double contrast = 0;  ///< the weight of the judge without persona that explains the person best
+  double fit = 0;       ///< mean log P(the chosen text), in nats; -inf where every question failed
+};
+
 /// How well each persona predicts a person's own choices: the mean over `pairs` of log P(the chosen
-/// text), in nats, with the judge's log-odds turned into a probability by the logistic function.
-/// The self-verification that SynthesizeMe applies to reasoning, applied to personas: of several
-/// candidates the one that explains its person best is kept.
-/// @return one value a persona; -inf where every question failed.
-std::vector<double> verify_personas(const Judge& judge, std::span<const PreferencePair> pairs,
-                                    std::span<const std::string> personas, bool both_orders,
-                                    const Call& call);
+/// text), the judge's margin turned into a probability by the logistic function, with the best of
+/// `contrasts`. The self-verification that SynthesizeMe applies to reasoning, applied to personas:
+/// of several candidates the one that explains its person best is kept. An empty persona is the
+/// judge without one.
+/// @return one a persona.
+std::vector<Verification> verify_personas(const Judge& judge, std::span<const PreferencePair> pairs,
+                                          std::span<const std::string> personas,
+                                          std::span<const double> contrasts, bool both_orders,
+                                          const Call& call);
 
 }  // namespace theta

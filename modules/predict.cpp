@@ -111,7 +111,11 @@ std::vector<Result<Record>> Predict::generate(std::span<const Messages> prompts,
                                               const Call& call) const {
   const Signature& signature = predictor_.signature;
   const double temperature = call.temperature >= 0 ? call.temperature : options_.temperature;
-  const std::string prefix = adapter_->answer_prefix(signature, {}, 0);
+  std::string prefix = adapter_->answer_prefix(signature, {}, 0);
+  if (!options_.opening.empty()) {
+    if (!prefix.ends_with('\n')) prefix += ' ';
+    prefix += options_.opening;
+  }
   const std::string grammar = options_.grammar ? adapter_->grammar(signature, count) : "";
   std::vector<Request> wave;
   for (std::size_t i = 0; i < prompts.size(); ++i) {

@@ -21,6 +21,7 @@ struct PredictOptions {
   bool grammar = true;     ///< constrain generation to parsable answers where the model can
   bool calibrate = false;  ///< subtract the options' scores for a content-free input (`N/A`):
                            ///< removes label bias. Zhao et al. 2021 (arXiv 2102.09690)
+  std::string opening = {};     ///< words that the first generated output is made to begin with
   int max_tokens = 256;
   double temperature = 0;
 };

@@ -5,14 +5,15 @@
 
 namespace theta {
 
-/// One choice of one person: of two texts, the one that was preferred. SynthesizeMe's training datum.
+/// One choice of one person: of two texts, the one that was preferred. SynthesizeMe's training
+/// datum.
 struct PreferencePair {
-  std::string id;        ///< unique in its data set
-  std::string context;   ///< the conversation or subject before the texts; may be empty
+  std::string id;       ///< unique in its data set
+  std::string context;  ///< the conversation or subject before the texts; may be empty
   std::string chosen;
   std::string rejected;
-  bool flip = false;     ///< where one order is asked: the chosen text is shown first iff true
-                         ///< (PersonalRewardBench's column of that name)
+  bool flip = false;  ///< where one order is asked: the chosen text is shown first iff true
+                      ///< (PersonalRewardBench's column of that name)
 };
 
 /// A person whose preferences are to be predicted: what is known of them and what is asked.

@@ -246,7 +246,9 @@ Proposals propose(const Module& student, const DemoSets& demo_sets, std::span<co
     std::array<std::vector<Slot>, 2> slots;
     std::array<std::vector<Record>, 2> inputs;
     for (const auto& slot : missing) {
-      const auto tip = options.tips ? kTips[rng.below(kTips.size())] : "";
+      const std::string_view tip = !options.tip.empty() ? std::string_view(options.tip)
+                                   : options.tips       ? kTips[rng.below(kTips.size())]
+                                                        : "";
       const auto& predictor = *predictors[slot.predictor];
       Record input{{"dataset_description", proposals.data_summary},
                    {"program_description", describe_program(predictors)},

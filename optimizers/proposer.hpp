@@ -21,6 +21,7 @@ struct ProposerOptions {
   bool program_summary = true;       ///< of the program's signatures
   bool demos = true;                 ///< up to three bootstrapped demos
   bool tips = true;                  ///< a random hint at the kind of instruction that is wanted
+  std::string tip = {};              ///< this hint instead of the random ones
   std::size_t summary_batch = 10;    ///< training examples a call
   std::size_t summary_batches = 10;  ///< most calls that look at examples
   double temperature = 1;

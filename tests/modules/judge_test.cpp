@@ -58,8 +58,11 @@ TEST(Judge, ContrastTakesAwayWhatTheJudgeSaysWithoutAPersona) {
   const std::vector<Question> questions = {{&kPair, true, "dislikes praise", nullptr},
                                            {&kPair, false, "dislikes praise", nullptr}};
   const auto out = judge.judge(questions, {.model = model});
-  EXPECT_DOUBLE_EQ(out[0].log_odds, 0.5);
-  EXPECT_DOUBLE_EQ(out[1].log_odds, 0.5);
+  EXPECT_DOUBLE_EQ(out[0].log_odds, -0.5);
+  EXPECT_DOUBLE_EQ(out[0].margin(1), 0.5);
+  EXPECT_DOUBLE_EQ(out[0].margin(0), -0.5);
+  EXPECT_DOUBLE_EQ(out[1].margin(1), 0.5);
+  EXPECT_EQ(out[0].usage.calls, 2);
 }
 
 TEST(Judge, AsksTheQuestionWithoutPersonaOnceAPairAndOrder) {

@@ -103,9 +103,47 @@ TEST(Verification, PrefersThePersonaThatPredictsThePersonsOwnChoices) {
   });
   const std::vector<std::string> personas = {"likes praise", "likes complaints"};
   const User user = critic();
-  const auto values = verify_personas(judge, user.context, personas, true, {.model = model});
-  EXPECT_NEAR(values[0], -2 - std::log1p(std::exp(-2.0)), 1e-12);
-  EXPECT_NEAR(values[1], -std::log1p(std::exp(-2.0)), 1e-12);
+  const std::vector<double> contrasts = {1};
+  const auto values =
+      verify_personas(judge, user.context, personas, contrasts, true, {.model = model});
+  EXPECT_NEAR(values[0].fit, -2 - std::log1p(std::exp(-2.0)), 1e-12);
+  EXPECT_NEAR(values[1].fit, -std::log1p(std::exp(-2.0)), 1e-12);
+}
+
+TEST(Verification, FindsTheContrastThatExplainsThePersonBest) {
+  JudgeOptions options;
+  options.signature = Signature::parse("first, second -> preference: Literal['First', 'Second']");
+  const Judge judge(options, make_terse_adapter());
+  // Without a persona the judge loves what this person rejects; the persona moves it half of the
+  // way.
+  ScriptedModel model([](const Request& request) -> Result<Response> {
+    const std::string& text = request.messages.back().content;
+    const auto second = text.find("Second:");
+    const bool chosen_first = text.find("broke") < second || text.find("Dull") < second;
+    const double towards = text.find("Persona") == std::string::npos ? -2 : -1;
+    Response response;
+    response.text = request.options[0];
+    response.option_logprobs = {chosen_first ? towards : -towards, 0};
+    return response;
+  });
+  const std::vector<std::string> personas = {"likes complaints", ""};
+  const std::vector<double> contrasts = {0, 1};
+  const User user = critic();
+  const auto values =
+      verify_personas(judge, user.context, personas, contrasts, false, {.model = model});
+  EXPECT_EQ(values[0].contrast, 1);
+  EXPECT_NEAR(values[0].fit, -std::log1p(std::exp(-1.0)), 1e-12);
+  EXPECT_NEAR(values[1].fit, -2 - std::log1p(std::exp(-2.0)), 1e-12);
+}
+
+TEST(Personas, LongOnesAreLeftOutAndOnlyTheFirstSentenceCounts) {
+  ScriptedModel model([n = 0](const Request&) mutable -> Result<Response> {
+    return say(++n == 1 ? "Likes harsh words. And rain."
+                        : "Likes very many words in every single sentence");
+  });
+  const Predict theta(persona_signature(), make_terse_adapter());
+  EXPECT_THAT(write_personas(theta, critic(), {.samples = 2, .max_words = 4}, {.model = model}),
+              ElementsAre("Likes harsh words"));
 }
 
 }  // namespace

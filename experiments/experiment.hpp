@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <stop_token>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/config.hpp"
+#include "experiments/models.hpp"
+#include "experiments/persona_experiment.hpp"
+#include "experiments/program_experiment.hpp"
+
+namespace theta {
+
+/// Everything that a config says, read strictly. No data and no model has been opened.
+struct ExperimentOptions {
+  std::string name;
+  std::uint64_t seed = 0;
+  ModelTable models;
+  std::variant<ProgramExperiment, PersonaExperiment> experiment;
+  std::string hash;  ///< 12 hex digits of everything that can change a result
+};
+
+/// Reads a config: `program:` makes it a task for an optimiser, `personas:` a persona experiment.
+/// @throws UserError `file:line:col: message` for the first thing that is wrong.
+ExperimentOptions read_experiment(const Config& config);
+
+/// Runs an experiment to its end, or on from where it stopped. Leaves `prompt.json` in `folder`.
+void run_experiment(const ExperimentOptions& options, RunContext& run);
+
+}  // namespace theta

@@ -1,0 +1,152 @@
+#include "experiments/models.hpp"
+
+#include <algorithm>
+
+#include "core/http_model.hpp"
+#include "experiments/counting_model.hpp"
+
+namespace theta {
+namespace {
+
+LlamaOptions read_llama(const Config& model) {
+  LlamaOptions options;
+  options.path = model.text("path");
+  options.threads = static_cast<int>(model.integer("threads", options.threads, 1));
+  options.gpu_layers = static_cast<int>(model.integer("gpu_layers", options.gpu_layers, -1));
+  const auto size = [&](const char* key, std::size_t fallback) {
+    return static_cast<std::size_t>(model.integer(key, static_cast<std::int64_t>(fallback), 1));
+  };
+  options.context = size("context", options.context);
+  options.batch = size("batch", options.batch);
+  options.sequences = size("sequences", options.sequences);
+  options.unit = size("unit", options.unit);
+  options.chat_template = model.text("chat_template", "");
+  options.convert = model.choice("convert", {"", "q4_0", "q8_0"}, "");
+  if (!options.convert.empty()) options.converted = options.path.parent_path() / "converted";
+  return options;
+}
+
+HttpOptions read_http(const Config& model) {
+  HttpOptions options;
+  options.base_url = model.text("base_url");
+  options.model = model.text("model");
+  options.api_key_env = model.text("api_key_env", "");
+  options.api_key_file = model.text("api_key_file", "");
+  const std::string dialect =
+      model.choice("dialect", {"auto", "openai", "llama-server", "vllm"}, "auto");
+  options.dialect = dialect == "openai"         ? Dialect::kOpenAi
+                    : dialect == "llama-server" ? Dialect::kLlamaServer
+                    : dialect == "vllm"         ? Dialect::kVllm
+                                                : Dialect::kAuto;
+  options.logprobs = model.boolean("logprobs", options.logprobs);
+  options.in_flight = static_cast<int>(model.integer("in_flight", options.in_flight, 1));
+  options.connect_timeout_s = model.number("connect_timeout_s", options.connect_timeout_s);
+  options.read_timeout_s = model.number("read_timeout_s", options.read_timeout_s);
+  options.total_timeout_s = model.number("total_timeout_s", options.total_timeout_s);
+  options.retries = static_cast<int>(model.integer("retries", options.retries));
+  options.ca_file = model.text("ca_file", "");
+  return options;
+}
+
+}  // namespace
+
+const std::string& ModelTable::resolve(const std::string& role) const {
+  const auto alias = aliases.find(role);
+  return alias == aliases.end() ? role : alias->second;
+}
+
+ModelOptions read_model(const Config& model) {
+  if (!model.is_map())
+    model.fail("a model is a mapping with a 'path' (a GGUF file) or a 'base_url' (a server)");
+  if (model.find("path")) return read_llama(model);
+  if (model.find("base_url")) return read_http(model);
+  model.fail("a model needs a 'path' (a GGUF file) or a 'base_url' (an OpenAI-compatible server)");
+}
+
+ModelTable read_models(const Config& models, const std::vector<std::string>& required,
+                       const std::vector<std::string>& optional) {
+  ModelTable table;
+  std::vector<std::pair<std::string, Config>> aliases;
+  const auto read = [&](const std::string& role, const Config& model) {
+    if (model.is_scalar())
+      aliases.emplace_back(role, model);
+    else
+      table.models.emplace(role, read_model(model));
+  };
+  for (const auto& role : required) read(role, models.at(role));
+  for (const auto& role : optional)
+    if (const auto model = models.find(role)) read(role, *model);
+  for (const auto& [role, name] : aliases) {
+    if (!table.models.contains(name.text()))
+      name.fail("'" + name.text() + "' is not a model of this config");
+    table.aliases.emplace(role, name.text());
+  }
+  return table;
+}
+
+std::string model_name(const ModelOptions& options) {
+  if (const auto* llama = std::get_if<LlamaOptions>(&options))
+    return llama->path.filename().string();
+  return std::get<HttpOptions>(options).model;
+}
+
+std::unique_ptr<LanguageModel> make_model(const ModelOptions& options) {
+  if (const auto* llama = std::get_if<LlamaOptions>(&options))
+    return std::make_unique<LlamaModel>(*llama);
+  return std::make_unique<HttpModel>(std::get<HttpOptions>(options));
+}
+
+Models::Models(ModelTable table, Store& store, Progress& progress, Purpose purpose)
+    : table_(std::move(table)), store_(store), progress_(progress), purpose_(purpose) {}
+
+Models::~Models() = default;
+
+bool Models::has(const std::string& role) const {
+  return table_.models.contains(table_.resolve(role));
+}
+
+LanguageModel& Models::load(const std::string& name) {
+  auto& model = loaded_[name];
+  if (!model) {
+    ModelOptions options = table_.models.at(name);
+    auto* llama = std::get_if<LlamaOptions>(&options);
+    if (purpose_ == Purpose::kCount) {
+      if (llama) llama->vocab_only = true;
+      model = std::make_unique<CountingModel>(llama ? make_model(options) : nullptr,
+                                              model_name(options));
+    } else {
+      if (llama) progress_.stage("loading " + model_name(options));
+      model = make_model(options);
+    }
+  }
+  return *model;
+}
+
+RecordedModel& Models::operator[](const std::string& role) {
+  auto& recorded = roles_[role];
+  if (!recorded)
+    recorded = std::make_unique<RecordedModel>(load(table_.resolve(role)), store_, &progress_);
+  return *recorded;
+}
+
+void Models::record_timing() {
+  for (const auto& [name, model] : loaded_) {
+    const HostCounters host = model->counters();
+    store_.add_timing(name + " attempts", static_cast<double>(host.attempts));
+    store_.add_timing(name + " reused tokens", static_cast<double>(host.reused_tokens));
+    store_.add_timing(name + " computed tokens", static_cast<double>(host.computed_tokens));
+    store_.add_timing(name + " generated tokens", static_cast<double>(host.generated_tokens));
+    store_.add_timing(name + " prompt seconds", host.prompt_seconds);
+    store_.add_timing(name + " decode seconds", host.decode_seconds);
+  }
+  for (const auto& [role, model] : roles_)
+    store_.add_timing(role + " store hits", static_cast<double>(model->store_hits()));
+}
+
+std::map<std::string, Usage> Models::usage() const {
+  std::map<std::string, Usage> out;
+  for (const auto& [role, model] : roles_) out.emplace(role, model->asked());
+  return out;
+}
+
+}  // namespace theta

@@ -1,0 +1,394 @@
+#include "experiments/persona_experiment.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "core/rng.hpp"
+#include "experiments/prompt_file.hpp"
+
+namespace theta {
+namespace {
+
+constexpr const char* kRandom = "random";
+constexpr const char* kDefault = "default judge";
+constexpr const char* kTrue = "true persona";
+constexpr const char* kPersonas = "personas";
+constexpr const char* kVerified = "verified personas";
+constexpr const char* kDemos = "personas + demos";
+constexpr const char* kOptimised = "optimised Θ";
+constexpr const char* kMoved = "teacher's Θ";
+constexpr const char* kReoptimised = "re-optimised Θ";
+
+/// One method's way to a persona for a test user.
+struct Method {
+  std::string name;
+  std::map<std::string, FoundPersona> personas;  ///< by user id; empty: the judge without persona
+  std::map<std::string, std::vector<Demo>> demos;
+  bool kept = true;  ///< its personas are listed in the report
+  Usage usage;
+};
+
+/// Everything that is done with one model, teacher or student.
+class PersonaRun {
+ public:
+  PersonaRun(const PersonaExperiment& experiment, const Users& users, std::string role,
+             RunContext& run)
+      : experiment_(experiment),
+        users_(users),
+        role_(std::move(role)),
+        run_(run),
+        model_(run.models[role_]),
+        call_{.model = model_, .stop = run.stop},
+        judge_(experiment.judge,
+               std::shared_ptr<const Adapter>(make_adapter(experiment.judge_adapter))),
+        finder_{judge_, experiment.writing, experiment.contrasts, experiment.verify_both_orders},
+        seed_theta_(make_program(experiment.theta)) {}
+
+  /// Requests that finding a persona takes, with `others` beside the samples: for the progress
+  /// line.
+  std::int64_t find_cost(const User& user, std::size_t others) const {
+    const auto samples = static_cast<std::size_t>(experiment_.writing.samples);
+    const std::size_t orders = experiment_.verify_both_orders ? 2 : 1;
+    return static_cast<std::int64_t>(samples +
+                                     (samples + others + 1) * orders * user.context.size());
+  }
+
+  void stage(const std::string& name, std::span<const User> users, std::size_t others) {
+    std::int64_t requests = 0;
+    for (const User& user : users) requests += find_cost(user, others);
+    run_.progress.stage(role_ + ": " + name, requests);
+  }
+
+  /// Finds personas for the training users with `theta`: raw material of demos, and candidates for
+  /// others.
+  std::vector<FoundPersona> learn_training_users(const Module& theta) {
+    stage("personas of training users", users_.train, 0);
+    std::vector<FoundPersona> found;
+    for (const User& user : users_.train) found.push_back(finder_.find(theta, user, {}, call_));
+    std::ranges::stable_sort(found, std::ranges::greater{}, &FoundPersona::fit);
+    return found;
+  }
+
+  ThetaChoices propose(std::span<const FoundPersona> found) {
+    run_.progress.stage("proposing instructions for Θ", 0);
+    const Call proposer{.model = run_.models[run_.models.has("proposer") ? "proposer" : role_],
+                        .stop = run_.stop};
+    return propose_theta(*seed_theta_, found, experiment_.writing.style, proposer,
+                         experiment_.search);
+  }
+
+  std::unique_ptr<Module> search(const ThetaChoices& choices) {
+    const std::string name = "theta-" + role_;
+    run_.progress.stage(role_ + ": searching Θ", search_cost());
+    double best = 0;
+    const auto on_trial = [&](const Trial& trial) {
+      const auto instruction = static_cast<std::size_t>(trial.combination[0]);
+      const nlohmann::ordered_json candidate = {
+          {"combination", trial.combination},
+          {"instruction", choices.instructions[instruction]},
+          {"demos", choices.demo_sets[static_cast<std::size_t>(trial.combination[1])].size()}};
+      run_.store.put_trial(
+          {name, trial.number, trial.kind, candidate.dump(), trial.score, trial.evaluations});
+      if (trial.improved) best = trial.score;
+      run_.progress.note(fmt::format("trial {}, best {:.3f}", trial.number, best));
+      return false;
+    };
+    const SearchResult result = search_theta(*seed_theta_, choices, users_.validation, finder_,
+                                             experiment_.search, on_trial, call_);
+    run_.progress.note("");
+    return choose_theta(*seed_theta_, choices, result.best);
+  }
+
+  /// Adds a row whose personas are the best of Θ's samples for the user and those that Θ found for
+  /// training users.
+  void add_verified(const std::string& name, const Module& theta) {
+    Method& method = begin(name);
+    std::vector<std::string> pool;
+    for (const FoundPersona& one : learn_training_users(theta))
+      if (!one.persona.empty() && pool.size() < experiment_.pool &&
+          std::ranges::find(pool, one.persona) == pool.end())
+        pool.push_back(one.persona);
+    stage(name, users_.test, pool.size());
+    for (const User& user : users_.test)
+      method.personas.emplace(user.id, finder_.find(theta, user, pool, call_));
+    end(method);
+    pools_[name] = std::move(pool);
+  }
+
+  void add_baselines() {
+    begin(kDefault).kept = false;
+    if (!users_.test.at(0).true_persona.empty()) {
+      Method& truth = begin(kTrue);
+      for (const User& user : users_.test)
+        truth.personas[user.id] = {&user, user.true_persona, 1, 0};
+    }
+    Method& plain = begin(kPersonas);
+    stage(kPersonas, users_.test, 0);
+    PersonaWriting greedy = experiment_.writing;
+    greedy.samples = 1;
+    for (const User& user : users_.test) {
+      const auto written = write_personas(*seed_theta_, user, greedy, call_);
+      plain.personas[user.id] = {&user, written.empty() ? "" : written[0], 1, 0};
+    }
+    end(plain);
+  }
+
+  /// The verified personas again, with some of the user's own choices as demos before the pair.
+  void add_demos() {
+    Method method = *std::ranges::find(methods_, std::string(kVerified), &Method::name);
+    method.name = kDemos;
+    method.kept = false;
+    for (const User& user : users_.test) {
+      auto& demos = method.demos[user.id];
+      for (const PreferencePair& pair : user.context)
+        if (demos.size() < experiment_.demos)
+          demos.push_back(judge_.demo(pair, pair.flip, method.personas[user.id].persona));
+    }
+    methods_.push_back(std::move(method));
+  }
+
+  /// Judges every test pair in both orders under every method, a user at a time, and keeps the
+  /// rows.
+  void judge_test_users() {
+    std::int64_t requests = 0;
+    for (const User& user : users_.test)
+      requests += static_cast<std::int64_t>(2 * user.test.size() * methods_.size());
+    run_.progress.stage(role_ + ": judging test users", requests);
+    std::map<std::string, std::vector<Outcome>> outcomes;
+    for (const User& user : users_.test) {
+      std::vector<Question> questions;
+      std::vector<std::size_t> asker;
+      std::vector<double> contrasts;
+      for (std::size_t m = 0; m < methods_.size(); ++m) {
+        const auto persona = methods_[m].personas.find(user.id);
+        const auto demos = methods_[m].demos.find(user.id);
+        for (const PreferencePair& pair : user.test)
+          for (const bool chosen_first : {true, false}) {
+            questions.push_back(
+                {&pair, chosen_first,
+                 persona == methods_[m].personas.end() ? std::string() : persona->second.persona,
+                 demos == methods_[m].demos.end() ? nullptr : &demos->second});
+            asker.push_back(m);
+            contrasts.push_back(persona == methods_[m].personas.end() ? 0
+                                                                      : persona->second.contrast);
+          }
+      }
+      const auto judgements = judge_.judge(questions, call_);
+      for (std::size_t i = 0; i < judgements.size(); ++i) {
+        Method& method = methods_[asker[i]];
+        method.usage += judgements[i].usage;
+        outcomes[method.name].push_back({method.name, role_, questions[i].pair->id, user.id,
+                                         questions[i].chosen_first ? 0 : 1,
+                                         judgements[i].score(contrasts[i]),
+                                         judgements[i].margin(contrasts[i]), judgements[i].status});
+      }
+    }
+    put_random_row();
+    for (const Method& method : methods_) {
+      run_.store.put_row(method.name, role_, outcomes[method.name], method.usage);
+      if (method.kept) put_personas(method);
+    }
+  }
+
+ private:
+  /// At most: the default in full, every minibatch, and the full evaluations between them.
+  std::int64_t search_cost() const {
+    const User& user = users_.validation.at(0);
+    const ThetaSearchOptions& search = experiment_.search;
+    const std::size_t users =
+        users_.validation.size() * (1 + search.num_trials / search.full_every) +
+        search.num_trials * search.minibatch_size;
+    return static_cast<std::int64_t>(users) *
+           (find_cost(user, 0) + 2 * static_cast<std::int64_t>(user.test.size()));
+  }
+
+  Method& begin(const std::string& name) {
+    asked_ = model_.asked();
+    return methods_.emplace_back(Method{name, {}, {}, true, {}});
+  }
+  void end(Method& method) { method.usage = model_.asked() - asked_; }
+
+  void put_random_row() {
+    std::vector<Outcome> outcomes;
+    for (const User& user : users_.test)
+      for (const PreferencePair& pair : user.test)
+        for (const int variant : {0, 1}) {
+          Rng coin(derive_seed(derive_seed(run_.seed, "random row " + role_ + pair.id),
+                               static_cast<std::uint64_t>(variant)));
+          outcomes.push_back({kRandom, role_, pair.id, user.id, variant,
+                              coin.below(2) == 0 ? 1.0 : 0.0, 0, Outcome::Status::kScored});
+        }
+    run_.store.put_row(kRandom, role_, outcomes, {});
+  }
+
+  void put_personas(const Method& method) {
+    std::vector<PersonaRecord> records;
+    for (const auto& [id, found] : method.personas) {
+      const auto pool = pools_.find(method.name);
+      const bool from_pool = pool != pools_.end() &&
+                             std::ranges::find(pool->second, found.persona) != pool->second.end();
+      records.push_back({method.name, role_, id, found.persona,
+                         method.name == kTrue ? "taste"
+                         : from_pool          ? "training user"
+                                              : "theta",
+                         found.user->taste, stated_taste(found.persona)});
+    }
+    run_.store.put_personas(records);
+  }
+
+  const PersonaExperiment& experiment_;
+  const Users& users_;
+  const std::string role_;
+  RunContext& run_;
+  RecordedModel& model_;
+  const Call call_;
+  const Judge judge_;
+  const PersonaFinder finder_;
+  const std::unique_ptr<Predict> seed_theta_;
+  std::map<std::string, std::vector<std::string>> pools_;  ///< by method: training users' personas
+  std::vector<Method> methods_;
+  Usage asked_;
+};
+
+void read_judge(const Config& judge, PersonaExperiment& experiment) {
+  JudgeOptions& options = experiment.judge;
+  experiment.judge_adapter = judge.choice("adapter", {"chat", "json", "terse"}, "terse");
+  options.signature = default_judge_signature();
+  if (const auto text = judge.find("signature")) {
+    try {
+      options.signature = Signature::parse(text->text(), judge.text("instructions", ""));
+    } catch (const UserError& e) {
+      text->fail(e.what());
+    }
+  } else if (const auto instructions = judge.find("instructions")) {
+    options.signature = options.signature.with_instructions(instructions->text());
+  }
+  options.persona_instructions = judge.text("persona_instructions", "");
+  const std::string judging =
+      judge.choice("judging", {"generated", "scored", "contrast"}, "contrast");
+  options.judging = judging == "generated" ? Judging::kGenerated
+                    : judging == "scored"  ? Judging::kScored
+                                           : Judging::kContrast;
+  const std::string place = judge.choice("persona", {"behind_pair", "instruction"}, "behind_pair");
+  options.place = place == "instruction" ? PersonaPlace::kInstruction : PersonaPlace::kBehindPair;
+  options.reasoning = judge.boolean("reasoning", false);
+  options.max_tokens = static_cast<int>(judge.integer("max_tokens", options.max_tokens, 1));
+  try {
+    (void)Judge(options, std::shared_ptr<const Adapter>(make_adapter(experiment.judge_adapter)));
+  } catch (const UserError& e) {
+    judge.fail(e.what());
+  }
+}
+
+void read_theta(const Config& theta, PersonaExperiment& experiment) {
+  ProgramOptions& options = experiment.theta;
+  options.signature = persona_signature();
+  if (const auto instructions = theta.find("instructions"))
+    options.signature = options.signature.with_instructions(instructions->text());
+  options.adapter = theta.choice("adapter", {"chat", "json", "terse"}, "terse");
+  options.chain_of_thought = theta.boolean("chain_of_thought", false);
+  options.predict.max_tokens = static_cast<int>(theta.integer("max_tokens", 32, 1));
+  options.predict.opening = theta.text("opening", "");
+  PersonaWriting& writing = experiment.writing;
+  writing.samples = static_cast<int>(theta.integer("samples", 4, 1));
+  writing.temperature = theta.number("temperature", 1.0);
+  writing.max_words = static_cast<std::size_t>(theta.integer("max_words", 0));
+  writing.style = theta.choice("history", {"brief", "published"}, "brief") == "brief"
+                      ? HistoryStyle::kBrief
+                      : HistoryStyle::kPublished;
+}
+
+void read_search(const Config& search, ThetaSearchOptions& options) {
+  const auto size = [&](const char* key, std::size_t& value, std::int64_t least) {
+    value = static_cast<std::size_t>(search.integer(key, static_cast<std::int64_t>(value), least));
+  };
+  size("num_instructions", options.num_instructions, 1);
+  size("num_demo_sets", options.num_demo_sets, 1);
+  size("demos", options.demos, 1);
+  size("num_trials", options.num_trials, 0);
+  size("minibatch_size", options.minibatch_size, 0);
+  size("full_every", options.full_every, 1);
+  options.instructions = search.texts("instructions");
+  options.proposer = {.adapter = std::shared_ptr<const Adapter>(make_terse_adapter()),
+                      .data_summary = search.boolean("data_summary", false),
+                      .program_summary = search.boolean("program_summary", false),
+                      .demos = search.boolean("show_demos", true),
+                      .tip = search.text("tip", ""),
+                      .max_tokens = static_cast<int>(search.integer("proposal_tokens", 64, 1))};
+}
+
+}  // namespace
+
+PersonaExperiment read_persona_experiment(const Config& config) {
+  PersonaExperiment experiment;
+  experiment.users = read_users_options(config.at("data"));
+  const Config personas = config.at("personas");
+  read_judge(personas.at("judge"), experiment);
+  read_theta(personas.at("theta"), experiment);
+  if (const auto search = personas.find("search")) read_search(*search, experiment.search);
+  if (const auto contrasts = personas.find("contrasts")) {
+    experiment.contrasts.clear();
+    for (const Config& contrast : contrasts->items())
+      experiment.contrasts.push_back(contrast.number());
+    if (experiment.contrasts.empty()) contrasts->fail("at least one contrast is needed");
+  }
+  experiment.verify_both_orders = personas.boolean("verify_both_orders", false);
+  experiment.pool = static_cast<std::size_t>(personas.integer("pool", 6));
+  experiment.demos = static_cast<std::size_t>(personas.integer("demos", 3));
+  const auto seed = static_cast<std::uint64_t>(config.integer("seed", 0));
+  experiment.writing.seed = derive_seed(seed, "personas");
+  experiment.search.seed = derive_seed(seed, "theta search");
+  return experiment;
+}
+
+void run_persona_experiment(const PersonaExperiment& experiment, RunContext& run) {
+  const Users users = load_users(experiment.users);
+  if (users.test.empty()) throw UserError("a persona experiment needs test users");
+  if (users.test[0].simulated)
+    run.store.set_meta(
+        "note",
+        "The users are simulated: their tastes are known, and their choices between real "
+        "sentences follow the ratings of real people.");
+  const nlohmann::json rows = {kRandom, kDefault,   kTrue,  kPersonas,   kVerified,
+                               kDemos,  kOptimised, kMoved, kReoptimised};
+  run.store.set_meta("rows", rows.dump());
+  run.store.set_meta("comparisons", nlohmann::json{{kOptimised, kDefault},
+                                                   {kOptimised, kVerified},
+                                                   {kVerified, kDefault},
+                                                   {kPersonas, kDefault},
+                                                   {kTrue, kDefault},
+                                                   {kReoptimised, kDefault},
+                                                   {kReoptimised, kVerified},
+                                                   {kReoptimised, kMoved},
+                                                   {kMoved, kDefault}}
+                                        .dump());
+
+  PersonaRun teacher(experiment, users, "teacher", run);
+  const auto seed_theta = make_program(experiment.theta);
+  const ThetaChoices choices = teacher.propose(teacher.learn_training_users(*seed_theta));
+  const auto theta = teacher.search(choices);
+  teacher.add_baselines();
+  teacher.add_verified(kVerified, *seed_theta);
+  teacher.add_verified(kOptimised, *theta);
+  teacher.add_demos();
+  teacher.judge_test_users();
+  save_prompt(run.folder / "prompt.json", *theta, experiment.theta, run.models.options("teacher"),
+              "");
+
+  if (!run.models.has("student")) return;
+  PersonaRun student(experiment, users, "student", run);
+  const auto redone = student.search(choices);
+  student.add_baselines();
+  student.add_verified(kVerified, *seed_theta);
+  student.add_verified(kMoved, *theta);
+  student.add_verified(kReoptimised, *redone);
+  student.add_demos();
+  student.judge_test_users();
+  save_prompt(run.folder / "prompt.student.json", *redone, experiment.theta,
+              run.models.options("student"), "");
+}
+
+}  // namespace theta

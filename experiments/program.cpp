@@ -1,0 +1,55 @@
+#include "experiments/program.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace theta {
+
+ProgramOptions read_program(const Config& program) {
+  ProgramOptions options;
+  const Config signature = program.at("signature");
+  try {
+    options.signature = Signature::parse(signature.text(), program.text("instructions", ""));
+  } catch (const UserError& e) {
+    signature.fail(e.what());
+  }
+  if (const auto described = program.find("descriptions"))
+    for (const auto& [field, description] : described->entries()) {
+      if (!options.signature.find(field))
+        description.fail("the signature has no field '" + field + "'");
+      options.signature = options.signature.describe(field, description.text());
+    }
+  options.adapter = program.choice("adapter", {"chat", "json", "terse"}, options.adapter);
+  options.chain_of_thought = program.boolean("chain_of_thought", false);
+  const std::string answering = program.choice("answering", {"generate", "score"}, "generate");
+  options.predict.answering = answering == "score" ? Answering::kScore : Answering::kGenerate;
+  options.predict.calibrate = program.boolean("calibrate", false);
+  options.predict.grammar = program.boolean("grammar", true);
+  options.predict.opening = program.text("opening", "");
+  options.predict.max_tokens =
+      static_cast<int>(program.integer("max_tokens", options.predict.max_tokens, 1));
+  options.predict.temperature = program.number("temperature", 0);
+  if (options.predict.answering == Answering::kScore &&
+      options.signature.outputs.back().type.options().empty())
+    signature.fail("answering 'score' needs a Literal or bool as the last output");
+  return options;
+}
+
+std::unique_ptr<Predict> make_program(const ProgramOptions& options) {
+  const Signature& signature = options.signature;
+  return std::make_unique<Predict>(
+      options.chain_of_thought ? chain_of_thought(signature) : signature,
+      std::shared_ptr<const Adapter>(make_adapter(options.adapter)), options.predict);
+}
+
+std::string program_json(const ProgramOptions& options) {
+  const bool score = options.predict.answering == Answering::kScore;
+  return nlohmann::ordered_json{
+      {"signature", options.signature.text()},        {"adapter", options.adapter},
+      {"chain_of_thought", options.chain_of_thought}, {"answering", score ? "score" : "generate"},
+      {"calibrate", options.predict.calibrate},       {"grammar", options.predict.grammar},
+      {"opening", options.predict.opening},           {"max_tokens", options.predict.max_tokens},
+      {"temperature", options.predict.temperature}}
+      .dump();
+}
+
+}  // namespace theta

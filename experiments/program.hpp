@@ -1,0 +1,29 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "core/config.hpp"
+#include "modules/predict.hpp"
+
+namespace theta {
+
+/// A one-predictor program as a config or a saved prompt describes it.
+struct ProgramOptions {
+  Signature signature;
+  std::string adapter = "chat";
+  bool chain_of_thought = false;
+  PredictOptions predict;
+};
+
+/// `{signature: "a -> b", instructions: ..., adapter: chat|json|terse, answering: generate|score,
+///   calibrate: false, chain_of_thought: false, max_tokens: 256, temperature: 0}`
+ProgramOptions read_program(const Config& program);
+
+std::unique_ptr<Predict> make_program(const ProgramOptions& options);
+
+/// The same as JSON: what a saved prompt carries under metadata.theta.program, and read_program
+/// reads.
+std::string program_json(const ProgramOptions& options);
+
+}  // namespace theta

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/config.hpp"
+#include "experiments/dataset_file.hpp"
+#include "experiments/program.hpp"
+#include "experiments/run_context.hpp"
+#include "optimizers/bootstrap_few_shot.hpp"
+#include "optimizers/mipro.hpp"
+#include "optimizers/random_search.hpp"
+
+namespace theta {
+
+using OptimizerOptions =
+    std::variant<LabeledFewShotOptions, BootstrapOptions, RandomSearchOptions, MiproOptions>;
+
+/// A task and the optimisers that are tried on it.
+struct ProgramExperiment {
+  ProgramOptions program;
+  DataOptions data;
+  std::string metric;
+  std::vector<OptimizerOptions> optimizers;
+};
+
+/// Reads the `program:`, `data:`, `metric:` and `optimizers:` sections. Opens no data.
+ProgramExperiment read_program_experiment(const Config& config);
+
+/// Compiles the program with every optimiser and scores each result, and the untouched program, on
+/// the test split, which nothing else reads. The best on validation becomes prompt.json.
+void run_program_experiment(const ProgramExperiment& experiment, RunContext& run);
+
+}  // namespace theta

@@ -1,0 +1,38 @@
+#include "experiments/prompt_file.hpp"
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "core/result.hpp"
+#include "modules/program_state.hpp"
+
+namespace theta {
+namespace {
+
+nlohmann::ordered_json model_json(const ModelOptions& options) {
+  if (const auto* llama = std::get_if<LlamaOptions>(&options))
+    return {{"path", llama->path.string()},
+            {"threads", llama->threads},
+            {"gpu_layers", llama->gpu_layers},
+            {"context", llama->context}};
+  const auto& http = std::get<HttpOptions>(options);
+  nlohmann::ordered_json out = {{"base_url", http.base_url}, {"model", http.model}};
+  if (!http.api_key_env.empty()) out["api_key_env"] = http.api_key_env;
+  if (!http.api_key_file.empty()) out["api_key_file"] = http.api_key_file;
+  return out;
+}
+
+}  // namespace
+
+void save_prompt(const std::filesystem::path& file, const Module& program,
+                 const ProgramOptions& options, const ModelOptions& model,
+                 const std::string& metric) {
+  nlohmann::ordered_json block = {{"program", nlohmann::ordered_json::parse(program_json(options))},
+                                  {"model", model_json(model)}};
+  if (!metric.empty()) block["metric"] = metric;
+  std::ofstream out(file, std::ios::binary);
+  out << dump_state(program, block.dump());
+  if (!out.flush()) throw RunError("cannot write " + file.string());
+}
+
+}  // namespace theta

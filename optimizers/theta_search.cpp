@@ -1,0 +1,139 @@
+#include "optimizers/theta_search.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <set>
+
+#include "core/rng.hpp"
+#include "optimizers/paired_surrogate.hpp"
+
+namespace theta {
+namespace {
+
+Demo example_user(const FoundPersona& found, HistoryStyle style) {
+  Demo demo;
+  demo.augmented = true;
+  demo.fields.set("past_judgements", format_history(found.user->context, style));
+  demo.fields.set("synthesized_persona", found.persona);
+  return demo;
+}
+
+/// `k` example users with personas that differ, drawn with a preference for those explained well: a
+/// random user of the better half first, then others whose persona is not there yet.
+std::vector<Demo> draw_demos(std::span<const FoundPersona> by_fit, std::size_t k,
+                             HistoryStyle style, Rng& rng) {
+  std::vector<std::size_t> order = rng.sample(by_fit.size(), by_fit.size());
+  const std::size_t half = (by_fit.size() + 1) / 2;
+  std::ranges::stable_partition(order, [&](std::size_t i) { return i < half; });
+  std::set<std::string> shown;
+  std::vector<Demo> demos;
+  for (const std::size_t i : order)
+    if (demos.size() < k && shown.insert(by_fit[i].persona).second)
+      demos.push_back(example_user(by_fit[i], style));
+  return demos;
+}
+
+}  // namespace
+
+FoundPersona PersonaFinder::find(const Module& theta, const User& user,
+                                 std::span<const std::string> others, const Call& call) const {
+  std::vector<std::string> candidates = write_personas(theta, user, writing, call);
+  for (const std::string& other : others)
+    if (std::ranges::find(candidates, other) == candidates.end()) candidates.push_back(other);
+  candidates.emplace_back();
+  const auto verified =
+      verify_personas(judge, user.context, candidates, contrasts, both_orders, call);
+  const auto best = static_cast<std::size_t>(
+      std::ranges::max_element(verified, {}, &Verification::fit) - verified.begin());
+  return {&user, candidates[best], verified[best].contrast, verified[best].fit};
+}
+
+ThetaChoices propose_theta(const Predict& theta, std::span<const FoundPersona> found,
+                           HistoryStyle style, const Call& proposer,
+                           const ThetaSearchOptions& options) {
+  std::vector<FoundPersona> by_fit;
+  std::ranges::copy_if(found, std::back_inserter(by_fit),
+                       [](const FoundPersona& one) { return !one.persona.empty(); });
+  std::ranges::stable_sort(by_fit, std::ranges::greater{}, &FoundPersona::fit);
+  Rng rng(derive_seed(options.seed, "theta choices"));
+
+  ThetaChoices choices;
+  choices.demo_sets.push_back({});
+  for (std::size_t tries = 0;
+       choices.demo_sets.size() < options.num_demo_sets && tries < 4 * options.num_demo_sets;
+       ++tries) {
+    auto demos = draw_demos(by_fit, options.demos, style, rng);
+    if (std::ranges::find(choices.demo_sets, demos) == choices.demo_sets.end())
+      choices.demo_sets.push_back(std::move(demos));
+  }
+
+  std::vector<Example> train;
+  for (const FoundPersona& one : by_fit)
+    train.push_back({one.user->id, one.user->id, example_user(one, style).fields});
+  const std::size_t written = std::min(options.instructions.size(), options.num_instructions - 1);
+  choices.instructions = {theta.signature().instructions};
+  choices.instructions.insert(choices.instructions.end(), options.instructions.begin(),
+                              options.instructions.begin() + static_cast<std::ptrdiff_t>(written));
+  if (const std::size_t wanted = options.num_instructions - 1 - written; wanted > 0) {
+    const auto proposals =
+        propose(theta, {choices.demo_sets}, train, {wanted}, proposer, options.proposer, rng);
+    for (const std::string& text : proposals.instructions.at(0))
+      if (std::ranges::find(choices.instructions, text) == choices.instructions.end())
+        choices.instructions.push_back(text);
+  }
+  return choices;
+}
+
+std::unique_ptr<Module> choose_theta(const Predict& theta, const ThetaChoices& choices,
+                                     const Combination& combination) {
+  auto out = theta.clone();
+  Predictor& predictor = *out->predictors().at(0);
+  predictor.signature = predictor.signature.with_instructions(
+      choices.instructions.at(static_cast<std::size_t>(combination.at(0))));
+  predictor.demos = choices.demo_sets.at(static_cast<std::size_t>(combination.at(1)));
+  return out;
+}
+
+SearchResult search_theta(const Predict& theta, const ThetaChoices& choices,
+                          std::span<const User> users, const PersonaFinder& finder,
+                          const ThetaSearchOptions& options,
+                          const std::function<bool(const Trial&)>& on_trial, const Call& call) {
+  const auto score_user = [&](const Module& candidate, const User& user) -> Result<double> {
+    const FoundPersona found = finder.find(candidate, user, {}, call);
+    std::vector<Question> questions;
+    for (const PreferencePair& pair : user.test)
+      questions.push_back({&pair, pair.flip, found.persona, nullptr});
+    double sum = 0;
+    std::size_t counted = 0;
+    std::string reason;
+    for (const Judgement& judgement : finder.judge.judge(questions, call)) {
+      if (judgement.status == Outcome::Status::kFailed) {
+        reason = judgement.error;
+        continue;
+      }
+      sum += judgement.score(found.contrast);
+      ++counted;
+    }
+    if (counted == 0) return Error{Fault::kService, reason};
+    return sum / static_cast<double>(counted);
+  };
+  const auto evaluate = [&](const Combination& combination, std::span<const std::size_t> examples) {
+    const auto candidate = choose_theta(theta, choices, combination);
+    std::vector<Result<double>> scores;
+    for (const std::size_t i : examples) scores.push_back(score_user(*candidate, users[i]));
+    return scores;
+  };
+  const std::vector<Variable> space = {
+      {.name = "theta.instruction", .choices = choices.instructions.size()},
+      {.name = "theta.demos", .choices = choices.demo_sets.size()}};
+  PairedSurrogate surrogate(space);
+  return search(space, users.size(), evaluate, surrogate,
+                {.num_trials = options.num_trials,
+                 .minibatch_size = options.minibatch_size,
+                 .full_every = options.full_every,
+                 .seed = options.seed,
+                 .on_trial = on_trial,
+                 .stop = call.stop});
+}
+
+}  // namespace theta

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "modules/judge.hpp"
+#include "modules/persona.hpp"
+#include "modules/predict.hpp"
+#include "optimizers/proposer.hpp"
+#include "optimizers/search.hpp"
+
+namespace theta {
+
+/// A persona that was found for a user, and how well it explains that user's own choices.
+struct FoundPersona {
+  const User* user = nullptr;
+  std::string persona;  ///< empty: the judge explains this user better without any that was tried
+  double contrast = 1;  ///< the weight of the judge without persona that goes with it
+  double fit = 0;       ///< on the user's context, nats a pair
+};
+
+/// How personas are made with Θ for one user and which of them is kept.
+struct PersonaFinder {
+  const Judge& judge;
+  PersonaWriting writing;
+  std::vector<double> contrasts = {0, 1};
+  bool both_orders = false;  ///< of the context pairs, when candidates are verified
+
+  /// Writes candidates with Θ, adds `others` and the judge without a persona, and returns what
+  /// explains the user's context pairs best; the first of equals.
+  FoundPersona find(const Module& theta, const User& user, std::span<const std::string> others,
+                    const Call& call) const;
+};
+
+/// What a search for a better Θ chooses from. Index 0 is the seed.
+struct ThetaChoices {
+  std::vector<std::string> instructions;
+  std::vector<std::vector<Demo>> demo_sets;
+};
+
+struct ThetaSearchOptions {
+  std::size_t num_instructions = 4;  ///< proposed and written ones together with the seed's
+  std::vector<std::string> instructions = {};  ///< written by people, tried beside the proposals
+  std::size_t num_demo_sets = 3;               ///< the empty set among them
+  std::size_t demos = 2;                       ///< example users a demo set shows
+  std::size_t num_trials = 6;
+  std::size_t minibatch_size = 4;  ///< users
+  std::size_t full_every = 3;
+  std::uint64_t seed = 0;
+  ProposerOptions proposer = {};
+};
+
+/// The choices for Θ: instructions that the proposer writes, grounded in the users' histories and
+/// the personas found for them; and demo sets of training users whose found personas explain them
+/// best.
+ThetaChoices propose_theta(const Predict& theta, std::span<const FoundPersona> found,
+                           HistoryStyle style, const Call& proposer,
+                           const ThetaSearchOptions& options);
+
+/// Θ with one of its choices.
+std::unique_ptr<Module> choose_theta(const Predict& theta, const ThetaChoices& choices,
+                                     const Combination& combination);
+
+/// Searches the choices for the Θ whose verified personas let the judge predict held-out choices of
+/// `users` best; a user is an example, the share of its test pairs that are predicted right its
+/// score. MIPROv2 on SynthesizeMe's Θ (arXiv 2506.05598, section 3.3). Run once with the teacher;
+/// run again with the student over the same choices, it distils Θ.
+SearchResult search_theta(const Predict& theta, const ThetaChoices& choices,
+                          std::span<const User> users, const PersonaFinder& finder,
+                          const ThetaSearchOptions& options,
+                          const std::function<bool(const Trial&)>& on_trial, const Call& call);
+
+}  // namespace theta
