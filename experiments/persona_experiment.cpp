@@ -92,7 +92,7 @@ class PersonaRun {
           {"demos", choices.demo_sets[static_cast<std::size_t>(trial.combination[1])].size()}};
       run_.store.put_trial(
           {name, trial.number, trial.kind, candidate.dump(), trial.score, trial.evaluations});
-      if (trial.improved) best = trial.score;
+      if (trial.improved || trial.kind == "default") best = trial.score;
       run_.progress.note(fmt::format("trial {}, best {:.3f}", trial.number, best));
       return false;
     };
@@ -316,7 +316,7 @@ void read_search(const Config& search, ThetaSearchOptions& options) {
                       .data_summary = search.boolean("data_summary", false),
                       .program_summary = search.boolean("program_summary", false),
                       .demos = search.boolean("show_demos", true),
-                      .tip = search.text("tip", ""),
+                      .own_tips = search.texts("tips"),
                       .max_tokens = static_cast<int>(search.integer("proposal_tokens", 64, 1))};
 }
 

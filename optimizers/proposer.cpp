@@ -166,6 +166,7 @@ Signature proposal_signature(const ProposerOptions& options, bool summary, bool 
 struct Slot {
   std::size_t predictor;
   std::size_t demo_set;
+  std::size_t number = 0;  ///< of the proposal among its predictor's
 };
 
 }  // namespace
@@ -240,15 +241,16 @@ Proposals propose(const Module& student, const DemoSets& demo_sets, std::span<co
   std::vector<Slot> missing;
   for (std::size_t p = 0; p < predictors.size(); ++p)
     for (std::size_t k = 0; k < wanted[p]; ++k)
-      missing.push_back({p, demo_sets[p].empty() ? 0 : (k + 1) % demo_sets[p].size()});
+      missing.push_back({p, demo_sets[p].empty() ? 0 : (k + 1) % demo_sets[p].size(), k});
   for (int attempt = 0; attempt < options.attempts && !missing.empty(); ++attempt) {
     // A signature has a tip or has none, so that there are two waves.
     std::array<std::vector<Slot>, 2> slots;
     std::array<std::vector<Record>, 2> inputs;
     for (const auto& slot : missing) {
-      const std::string_view tip = !options.tip.empty() ? std::string_view(options.tip)
-                                   : options.tips       ? kTips[rng.below(kTips.size())]
-                                                        : "";
+      const std::size_t own = options.own_tips.size();
+      const std::string_view tip = own > 0        ? options.own_tips[slot.number % own]
+                                   : options.tips ? kTips[rng.below(kTips.size())]
+                                                  : "";
       const auto& predictor = *predictors[slot.predictor];
       Record input{{"dataset_description", proposals.data_summary},
                    {"program_description", describe_program(predictors)},

@@ -17,13 +17,13 @@ namespace theta {
 /// window or grasp is small. Defaults of dspy 3.4.1, propose/grounded_proposer.py.
 struct ProposerOptions {
   std::shared_ptr<const Adapter> adapter = make_chat_adapter();  ///< terse suits tiny models
-  bool data_summary = true;          ///< of the training examples, written by the proposer
-  bool program_summary = true;       ///< of the program's signatures
-  bool demos = true;                 ///< up to three bootstrapped demos
-  bool tips = true;                  ///< a random hint at the kind of instruction that is wanted
-  std::string tip = {};              ///< this hint instead of the random ones
-  std::size_t summary_batch = 10;    ///< training examples a call
-  std::size_t summary_batches = 10;  ///< most calls that look at examples
+  bool data_summary = true;     ///< of the training examples, written by the proposer
+  bool program_summary = true;  ///< of the program's signatures
+  bool demos = true;            ///< up to three bootstrapped demos
+  bool tips = true;             ///< a random hint at the kind of instruction that is wanted
+  std::vector<std::string> own_tips = {};  ///< these hints in turn instead of the random ones
+  std::size_t summary_batch = 10;          ///< training examples a call
+  std::size_t summary_batches = 10;        ///< most calls that look at examples
   double temperature = 1;
   int max_tokens = 256;
   int attempts = 3;             ///< at each instruction: one that cannot be used is asked again
