@@ -103,6 +103,11 @@ class LanguageModel {
   virtual void complete(std::span<const Request> wave, const OnAnswer& on_answer,
                         std::stop_token stop) = 0;
 
+  /// Whether every prompt of a wave fits, before any of it is computed. complete() checks what it
+  /// is given; a caller that hands a wave on in parts asks for the whole first.
+  /// @throws UserError as complete().
+  virtual void check(std::span<const Request> /*wave*/) const {}
+
   /// How many requests influence one another's answers by sharing batches and are therefore
   /// computed and kept as one unit. 1: every answer stands alone.
   virtual std::size_t unit() const = 0;

@@ -177,7 +177,8 @@ LlamaModel::LlamaModel(LlamaOptions options) : options_(std::move(options)) {
 
   llama_model_params model_params = llama_model_default_params();
   model_params.n_gpu_layers = options_.gpu_layers;
-  // Mapped weights are page cache: a host short of memory drops them and reads them anew each token.
+  // Mapped weights are page cache: a host short of memory drops them and reads them anew each
+  // token.
   model_params.load_mode = LLAMA_LOAD_MODE_NONE;
   model_params.vocab_only = options_.vocab_only;
   const std::filesystem::path weights =
@@ -289,6 +290,10 @@ void LlamaModel::check_window(const Job& job) const {
       answer, window, options_.path.filename().string(),
       needed <= trained ? fmt::format("set context to {} or more, or shorten the prompt", needed)
                         : "shorten the prompt or take a model with a longer window"));
+}
+
+void LlamaModel::check(std::span<const Request> wave) const {
+  for (const Request& request : wave) check_window(prepare(request));
 }
 
 void LlamaModel::complete(std::span<const Request> wave, const OnAnswer& on_answer,

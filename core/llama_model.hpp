@@ -51,6 +51,7 @@ class LlamaModel final : public LanguageModel {
   std::string identity() const override;
   void complete(std::span<const Request> wave, const OnAnswer& on_answer,
                 std::stop_token stop) override;
+  void check(std::span<const Request> wave) const override;
   std::size_t unit() const override { return options_.unit; }
   std::optional<std::size_t> count_tokens(const Request& request) const override;
   HostCounters counters() const override;

@@ -28,6 +28,7 @@ using Settle = std::function<void(std::vector<Arrival>)>;
 /// Computes and settles one unit after the other; an unfinished one leaves nothing behind.
 void ask_in_units(LanguageModel& model, std::span<const Request> requests, const Settle& settle,
                   std::stop_token stop) {
+  model.check(requests);
   for (std::size_t begin = 0; begin < requests.size(); begin += model.unit()) {
     const auto unit = requests.subspan(begin, std::min(model.unit(), requests.size() - begin));
     std::vector<Arrival> group;

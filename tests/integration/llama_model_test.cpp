@@ -10,6 +10,8 @@
 #include <set>
 #include <thread>
 
+#include "core/recorded_model.hpp"
+#include "core/store.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 namespace theta {
@@ -341,6 +343,20 @@ TEST_F(LlamaModelTest, NamesBothLengthsOfAPromptThatDoesNotFitBeforeComputing) {
       "prompt of 10 tokens with an answer of up to 9000 does not fit the window of 512 tokens "
       "of smollm2-135m-instruct-q4_1.gguf: shorten the prompt or take a model with a longer "
       "window");
+  EXPECT_EQ(model_->counters().attempts, 0);
+}
+
+TEST_F(LlamaModelTest, OfARecordedWaveNothingIsSpentIfItsLastPromptDoesNotFit) {
+  std::string text;
+  for (int i = 0; i < 600; ++i) text += " rain";
+  std::vector<Request> wave;
+  for (int i = 0; i < 20; ++i) wave.push_back(choice("Is it " + std::to_string(i), {"Yes", "No"}));
+  wave.push_back(choice(text, {"Yes", "No"}));
+  const TemporaryFolder folder;
+  Store store(folder.path() / "run.db");
+  RecordedModel recorded(*model_, store, nullptr);
+  EXPECT_THAT(message_of([&] { (void)ask(recorded, wave, {}); }),
+              HasSubstr("prompt of 609 tokens"));
   EXPECT_EQ(model_->counters().attempts, 0);
 }
 
