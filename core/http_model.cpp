@@ -94,14 +94,15 @@ void HttpModel::ask_server(std::span<const Request> wave, int retries, const OnA
   struct Item {
     std::size_t index;
     ChatAsk ask;
-    std::string unscored;  ///< why an option is to be named
+    std::string unscored;  ///< why an option is named, where its own answer said so
     bool again = false;    ///< found out by the answer
   };
+  const std::string general =
+      options_.logprobs ? kLogprobsMissing : "logprobs are off in the config";
   std::vector<Item> items;
   for (std::size_t i = 0; i < wave.size(); ++i) {
     const bool scored = !wave[i].options.empty();
-    items.push_back({i, scored ? ChatAsk::kLogprobs : ChatAsk::kGenerate,
-                     options_.logprobs ? kLogprobsMissing : "logprobs are off in the config"});
+    items.push_back({i, scored ? ChatAsk::kLogprobs : ChatAsk::kGenerate, ""});
   }
 
   // What turns out unscored in the first pass is named in the second.
@@ -143,7 +144,8 @@ void HttpModel::ask_server(std::span<const Request> wave, int retries, const OnA
             return;
           }
           if (answer && item.ask == ChatAsk::kNameOption) {
-            answer->note = "named, not scored: " + item.unscored;
+            answer->note =
+                "named, not scored: " + (item.unscored.empty() ? general : item.unscored);
           }
           on_answer(item.index, std::move(answer));
         },
