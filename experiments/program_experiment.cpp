@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "core/rng.hpp"
 #include "experiments/data_config.hpp"
@@ -60,6 +61,7 @@ MiproOptions read_mipro(const Config& options, std::uint64_t seed) {
 }
 
 OptimizerOptions read_optimizer(const Config& options, std::uint64_t seed) {
+  options.at("name");
   const std::string name = options.choice("name", kOptimizers, "");
   if (name == "labeled_few_shot") return LabeledFewShotOptions{.k = read_size(options, "k", 16, 1)};
   if (name == "bootstrap_few_shot") return read_bootstrap(options, {});
@@ -68,6 +70,7 @@ OptimizerOptions read_optimizer(const Config& options, std::uint64_t seed) {
   search.num_candidates =
       static_cast<int>(options.integer("num_candidates", search.num_candidates, 1));
   search.bootstrap = read_bootstrap(options, search.bootstrap);
+  search.seed = seed;
   return search;
 }
 
@@ -124,9 +127,14 @@ ProgramExperiment read_program_experiment(const Config& config) {
   experiment.data = read_data_options(config.at("data"), experiment.program.signature);
   experiment.metric = config.choice("metric", {"exact_match", "contains", "f1"}, "exact_match");
   const auto seed = static_cast<std::uint64_t>(config.integer("seed", 0));
+  std::set<std::string> names;
   if (const auto optimizers = config.find("optimizers"))
-    for (const Config& options : optimizers->items())
+    for (const Config& options : optimizers->items()) {
       experiment.optimizers.push_back(read_optimizer(options, seed));
+      if (!names.insert(options.text("name", "")).second)
+        options.at("name").fail("'" + options.text("name", "") +
+                                "' stands here again, and its rows are told apart by its name");
+    }
   return experiment;
 }
 
