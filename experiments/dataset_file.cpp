@@ -117,6 +117,8 @@ SentimentOptions read_sentiment(const Config& config, const Signature& signature
   options.max_words = read_size(config, "max_words", defaults.max_words, 1);
   options.sizes = read_split_sizes(config, defaults.sizes);
   options.seed = read_seed(config);
+  for (const std::size_t size : {options.sizes.train, options.sizes.validation, options.sizes.test})
+    if (size % 2 != 0) config.fail("the sentiment task is balanced: its split sizes must be even");
   for (const char* field : {"sentence", "sentiment"}) {
     if (signature.find(field) == nullptr) {
       config.fail(
@@ -186,6 +188,11 @@ DataOptions read_data_options(const Config& data, const Signature& signature) {
     }
   }
   data.finish();
+  const auto* whole = std::get_if<WholeFile>(&options.source);
+  if (whole && whole->sizes.test == 0) {
+    data.at("split").fail(
+        "give the numbers of `train`, `validation` and `test` rows: nothing is left to test");
+  }
   return options;
 }
 
