@@ -1,0 +1,288 @@
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "experiments/commands.hpp"
+#include "experiments/experiment.hpp"
+#include "tests/support/process.hpp"
+#include "tests/support/temporary_folder.hpp"
+
+namespace theta {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+constexpr const char* kTask = R"(name: task
+seed: 7
+models:
+  task: {path: model.gguf, threads: 2}
+  proposer: task
+data:
+  file: reviews.csv
+  split: {train: 4, validation: 2, test: 2}
+  fields: {sentence: text}
+program:
+  signature: "sentence -> mood: Literal['good', 'bad']"
+  adapter: terse
+  answering: score
+metric: exact_match
+optimizers:
+  - {name: mipro, num_trials: 2}
+  - {name: random_search, threshold: 0.5}
+)";
+
+constexpr const char* kPeople = R"(name: people
+models:
+  teacher: {path: model.gguf}
+  student: {base_url: "http://localhost:1/v1", model: small}
+data:
+  tastes: {names: [praise], noise: 0.1}
+personas:
+  judge: {adapter: terse}
+  theta: {samples: 2}
+)";
+
+/// A config that is right but for one thing.
+struct Broken {
+  std::string sentence;
+  std::string base;
+  std::string from, to;  ///< the first `from` of the base becomes `to`; empty: all of it
+  std::string message;   ///< behind the file's name
+  std::vector<std::string> sets = {};
+  std::string name = "broken.yaml";
+
+  fs::path write(const TemporaryFolder& folder, const std::string& file) const {
+    std::string text = base;
+    text.replace(from.empty() ? 0 : text.find(from), from.empty() ? text.size() : from.size(), to);
+    return folder.write(file, text);
+  }
+};
+
+void PrintTo(const Broken& broken, std::ostream* out) { *out << broken.message; }
+
+const std::vector<Broken>& broken_configs() {
+  static const std::vector<Broken> configs = {
+      {"AnUnknownKeyNamesTheNearest", kTask,
+       "metric:", "metrik:", ":14:1: unknown key 'metrik'; did you mean 'metric'?"},
+      {"AnUnknownKeyDeepInsideIsFound", kTask,
+       "threads:", "thread:", ":4:28: unknown key 'thread'; did you mean 'threads'?"},
+      {"AKeyIsGivenTwice", kTask, "metric: exact_match", "seed: 8",
+       ":14:1: key 'seed' is given twice (first at 2:1)"},
+      {"AnIntegerIsAWord", kTask, "seed: 7", "seed: seven",
+       ":2:7: 'seed' is not an integer: 'seven'"},
+      {"ANumberIsAWord", kTask, "0.5", "half", ":17:38: 'threshold' is not a number: 'half'"},
+      {"ABooleanIsAWord", kTask, "answering: score", "chain_of_thought: yes",
+       ":13:21: 'chain_of_thought' is not true or false: 'yes'"},
+      {"AKeyIsMissing", kTask, "  signature: \"sentence -> mood: Literal['good', 'bad']\"\n", "",
+       ":11:3: 'signature' is missing here"},
+      {"TheNameIsMissing", kTask, "name: task\n", "", ":1:1: 'name' is missing here"},
+      {"AMappingIsAText", kTask, "data:\n", "data: reviews.csv\nrest:\n",
+       ":6:7: 'data' is not a mapping: 'reviews.csv'"},
+      {"ItIsNotYaml", kTask, "threads: 2}", "threads: 2", ":5:11: end of map flow not found"},
+      {"ATabIndents", kTask,
+       "  task:", "\ttask:", ":4:1: YAML is indented with spaces, not with tabs"},
+      {"TheFileIsEmpty", kTask, "", "", ":1:1: the config is empty"},
+      {"JsonIsReadTheSameWay",
+       kTask,
+       "",
+       "{\n  \"name\": \"task\",\n  \"seed\": \"7\"\n}\n",
+       ":3:11: 'seed' is not an integer: '7' is in quotes",
+       {},
+       "broken.json"},
+      {"JsonIsCutOff",
+       kTask,
+       "",
+       "{\"name\": \"task\",\n \"seed\": 7,\n",
+       ":3:1: end of map flow not found",
+       {},
+       "broken.json"},
+      {"TheOptimizerIsUnknown", kTask, "name: mipro", "name: miprov",
+       ":16:12: 'name' is not one of labeled_few_shot, bootstrap_few_shot, random_search, mipro: "
+       "'miprov'; did you mean 'mipro'?"},
+      {"AnOptimizerHasNoName", kTask, "name: mipro, ", "", ":16:5: 'name' is missing here"},
+      {"AnOptimizerStandsTwice", kTask, "{name: mipro, num_trials: 2}", "{name: random_search}",
+       ":17:12: 'random_search' stands here again, and its rows are told apart by its name"},
+      {"TheAdapterIsUnknown", kTask, "adapter: terse", "adapter: tense",
+       ":12:12: 'adapter' is not one of chat, json, terse: 'tense'; did you mean 'terse'?"},
+      {"TheMetricIsUnknown", kTask, "exact_match", "f2",
+       ":14:9: 'metric' is not one of exact_match, contains, f1: 'f2'; did you mean 'f1'?"},
+      {"TheTasteIsUnknown", kPeople, "[praise]", "[praise, blame]",
+       ":6:28: there is no taste `blame`; there are praise, criticism, strong, mild, camera fan, "
+       "camera critic"},
+      {"TheSignatureHasNoArrow", kTask, "sentence -> mood", "sentence, mood",
+       ":11:14: column 39: expected ',' or '->' but found the end"},
+      {"TheSignaturesTypeIsUnknown", kTask, "Literal[", "Litteral[",
+       ":11:14: column 19: unknown type 'Litteral'; did you mean 'Literal'?"},
+      {"AnAliasNamesNoModel", kTask, "proposer: task", "proposer: tusk",
+       ":5:13: 'tusk' is not a model of this config"},
+      {"AModelIsNowhere", kTask, "path: model.gguf, ", "",
+       ":4:9: a model needs a 'path' (a GGUF file) or a 'base_url' (an OpenAI-compatible server)"},
+      {"AServersModelHasNoName", kPeople, ", model: small", "", ":4:12: 'model' is missing here"},
+      {"AServersRetriesAreNegative", kPeople, "model: small", "model: small, retries: -1",
+       ":4:71: 'retries' must be at least 0, not -1"},
+      {"TheStudentIsSpeltWrong", kPeople,
+       "student:", "studend:", ":4:3: unknown key 'studend'; did you mean 'student'?"},
+      {"TheTeacherIsMissing", kPeople, "  teacher: {path: model.gguf}\n", "",
+       ":3:3: 'teacher' is missing here"},
+      {"ThreadsAreNegative", kTask, "threads: 2", "threads: -2",
+       ":4:37: 'threads' must be at least 1, not -2"},
+      {"AVariableIsNotSet", kTask, "model.gguf", "\"${THETA_TEST_NONE}/model.gguf\"",
+       ":4:16: environment variable THETA_TEST_NONE is not set (write "
+       "${THETA_TEST_NONE:-default} to give a default)"},
+      {"AColumnFillsNoField", kTask, "{sentence: text}", "{sentense: text}",
+       ":9:22: the signature has no field `sentense`; it has `sentence`, `mood`"},
+      {"SentimentFillsOtherFields", kTask,
+       "file: reviews.csv\n  split: {train: 4, validation: 2, test: 2}\n  fields: {sentence: text}",
+       "sentiment: {}",
+       ":7:14: the sentiment data fill the fields `sentence` and `sentiment`; the signature has "
+       "no `sentiment`"},
+      {"SentimentIsUnbalanced", kTask,
+       "file: reviews.csv\n  split: {train: 4, validation: 2, test: 2}\n  fields: {sentence: "
+       "text}\n"
+       "program:\n  signature: \"sentence -> mood",
+       "sentiment: {test: 3}\nprogram:\n  signature: \"sentence -> sentiment",
+       ":7:14: the sentiment task is balanced: its split sizes must be even"},
+      {"ScoringHasNoOptions", kTask, ": Literal['good', 'bad']", "",
+       ":11:14: answering 'score' needs a Literal or bool as the last output"},
+      {"CalibrationHasNoScores", kTask, "answering: score", "calibrate: true",
+       ":13:14: only scored outputs can be calibrated: set answering to 'score'"},
+      {"TheNameIsEmpty", kTask, "name: task", "name: ''",
+       ":1:7: a name is not empty and holds no space or slash: it names a folder"},
+      {"TheNameHoldsASlash", kTask, "name: task", "name: a/b",
+       ":1:7: a name is not empty and holds no space or slash: it names a folder"},
+      {"TheSplitIsMissing", kTask, "  split: {train: 4, validation: 2, test: 2}\n", "",
+       ":7:3: 'split' is missing here"},
+      {"TheSizesAreMissing", kTask, "{train: 4, validation: 2, test: 2}", "{seed: 1}",
+       ":8:10: give the numbers of `train`, `validation` and `test` rows: nothing is left to test"},
+      {"TheDataStandTwice", kTask, "file: reviews.csv", "file: reviews.csv\n  sentiment: {}",
+       ":7:3: give exactly one of `sentiment`, `file` and `splits`"},
+      {"TheNoiseIsNoShare", kPeople, "noise: 0.1", "noise: 0.9",
+       ":6:36: `noise` must be in 0..0.5"},
+      {"TheJudgeHasNoOptions", kPeople, "{adapter: terse}",
+       "{signature: \"first, second -> preference\"}",
+       ":8:10: a judge's signature has one output with two options; this one is 'first, second -> "
+       "preference'"},
+      {"NeitherProgramNorPersonas", kPeople, "personas:", "people:",
+       ":1:1: a config needs a 'program' (a task to optimise) or 'personas' (SynthesizeMe)"},
+      {"SetGoesThroughAScalar",
+       kTask,
+       "seed: 7",
+       "seed: 7",
+       "--set seed.big: 'seed' is neither a mapping nor a sequence",
+       {"seed.big=1"}},
+      {"SetGivesAnUnknownKey",
+       kTask,
+       "seed: 7",
+       "seed: 7",
+       "--set models.task.thread: unknown key 'thread'; did you mean 'threads'?",
+       {"models.task.thread=1"}},
+  };
+  return configs;
+}
+
+std::string expected(const Broken& broken, const fs::path& file) {
+  return (broken.sets.empty() ? file.string() : "") + broken.message;
+}
+
+struct ThetaCheck : testing::TestWithParam<Broken> {};
+
+TEST_P(ThetaCheck, SaysOneLineAtThePlace) {
+  const Broken& broken = GetParam();
+  ::unsetenv("THETA_TEST_NONE");
+  const TemporaryFolder folder;
+  const fs::path file = broken.write(folder, broken.name);
+  testing::internal::CaptureStderr();
+  const int wrong = check_command({file}, broken.sets);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), expected(broken, file) + "\n");
+  EXPECT_EQ(wrong, 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(Where, ThetaCheck, testing::ValuesIn(broken_configs()),
+                         [](const auto& one) { return one.param.sentence; });
+
+TEST(ThetaCheckCommand, AcceptsWhatTheBrokenConfigsWereMadeFrom) {
+  for (const char* text : {kTask, kPeople})
+    EXPECT_NO_THROW(read_experiment(Config::parse(text, "whole.yaml"))) << text;
+}
+
+TEST(ThetaCheckCommand, ExitsWith2AndALineForEachThatIsWrong) {
+  ::unsetenv("THETA_TEST_NONE");
+  const TemporaryFolder folder;
+  std::vector<std::string> command = {THETA_BINARY, "check", folder.write("whole.yaml", kTask)};
+  std::string lines;
+  for (const Broken& broken : broken_configs()) {
+    if (!broken.sets.empty()) continue;
+    const fs::path file = broken.write(folder, broken.sentence + broken.name);
+    command.push_back(file);
+    lines += expected(broken, file) + "\n";
+  }
+  const Finished finished = run_to_end(command);
+  EXPECT_EQ(finished.code, 2);
+  EXPECT_EQ(finished.err, lines);
+  EXPECT_THAT(finished.out, HasSubstr("whole.yaml: ok (task, "));
+}
+
+TEST(ThetaCheckCommand, RunRefusesAWrongConfigBeforeItMakesAFolder) {
+  const TemporaryFolder folder;
+  const fs::path file = folder.write("broken.yaml", "name: a\nprogam: {}\n");
+  const fs::path out = folder.path() / "out";
+  const Finished finished = run_to_end({THETA_BINARY, "run", file, "--out", out});
+  EXPECT_EQ(finished.code, 2);
+  EXPECT_EQ(finished.err, file.string() +
+                              ":1:1: a config needs a 'program' (a task to optimise) or "
+                              "'personas' (SynthesizeMe)\n");
+  EXPECT_FALSE(fs::exists(out));
+}
+
+TEST(ThetaCheckCommand, AConfigThatIsNotThereIsOneLine) {
+  const Finished finished = run_to_end({THETA_BINARY, "check", "/none/x.yaml"});
+  EXPECT_EQ(finished.code, 2);
+  EXPECT_EQ(finished.err, "/none/x.yaml: cannot be read: No such file or directory\n");
+}
+
+TEST(ThetaCheckCommand, EveryConfigOfTheProjectIsRightAndOpensNeitherDataNorModel) {
+  const TemporaryFolder cache;
+  const char* before = std::getenv("THETA_CACHE");
+  const std::string restored = before ? before : "";
+  ::setenv("THETA_CACHE", cache.path().c_str(), 1);
+  std::vector<std::string> command = {THETA_BINARY, "check"};
+  for (const auto& file : fs::directory_iterator(THETA_SOURCE_DIR "/configs"))
+    command.push_back(file.path());
+  const Finished finished = run_to_end(command);
+  before ? ::setenv("THETA_CACHE", restored.c_str(), 1) : ::unsetenv("THETA_CACHE");
+  EXPECT_EQ(finished.err, "");
+  EXPECT_EQ(finished.code, 0);
+  EXPECT_EQ(static_cast<std::size_t>(std::ranges::count(finished.out, '\n')), command.size() - 2);
+  EXPECT_TRUE(fs::is_empty(cache.path()));
+}
+
+TEST(ReadExperiment, EverySearchDrawsFromTheSeedOfTheConfig) {
+  const auto options = read_experiment(Config::parse(kTask, "task.yaml"));
+  const auto& optimizers = std::get<ProgramExperiment>(options.experiment).optimizers;
+  EXPECT_EQ(std::get<MiproOptions>(optimizers.at(0)).seed, 7U);
+  EXPECT_EQ(std::get<RandomSearchOptions>(optimizers.at(1)).seed, 7U);
+}
+
+TEST(ReadExperiment, TheHashCountsWhatCanChangeAResultAndNothingElse) {
+  const auto hash = [](const std::string& set) {
+    Config config = Config::parse(kTask, "task.yaml");
+    if (!set.empty()) config.set(set);
+    return read_experiment(config).hash;
+  };
+  for (const char* same : {"models.task.threads=4", "models.task.path=/elsewhere/model.gguf",
+                           "data.file=/elsewhere/reviews.csv"})
+    EXPECT_EQ(hash(same), hash("")) << same;
+  for (const char* other : {"seed=8", "models.task.path=other.gguf", "metric=f1",
+                            "optimizers.0.num_trials=3", "data.split.seed=1"})
+    EXPECT_NE(hash(other), hash("")) << other;
+}
+
+}  // namespace
+}  // namespace theta
