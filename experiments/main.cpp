@@ -176,10 +176,10 @@ int main(int argc, char** argv) {
     }
     spin_briefly(argv);
     default_cache();
-    Progress progress(isatty(STDERR_FILENO) == 1);
-    set_up_logging(parsed.values.count("verbose") ? "debug" : "info", progress);
     std::stop_source stop;
     const std::jthread watcher = watch_signals(stop);
+    Progress progress(isatty(STDERR_FILENO) == 1);
+    set_up_logging(parsed.values.count("verbose") ? "debug" : "info", progress);
     return dispatch(arguments[0], parsed, progress, stop.get_token());
   } catch (const Interrupted& e) {
     fmt::print(stderr, "theta: {}\n", e.what());
