@@ -74,13 +74,15 @@ void dry_run(const ExperimentOptions& options, Progress& progress) {
   RunContext context{scratch, options.seed, store, models, progress, {}};
   run_experiment(options, context);
   progress.finish();
-  fmt::print("{} needs at most\n{:<12}{:>10}{:>16}{:>18}\n", options.name, "model", "calls",
+  fmt::print("{} needs about\n{:<12}{:>10}{:>16}{:>18}\n", options.name, "model", "calls",
              "prompt tokens", "generated tokens");
   for (const auto& [role, usage] : models.usage())
     fmt::print("{:<12}{:>10}{:>16}{:>18}\n", role, usage.calls, usage.prompt_tokens,
                usage.generated_tokens);
   fmt::print(
-      "Shared prefixes are computed once, so the host reads fewer prompt tokens than that.\n");
+      "Made-up answers were counted, so that real ones can bootstrap more or fewer. What is asked "
+      "again and\nprefixes that are shared are computed once: the host reads fewer prompt "
+      "tokens.\n");
 }
 
 /// A saved prompt made runnable.
