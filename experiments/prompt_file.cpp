@@ -11,10 +11,9 @@ namespace {
 
 nlohmann::ordered_json model_json(const ModelOptions& options) {
   if (const auto* llama = std::get_if<LlamaOptions>(&options))
-    return {{"path", llama->path.string()},
-            {"threads", llama->threads},
-            {"gpu_layers", llama->gpu_layers},
-            {"context", llama->context}};
+    return {{"path", llama->path.string()},          {"threads", llama->threads},
+            {"gpu_layers", llama->gpu_layers},       {"context", llama->context},
+            {"chat_template", llama->chat_template}, {"convert", llama->convert}};
   const auto& http = std::get<HttpOptions>(options);
   nlohmann::ordered_json out = {{"base_url", http.base_url}, {"model", http.model}};
   if (!http.api_key_env.empty()) out["api_key_env"] = http.api_key_env;

@@ -1,0 +1,42 @@
+#include "experiments/prompt_file.hpp"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/temporary_folder.hpp"
+
+namespace theta {
+namespace {
+
+/// A model that was saved with a prompt and read again.
+ModelOptions saved(const std::string& model) {
+  const TemporaryFolder folder;
+  const ProgramOptions program = read_program(Config::parse("signature: a -> b", "p.yaml"));
+  save_prompt(folder.path() / "prompt.json", *make_program(program), program,
+              read_model(Config::parse(model, "m.yaml")), "f1");
+  const Config prompt = Config::load(folder.path() / "prompt.json");
+  return read_model(prompt.at("metadata").at("theta").at("model"));
+}
+
+TEST(SavedPrompt, KeepsWhatDecidesTheAnswersOfAModelInProcess) {
+  const auto model = std::get<LlamaOptions>(
+      saved("{path: m/a.gguf, threads: 3, gpu_layers: 5, context: 512, chat_template: chatml, "
+            "convert: q4_0}"));
+  EXPECT_EQ(model.path, "m/a.gguf");
+  EXPECT_EQ(model.threads, 3);
+  EXPECT_EQ(model.gpu_layers, 5);
+  EXPECT_EQ(model.context, 512U);
+  EXPECT_EQ(model.chat_template, "chatml");
+  EXPECT_EQ(model.convert, "q4_0");
+  EXPECT_EQ(model.converted, "m/converted");
+}
+
+TEST(SavedPrompt, KeepsAServersAddressAndWhereItsKeyIs) {
+  const auto model = std::get<HttpOptions>(
+      saved("{base_url: 'http://localhost:1/v1', model: small, api_key_env: KEY}"));
+  EXPECT_EQ(model.base_url, "http://localhost:1/v1");
+  EXPECT_EQ(model.model, "small");
+  EXPECT_EQ(model.api_key_env, "KEY");
+}
+
+}  // namespace
+}  // namespace theta
