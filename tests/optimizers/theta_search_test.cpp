@@ -1,0 +1,115 @@
+#include "optimizers/theta_search.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/scripted_model.hpp"
+
+namespace theta {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+/// A reader of complaints: every chosen text is a complaint about thing k, every other praises it.
+User critic(const std::string& id) {
+  User user;
+  user.id = id;
+  for (int k = 0; k < 4; ++k) {
+    const std::string thing = id + " thing " + std::to_string(k);
+    const PreferencePair pair{.id = thing,
+                              .context = "",
+                              .chosen = "Bad " + thing,
+                              .rejected = "Good " + thing,
+                              .flip = k % 2 == 0};
+    (k < 2 ? user.context : user.test).push_back(pair);
+  }
+  return user;
+}
+
+/// Writes about tone only where the instruction asks for it; judges by the persona, and loves
+/// praise without one.
+Result<Response> answer(const Request& request) {
+  const std::string& text = request.messages.back().content;
+  if (request.options.empty())
+    return say(text.find("tone") != std::string::npos ? "Likes complaints" : "Likes things");
+  const bool bad_first = text.find("First: Bad") != std::string::npos;
+  const bool wants_bad = text.find("Likes complaints") != std::string::npos;
+  Response response;
+  response.text = request.options[0];
+  response.option_logprobs = {bad_first == wants_bad ? 1.0 : -1.0, 0.0};
+  return response;
+}
+
+class ThetaSearch : public ::testing::Test {
+ protected:
+  static JudgeOptions judge_options() {
+    JudgeOptions options;
+    options.signature = Signature::parse("first, second -> preference: Literal['First', 'Second']");
+    return options;
+  }
+
+  ScriptedModel model_{answer};
+  const Call call_{.model = model_};
+  const Judge judge_{judge_options(), make_terse_adapter()};
+  const Predict theta_{persona_signature(), make_terse_adapter()};
+  const PersonaFinder finder_{.judge = judge_, .writing = {.samples = 2}};
+};
+
+TEST_F(ThetaSearch, FindsThePersonaThatExplainsTheUserBest) {
+  const std::vector<std::string> others = {"Likes complaints"};
+  const FoundPersona found = finder_.find(theta_, critic("u"), others, call_);
+  EXPECT_EQ(found.persona, "Likes complaints");
+  EXPECT_EQ(found.contrast, 1);
+  EXPECT_NEAR(found.fit, -std::log1p(std::exp(-2.0)), 1e-12);  // +1 with, -1 without the persona
+}
+
+TEST_F(ThetaSearch, KeepsNoPersonaWhereTheJudgeExplainsTheUserBetterWithoutOne) {
+  User fan = critic("fan");
+  for (PreferencePair& pair : fan.context) std::swap(pair.chosen, pair.rejected);
+  const std::vector<std::string> others = {"Likes complaints"};
+  const PersonaFinder writes_nothing{.judge = judge_, .writing = {.samples = 2, .max_words = 1}};
+  const FoundPersona found = writes_nothing.find(theta_, fan, others, call_);
+  EXPECT_EQ(found.persona, "");
+  EXPECT_NEAR(found.fit, -std::log1p(std::exp(-1.0)), 1e-12);
+}
+
+TEST_F(ThetaSearch, ProposesDemosOfUsersWithPersonasThatDiffer) {
+  const User a = critic("a"), b = critic("b"), c = critic("c");
+  const std::vector<FoundPersona> found = {
+      {&a, "Likes complaints", 1, -0.1}, {&b, "Likes complaints", 1, -0.2}, {&c, "", 1, -0.3}};
+  const ThetaSearchOptions options{.num_instructions = 2,
+                                   .instructions = {"Describe the tone."},
+                                   .num_demo_sets = 3,
+                                   .demos = 2};
+  const ThetaChoices choices = propose_theta(theta_, found, HistoryStyle::kBrief, call_, options);
+  EXPECT_THAT(choices.instructions,
+              ElementsAre(theta_.signature().instructions, "Describe the tone."));
+  EXPECT_THAT(choices.demo_sets.at(0), IsEmpty());
+  for (std::size_t k = 1; k < choices.demo_sets.size(); ++k)
+    EXPECT_THAT(choices.demo_sets[k], SizeIs(1));  // one persona is there to be shown
+}
+
+TEST_F(ThetaSearch, FindsTheInstructionWhosePersonasPredictHeldOutChoices) {
+  const std::vector<User> users = {critic("a"), critic("b"), critic("c"), critic("d")};
+  const ThetaChoices choices{.instructions = {theta_.signature().instructions,
+                                              "Describe the topic.", "Describe the tone."},
+                             .demo_sets = {{}}};
+  std::vector<int> seen;
+  const auto on_trial = [&](const Trial& trial) {
+    seen.push_back(trial.number);
+    return false;
+  };
+  const SearchResult result =
+      search_theta(theta_, choices, users, finder_,
+                   {.num_trials = 6, .minibatch_size = 2, .full_every = 2}, on_trial, call_);
+  EXPECT_THAT(result.best, ElementsAre(2, 0));
+  EXPECT_DOUBLE_EQ(result.score, 1);
+  EXPECT_FALSE(seen.empty());
+  const auto theta = choose_theta(theta_, choices, result.best);
+  EXPECT_EQ(theta->predictors()[0]->signature.instructions, "Describe the tone.");
+}
+
+}  // namespace
+}  // namespace theta
