@@ -206,6 +206,7 @@ std::string chat_body(const std::string& model, Dialect dialect, const Request& 
     body["temperature"] = request.temperature;
     body["max_tokens"] = request.max_tokens;
     if (request.temperature > 0) body["seed"] = request.seed & 0x7fffffff;
+    if (request.temperature > 0 && request.top_p < 1) body["top_p"] = request.top_p;
     if (!request.stop.empty()) body["stop"] = request.stop;
     if (!request.grammar.empty()) {
       if (dialect == Dialect::kLlamaServer) body["grammar"] = request.grammar;

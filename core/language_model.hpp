@@ -29,6 +29,7 @@ struct Request {
   std::vector<std::string> stop;     ///< generation ends before any of these texts
   int max_tokens = 256;
   double temperature = 0.0;  ///< 0: greedy
+  double top_p = 1.0;        ///< sampling from the likeliest tokens of this share; 1: from all
   std::uint64_t seed = 0;    ///< of the sampling; no effect at temperature 0
   bool operator==(const Request&) const = default;
 };

@@ -7,9 +7,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <utility>
 
 #include "core/llama_weights.hpp"
@@ -126,14 +128,26 @@ class Generation {
   Token draw_freely(std::span<const float> logits) {
     const auto top = std::max_element(logits.begin(), logits.end());
     if (request_.temperature <= 0) return static_cast<Token>(top - logits.begin());
-    std::vector<double> cumulative(logits.size());
-    double sum = 0;
-    for (std::size_t i = 0; i < logits.size(); ++i) {
-      sum += std::exp((logits[i] - *top) / request_.temperature);
-      cumulative[i] = sum;
-    }
-    const auto drawn = std::upper_bound(cumulative.begin(), cumulative.end(), rng_.uniform() * sum);
+    std::vector<double> weights(logits.size());
+    std::transform(logits.begin(), logits.end(), weights.begin(),
+                   [&](float logit) { return std::exp((logit - *top) / request_.temperature); });
+    if (request_.top_p < 1) keep_likeliest(weights, request_.top_p);
+    std::vector<double> cumulative(weights.size());
+    std::partial_sum(weights.begin(), weights.end(), cumulative.begin());
+    const auto drawn =
+        std::upper_bound(cumulative.begin(), cumulative.end(), rng_.uniform() * cumulative.back());
     return static_cast<Token>(std::min(drawn, cumulative.end() - 1) - cumulative.begin());
+  }
+
+  /// Nucleus sampling (Holtzman et al. 2020): sets all but the fewest of the largest weights that
+  /// make up `share` of the sum to 0.
+  static void keep_likeliest(std::vector<double>& weights, double share) {
+    std::vector<double> sorted = weights;
+    std::sort(sorted.begin(), sorted.end(), std::greater<>());
+    const double wanted = share * std::accumulate(sorted.begin(), sorted.end(), 0.0);
+    double sum = 0, least = 0;
+    for (std::size_t i = 0; i < sorted.size() && sum < wanted; ++i) sum += least = sorted[i];
+    for (double& weight : weights) weight = weight < least ? 0 : weight;
   }
 
   const Request& request_;

@@ -171,7 +171,8 @@ std::string canonical(const Request& request) {
                          {"options", nlohmann::json::array()},
                          {"seed", request.seed},
                          {"stop", nlohmann::json::array()},
-                         {"temperature", request.temperature}};
+                         {"temperature", request.temperature},
+                         {"top_p", request.top_p}};
   for (const auto& message : request.messages) {
     json["messages"].push_back(
         {{"content", json_text(message.content)}, {"role", json_text(message.role)}});

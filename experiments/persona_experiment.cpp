@@ -286,11 +286,19 @@ void read_judge(const Config& judge, PersonaExperiment& experiment) {
 void read_theta(const Config& theta, PersonaExperiment& experiment) {
   ProgramOptions& options = experiment.theta;
   options.signature = persona_signature();
+  if (const auto text = theta.find("signature")) {
+    try {
+      options.signature = Signature::parse(text->text());
+    } catch (const UserError& e) {
+      text->fail(e.what());
+    }
+  }
   if (const auto instructions = theta.find("instructions"))
     options.signature = options.signature.with_instructions(instructions->text());
   options.adapter = theta.choice("adapter", {"chat", "json", "terse"}, "terse");
   options.chain_of_thought = theta.boolean("chain_of_thought", false);
   options.predict.max_tokens = static_cast<int>(theta.integer("max_tokens", 32, 1));
+  options.predict.top_p = theta.number("top_p", 1);
   options.predict.opening = theta.text("opening", "");
   PersonaWriting& writing = experiment.writing;
   writing.samples = static_cast<int>(theta.integer("samples", 4, 1));

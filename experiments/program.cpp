@@ -28,6 +28,7 @@ ProgramOptions read_program(const Config& program) {
   options.predict.max_tokens =
       static_cast<int>(program.integer("max_tokens", options.predict.max_tokens, 1));
   options.predict.temperature = program.number("temperature", 0);
+  options.predict.top_p = program.number("top_p", 1);
   if (options.predict.answering == Answering::kScore &&
       options.signature.outputs.back().type.options().empty())
     signature.fail("answering 'score' needs a Literal or bool as the last output");
@@ -50,7 +51,7 @@ std::string program_json(const ProgramOptions& options) {
       {"chain_of_thought", options.chain_of_thought}, {"answering", score ? "score" : "generate"},
       {"calibrate", options.predict.calibrate},       {"grammar", options.predict.grammar},
       {"opening", options.predict.opening},           {"max_tokens", options.predict.max_tokens},
-      {"temperature", options.predict.temperature}}
+      {"temperature", options.predict.temperature},   {"top_p", options.predict.top_p}}
       .dump();
 }
 

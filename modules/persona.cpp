@@ -37,13 +37,11 @@ double log_sigmoid(double x) {
   return x > 0 ? -std::log1p(std::exp(-x)) : x - std::log1p(std::exp(x));
 }
 
-/// The text up to the end of its first sentence, without that end's full stop.
-std::string first_sentence(const std::string& text) {
-  for (std::size_t i = 0; i < text.size(); ++i)
-    if (std::string_view(".!?").find(text[i]) != std::string_view::npos &&
-        (i + 1 == text.size() || text[i + 1] == ' '))
-      return text.substr(0, i);
-  return text;
+/// The text up to the end of its first clause, where small models begin to ramble.
+std::string first_clause(const std::string& text) {
+  const auto end = text.find_first_of(".,;:!?(");
+  const auto last = text.find_last_not_of(' ', end == std::string::npos ? end : end - 1);
+  return end == 0 || last == std::string::npos ? "" : text.substr(0, last + 1);
 }
 
 std::size_t count_words(const std::string& text) {
@@ -84,8 +82,10 @@ std::string format_history(std::span<const PreferencePair> pairs, HistoryStyle s
 std::vector<std::string> write_personas(const Module& theta, const User& user,
                                         const PersonaWriting& writing, const Call& call) {
   require(writing.samples > 0, "at least one persona is written");
+  const Signature& signature = theta.predictors().at(0)->signature;
+  const std::string& output = signature.outputs.back().name;
   Record inputs;
-  inputs.set("past_judgements", format_history(user.context, writing.style));
+  inputs.set(signature.inputs.at(0).name, format_history(user.context, writing.style));
   Call sampled = call;
   sampled.rollout = derive_seed(writing.seed, user.id);
   sampled.temperature = writing.samples == 1 ? 0 : writing.temperature;
@@ -100,9 +100,9 @@ std::vector<std::string> write_personas(const Module& theta, const User& user,
                        prediction.error().message);
       continue;
     }
-    std::string persona = prediction->fields.text("synthesized_persona");
+    std::string persona = prediction->fields.text(output);
     if (writing.max_words > 0) {
-      persona = first_sentence(persona);
+      persona = first_clause(persona);
       if (count_words(persona) > writing.max_words) continue;
     }
     if (!persona.empty() && std::ranges::find(personas, persona) == personas.end())

@@ -11,8 +11,9 @@
 
 namespace theta {
 
-/// Theta's signature in SynthesizeMe (arXiv 2506.05598, section 3.2): what a person chose in, who
-/// they are out. The persona prompt Θ is a Predict on it: its instruction and its demos.
+/// Θ's signature in SynthesizeMe (arXiv 2506.05598, section 3.2): what a person chose in, who they
+/// are out. The persona prompt Θ is a Predict on it, or on any signature whose first input is the
+/// history and whose last output the persona.
 Signature persona_signature();
 
 /// How a person's choices are printed for Θ.
@@ -36,7 +37,7 @@ std::string format_history(std::span<const PreferencePair> pairs, HistoryStyle s
 struct PersonaWriting {
   int samples = 1;            ///< candidates a user; 1 is greedy
   double temperature = 1.0;   ///< of the samples
-  std::size_t max_words = 0;  ///< > 0: only the first sentence counts, and longer ones are left out
+  std::size_t max_words = 0;  ///< > 0: only the first clause counts, and longer ones are left out
   HistoryStyle style = HistoryStyle::kBrief;
   std::uint64_t seed = 0;  ///< every user and sample has its own, derived from it
 };

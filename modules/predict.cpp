@@ -126,6 +126,7 @@ std::vector<Result<Record>> Predict::generate(std::span<const Messages> prompts,
                     .stop = adapter_->stop(signature, count),
                     .max_tokens = options_.max_tokens,
                     .temperature = temperature,
+                    .top_p = options_.top_p,
                     .seed = temperature > 0 ? derive_seed(call.rollout, i) : 0});
   }
   const auto answers = ask(call.model, wave, call.stop);

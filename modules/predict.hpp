@@ -18,12 +18,13 @@ enum class Answering {
 
 struct PredictOptions {
   Answering answering = Answering::kGenerate;
-  bool grammar = true;     ///< constrain generation to parsable answers where the model can
-  bool calibrate = false;  ///< subtract the options' scores for a content-free input (`N/A`):
-                           ///< removes label bias. Zhao et al. 2021 (arXiv 2102.09690)
-  std::string opening = {};     ///< words that the first generated output is made to begin with
+  bool grammar = true;       ///< constrain generation to parsable answers where the model can
+  bool calibrate = false;    ///< subtract the options' scores for a content-free input (`N/A`):
+                             ///< removes label bias. Zhao et al. 2021 (arXiv 2102.09690)
+  std::string opening = {};  ///< words that the first generated output is made to begin with
   int max_tokens = 256;
   double temperature = 0;
+  double top_p = 1;
 };
 
 /// One signature, one wave: a request an input, in order. With kScore and more than one output, a

@@ -133,13 +133,14 @@ PersonalJudge synthesize_me(const Judge& judge, const Module& theta, const User&
   PersonalJudge out;
   auto [sets, best] = choose_demos(judge, train, validation, "", options, false, tracer);
   Record inputs;
-  inputs.set("past_judgements", format_history(sets[best].judgements, options.style));
+  const Signature& signature = theta.predictors().at(0)->signature;
+  inputs.set(signature.inputs.at(0).name, format_history(sets[best].judgements, options.style));
   out.reasoning_sets = std::move(sets);
   const auto written = theta.run(std::span(&inputs, 1), synthesizer);
   if (!written[0])
     throw RunError("no persona could be written for " + user.id + ": " +
                    written[0].error().message);
-  out.persona = written[0]->fields.text("synthesized_persona");
+  out.persona = written[0]->fields.text(signature.outputs.back().name);
 
   auto [demo_sets, chosen] =
       choose_demos(judge, train, validation, out.persona, options, true, tracer);

@@ -31,14 +31,26 @@ std::string label(const Field& field) {
 /// `Label: value`; nothing but the label for an empty value.
 std::string line(const Field& field, const Value& value) {
   const std::string text = one_line(field.type.text(value));
-  return label(field) + (text.empty() ? "" : " ") + text;
+  return label(field) + (text.empty() ? "" : " " + text);
 }
 
-/// The lines of those fields that a record holds.
-std::string lines_of(const std::vector<Field>& fields, const Record& record) {
+/// An input of several lines as a block below its label, indented, so that none of its lines can be
+/// taken for a field's.
+std::string block(const Field& field, const Value& value) {
+  const std::string text = field.type.text(value);
+  const auto lines = split_lines(strip(text));
+  if (lines.size() < 2) return line(field, value);
+  std::string out = label(field);
+  for (const std::string_view each : lines) out += "\n  " + one_line(each);
+  return out;
+}
+
+/// The lines of those fields that a record holds, each written by `write`.
+std::string lines_of(const std::vector<Field>& fields, const Record& record,
+                     std::string (*write)(const Field&, const Value&)) {
   std::vector<std::string> out;
   for (const Field& field : fields) {
-    if (const Value* value = record.find(field.name)) out.push_back(line(field, *value));
+    if (const Value* value = record.find(field.name)) out.push_back(write(field, *value));
   }
   return join(out, "\n");
 }
@@ -69,11 +81,11 @@ class TerseAdapter final : public Adapter {
     for (const Field& field : signature.inputs) inputs.at(field.name);
     std::vector<std::string> parts = {std::string(strip(signature.instructions))};
     for (const Demo& demo : demos) {
-      const std::string asked = lines_of(signature.inputs, demo.fields);
-      const std::string answered = lines_of(signature.outputs, demo.fields);
+      const std::string asked = lines_of(signature.inputs, demo.fields, block);
+      const std::string answered = lines_of(signature.outputs, demo.fields, line);
       if (!asked.empty() && !answered.empty()) parts.push_back(asked + "\n" + answered);
     }
-    parts.push_back(lines_of(signature.inputs, inputs));
+    parts.push_back(lines_of(signature.inputs, inputs, block));
     return {{"user", join(parts, "\n\n")}};
   }
 

@@ -10,18 +10,18 @@
 namespace theta {
 namespace {
 
-Demo example_user(const FoundPersona& found, HistoryStyle style) {
+Demo example_user(const Signature& theta, const FoundPersona& found, HistoryStyle style) {
   Demo demo;
   demo.augmented = true;
-  demo.fields.set("past_judgements", format_history(found.user->context, style));
-  demo.fields.set("synthesized_persona", found.persona);
+  demo.fields.set(theta.inputs.at(0).name, format_history(found.user->context, style));
+  demo.fields.set(theta.outputs.back().name, found.persona);
   return demo;
 }
 
 /// `k` example users with personas that differ, drawn with a preference for those explained well: a
 /// random user of the better half first, then others whose persona is not there yet.
-std::vector<Demo> draw_demos(std::span<const FoundPersona> by_fit, std::size_t k,
-                             HistoryStyle style, Rng& rng) {
+std::vector<Demo> draw_demos(const Signature& theta, std::span<const FoundPersona> by_fit,
+                             std::size_t k, HistoryStyle style, Rng& rng) {
   std::vector<std::size_t> order = rng.sample(by_fit.size(), by_fit.size());
   const std::size_t half = (by_fit.size() + 1) / 2;
   std::ranges::stable_partition(order, [&](std::size_t i) { return i < half; });
@@ -29,7 +29,7 @@ std::vector<Demo> draw_demos(std::span<const FoundPersona> by_fit, std::size_t k
   std::vector<Demo> demos;
   for (const std::size_t i : order)
     if (demos.size() < k && shown.insert(by_fit[i].persona).second)
-      demos.push_back(example_user(by_fit[i], style));
+      demos.push_back(example_user(theta, by_fit[i], style));
   return demos;
 }
 
@@ -62,14 +62,15 @@ ThetaChoices propose_theta(const Predict& theta, std::span<const FoundPersona> f
   for (std::size_t tries = 0;
        choices.demo_sets.size() < options.num_demo_sets && tries < 4 * options.num_demo_sets;
        ++tries) {
-    auto demos = draw_demos(by_fit, options.demos, style, rng);
+    auto demos = draw_demos(theta.signature(), by_fit, options.demos, style, rng);
     if (std::ranges::find(choices.demo_sets, demos) == choices.demo_sets.end())
       choices.demo_sets.push_back(std::move(demos));
   }
 
   std::vector<Example> train;
   for (const FoundPersona& one : by_fit)
-    train.push_back({one.user->id, one.user->id, example_user(one, style).fields});
+    train.push_back(
+        {one.user->id, one.user->id, example_user(theta.signature(), one, style).fields});
   const std::size_t written = std::min(options.instructions.size(), options.num_instructions - 1);
   choices.instructions = {theta.signature().instructions};
   choices.instructions.insert(choices.instructions.end(), options.instructions.begin(),

@@ -154,7 +154,7 @@ TEST(TerseFormat, IsOneMessageOfLines) {
                                             "Context: c1\nFirst: f1\nReasoning: r1\n"
                                             "Preference: Second\n\n"
                                             "Context: c2\nFirst: f2\nPreference: First\n\n"
-                                            "Context: two lines\nFirst: f"}));
+                                            "Context:\n  two\n  lines\nFirst: f"}));
 }
 
 TEST(TerseFormat, RefusesPrefixesThatItCannotTellApart) {

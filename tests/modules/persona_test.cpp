@@ -136,9 +136,9 @@ TEST(Verification, FindsTheContrastThatExplainsThePersonBest) {
   EXPECT_NEAR(values[1].fit, -2 - std::log1p(std::exp(-2.0)), 1e-12);
 }
 
-TEST(Personas, LongOnesAreLeftOutAndOnlyTheFirstSentenceCounts) {
+TEST(Personas, LongOnesAreLeftOutAndOnlyTheFirstClauseCounts) {
   ScriptedModel model([n = 0](const Request&) mutable -> Result<Response> {
-    return say(++n == 1 ? "Likes harsh words. And rain."
+    return say(++n == 1 ? "Likes harsh words, and rain."
                         : "Likes very many words in every single sentence");
   });
   const Predict theta(persona_signature(), make_terse_adapter());
