@@ -22,7 +22,18 @@ ProgramOptions read_program(const Config& program) {
   options.chain_of_thought = program.boolean("chain_of_thought", false);
   const std::string answering = program.choice("answering", {"generate", "score"}, "generate");
   options.predict.answering = answering == "score" ? Answering::kScore : Answering::kGenerate;
-  options.predict.calibrate = program.boolean("calibrate", false);
+  const std::string calibrate =
+      program.choice("calibrate", {"none", "content_free", "train"}, "none");
+  options.predict.calibrate = calibrate == "content_free";
+  if (calibrate == "train")
+    options.calibration_examples =
+        static_cast<std::size_t>(program.integer("calibration_examples", 20, 1));
+  if (const auto inputs = program.find("calibrated_on"))
+    for (const Config& input : inputs->items()) {
+      Record record;
+      for (const auto& [name, value] : input.entries()) record.set(name, value.text());
+      options.calibration.push_back(std::move(record));
+    }
   options.predict.grammar = program.boolean("grammar", true);
   options.predict.opening = program.text("opening", "");
   options.predict.max_tokens =
@@ -39,20 +50,31 @@ ProgramOptions read_program(const Config& program) {
 
 std::unique_ptr<Predict> make_program(const ProgramOptions& options) {
   const Signature& signature = options.signature;
-  return std::make_unique<Predict>(
+  auto program = std::make_unique<Predict>(
       options.chain_of_thought ? chain_of_thought(signature) : signature,
       std::shared_ptr<const Adapter>(make_adapter(options.adapter)), options.predict);
+  if (!options.calibration.empty()) program->calibrate_on(options.calibration);
+  return program;
 }
 
 std::string program_json(const ProgramOptions& options) {
   const bool score = options.predict.answering == Answering::kScore;
-  return nlohmann::ordered_json{
-      {"signature", options.signature.text()},        {"adapter", options.adapter},
-      {"chain_of_thought", options.chain_of_thought}, {"answering", score ? "score" : "generate"},
-      {"calibrate", options.predict.calibrate},       {"grammar", options.predict.grammar},
-      {"opening", options.predict.opening},           {"max_tokens", options.predict.max_tokens},
-      {"temperature", options.predict.temperature},   {"top_p", options.predict.top_p}}
-      .dump();
+  nlohmann::ordered_json out = {{"signature", options.signature.text()},
+                                {"adapter", options.adapter},
+                                {"chain_of_thought", options.chain_of_thought},
+                                {"answering", score ? "score" : "generate"},
+                                {"calibrate", options.predict.calibrate ? "content_free" : "none"},
+                                {"grammar", options.predict.grammar},
+                                {"opening", options.predict.opening},
+                                {"max_tokens", options.predict.max_tokens},
+                                {"temperature", options.predict.temperature},
+                                {"top_p", options.predict.top_p}};
+  for (const Record& input : options.calibration) {
+    nlohmann::ordered_json record;
+    for (const auto& [name, value] : input) record[name] = to_text(value);
+    out["calibrated_on"].push_back(std::move(record));
+  }
+  return out.dump();
 }
 
 }  // namespace theta

@@ -14,10 +14,13 @@ struct ProgramOptions {
   std::string adapter = "chat";
   bool chain_of_thought = false;
   PredictOptions predict;
+  std::size_t calibration_examples =
+      0;  ///< training inputs that the options' scores are calibrated on
+  std::vector<Record> calibration = {};  ///< in a saved prompt: those inputs
 };
 
 /// `{signature: "a -> b", instructions: ..., adapter: chat|json|terse, answering: generate|score,
-///   calibrate: false, chain_of_thought: false, max_tokens: 256, temperature: 0}`
+///   calibrate: none|content_free|train, chain_of_thought: false, max_tokens: 256, temperature: 0}`
 ProgramOptions read_program(const Config& program);
 
 std::unique_ptr<Predict> make_program(const ProgramOptions& options);

@@ -14,6 +14,7 @@ namespace theta {
 namespace {
 
 constexpr const char* kUntouched = "untouched";
+constexpr const char* kCalibrated = "calibrated";
 constexpr const char* kModel = "task";
 
 const std::vector<std::string> kOptimizers = {"labeled_few_shot", "bootstrap_few_shot",
@@ -140,7 +141,16 @@ ProgramExperiment read_program_experiment(const Config& config) {
 
 void run_program_experiment(const ProgramExperiment& experiment, RunContext& run) {
   const Dataset data = load_dataset(experiment.data, experiment.program.signature);
-  const auto student = make_program(experiment.program);
+  const auto untouched = make_program(experiment.program);
+  ProgramOptions compiled_program = experiment.program;
+  for (const Example& example : data.train) {
+    auto& calibration = compiled_program.calibration;
+    if (calibration.size() == experiment.program.calibration_examples) break;
+    Record& inputs = calibration.emplace_back();
+    for (const Field& field : experiment.program.signature.inputs)
+      inputs.set(field.name, example.fields.at(field.name));
+  }
+  const auto student = make_program(compiled_program);
   const Metric metric =
       make_metric(experiment.metric, experiment.program.signature.outputs.back().name);
   const auto role = [&](const char* name) -> RecordedModel& {
@@ -148,10 +158,15 @@ void run_program_experiment(const ProgramExperiment& experiment, RunContext& run
   };
 
   nlohmann::json rows = {kUntouched}, comparisons = nlohmann::json::array(),
-                 prompts = nlohmann::json::array({{"untouched", prompt_text(*student)}});
+                 prompts = nlohmann::json::array({{"untouched", prompt_text(*untouched)}});
   std::unique_ptr<Module> best = student->clone();
   double best_score = -1;
-  put_test_row(kUntouched, *student, data.test, metric, run);
+  put_test_row(kUntouched, *untouched, data.test, metric, run);
+  if (!compiled_program.calibration.empty()) {
+    put_test_row(kCalibrated, *student, data.test, metric, run);
+    rows.push_back(kCalibrated);
+    comparisons.push_back({kCalibrated, kUntouched});
+  }
   for (const OptimizerOptions& options : experiment.optimizers) {
     const auto optimizer = make_optimizer(options);
     const std::string name = optimizer->name();
@@ -184,7 +199,7 @@ void run_program_experiment(const ProgramExperiment& experiment, RunContext& run
   run.store.set_meta("rows", rows.dump());
   run.store.set_meta("comparisons", comparisons.dump());
   run.store.set_meta("prompts", prompts.dump());
-  save_prompt(run.folder / "prompt.json", *best, experiment.program, run.models.options(kModel),
+  save_prompt(run.folder / "prompt.json", *best, compiled_program, run.models.options(kModel),
               experiment.metric);
 }
 

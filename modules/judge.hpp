@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <memory>
 #include <span>
 #include <string>
@@ -57,6 +58,8 @@ struct Judgement {
 
   /// In favour of the chosen text, less `contrast` times what the judge says without a persona.
   double margin(double contrast) const { return log_odds - contrast * plain; }
+  /// P(the text that the person chose) by the judge.
+  double probability(double contrast = 1) const { return 1 / (1 + std::exp(-margin(contrast))); }
   /// 1: the judge agrees with the person; 0.5 on a tie.
   double score(double contrast = 1) const {
     const double x = margin(contrast);

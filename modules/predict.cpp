@@ -60,6 +60,12 @@ Predict::Predict(Signature signature, std::shared_ptr<const Adapter> adapter,
   if (options_.calibrate && !scores) {
     throw UserError("only scored outputs can be calibrated: set the answering to score");
   }
+  if (options_.calibrate) calibration_ = {content_free(predictor_.signature)};
+}
+
+void Predict::calibrate_on(std::vector<Record> inputs) {
+  require(options_.answering == Answering::kScore, "only scored outputs are calibrated");
+  calibration_ = std::move(inputs);
 }
 
 std::unique_ptr<Module> Predict::clone() const { return std::make_unique<Predict>(*this); }
@@ -74,7 +80,7 @@ std::vector<Result<Prediction>> Predict::run(std::span<const Record> inputs,
   const Signature& signature = predictor_.signature;
   std::vector<Messages> prompts;
   for (const Record& record : inputs) prompts.push_back(messages(record));
-  if (options_.calibrate) prompts.push_back(messages(content_free(signature)));
+  for (const Record& record : calibration_) prompts.push_back(messages(record));
 
   const bool scores = options_.answering == Answering::kScore;
   const std::size_t generated = signature.outputs.size() - (scores ? 1 : 0);
@@ -183,21 +189,35 @@ std::vector<Result<std::vector<double>>> Predict::score(std::span<const Messages
       logprobs.emplace_back(scored->option_logprobs);
     }
   }
-  if (!options_.calibrate) return logprobs;
+  if (!calibration_.empty()) calibrate(logprobs);
+  return logprobs;
+}
 
-  const Result<std::vector<double>> baseline = std::move(logprobs.back());
-  logprobs.pop_back();
-  const std::vector<double> bias = baseline ? normalised(*baseline) : std::vector<double>{};
-  for (Result<std::vector<double>>& scored : logprobs) {
-    if (!scored) continue;
-    if (!baseline) {
-      scored = Error{baseline.error().fault, "the content-free input: " + baseline.error().message};
+void Predict::calibrate(std::vector<Result<std::vector<double>>>& logprobs) const {
+  const auto inputs = logprobs.size() - calibration_.size();
+  std::vector<double> bias;
+  double counted = 0;
+  const Error* failure = nullptr;
+  for (std::size_t i = inputs; i < logprobs.size(); ++i) {
+    if (!logprobs[i]) {
+      failure = &logprobs[i].error();
       continue;
     }
-    *scored = normalised(std::move(*scored));
-    for (std::size_t k = 0; k < bias.size(); ++k) (*scored)[k] -= bias[k];
+    const auto scored = normalised(*logprobs[i]);
+    bias.resize(scored.size());
+    for (std::size_t k = 0; k < scored.size(); ++k) bias[k] += scored[k];
+    ++counted;
   }
-  return logprobs;
+  for (std::size_t i = 0; i < inputs; ++i) {
+    if (!logprobs[i]) continue;
+    if (counted == 0) {
+      logprobs[i] = Error{failure->fault, "calibrating: " + failure->message};
+      continue;
+    }
+    *logprobs[i] = normalised(std::move(*logprobs[i]));
+    for (std::size_t k = 0; k < bias.size(); ++k) (*logprobs[i])[k] -= bias[k] / counted;
+  }
+  logprobs.resize(inputs, Error{});
 }
 
 }  // namespace theta

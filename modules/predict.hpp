@@ -44,6 +44,12 @@ class Predict final : public Module {
   std::vector<Predictor*> predictors() override { return {&predictor_}; }
   std::unique_ptr<Module> clone() const override;
 
+  /// Calibrates on these inputs, whose answers nobody needs to know, instead of the content-free
+  /// one: the mean score of each option over them is subtracted. Batch calibration, Zhou et al.
+  /// 2023 (arXiv 2309.17249).
+  void calibrate_on(std::vector<Record> inputs);
+  const std::vector<Record>& calibration() const { return calibration_; }
+
   const Signature& signature() const { return predictor_.signature; }
   /// The messages that `inputs` would be asked with: for export and for token counts.
   std::vector<Message> messages(const Record& inputs) const;
@@ -58,9 +64,13 @@ class Predict final : public Module {
                                                  std::span<const Result<Record>> before,
                                                  const Call& call) const;
 
+  /// Subtracts what the last answers, those of calibration_, say on average, and drops them.
+  void calibrate(std::vector<Result<std::vector<double>>>& logprobs) const;
+
   Predictor predictor_;
   std::shared_ptr<const Adapter> adapter_;
   PredictOptions options_;
+  std::vector<Record> calibration_;  ///< empty unless calibrated
 };
 
 }  // namespace theta

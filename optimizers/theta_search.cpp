@@ -112,7 +112,7 @@ SearchResult search_theta(const Predict& theta, const ThetaChoices& choices,
         reason = judgement.error;
         continue;
       }
-      sum += judgement.score(found.contrast);
+      sum += judgement.probability(found.contrast);
       ++counted;
     }
     if (counted == 0) return Error{Fault::kService, reason};

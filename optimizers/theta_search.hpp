@@ -65,9 +65,10 @@ std::unique_ptr<Module> choose_theta(const Predict& theta, const ThetaChoices& c
                                      const Combination& combination);
 
 /// Searches the choices for the Θ whose verified personas let the judge predict held-out choices of
-/// `users` best; a user is an example, the share of its test pairs that are predicted right its
-/// score. MIPROv2 on SynthesizeMe's Θ (arXiv 2506.05598, section 3.3). Run once with the teacher;
-/// run again with the student over the same choices, it distils Θ.
+/// `users` best; a user is an example, and its score the mean probability that the judge gives to
+/// its held-out choices, which is less noisy than the share that it gets right. MIPROv2 on
+/// SynthesizeMe's Θ (arXiv 2506.05598, section 3.3). Run once with the teacher; run again with the
+/// student over the same choices, it distils Θ.
 SearchResult search_theta(const Predict& theta, const ThetaChoices& choices,
                           std::span<const User> users, const PersonaFinder& finder,
                           const ThetaSearchOptions& options,

@@ -225,7 +225,7 @@ TEST(PredictScore, FailsWhereTheContentFreeInputFails) {
   for (const auto& prediction : predict.run(inputs, {model})) {
     ASSERT_FALSE(prediction);
     EXPECT_EQ(prediction.error().fault, Fault::kService);
-    EXPECT_EQ(prediction.error().message, "the content-free input: timed out");
+    EXPECT_EQ(prediction.error().message, "calibrating: timed out");
   }
 }
 

@@ -105,7 +105,7 @@ TEST_F(ThetaSearch, FindsTheInstructionWhosePersonasPredictHeldOutChoices) {
       search_theta(theta_, choices, users, finder_,
                    {.num_trials = 6, .minibatch_size = 2, .full_every = 2}, on_trial, call_);
   EXPECT_THAT(result.best, ElementsAre(2, 0));
-  EXPECT_DOUBLE_EQ(result.score, 1);
+  EXPECT_NEAR(result.score, 1 / (1 + std::exp(-2.0)), 1e-12);  // +1 with, -1 without it
   EXPECT_FALSE(seen.empty());
   const auto theta = choose_theta(theta_, choices, result.best);
   EXPECT_EQ(theta->predictors()[0]->signature.instructions, "Describe the tone.");
