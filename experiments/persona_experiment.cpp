@@ -363,15 +363,15 @@ void run_persona_experiment(const PersonaExperiment& experiment, RunContext& run
   const nlohmann::json rows = {kRandom, kDefault,   kTrue,  kPersonas,   kVerified,
                                kDemos,  kOptimised, kMoved, kReoptimised};
   run.store.set_meta("rows", rows.dump());
-  run.store.set_meta("comparisons", nlohmann::json{{kOptimised, kDefault},
-                                                   {kOptimised, kVerified},
-                                                   {kVerified, kDefault},
-                                                   {kPersonas, kDefault},
-                                                   {kTrue, kDefault},
-                                                   {kReoptimised, kDefault},
-                                                   {kReoptimised, kVerified},
-                                                   {kReoptimised, kMoved},
-                                                   {kMoved, kDefault}}
+  run.store.set_meta("comparisons", nlohmann::json::array({{kOptimised, kDefault},
+                                                           {kOptimised, kVerified},
+                                                           {kVerified, kDefault},
+                                                           {kPersonas, kDefault},
+                                                           {kTrue, kDefault},
+                                                           {kReoptimised, kDefault},
+                                                           {kReoptimised, kVerified},
+                                                           {kReoptimised, kMoved},
+                                                           {kMoved, kDefault}})
                                         .dump());
 
   PersonaRun teacher(experiment, users, "teacher", run);
