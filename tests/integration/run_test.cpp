@@ -52,6 +52,33 @@ optimizers:
     proposer: {adapter: terse, data_summary: false, program_summary: false, max_tokens: 16}
 )";
 
+constexpr const char* kPeople = R"(name: people
+seed: 7
+models:
+  teacher: {path: "${THETA_CACHE}/models/smollm2-135m-instruct-q4_1.gguf", threads: 2, context: 2048}
+  student: {path: "${THETA_CACHE}/models/smollm2-135m-instruct-q4_1.gguf", threads: 2, context: 2048}
+  proposer: teacher
+data:
+  tastes: {train: 2, validation: 2, test: 2, context_pairs: 2, test_pairs: 2}
+personas:
+  judge:
+    signature: "first, second -> preference: Literal['First', 'Second']"
+    instructions: Which will this reader prefer?
+    adapter: terse
+    judging: contrast
+  theta: {adapter: terse, opening: Prefers the more, samples: 2, max_tokens: 8, max_words: 9}
+  pool: 1
+  demos: 1
+  search:
+    num_instructions: 2
+    num_demo_sets: 1
+    demos: 1
+    num_trials: 2
+    minibatch_size: 1
+    full_every: 2
+    proposal_tokens: 16
+)";
+
 std::string content(const fs::path& file) {
   std::ifstream in(file, std::ios::binary);
   std::ostringstream text;
@@ -213,8 +240,8 @@ TEST_P(RunOf, EveryNumberOfARowIsAQueryOverTheRecord) {
             number_of(out, "SELECT count(*) FROM trials"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Configs, RunOf, testing::Values(kTask),
-                         [](const auto&) { return "ATask"; });
+INSTANTIATE_TEST_SUITE_P(Configs, RunOf, testing::Values(kTask, kPeople),
+                         [](const auto& one) { return one.param == kTask ? "ATask" : "People"; });
 
 TEST_F(Run, InterruptedItSaysHowToGoOnAndGoesOnToTheSameReport) {
   const fs::path whole = run(kTask, "whole"), stopped = folder_.path() / "stopped";
