@@ -43,7 +43,7 @@ ProgramOptions read_program(const Config& program) {
   if (options.predict.answering == Answering::kScore &&
       options.signature.outputs.back().type.options().empty())
     signature.fail("answering 'score' needs a Literal or bool as the last output");
-  if (options.predict.calibrate && options.predict.answering != Answering::kScore)
+  if (calibrate != "none" && options.predict.answering != Answering::kScore)
     program.at("calibrate").fail("only scored outputs can be calibrated: set answering to 'score'");
   return options;
 }

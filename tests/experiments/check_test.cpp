@@ -151,7 +151,7 @@ const std::vector<Broken>& broken_configs() {
        ":7:14: the sentiment task is balanced: its split sizes must be even"},
       {"ScoringHasNoOptions", kTask, ": Literal['good', 'bad']", "",
        ":11:14: answering 'score' needs a Literal or bool as the last output"},
-      {"CalibrationHasNoScores", kTask, "answering: score", "calibrate: true",
+      {"CalibrationHasNoScores", kTask, "answering: score", "calibrate: train",
        ":13:14: only scored outputs can be calibrated: set answering to 'score'"},
       {"TheNameIsEmpty", kTask, "name: task", "name: ''",
        ":1:7: a name is not empty and holds no space or slash: it names a folder"},

@@ -255,5 +255,26 @@ TEST(Predict, ShowsItsDemosAndItsCloneKeepsThem) {
             "Judge.\n\nText: t\nPreference: First\n\nText: a");
 }
 
+TEST(PredictCalibration, OnInputsSubtractsTheirMeanScore) {
+  // Says `bad` of everything, and of praise a little less.
+  ScriptedModel model([](const Request& request) -> Result<Response> {
+    const bool praise = request.messages.back().content.find("great") != std::string::npos;
+    Response response;
+    response.text = request.options[1];
+    response.option_logprobs = {praise ? -1.5 : -3.0, 0.0};
+    return response;
+  });
+  Predict predict(Signature::parse("review -> verdict: Literal['good', 'bad']"),
+                  make_terse_adapter(), {.answering = Answering::kScore});
+  const std::vector<Record> inputs = {{{"review", "great"}}, {{"review", "broken"}}};
+  EXPECT_EQ(predict.run(inputs, {.model = model})[0]->fields.text("verdict"), "bad");
+  predict.calibrate_on(inputs);
+  const auto predictions = predict.run(inputs, {.model = model});
+  ASSERT_EQ(predictions.size(), 2u);
+  EXPECT_EQ(predictions[0]->fields.text("verdict"), "good");
+  EXPECT_EQ(predictions[1]->fields.text("verdict"), "bad");
+  EXPECT_EQ(model.waves().back().size(), 4u);  // both inputs, and both again to calibrate on
+}
+
 }  // namespace
 }  // namespace theta
