@@ -304,9 +304,10 @@ void read_theta(const Config& theta, PersonaExperiment& experiment) {
   writing.samples = static_cast<int>(theta.integer("samples", 4, 1));
   writing.temperature = theta.number("temperature", 1.0);
   writing.max_words = static_cast<std::size_t>(theta.integer("max_words", 0));
-  writing.style = theta.choice("history", {"brief", "published"}, "brief") == "brief"
-                      ? HistoryStyle::kBrief
-                      : HistoryStyle::kPublished;
+  const std::string history = theta.choice("history", {"brief", "chosen", "published"}, "brief");
+  writing.style = history == "brief"    ? HistoryStyle::kBrief
+                  : history == "chosen" ? HistoryStyle::kChosen
+                                        : HistoryStyle::kPublished;
 }
 
 void read_search(const Config& search, ThetaSearchOptions& options) {

@@ -67,7 +67,9 @@ std::string format_history(std::span<const PastJudgement> judgements, HistorySty
   std::string out;
   for (const PastJudgement& judgement : judgements) {
     if (!out.empty()) out += style == HistoryStyle::kPublished ? "\n\n" : "\n";
-    out += style == HistoryStyle::kPublished ? published_block(judgement) : brief_block(judgement);
+    out += style == HistoryStyle::kPublished ? published_block(judgement)
+           : style == HistoryStyle::kBrief   ? brief_block(judgement)
+                                             : judgement.pair->chosen;
   }
   return out;
 }

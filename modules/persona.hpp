@@ -19,7 +19,9 @@ Signature persona_signature();
 /// How a person's choices are printed for Θ.
 enum class HistoryStyle {
   kPublished,  ///< SynthesizeMe's blocks, with the reasoning of verified judgements
-  kBrief       ///< two lines a choice, for small models and short texts
+  kBrief,      ///< two lines a choice, for small models and short texts
+  kChosen  ///< the chosen texts alone, a line each: the smallest models describe better than they
+           ///< compare
 };
 
 /// One choice as Θ sees it.
