@@ -17,7 +17,7 @@
 
 #include "core/result.hpp"
 #include "core/rng.hpp"
-#include "experiments/utf8.hpp"
+#include "core/utf8.hpp"
 
 namespace theta {
 namespace {

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "core/result.hpp"
-#include "experiments/utf8.hpp"
+#include "core/utf8.hpp"
 
 namespace theta {
 namespace {

@@ -1,4 +1,4 @@
-#include "experiments/utf8.hpp"
+#include "core/utf8.hpp"
 
 #include <array>
 #include <cstddef>
