@@ -229,7 +229,7 @@ TEST(Canonical, HasEveryFieldInSortedOrder) {
   EXPECT_EQ(canonical(request),
             R"({"answer_prefix":"p","grammar":"g","max_tokens":7,)"
             R"("messages":[{"content":"say «x»\n","role":"user"}],"options":["Yes","No"],)"
-            R"("seed":18446744073709551615,"stop":["\n"],"temperature":0.5})");
+            R"("seed":18446744073709551615,"stop":["\n"],"temperature":0.5,"top_p":1.0})");
 }
 
 TEST(Canonical, TellsTextsApartThatAreNotUtf8) {

@@ -125,9 +125,10 @@ TEST_F(Propose, ShowsTheTaskToTheProposer) {
   options.tips = true;
   run({say(" A.")}, 1, options);
   EXPECT_THAT(prompts()[0], HasSubstr("Dataset Description: Numbered items."));
-  EXPECT_THAT(prompts()[0],
-              HasSubstr("Program Description: One call to a language model. 1. predict: text -> "
-                        "label: Literal['yes', 'no']"));
+  EXPECT_THAT(
+      prompts()[0],
+      HasSubstr("Program Description:\n  One call to a language model.\n  1. predict: text -> "
+                "label: Literal['yes', 'no']"));
   EXPECT_THAT(prompts()[0], HasSubstr("Module Description: A call that reads `text` and writes "
                                       "`label` (one of: yes, no)."));
   EXPECT_THAT(prompts()[0], HasSubstr("Task Demos: No demos are known."));
@@ -155,10 +156,10 @@ TEST_F(Propose, GroundsEachProposalInAnotherDemoSet) {
                  {demo("a", true), demo("b", true), demo("c", true), demo("d", true)},
                  {demo("e", true)}}};
   run({say(" A."), say(" B."), say(" C.")}, 3, terse());
-  EXPECT_THAT(prompts()[0], HasSubstr("Task Demos: text: a label: yes  text: b label: yes  text: "
-                                      "c label: yes\nBasic"));
-  EXPECT_THAT(prompts()[1], HasSubstr("Task Demos: text: a"));
-  EXPECT_THAT(prompts()[2], HasSubstr("Task Demos: text: e label: yes  text: a"));
+  EXPECT_THAT(prompts()[0], HasSubstr("Task Demos:\n  text: a\n  label: yes\n  \n  text: b\n"
+                                      "  label: yes\n  \n  text: c\n  label: yes\nBasic"));
+  EXPECT_THAT(prompts()[1], HasSubstr("Task Demos:\n  text: a"));
+  EXPECT_THAT(prompts()[2], HasSubstr("Task Demos:\n  text: e\n  label: yes\n  \n  text: a"));
   EXPECT_THAT(prompts()[2], Not(HasSubstr("labelled")));
 }
 
