@@ -4,7 +4,6 @@
 #include <boost/program_options.hpp>
 #include <csignal>
 #include <cstdlib>
-#include <iostream>
 #include <thread>
 
 #include "core/log.hpp"

@@ -258,11 +258,7 @@ void read_judge(const Config& judge, PersonaExperiment& experiment) {
   experiment.judge_adapter = judge.choice("adapter", {"chat", "json", "terse"}, "terse");
   options.signature = default_judge_signature();
   if (const auto text = judge.find("signature")) {
-    try {
-      options.signature = Signature::parse(text->text(), judge.text("instructions", ""));
-    } catch (const UserError& e) {
-      text->fail(e.what());
-    }
+    options.signature = read_signature(*text, judge.text("instructions", ""));
   } else if (const auto instructions = judge.find("instructions")) {
     options.signature = options.signature.with_instructions(instructions->text());
   }
@@ -286,13 +282,7 @@ void read_judge(const Config& judge, PersonaExperiment& experiment) {
 void read_theta(const Config& theta, PersonaExperiment& experiment) {
   ProgramOptions& options = experiment.theta;
   options.signature = persona_signature();
-  if (const auto text = theta.find("signature")) {
-    try {
-      options.signature = Signature::parse(text->text());
-    } catch (const UserError& e) {
-      text->fail(e.what());
-    }
-  }
+  if (const auto text = theta.find("signature")) options.signature = read_signature(*text);
   if (const auto instructions = theta.find("instructions"))
     options.signature = options.signature.with_instructions(instructions->text());
   options.adapter = theta.choice("adapter", {"chat", "json", "terse"}, "terse");

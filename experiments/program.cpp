@@ -4,14 +4,18 @@
 
 namespace theta {
 
+Signature read_signature(const Config& text, std::string instructions) {
+  try {
+    return Signature::parse(text.text(), std::move(instructions));
+  } catch (const UserError& e) {
+    text.fail(e.what());
+  }
+}
+
 ProgramOptions read_program(const Config& program) {
   ProgramOptions options;
   const Config signature = program.at("signature");
-  try {
-    options.signature = Signature::parse(signature.text(), program.text("instructions", ""));
-  } catch (const UserError& e) {
-    signature.fail(e.what());
-  }
+  options.signature = read_signature(signature, program.text("instructions", ""));
   if (const auto described = program.find("descriptions"))
     for (const auto& [field, description] : described->entries()) {
       if (!options.signature.find(field))

@@ -23,6 +23,9 @@ struct ProgramOptions {
 ///   calibrate: none|content_free|train, chain_of_thought: false, max_tokens: 256, temperature: 0}`
 ProgramOptions read_program(const Config& program);
 
+/// A signature in its text form. @throws UserError with the position of `text`.
+Signature read_signature(const Config& text, std::string instructions = "");
+
 std::unique_ptr<Predict> make_program(const ProgramOptions& options);
 
 /// The same as JSON: what a saved prompt carries under metadata.theta.program, and read_program
