@@ -52,7 +52,7 @@ MiproOptions read_mipro(const Config& options, std::uint64_t seed) {
   mipro.num_trials = read_size(options, "num_trials", mipro.num_trials);
   mipro.minibatch_size = read_size(options, "minibatch_size", mipro.minibatch_size);
   mipro.full_every = read_size(options, "full_every", mipro.full_every, 1);
-  mipro.surrogate = options.choice("surrogate", {"paired", "random"}, mipro.surrogate);
+  mipro.surrogate = options.choice("surrogate", {"paired", "gp", "tpe", "random"}, mipro.surrogate);
   mipro.max_prompt_tokens = read_size(options, "max_prompt_tokens", 0);
   for (const auto& name : options.texts("frozen")) mipro.frozen.insert(name);
   mipro.instructions = options.texts("instructions");

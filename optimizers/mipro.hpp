@@ -20,7 +20,7 @@ struct MiproOptions {
       0;  ///< 0: DSPy's rule, max(2 V log2 n, 1.5 n) for V variables, n choices
   std::size_t minibatch_size = 35;  ///< 0, or all of validation: every trial is a full evaluation
   std::size_t full_every = 5;
-  std::string surrogate = "paired";  ///< or `random`
+  std::string surrogate = "paired";  ///< `paired`, `gp`, `tpe` or `random`
   std::uint64_t seed = 9;
   /// What stays as the student has it: `instruction` or `demos` everywhere, `NAME.instruction` or
   /// `NAME.demos` in one predictor.

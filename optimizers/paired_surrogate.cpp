@@ -300,16 +300,18 @@ PairedSurrogate::Likelihood PairedSurrogate::log_marginal_likelihood(
 }
 
 void PairedSurrogate::fit() {
-  const auto pack = [](const PairedVariances& v) {
+  // An example variance of 0 stays 0: its gradient is 0, and so is its coordinate.
+  const bool examples = options_.example > 0;
+  const auto pack = [examples](const PairedVariances& v) {
     Eigen::VectorXd x(2 + static_cast<Eigen::Index>(v.effects.size()));
     x(0) = std::log(v.noise);
-    x(1) = std::log(v.example);
+    x(1) = examples ? std::log(v.example) : 0;
     for (std::size_t t = 0; t < v.effects.size(); ++t)
       x(2 + static_cast<Eigen::Index>(t)) = std::log(v.effects[t]);
     return x;
   };
-  const auto unpack = [](const Eigen::VectorXd& x) {
-    PairedVariances v{std::exp(x(0)), std::exp(x(1)), {}};
+  const auto unpack = [examples](const Eigen::VectorXd& x) {
+    PairedVariances v{std::exp(x(0)), examples ? std::exp(x(1)) : 0, {}};
     for (Eigen::Index t = 2; t < x.size(); ++t) v.effects.push_back(std::exp(x(t)));
     return v;
   };

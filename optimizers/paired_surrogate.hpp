@@ -46,12 +46,16 @@ struct PairedVariances {
 struct PairedOptions {
   /// Where the variances start and what their priors are centred on: typical of accuracies.
   double noise = 0.15;
-  double example = 0.05;
+  double example = 0.05;  ///< 0: examples are not told apart
   double main_effect = 0.01;
   double interaction = 0.0025;
   /// Fit the variances to the data. Off, they stay as given above.
   bool fit = true;
 };
+
+/// The options of the ordinary GP on the candidates' means: no difficulties, so that all outcomes
+/// of a candidate are its mean with noise s_e^2 / n_c, which then holds what the difficulties were.
+inline PairedOptions ordinary_gp() { return {.noise = 0.2, .example = 0}; }
 
 /// The surrogate of the paired search: knows that two candidates were seen on the same example and
 /// how many observations stand behind each score.

@@ -54,7 +54,7 @@ class Surrogate {
   virtual Posterior posterior(const std::vector<Combination>& candidates) const = 0;
 };
 
-/// `paired` or `random`. @throws UserError for another name.
+/// `paired`, `gp`, `tpe` or `random`. @throws UserError for another name.
 std::unique_ptr<Surrogate> make_surrogate(std::string_view name, std::vector<Variable> space);
 
 }  // namespace theta

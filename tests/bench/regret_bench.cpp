@@ -1,15 +1,26 @@
 // Simple regret of prompt searches on simulated outcome tables: accuracy points lost by the
 // incumbent after so many program evaluations.
 //
-// usage: regret_bench [--json FILE] [--problems N] [--first SEED]
+// usage: regret_bench [--json FILE] [--problems N] [--first SEED] [--optuna FILE]
+//        regret_bench --export FOLDER [--problems N] [--first SEED]
+//
+// The second form writes the problems as tables, SEED.json, and runs nothing; regret_optuna.py
+// searches them with Optuna's TPE and writes the FILE of the first form.
 
 #include <fmt/format.h>
 
 #include <array>
 #include <cmath>
+#include <filesystem>
+#include <fstream>
 #include <functional>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <numeric>
 
+#include "core/result.hpp"
 #include "optimizers/search.hpp"
+#include "optimizers/tpe_surrogate.hpp"
 #include "tests/bench/figures.hpp"
 #include "tests/bench/outcome_table.hpp"
 
@@ -46,49 +57,171 @@ Curve random_full(const OutcomeTable& table, std::uint64_t seed) {
   return curve;
 }
 
-double regret_at(const OutcomeTable& table, const Curve& curve, std::int64_t budget) {
+/// MIPROv2's search by the rules of dspy 3.4.1, on TPE: the default in full, then minibatches of 35
+/// fresh examples, and after every fifth the best untried mean in full, which alone can become the
+/// incumbent.
+Curve mipro_tpe(const OutcomeTable& table, std::uint64_t seed) {
+  constexpr std::size_t kMinibatch = 35, kFullEvery = 5;
+  Rng rng(derive_seed(seed, "mipro"));
+  TpeSurrogate tpe(table.space());
+  const std::size_t examples = table.family().examples;
+  std::int64_t used = 0;
+  const auto evaluate = [&](const Combination& c, const std::vector<std::size_t>& batch) {
+    std::vector<Observation> outcomes;
+    double sum = 0;
+    for (const auto j : batch) {
+      outcomes.push_back({c, j, table.row(c)[j]});
+      sum += outcomes.back().score;
+    }
+    tpe.observe(outcomes);
+    used += static_cast<std::int64_t>(batch.size());
+    return sum / static_cast<double>(batch.size());
+  };
+  std::vector<std::size_t> all(examples);
+  std::iota(all.begin(), all.end(), std::size_t{0});
+
+  struct Minibatches {
+    double sum = 0, count = 0;
+    bool full = false;
+  };
+  std::map<Combination, Minibatches> tried;
   Combination incumbent(table.space().size(), 0);
-  for (const auto& change : curve)
-    if (change.evaluations <= budget) incumbent = change.incumbent;
-  return table.regret(incumbent);
+  double best = evaluate(incumbent, all);
+  tried[incumbent].full = true;
+  Curve curve{{used, incumbent}};
+  for (std::size_t trial = 1; used < kBudgets.back(); ++trial) {
+    const Combination c = tpe.suggest(rng);
+    auto& minibatches = tried[c];
+    minibatches.sum += evaluate(c, rng.sample(examples, std::min(kMinibatch, examples)));
+    ++minibatches.count;
+    if (trial % kFullEvery != 0) continue;
+    auto top = tried.end();
+    const auto mean = [](const Minibatches& m) { return m.sum / m.count; };
+    for (auto at = tried.begin(); at != tried.end(); ++at)
+      if (!at->second.full && (top == tried.end() || mean(at->second) >= mean(top->second)))
+        top = at;
+    if (top == tried.end()) continue;
+    top->second.full = true;
+    const double score = evaluate(top->first, all);
+    if (score <= best) continue;
+    best = score;
+    curve.push_back({used, top->first});
+  }
+  return curve;
 }
 
-/// Mean regret at each budget, with a line of the table.
-std::array<double, 5> measure(const std::string& name, const Method& method, std::uint64_t first,
-                              std::uint64_t problems) {
-  std::array<double, 5> sum{}, squares{};
-  for (std::uint64_t seed = first; seed < first + problems; ++seed) {
-    const OutcomeTable table({}, seed);
-    const Curve curve = method(table, seed);
-    for (std::size_t b = 0; b < kBudgets.size(); ++b) {
-      const double regret = regret_at(table, curve, kBudgets[b]);
-      sum[b] += regret;
-      squares[b] += regret * regret;
-    }
-  }
-  fmt::print("{:<14}", name);
+/// Simple regret at each budget.
+using Regret = std::array<double, kBudgets.size()>;
+
+Regret regret_of(const OutcomeTable& table, const Curve& curve) {
+  Regret regret{};
   for (std::size_t b = 0; b < kBudgets.size(); ++b) {
-    const auto n = static_cast<double>(problems);
-    sum[b] /= n;
-    fmt::print("  {:6.2f} ± {:.2f}", sum[b], std::sqrt((squares[b] / n - sum[b] * sum[b]) / n));
+    Combination incumbent(table.space().size(), 0);
+    for (const auto& change : curve)
+      if (change.evaluations <= kBudgets[b]) incumbent = change.incumbent;
+    regret[b] = table.regret(incumbent);
   }
+  return regret;
+}
+
+struct Summary {
+  Regret mean{}, error{};  ///< standard error of the mean
+};
+
+Summary summarise(const std::vector<Regret>& regrets) {
+  Summary summary;
+  const auto n = static_cast<double>(regrets.size());
+  for (std::size_t b = 0; b < kBudgets.size(); ++b) {
+    double sum = 0, squares = 0;
+    for (const auto& regret : regrets) {
+      sum += regret[b];
+      squares += regret[b] * regret[b];
+    }
+    summary.mean[b] = sum / n;
+    summary.error[b] = std::sqrt((squares / n - summary.mean[b] * summary.mean[b]) / n);
+  }
+  return summary;
+}
+
+void print(const std::string& name, const Summary& summary) {
+  fmt::print("{:<24}", name);
+  for (std::size_t b = 0; b < kBudgets.size(); ++b)
+    fmt::print("  {:6.2f} ± {:.2f}", summary.mean[b], summary.error[b]);
   fmt::print("\n");
-  return sum;
+  std::fflush(stdout);
+}
+
+/// What regret_optuna.py found: `{"SEED": [[evaluations, [choices]], ..], ..}`.
+Method read_curves(const std::string& path) {
+  std::ifstream in(path);
+  if (!in) throw UserError(fmt::format("{}: cannot be read", path));
+  return [curves = nlohmann::json::parse(in)](const OutcomeTable&, std::uint64_t seed) {
+    Curve curve;
+    for (const auto& change : curves.at(std::to_string(seed)))
+      curve.push_back({change[0].get<std::int64_t>(), change[1].get<Combination>()});
+    return curve;
+  };
+}
+
+/// A problem as a table of recorded outcomes.
+void export_table(const OutcomeTable& table, const std::filesystem::path& path) {
+  nlohmann::json json{{"predictors", nlohmann::json::array()},
+                      {"examples", table.family().examples}};
+  const auto texts = [](const char* what, std::size_t n) {
+    std::vector<std::string> all;
+    for (std::size_t i = 0; i < n; ++i) all.push_back(fmt::format("{} {}", what, i));
+    return all;
+  };
+  for (std::size_t p = 0; p < table.family().predictors; ++p)
+    json["predictors"].push_back(
+        {{"instructions", texts("instruction", table.family().instructions)},
+         {"demos", texts("demos", table.family().demos)}});
+  for (const auto& c : table.combinations())
+    json["scores"][fmt::format("{}", fmt::join(c, ","))] = table.row(c);
+  std::ofstream out(path);
+  out << json << "\n";
+  if (!out.flush()) throw UserError(fmt::format("{}: cannot be written", path.string()));
 }
 
 std::vector<Figure> regrets(std::vector<std::string>& arguments) {
   const std::uint64_t problems = std::stoull(take_option(arguments, "--problems", "60"));
   const std::uint64_t first = std::stoull(take_option(arguments, "--first", "0"));
-  fmt::print("mean simple regret in points ± standard error over {} problems after", problems);
-  for (const auto budget : kBudgets) fmt::print(" {}", budget);
-  fmt::print(" evaluations\n");
+  const std::string folder = take_option(arguments, "--export");
+  if (!folder.empty()) {
+    for (std::uint64_t seed = first; seed < first + problems; ++seed)
+      export_table({{}, seed}, std::filesystem::path(folder) / fmt::format("{}.json", seed));
+    return {};
+  }
+  fmt::print(
+      "mean simple regret in points ± standard error over {} problems after {} evaluations\n",
+      problems, fmt::join(kBudgets, ", "));
+  const auto measure = [&](const std::string& name, const Method& method) {
+    std::vector<Regret> all;
+    for (std::uint64_t seed = first; seed < first + problems; ++seed) {
+      const OutcomeTable table({}, seed);
+      all.push_back(regret_of(table, method(table, seed)));
+    }
+    print(name, summarise(all));
+    return all;
+  };
 
   std::vector<Figure> figures;
-  const auto random = measure("random, full", random_full, first, problems);
-  for (std::size_t b = 0; b < kBudgets.size(); ++b)
-    figures.push_back({.name = fmt::format("random regret at {}", kBudgets[b]),
-                       .theta = random[b],
-                       .better = "lower"});
+  measure("random, full", random_full);
+  const auto tpe = measure("MIPROv2, TPE", mipro_tpe);
+  if (const std::string optuna = take_option(arguments, "--optuna"); !optuna.empty()) {
+    auto difference = measure("MIPROv2, Optuna's TPE", read_curves(optuna));
+    for (std::size_t i = 0; i < difference.size(); ++i)
+      for (std::size_t b = 0; b < kBudgets.size(); ++b)
+        difference[i][b] = tpe[i][b] - difference[i][b];
+    const Summary s = summarise(difference);
+    print("the two TPEs' difference", s);
+    for (std::size_t b = 1; b < kBudgets.size(); ++b)
+      figures.push_back(
+          {.name = fmt::format("TPE less Optuna's at {}, standard errors", kBudgets[b]),
+           .theta = std::abs(s.mean[b]) / s.error[b],
+           .target = 2,
+           .better = "lower"});
+  }
   return figures;
 }
 

@@ -171,8 +171,8 @@ TEST_F(MiproTest, RefusesToFreezeWhatIsNotThere) {
 
 TEST_F(MiproTest, RefusesAnUnknownSurrogate) {
   auto o = options();
-  o.surrogate = "tpe";
-  EXPECT_EQ(error_of(o), "there is no surrogate `tpe`: choose paired or random");
+  o.surrogate = "cma";
+  EXPECT_EQ(error_of(o), "there is no surrogate `cma`: choose paired, gp, tpe or random");
 }
 
 }  // namespace

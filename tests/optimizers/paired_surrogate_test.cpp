@@ -106,8 +106,10 @@ struct Dense {
   }
 };
 
-TEST(PairedSurrogate, HasTheNumbersOfScikitLearn) {  // paired_reference.py
-  PairedSurrogate surrogate({{"instruction", 3}, {"demos", 2}}, fixed(.1, .06, .02, .005));
+/// paired_reference.py has the same outcomes and variances.
+void expect_numbers(PairedOptions options, const std::vector<double>& means,
+                    const std::vector<double>& variances, double likelihood) {
+  PairedSurrogate surrogate({{"instruction", 3}, {"demos", 2}}, options);
   surrogate.observe({{{0, 0}, 0, 1},
                      {{0, 0}, 1, 0},
                      {{0, 0}, 2, 1},
@@ -117,13 +119,33 @@ TEST(PairedSurrogate, HasTheNumbersOfScikitLearn) {  // paired_reference.py
                      {{1, 1}, 3, .5},
                      {{0, 0}, 0, 1}});
   const auto [mean, variance] = surrogate.posterior({{0, 0}, {0, 1}, {1, 0}, {1, 1}, {2, 1}});
-  const std::vector<double> means{.728552812, .507655534, .75998619, .485233998, .505221036};
-  const std::vector<double> variances{.034505932, .057744781, .039514893, .044603487, .074724481};
   for (Eigen::Index i = 0; i < 5; ++i) {
     EXPECT_NEAR(mean(i), means[static_cast<std::size_t>(i)], 1e-8);
     EXPECT_NEAR(variance(i), variances[static_cast<std::size_t>(i)], 1e-8);
   }
-  EXPECT_NEAR(surrogate.log_marginal_likelihood(surrogate.variances()).value, -7.041554327, 1e-8);
+  EXPECT_NEAR(surrogate.log_marginal_likelihood(surrogate.variances()).value, likelihood, 1e-8);
+}
+
+TEST(PairedSurrogate, HasTheNumbersOfScikitLearn) {
+  expect_numbers(fixed(.1, .06, .02, .005),
+                 {.728552812, .507655534, .75998619, .485233998, .505221036},
+                 {.034505932, .057744781, .039514893, .044603487, .074724481}, -7.041554327);
+}
+
+TEST(PairedSurrogate, WithoutDifficultiesHasTheNumbersOfScikitLearnsOrdinaryProcess) {
+  expect_numbers(fixed(.1, 0, .02, .005),
+                 {.738638259, .529700356, .752473871, .496414276, .520610963},
+                 {.018589476, .043869802, .023371136, .029152769, .061441517}, -6.564642548);
+}
+
+TEST(PairedSurrogate, WithoutDifficultiesFitsTheOtherVariances) {
+  PairedSurrogate surrogate(three_variables(), ordinary_gp());
+  Rng rng(8);
+  surrogate.observe(random_outcomes(rng, 200));
+  EXPECT_EQ(surrogate.variances().example, 0);
+  EXPECT_NE(surrogate.variances().noise, ordinary_gp().noise);
+  // As likely as any other noise nearby, but for the weak prior.
+  EXPECT_NEAR(surrogate.log_marginal_likelihood(surrogate.variances()).gradient(0), 0, .5);
 }
 
 TEST(PairedSurrogate, EqualsTheDensePosteriorOverAllOutcomes) {
