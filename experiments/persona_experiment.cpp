@@ -311,12 +311,13 @@ void read_search(const Config& search, ThetaSearchOptions& options) {
   size("minibatch_size", options.minibatch_size, 0);
   size("full_every", options.full_every, 1);
   options.instructions = search.texts("instructions");
-  options.proposer = {.adapter = std::shared_ptr<const Adapter>(make_terse_adapter()),
-                      .data_summary = search.boolean("data_summary", false),
-                      .program_summary = search.boolean("program_summary", false),
-                      .demos = search.boolean("show_demos", true),
-                      .own_tips = search.texts("tips"),
-                      .max_tokens = static_cast<int>(search.integer("proposal_tokens", 64, 1))};
+  options.proposer = {
+      .writer = {.adapter = make_terse_adapter(),
+                 .max_tokens = static_cast<int>(search.integer("proposal_tokens", 64, 1))},
+      .data_summary = search.boolean("data_summary", false),
+      .program_summary = search.boolean("program_summary", false),
+      .demos = search.boolean("show_demos", true),
+      .own_tips = search.texts("tips")};
 }
 
 }  // namespace

@@ -1,29 +1,22 @@
 #pragma once
 
-#include <memory>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "core/config.hpp"
 #include "experiments/dataset_file.hpp"
+#include "experiments/optimizer_config.hpp"
 #include "experiments/program.hpp"
 #include "experiments/run_context.hpp"
-#include "optimizers/bootstrap_few_shot.hpp"
-#include "optimizers/mipro.hpp"
-#include "optimizers/random_search.hpp"
 
 namespace theta {
-
-using OptimizerOptions =
-    std::variant<LabeledFewShotOptions, BootstrapOptions, RandomSearchOptions, MiproOptions>;
 
 /// A task and the optimisers that are tried on it.
 struct ProgramExperiment {
   ProgramOptions program;
   DataOptions data;
   std::string metric;
-  std::vector<OptimizerOptions> optimizers;
+  std::vector<OptimizerConfig> optimizers;
 };
 
 /// Reads the `program:`, `data:`, `metric:` and `optimizers:` sections. Opens no data.

@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "core/rng.hpp"
 #include "modules/evaluate.hpp"
+#include "optimizers/dspy_search.hpp"
 
 namespace theta {
 namespace {
@@ -21,68 +23,68 @@ void add_new(std::vector<T>& choices, T choice) {
     choices.push_back(std::move(choice));
 }
 
-/// The choices of every predictor and what a combination of them makes of the student.
-/// A combination holds instruction and demo set of each predictor in turn.
-struct Choices {
-  std::vector<std::vector<std::string>> instructions;
-  DemoSets demo_sets;
-
-  std::vector<Variable> space(const Module& student) const {
-    std::vector<Variable> variables;
-    const auto predictors = student.predictors();
-    for (std::size_t p = 0; p < predictors.size(); ++p) {
-      variables.push_back({predictors[p]->name + ".instruction", instructions[p].size(), p});
-      variables.push_back({predictors[p]->name + ".demos", demo_sets[p].size(), p});
-    }
-    return variables;
-  }
-
-  std::unique_ptr<Module> apply(const Module& student, const Combination& combination) const {
-    auto program = student.clone();
-    const auto predictors = program->predictors();
-    for (std::size_t p = 0; p < predictors.size(); ++p) {
-      const auto at = [&](std::size_t v) { return static_cast<std::size_t>(combination[v]); };
-      predictors[p]->signature =
-          predictors[p]->signature.with_instructions(instructions[p].at(at(2 * p)));
-      predictors[p]->demos = demo_sets[p].at(at(2 * p + 1));
-    }
-    return program;
-  }
+/// AUTO_RUN_SETTINGS of the same file, and what it takes for enough to draw minibatches from.
+struct AutoMode {
+  const char* name;
+  std::size_t candidates, validation;
 };
+constexpr std::array<AutoMode, 3> kAutoModes{
+    {{"light", 6, 100}, {"medium", 12, 300}, {"heavy", 18, 1000}}};
+constexpr std::size_t kMostWithoutMinibatches = 50;
 
-std::size_t count_tokens(const LanguageModel& model, const Module& program) {
-  std::size_t sum = 0;
-  for (const auto* predictor : program.predictors()) {
-    Request request;
-    request.messages = {{"system", predictor->signature.instructions}};
-    for (const auto& demo : predictor->demos) {
-      Message shown{"user", ""};
-      for (const auto& [name, value] : demo.fields)
-        shown.content += name + ": " + to_text(value) + "\n";
-      request.messages.push_back(std::move(shown));
-    }
-    const auto tokens = model.count_tokens(request);
-    if (!tokens)
-      throw UserError("max_prompt_tokens needs a task model that counts tokens; this one does not");
-    sum += *tokens;
-  }
-  return sum;
+/// @throws UserError for another name.
+const AutoMode& auto_mode(const std::string& name) {
+  for (const auto& mode : kAutoModes)
+    if (mode.name == name) return mode;
+  throw UserError(fmt::format("there is no auto mode `{}`: choose light, medium or heavy", name));
 }
 
-void check_frozen(const std::set<std::string>& frozen,
-                  const std::vector<const Predictor*>& predictors) {
-  std::set<std::string> known{"instruction", "demos"};
-  for (const auto* predictor : predictors)
-    known.insert({predictor->name + ".instruction", predictor->name + ".demos"});
-  for (const auto& part : frozen)
-    if (!known.contains(part))
-      throw UserError(fmt::format("the program has no `{}` to freeze", part));
+/// max(2 V log2 n, 1.5 n) trials for V variables of n choices: _set_num_trials_from_num_candidates.
+std::size_t trials_by_rule(std::size_t variables, std::size_t choices) {
+  const auto n = static_cast<double>(choices);
+  return static_cast<std::size_t>(
+      std::max(2 * static_cast<double>(variables) * std::log2(n), 1.5 * n));
 }
 
 }  // namespace
 
+std::vector<Variable> Choices::space(const Module& student) const {
+  std::vector<Variable> variables;
+  const auto predictors = student.predictors();
+  for (std::size_t p = 0; p < predictors.size(); ++p) {
+    variables.push_back({predictors[p]->name + ".instruction", instructions[p].size(), p});
+    variables.push_back({predictors[p]->name + ".demos", demo_sets[p].size(), p});
+  }
+  return variables;
+}
+
+std::unique_ptr<Module> Choices::apply(const Module& student,
+                                       const Combination& combination) const {
+  auto program = student.clone();
+  const auto predictors = program->predictors();
+  for (std::size_t p = 0; p < predictors.size(); ++p) {
+    const auto at = [&](std::size_t v) { return static_cast<std::size_t>(combination[v]); };
+    predictors[p]->signature =
+        predictors[p]->signature.with_instructions(instructions[p].at(at(2 * p)));
+    predictors[p]->demos = demo_sets[p].at(at(2 * p + 1));
+  }
+  return program;
+}
+
 Mipro::Mipro(MiproOptions options) : options_(std::move(options)) {
   make_surrogate(options_.surrogate, {});
+  if (options_.faithful) {
+    if (options_.limits.max_prompt_tokens > 0)
+      throw UserError("a faithful mipro has no max_prompt_tokens, as DSPy has none");
+    options_.proposer.unique = false;
+    options_.proposer.writer.max_copied = 0;
+  }
+  if (options_.auto_mode.empty()) return;
+  if (!options_.faithful) throw UserError("an auto mode is DSPy's and wants `faithful`");
+  const bool zero_shot = options_.max_bootstrapped == 0 && options_.max_labeled == 0;
+  const std::size_t n = auto_mode(options_.auto_mode).candidates;
+  options_.num_instructions = zero_shot ? n : n / 2;
+  options_.num_demo_sets = n;
 }
 
 DemoSets Mipro::demo_sets(const Module& student, const Task& task, Rng& rng) const {
@@ -90,7 +92,12 @@ DemoSets Mipro::demo_sets(const Module& student, const Task& task, Rng& rng) con
   for (const auto* predictor : student.predictors()) sets.push_back({predictor->demos});
   const auto add = [&](const std::unique_ptr<Module>& program) {
     const auto predictors = program->predictors();
-    for (std::size_t p = 0; p < predictors.size(); ++p) add_new(sets[p], predictors[p]->demos);
+    for (std::size_t p = 0; p < predictors.size(); ++p) {
+      if (options_.faithful)
+        sets[p].push_back(predictors[p]->demos);
+      else
+        add_new(sets[p], predictors[p]->demos);
+    }
   };
   BootstrapOptions options = options_.bootstrap;
   options.max_bootstrapped = options_.max_bootstrapped;
@@ -104,7 +111,7 @@ DemoSets Mipro::demo_sets(const Module& student, const Task& task, Rng& rng) con
   // The kinds of DSPy's seeds -3, -2, -1 and 0, 1, ..
   for (std::size_t set = 0; set < options_.num_demo_sets; ++set) {
     if (set == 0) {
-      add(without_demos(student));
+      if (!options_.faithful) add(without_demos(student));
     } else if (set == 1 && options.max_labeled > 0) {
       add(with_labeled_demos(student, task.train, options.max_labeled));
     } else if (set == 2) {
@@ -123,25 +130,27 @@ DemoSets Mipro::demo_sets(const Module& student, const Task& task, Rng& rng) con
   return sets;
 }
 
-Compiled Mipro::compile(const Module& student, const Task& task) {
-  if (task.validation.empty()) throw UserError("optimising needs validation examples");
-  const auto predictors = student.predictors();
-  check_frozen(options_.frozen, predictors);
-  const auto frozen = [&](const Predictor& predictor, const std::string& part) {
-    return options_.frozen.contains(part) || options_.frozen.contains(predictor.name + "." + part);
-  };
+Choices Mipro::choices(const Module& student, const Task& task) const {
+  Rng rng(options_.seed);
+  return choices(student, task, rng);
+}
 
+Choices Mipro::choices(const Module& student, const Task& task, Rng& rng) const {
+  options_.limits.check(student);
+  const auto predictors = student.predictors();
   const bool zero_shot = options_.max_bootstrapped == 0 && options_.max_labeled == 0;
-  const auto tries_demos = [&](const Predictor& p) { return !zero_shot && !frozen(p, "demos"); };
+  const auto tries_demos = [&](const Predictor& p) {
+    return !zero_shot && !options_.limits.freezes(p, "demos");
+  };
   std::vector<std::size_t> wanted;  // new instructions by predictor
   bool sets_are_used = false;
   for (const auto* predictor : predictors) {
-    const bool proposes = !frozen(*predictor, "instruction") && options_.num_instructions > 1;
+    const bool proposes =
+        !options_.limits.freezes(*predictor, "instruction") && options_.num_instructions > 1;
     wanted.push_back(proposes ? options_.num_instructions - 1 : 0);
     sets_are_used |= tries_demos(*predictor) || (proposes && options_.proposer.demos);
   }
 
-  Rng rng(options_.seed);
   Choices choices;
   if (sets_are_used)
     choices.demo_sets = demo_sets(student, task, rng);
@@ -150,22 +159,43 @@ Compiled Mipro::compile(const Module& student, const Task& task) {
   Proposals proposals = propose(student, choices.demo_sets, task.train, wanted,
                                 {task.proposer, task.stop}, options_.proposer, rng);
   choices.instructions = std::move(proposals.instructions);
+  choices.counts = proposals.counts;
   for (std::size_t p = 0; p < predictors.size(); ++p) {
-    if (!frozen(*predictors[p], "instruction"))
+    if (!options_.limits.freezes(*predictors[p], "instruction"))
       for (const auto& instruction : options_.instructions)
         add_new(choices.instructions[p], instruction);
     if (!tries_demos(*predictors[p])) choices.demo_sets[p].resize(1);
   }
+  return choices;
+}
 
-  const auto space = choices.space(student);
-  std::size_t free = 0, most = 1;
-  for (const auto& variable : space) {
-    free += variable.choices > 1;
-    most = std::max(most, variable.choices);
+Compiled Mipro::compile(const Module& student, const Task& given) {
+  Task task = given;
+  Rng rng(options_.seed);
+  MiproOptions run = options_;
+  if (!options_.auto_mode.empty()) {
+    const std::size_t all = given.validation.size();
+    const auto drawn = rng.sample(all, std::min(auto_mode(options_.auto_mode).validation, all));
+    task.validation.clear();
+    for (const auto j : drawn) task.validation.push_back(given.validation[j]);
+    if (drawn.size() <= kMostWithoutMinibatches) run.minibatch_size = 0;
   }
-  const auto by_rule = static_cast<std::size_t>(
-      std::max(2 * static_cast<double>(free) * std::log2(static_cast<double>(most)),
-               1.5 * static_cast<double>(most)));
+  check_task(task);
+  const Choices choices = this->choices(student, task, rng);
+  const auto space = choices.space(student);
+  if (run.num_trials == 0) {
+    std::size_t free = 0, most = 1;
+    for (const auto& variable : space) {
+      free += variable.choices > 1;
+      most = std::max(most, variable.choices);
+    }
+    run.num_trials = trials_by_rule(free, most);
+  }
+  if (!options_.auto_mode.empty()) {
+    const bool zero_shot = options_.max_bootstrapped == 0 && options_.max_labeled == 0;
+    run.num_trials = trials_by_rule((zero_shot ? 1 : 2) * student.predictors().size(),
+                                    auto_mode(options_.auto_mode).candidates);
+  }
 
   const auto evaluate_candidate = [&](const Combination& combination,
                                       std::span<const std::size_t> examples) {
@@ -184,30 +214,36 @@ Compiled Mipro::compile(const Module& student, const Task& task) {
   };
 
   Compiled compiled;
-  SearchOptions options{.num_trials = options_.num_trials > 0 ? options_.num_trials : by_rule,
-                        .minibatch_size = options_.minibatch_size,
-                        .full_every = options_.full_every,
-                        .seed = derive_seed(options_.seed, "search"),
-                        .stop = task.stop};
-  if (options_.max_prompt_tokens > 0)
-    options.allowed = [&](const Combination& combination) {
-      return count_tokens(task.model, *choices.apply(student, combination)) <=
-             options_.max_prompt_tokens;
-    };
-  options.on_trial = [&](const Trial& trial) {
+  const auto on_trial = [&](const Trial& trial) {
     compiled.trials.push_back(
         {name(), trial.number, trial.kind,
          describe(*choices.apply(student, trial.combination), trial.combination), trial.score,
          trial.evaluations});
     return task.on_trial && task.on_trial(compiled.trials.back());
   };
-  const auto surrogate = make_surrogate(options_.surrogate, space);
-  const auto found = search(space, task.validation.size(), evaluate_candidate, *surrogate, options);
+  SearchOptions options{.num_trials = run.num_trials,
+                        .minibatch_size = run.minibatch_size,
+                        .full_every = run.full_every,
+                        .max_evaluations = task.max_evaluations,
+                        .seed = derive_seed(run.seed, "search"),
+                        .on_trial = on_trial,
+                        .stop = task.stop};
+  if (run.limits.max_prompt_tokens > 0)
+    options.allowed = [&](const Combination& combination) {
+      return run.limits.admits(*choices.apply(student, combination), task.model);
+    };
+  SearchResult found;
+  if (run.faithful) {
+    found = dspy_search(space, task.validation.size(), evaluate_candidate, options);
+  } else {
+    const auto surrogate = make_surrogate(run.surrogate, space);
+    found = search(space, task.validation.size(), evaluate_candidate, *surrogate, options);
+  }
 
   compiled.program = choices.apply(student, found.best);
   compiled.validation_score = found.score;
   compiled.stopped = found.stopped;
-  compiled.proposals = proposals.counts;
+  compiled.proposals = choices.counts;
   return compiled;
 }
 

@@ -1,17 +1,23 @@
 #pragma once
 
 #include <cstdint>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "optimizers/bootstrap_few_shot.hpp"
+#include "optimizers/prompt_limits.hpp"
 #include "optimizers/proposer.hpp"
 #include "optimizers/search.hpp"
 
 namespace theta {
 
 struct MiproOptions {
+  /// The search of dspy 3.4.1 to the constant, to compare with: TPE on unpaired minibatches (see
+  /// dspy_search()), equal choices kept, copied text let pass. `surrogate` is not asked then.
+  bool faithful = false;
+  /// DSPy's `auto`, faithful only: `light`, `medium` or `heavy` sets num_instructions,
+  /// num_demo_sets and num_trials, and how much of validation is used: a part that is drawn.
+  std::string auto_mode = {};
   std::size_t num_instructions = 10;  ///< choices a predictor, its own among them
   std::size_t num_demo_sets = 10;     ///< choices a predictor, the empty set among them
   std::size_t max_bootstrapped = 4;   ///< demos a set; with max_labeled 0 too, no demos are tried
@@ -22,40 +28,53 @@ struct MiproOptions {
   std::size_t full_every = 5;
   std::string surrogate = "paired";  ///< `paired`, `gp`, `tpe` or `random`
   std::uint64_t seed = 9;
-  /// What stays as the student has it: `instruction` or `demos` everywhere, `NAME.instruction` or
-  /// `NAME.demos` in one predictor.
-  std::set<std::string> frozen = {};
-  /// Most tokens in the instructions and demos of a candidate, as the task model counts them; 0: no
-  /// limit. The student itself is exempt.
-  std::size_t max_prompt_tokens = 0;
+  PromptLimits limits = {};
   std::vector<std::string> instructions = {};  ///< written by people, tried beside the proposals
   ProposerOptions proposer = {};
   BootstrapOptions bootstrap = {};  ///< threshold, rounds and wave; the sizes above go before
 };
 
+/// The instructions and demo sets that are combined. A combination holds an index of both for each
+/// predictor in turn.
+struct Choices {
+  std::vector<std::vector<std::string>> instructions;  ///< [predictor][choice]
+  DemoSets demo_sets;                                  ///< [predictor][choice]
+  ProposalCounts counts;                               ///< what came of the proposals
+
+  std::vector<Variable> space(const Module& student) const;
+  std::unique_ptr<Module> apply(const Module& student, const Combination& combination) const;
+};
+
 /// MIPROv2: proposes instructions, bootstraps demo sets, and searches the best combination of both
 /// over all predictors. Opsahl-Ong et al. 2024 (arXiv 2406.11695).
 ///
-/// Differs from DSPy 3.4.1 where that wastes evaluations: choice 0 of every variable is what the
-/// student came with, so that the default is a point of the space; equal choices are removed;
-/// minibatches are paired and nothing is evaluated twice; the surrogate sees single outcomes; a
-/// service's fault is no score. See search() for the rules of the search.
+/// Unless `faithful`, differs from DSPy 3.4.1 where that wastes evaluations: choice 0 of every
+/// variable is what the student came with, so that the default is a point of the space; equal
+/// choices are removed; minibatches are paired and nothing is evaluated twice; the surrogate sees
+/// single outcomes; a service's fault is no score. See search() for the rules of the search.
+/// Always, a proposal that cannot be parsed is asked again or dropped.
 class Mipro final : public Optimizer {
  public:
-  /// @throws UserError for an unknown surrogate.
+  /// @throws UserError for an unknown surrogate or auto mode, for an auto mode without `faithful`,
+  ///   and for `faithful` with a token limit, which DSPy does not have.
   explicit Mipro(MiproOptions options = {});
 
   std::string name() const override { return "mipro"; }
-  /// @throws UserError also if `frozen` names what the student does not have, or a token limit is
-  ///   set and the task model cannot count.
+  /// @throws UserError also as PromptLimits.
   Compiled compile(const Module& student, const Task& task) override;
 
-  /// The demo sets that compile() would try: choice 0 is the student's own; then no demos, labelled
-  /// ones, bootstrapped from the training examples in order, and bootstrapped from shuffles with
-  /// random sizes, `num_demo_sets` in all, equal ones removed.
+  /// What compile() would combine. Choice 0 is the student's own.
+  /// @throws as compile().
+  Choices choices(const Module& student, const Task& task) const;
+
+  /// The demo sets among them: the student's own; then no demos, labelled ones, bootstrapped from
+  /// the training examples in order, and bootstrapped from shuffles with random sizes,
+  /// `num_demo_sets` in all, equal ones removed unless `faithful`.
   DemoSets demo_sets(const Module& student, const Task& task, Rng& rng) const;
 
  private:
+  Choices choices(const Module& student, const Task& task, Rng& rng) const;
+
   MiproOptions options_;
 };
 

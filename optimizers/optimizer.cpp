@@ -1,9 +1,8 @@
 #include "optimizers/optimizer.hpp"
 
-#include <nlohmann/json.hpp>
+#include <fmt/format.h>
 
-#include "modules/evaluate.hpp"
-#include "optimizers/search.hpp"
+#include <nlohmann/json.hpp>
 
 namespace theta {
 
@@ -17,47 +16,82 @@ std::string describe(const Module& program, const Combination& combination) {
   return candidate.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
-Contest::Contest(std::string name, const Task& task) : name_(std::move(name)), task_(task) {
+Scores scores_of(const Evaluation& evaluation) {
+  Scores scores(evaluation.scores.size());
+  for (std::size_t j = 0; j < scores.size(); ++j)
+    if (evaluation.status[j] != Outcome::Status::kFailed) scores[j] = evaluation.scores[j];
+  return scores;
+}
+
+void check_task(const Task& task) {
   if (task.validation.empty()) throw UserError("optimising needs validation examples");
+  const auto least = static_cast<std::int64_t>(task.validation.size());
+  if (task.max_evaluations > 0 && task.max_evaluations < least)
+    throw UserError(
+        fmt::format("max_evaluations is {}, and the program alone is evaluated on {} examples",
+                    task.max_evaluations, least));
+}
+
+Contest::Contest(std::string name, const Task& task) : name_(std::move(name)), task_(task) {
+  check_task(task);
+}
+
+bool Contest::affords(std::size_t evaluations) const {
+  return task_.max_evaluations == 0 ||
+         evaluations_ + static_cast<std::int64_t>(evaluations) <= task_.max_evaluations;
 }
 
 bool Contest::enter(const std::function<std::unique_ptr<Module>()>& build) {
-  if (stopped_) return true;
+  if (over_ || !affords(task_.validation.size())) return over_ = true;
   std::unique_ptr<Module> program;
-  Scores scores(task_.validation.size());
-  TrialRecord trial;
-  try {
+  const bool built = step([&] {
     if (task_.stop.stop_requested()) throw Interrupted("the search was stopped");
     program = build();
-    const auto evaluation =
-        evaluate(*program, task_.validation, task_.metric, {task_.model, task_.stop});
-    trial.score = evaluation.mean();
-    for (std::size_t j = 0; j < scores.size(); ++j)
-      if (evaluation.status[j] != Outcome::Status::kFailed) scores[j] = evaluation.scores[j];
-  } catch (const Interrupted&) {
-    if (!best_) throw;
-    return stopped_ = true;
-  }
-  trial.search = name_;
-  trial.number = static_cast<int>(trials_.size()) + 1;
-  trial.kind = best_ ? "full" : "default";
-  trial.candidate = describe(*program);
-  evaluations_ += static_cast<std::int64_t>(scores.size());
-  trial.evaluations = evaluations_;
-  if (!best_ || better(scores, scores_)) {
+  });
+  if (!built) return true;
+  const auto evaluation = run(best_ ? "full" : "default", *program, task_.validation);
+  if (!evaluation) return true;
+  last_ = scores_of(*evaluation);
+  if (!best_ || better(last_, scores_)) {
     best_ = std::move(program);
-    scores_ = std::move(scores);
+    scores_ = last_;
   }
-  trials_.push_back(trial);
-  return stopped_ = task_.on_trial && task_.on_trial(trials_.back());
+  return over_;
 }
 
-double Contest::score() const { return mean(scores_); }
+bool Contest::step(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Interrupted&) {
+    if (!best_) throw;
+    over_ = stopped_ = true;
+  }
+  return !over_;
+}
 
-Compiled Contest::result() && {
+std::optional<Evaluation> Contest::sample(const Module& program,
+                                          std::span<const Example> examples) {
+  return run("minibatch", program, examples);
+}
+
+std::optional<Evaluation> Contest::run(const char* kind, const Module& program,
+                                       std::span<const Example> examples) {
+  std::optional<Evaluation> evaluation;
+  const bool done = step([&] {
+    evaluation = evaluate(program, examples, task_.metric, {task_.model, task_.stop});
+  });
+  if (!done) return std::nullopt;
+  evaluations_ += static_cast<std::int64_t>(examples.size());
+  trials_.push_back({name_, static_cast<int>(trials_.size()) + 1, kind, describe(program),
+                     evaluation->mean(), evaluations_});
+  if (task_.on_trial && task_.on_trial(trials_.back())) over_ = stopped_ = true;
+  return evaluation;
+}
+
+Compiled Contest::result(const ProposalCounts& proposals) && {
   require(best_ != nullptr, "a contest has had an entry");
   const double best = score();
-  return {std::move(best_), best, std::move(trials_), stopped_, {}};
+  return {std::move(best_), best, std::move(trials_), stopped_, proposals};
 }
 
 }  // namespace theta

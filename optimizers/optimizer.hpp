@@ -4,15 +4,18 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <vector>
 
 #include "core/example.hpp"
 #include "core/store.hpp"
+#include "modules/evaluate.hpp"
 #include "modules/metric.hpp"
 #include "modules/module.hpp"
-#include "optimizers/surrogate.hpp"
+#include "optimizers/search.hpp"
+#include "optimizers/writer.hpp"
 
 namespace theta {
 
@@ -26,25 +29,18 @@ struct Task {
   LanguageModel& teacher;   ///< bootstraps demos
   std::stop_token stop = {};
   /// Called after every evaluation; returning true stops the search with the best so far. The
-  /// record's `search` is the optimiser's name, its `evaluations` all program runs on validation so
-  /// far.
+  /// record's `search` is the optimiser's name, its `evaluations` all program runs scored so far.
   std::function<bool(const TrialRecord&)> on_trial = {};
-};
-
-/// What came of the instructions that a proposer was asked for.
-struct ProposalCounts {
-  std::int64_t asked = 0;
-  std::int64_t failed = 0;      ///< service
-  std::int64_t unparsable = 0;  ///< or empty
-  std::int64_t duplicate = 0;   ///< of the program's own instruction or of another proposal
-  std::int64_t copied = 0;      ///< held text of a training example
+  /// Most program runs that a search may score, the student's included; 0: no limit. Never
+  /// exceeded: a step that would is not begun. What a teacher is asked for demos does not count.
+  std::int64_t max_evaluations = 0;
 };
 
 struct Compiled {
   std::unique_ptr<Module> program;  ///< never worse than the student on validation as measured
   double validation_score = 0;      ///< of `program`, on all of validation that could be scored
   std::vector<TrialRecord> trials;
-  bool stopped = false;      ///< by on_trial or the stop token: the best so far
+  bool stopped = false;      ///< by on_trial or the stop token, not the budget: the best so far
   ProposalCounts proposals;  ///< 0 where nothing is proposed
 };
 
@@ -54,8 +50,9 @@ class Optimizer {
  public:
   virtual ~Optimizer() = default;
   virtual std::string name() const = 0;
-  /// @throws UserError if there is no validation example; RunError if a service answered nothing of
-  ///   a step; Interrupted if stopped before the student was evaluated.
+  /// @throws UserError if there is no validation example, or a budget too small to evaluate the
+  ///   student; RunError if a service answered nothing of a step; Interrupted if stopped before the
+  ///   student was evaluated.
   virtual Compiled compile(const Module& student, const Task& task) = 0;
 };
 
@@ -63,27 +60,48 @@ class Optimizer {
 /// instruction and number of demos.
 std::string describe(const Module& program, const Combination& combination = {});
 
-/// Evaluates programs in full on a task's validation examples, one after another, and keeps the
-/// best, the first of equals. What an optimiser without a search model is made of.
+/// An evaluation's scores; none where the service failed.
+Scores scores_of(const Evaluation& evaluation);
+
+/// @throws UserError if there is no validation example, or the budget is too small for the student.
+void check_task(const Task& task);
+
+/// Evaluates programs on a task within its budget, one after another, a trial each, and keeps the
+/// best of those that were evaluated on all of validation, the first of equals. What an optimiser
+/// without a search model is made of.
 class Contest {
  public:
   /// @param name  the optimiser's, for the records.   `task` outlives this.
   Contest(std::string name, const Task& task);
 
-  /// Builds a program and evaluates it; the first is the default. @return whether to stop.
+  /// Builds a program and evaluates it on validation; the first is the default. If the budget does
+  /// not reach, nothing is built. @return whether to stop.
   bool enter(const std::function<std::unique_ptr<Module>()>& build);
+  /// Does what lies between evaluations. @return whether to go on: an interruption ends the
+  /// contest.
+  bool step(const std::function<void()>& work);
+  /// Runs a program on some examples, which decides nothing: a `minibatch`. Does not look at the
+  /// budget. nullopt: stopped.
+  std::optional<Evaluation> sample(const Module& program, std::span<const Example> examples);
 
-  /// The score of the best so far.
-  double score() const;
-  Compiled result() &&;
+  bool over() const { return over_; }  ///< stopped, or enter() did not have the budget
+  std::int64_t evaluations() const { return evaluations_; }
+  bool affords(std::size_t evaluations) const;
+  const Scores& last() const { return last_; }    ///< on validation, of the program entered last
+  double score() const { return mean(scores_); }  ///< of the best so far
+  Compiled result(const ProposalCounts& proposals = {}) &&;
 
  private:
+  std::optional<Evaluation> run(const char* kind, const Module& program,
+                                std::span<const Example> examples);
   std::string name_;
   const Task& task_;
   std::unique_ptr<Module> best_;
-  std::vector<std::optional<double>> scores_;  ///< of best_, by example; nullopt: failed
+  Scores scores_;  ///< of best_
+  Scores last_;
   std::int64_t evaluations_ = 0;
   std::vector<TrialRecord> trials_;
+  bool over_ = false;
   bool stopped_ = false;
 };
 

@@ -8,8 +8,6 @@
 #include <cctype>
 
 #include "core/rng.hpp"
-#include "modules/predict.hpp"
-#include "optimizers/copy_guard.hpp"
 
 namespace theta {
 namespace {
@@ -74,42 +72,6 @@ std::string show_demos(const std::vector<std::vector<Demo>>& sets, std::size_t f
   return shown.empty() ? "No demos are known." : fmt::format("{}", fmt::join(shown, "\n"));
 }
 
-/// The proposer model behind Predict, every call with its own sample.
-class Writer {
- public:
-  Writer(const Call& call, const ProposerOptions& options, std::uint64_t seed)
-      : call_(call), options_(options), seed_(seed) {}
-
-  std::vector<Result<Prediction>> write(const Signature& signature,
-                                        std::span<const Record> inputs) {
-    const Predict predict(signature, options_.adapter, {.max_tokens = options_.max_tokens});
-    Call call = call_;
-    call.rollout = derive_seed(seed_, calls_++);
-    call.temperature = options_.temperature;
-    return predict.run(inputs, call);
-  }
-
-  /// One text, asked for until it can be parsed; empty after `attempts` that could not.
-  /// @throws RunError if the service failed the last.
-  std::string write(const Signature& signature, const Record& input) {
-    std::string reason;
-    for (int i = 0; i < options_.attempts; ++i) {
-      const auto written = write(signature, {&input, 1});
-      if (written.at(0)) return written[0]->fields.text(signature.outputs.back().name);
-      const auto& error = written[0].error();
-      reason = error.fault == Fault::kService ? error.message : "";
-    }
-    if (!reason.empty()) throw RunError("the proposer did not answer: " + reason);
-    return "";
-  }
-
- private:
-  const Call& call_;
-  const ProposerOptions& options_;
-  const std::uint64_t seed_;
-  std::uint64_t calls_ = 0;
-};
-
 std::string summarise(std::span<const Example> train, const ProposerOptions& options,
                       Writer& writer) {
   const auto first_look =
@@ -171,32 +133,6 @@ struct Slot {
 
 }  // namespace
 
-std::string strip_prefix(std::string_view text) {
-  const auto is_word = [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return std::isalnum(byte) || byte >= 0x80 || c == '_' || c == '\'' || c == '-';
-  };
-  const auto is_space = [](char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; };
-  const auto skip = [&](std::size_t at, const auto& kind) {
-    while (at < text.size() && kind(text[at])) ++at;
-    return at;
-  };
-  std::size_t at = skip(0, [&](char c) { return c == '*' || is_space(c); });
-  for (int word = 0; word < 5; ++word) {
-    const std::size_t end = skip(at, is_word);
-    if (end == at) break;
-    if (end < text.size() && text[end] == ':') {
-      text.remove_prefix(skip(end + 1, is_space));
-      break;
-    }
-    at = skip(end, is_space);
-    if (at == end) break;
-  }
-  while (!text.empty() && text.front() == '"') text.remove_prefix(1);
-  while (!text.empty() && text.back() == '"') text.remove_suffix(1);
-  return std::string(text);
-}
-
 Proposals propose(const Module& student, const DemoSets& demo_sets, std::span<const Example> train,
                   const std::vector<std::size_t>& wanted, const Call& proposer,
                   const ProposerOptions& options, Rng& rng) {
@@ -209,40 +145,24 @@ Proposals propose(const Module& student, const DemoSets& demo_sets, std::span<co
   if (std::all_of(wanted.begin(), wanted.end(), [](std::size_t n) { return n == 0; }))
     return proposals;
 
-  Writer writer(proposer, options, rng.next());
+  Writer writer(proposer, options.writer, rng.next());
   if (options.data_summary && !train.empty())
     proposals.data_summary = summarise(train, options, writer);
-  const CopyGuard guard(train, options.max_copied);
-  auto& counts = proposals.counts;
-  std::string reason;
-
-  /// Takes an answer in, or says why not by counting it.
+  Screen screen(train, options.writer.max_copied);
   const auto accept = [&](std::size_t p, const Result<Prediction>& answer) {
     auto& known = proposals.instructions[p];
-    ++counts.asked;
-    if (!answer && answer.error().fault == Fault::kService) {
-      ++counts.failed;
-      reason = answer.error().message;
-      return false;
-    }
-    const std::string text =
-        answer ? strip_prefix(answer->fields.text("proposed_instruction")) : "";
-    if (text.find_first_not_of(" \t\r\n") == std::string::npos)
-      ++counts.unparsable;
-    else if (std::find(known.begin(), known.end(), text) != known.end())
-      ++counts.duplicate;
-    else if (guard.copied(text))
-      ++counts.copied;
-    else
-      return known.push_back(text), true;
-    return false;
+    auto text = screen.take(
+        answer, "proposed_instruction",
+        options.unique ? std::span<const std::string>(known) : std::span<const std::string>());
+    if (text) known.push_back(*std::move(text));
+    return text.has_value();
   };
 
   std::vector<Slot> missing;
   for (std::size_t p = 0; p < predictors.size(); ++p)
     for (std::size_t k = 0; k < wanted[p]; ++k)
       missing.push_back({p, demo_sets[p].empty() ? 0 : (k + 1) % demo_sets[p].size(), k});
-  for (int attempt = 0; attempt < options.attempts && !missing.empty(); ++attempt) {
+  for (int attempt = 0; attempt < options.writer.attempts && !missing.empty(); ++attempt) {
     // A signature has a tip or has none, so that there are two waves.
     std::array<std::vector<Slot>, 2> slots;
     std::array<std::vector<Record>, 2> inputs;
@@ -270,7 +190,8 @@ Proposals propose(const Module& student, const DemoSets& demo_sets, std::span<co
         if (!accept(slots[tip][i].predictor, answers[i])) missing.push_back(slots[tip][i]);
     }
   }
-  if (counts.failed == counts.asked) throw RunError("the proposer did not answer: " + reason);
+  screen.check();
+  proposals.counts = screen.counts();
   return proposals;
 }
 

@@ -1,22 +1,21 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "modules/adapter.hpp"
 #include "modules/module.hpp"
 #include "optimizers/optimizer.hpp"
+#include "optimizers/writer.hpp"
 
 namespace theta {
 
 /// What the proposer is shown and how it is asked. Each part can be left out for models whose
 /// window or grasp is small. Defaults of dspy 3.4.1, propose/grounded_proposer.py.
 struct ProposerOptions {
-  std::shared_ptr<const Adapter> adapter = make_chat_adapter();  ///< terse suits tiny models
+  WriterOptions writer = {};
   bool data_summary = true;     ///< of the training examples, written by the proposer
   bool program_summary = true;  ///< of the program's signatures
   bool demos = true;            ///< up to three bootstrapped demos
@@ -24,18 +23,15 @@ struct ProposerOptions {
   std::vector<std::string> own_tips = {};  ///< these hints in turn instead of the random ones
   std::size_t summary_batch = 10;          ///< training examples a call
   std::size_t summary_batches = 10;        ///< most calls that look at examples
-  double temperature = 1;
-  int max_tokens = 256;
-  int attempts = 3;             ///< at each instruction: one that cannot be used is asked again
-  std::size_t max_copied = 40;  ///< bytes; an instruction that shares this much text with a
-                                ///< training example is not used. 0: any may be
+  bool unique = true;                      ///< an instruction that is there already is asked again
 };
 
 /// The demo sets of each predictor: [predictor][set].
 using DemoSets = std::vector<std::vector<std::vector<Demo>>>;
 
 struct Proposals {
-  /// [predictor][choice]: choice 0 is the predictor's own instruction, and no two are equal.
+  /// [predictor][choice]: choice 0 is the predictor's own instruction; no two are equal if
+  /// `unique`.
   std::vector<std::vector<std::string>> instructions;
   std::string data_summary;  ///< empty if there is none
   ProposalCounts counts;
@@ -52,9 +48,5 @@ struct Proposals {
 Proposals propose(const Module& student, const DemoSets& demo_sets, std::span<const Example> train,
                   const std::vector<std::size_t>& wanted, const Call& proposer,
                   const ProposerOptions& options, Rng& rng);
-
-/// An answer without what chatty models put around it: a heading of up to five words and a colon at
-/// its start, double quotes at its ends. dspy 3.4.1, propose/utils.py strip_prefix.
-std::string strip_prefix(std::string_view text);
 
 }  // namespace theta

@@ -82,7 +82,7 @@ class Search {
     }
   }
 
-  /// Evaluates on all examples that have no score yet. @return whether to stop.
+  /// Evaluates on all examples that have no score yet. @return whether to stop, as evaluate().
   bool evaluate_rest(const char* kind, const Combination& candidate) {
     const auto found = known_.find(candidate);
     std::vector<std::size_t> rest;
@@ -91,9 +91,13 @@ class Search {
     return evaluate(kind, candidate, rest);
   }
 
+  /// @return whether to stop: so says on_trial, or the budget, which keeps this from being asked.
   bool evaluate(const char* kind, const Combination& candidate,
                 std::span<const std::size_t> examples) {
     if (options_.stop.stop_requested()) throw Interrupted("the search was stopped");
+    if (options_.max_evaluations > 0 &&
+        evaluations_ + static_cast<std::int64_t>(examples.size()) > options_.max_evaluations)
+      return true;
     const auto scores = evaluate_(candidate, examples);
     require(scores.size() == examples.size(), "an evaluation has a score for every example");
 
@@ -205,6 +209,9 @@ SearchResult search(const std::vector<Variable>& space, std::size_t examples,
                     const SearchOptions& options) {
   require(examples > 0, "a search has examples");
   require(options.full_every > 0, "full evaluations come every few trials");
+  require(options.max_evaluations == 0 ||
+              options.max_evaluations >= static_cast<std::int64_t>(examples),
+          "a budget is enough for the default");
   return Search(space, examples, evaluate, surrogate, options).run();
 }
 

@@ -38,9 +38,10 @@ struct Trial {
 };
 
 struct SearchOptions {
-  std::size_t num_trials = 10;      ///< beside the default's and the full evaluations
-  std::size_t minibatch_size = 35;  ///< 0: every trial is a full evaluation
-  std::size_t full_every = 5;       ///< trials between two full evaluations
+  std::size_t num_trials = 10;       ///< beside the default's and the full evaluations
+  std::size_t minibatch_size = 35;   ///< 0: every trial is a full evaluation
+  std::size_t full_every = 5;        ///< trials between two full evaluations
+  std::int64_t max_evaluations = 0;  ///< never exceeded, and enough for the default; 0: no limit
   std::uint64_t seed = 9;
   std::size_t pool = 1000;  ///< most candidates that the surrogate is asked about at a time
   /// What may be tried; empty: everything. The default is always tried.
@@ -69,7 +70,8 @@ struct SearchResult {
 ///
 /// Only a candidate that was asked on every example can replace the incumbent, and only if its mean
 /// is strictly higher on the examples that both were scored on. A failed example is no observation;
-/// it is asked once more in the full evaluation. Ends early when no candidate is left.
+/// it is asked once more in the full evaluation. Ends early when no candidate is left, or before
+/// the first evaluation that would exceed the budget.
 /// @throws RunError with the first reason if no example of a trial could be scored; Interrupted if
 /// stopped before the
 ///   default was scored.

@@ -104,11 +104,11 @@ const std::vector<Broken>& broken_configs() {
        {},
        "broken.json"},
       {"TheOptimizerIsUnknown", kTask, "name: mipro", "name: miprov",
-       ":16:12: 'name' is not one of labeled_few_shot, bootstrap_few_shot, random_search, mipro: "
-       "'miprov'; did you mean 'mipro'?"},
+       ":16:12: 'name' is not one of labeled_few_shot, bootstrap_few_shot, random_search, mipro, "
+       "copro, gepa, pipeline: 'miprov'; did you mean 'mipro'?"},
       {"AnOptimizerHasNoName", kTask, "name: mipro, ", "", ":16:5: 'name' is missing here"},
       {"AnOptimizerStandsTwice", kTask, "{name: mipro, num_trials: 2}", "{name: random_search}",
-       ":17:12: 'random_search' stands here again, and its rows are told apart by its name"},
+       ":17:12: 'random_search' stands here again, and rows are told apart by it: give a 'label'"},
       {"TheAdapterIsUnknown", kTask, "adapter: terse", "adapter: tense",
        ":12:12: 'adapter' is not one of chat, json, terse: 'tense'; did you mean 'terse'?"},
       {"TheMetricIsUnknown", kTask, "exact_match", "f2",
@@ -266,8 +266,8 @@ TEST(ThetaCheckCommand, EveryConfigOfTheProjectIsRightAndOpensNeitherDataNorMode
 TEST(ReadExperiment, EverySearchDrawsFromTheSeedOfTheConfig) {
   const auto options = read_experiment(Config::parse(kTask, "task.yaml"));
   const auto& optimizers = std::get<ProgramExperiment>(options.experiment).optimizers;
-  EXPECT_EQ(std::get<MiproOptions>(optimizers.at(0)).seed, 7U);
-  EXPECT_EQ(std::get<RandomSearchOptions>(optimizers.at(1)).seed, 7U);
+  EXPECT_EQ(std::get<MiproOptions>(optimizers.at(0).options).seed, 7U);
+  EXPECT_EQ(std::get<RandomSearchOptions>(optimizers.at(1).options).seed, 7U);
 }
 
 TEST(ReadExperiment, TheHashCountsWhatCanChangeAResultAndNothingElse) {

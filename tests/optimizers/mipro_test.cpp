@@ -21,7 +21,7 @@ MiproOptions options() {
           .num_demo_sets = 4,
           .num_trials = 20,
           .minibatch_size = 20,
-          .proposer = {.adapter = make_terse_adapter(), .attempts = 10}};
+          .proposer = {.writer = {.adapter = make_terse_adapter(), .attempts = 10}}};
 }
 
 class MiproTest : public ::testing::Test {
@@ -72,7 +72,7 @@ TEST_F(MiproTest, GoesOnWithDemosIfNoProposalCanBeUsed) {
 
 TEST_F(MiproTest, KeepsTheInstructionIfItIsFrozen) {
   auto o = options();
-  o.frozen = {"instruction"};
+  o.limits.frozen = {"instruction"};
   o.instructions = {ScriptedTask::kBest};
   const auto compiled = compile(o);
   EXPECT_THAT(candidates(compiled), Each(HasSubstr(R"("instruction":"Answer.")")));
@@ -82,7 +82,7 @@ TEST_F(MiproTest, KeepsTheInstructionIfItIsFrozen) {
 
 TEST_F(MiproTest, KeepsTheDemosIfTheyAreFrozen) {
   auto o = options();
-  o.frozen = {"predict.demos"};
+  o.limits.frozen = {"predict.demos"};
   const auto compiled = compile(o);
   EXPECT_THAT(candidates(compiled), Each(HasSubstr(R"("demos":0)")));
   EXPECT_NEAR(compiled.validation_score, .8, 1e-9);
@@ -90,7 +90,7 @@ TEST_F(MiproTest, KeepsTheDemosIfTheyAreFrozen) {
 
 TEST_F(MiproTest, BootstrapsNothingThatNobodyWouldSee) {
   auto o = options();
-  o.frozen = {"demos"};
+  o.limits.frozen = {"demos"};
   o.proposer.demos = false;
   compile(o);
   EXPECT_EQ(scripted_.teacher.calls(), 0u);
@@ -135,7 +135,8 @@ TEST_F(MiproTest, TakesTheStudentsOwnDemosAsTheDefault) {
 
 TEST_F(MiproTest, TriesNoPromptAboveTheTokenLimit) {
   auto o = options();
-  o.max_prompt_tokens = 10;  // room for an instruction, not for four demos of four words or more
+  o.limits.max_prompt_tokens =
+      10;  // room for an instruction, not for four demos of four words or more
   const auto compiled = compile(o);
   EXPECT_THAT(candidates(compiled), Each(HasSubstr(R"("demos":0)")));
   EXPECT_NEAR(compiled.validation_score, .8, 1e-9);
@@ -165,7 +166,7 @@ TEST_F(MiproTest, TakesDSPysNumberOfTrials) {
 
 TEST_F(MiproTest, RefusesToFreezeWhatIsNotThere) {
   auto o = options();
-  o.frozen = {"judge.demos"};
+  o.limits.frozen = {"judge.demos"};
   EXPECT_EQ(error_of(o), "the program has no `judge.demos` to freeze");
 }
 

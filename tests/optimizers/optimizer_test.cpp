@@ -1,15 +1,25 @@
 #include "optimizers/optimizer.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
+#include <mutex>
 #include <ostream>
+#include <thread>
 
+#include "core/recorded_model.hpp"
 #include "core/result.hpp"
 #include "modules/evaluate.hpp"
 #include "optimizers/bootstrap_few_shot.hpp"
+#include "optimizers/copro.hpp"
+#include "optimizers/gepa.hpp"
 #include "optimizers/mipro.hpp"
+#include "optimizers/pipeline.hpp"
 #include "optimizers/random_search.hpp"
 #include "tests/optimizers/scripted_task.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace theta {
 namespace {
@@ -18,20 +28,88 @@ namespace {
 struct Named {
   std::string name;
   std::function<std::unique_ptr<Optimizer>(std::uint64_t seed)> make;
-  double reaches;  ///< on the scripted task: .5 takes demos, .9 an instruction too
+  double reaches;  ///< on the scripted task: .5 takes demos, .8 an instruction, .9 both
 };
 
 void PrintTo(const Named& named, std::ostream* out) { *out << named.name; }
 
+WriterOptions writer() { return {.adapter = make_terse_adapter(), .attempts = 10}; }
+
 std::unique_ptr<Optimizer> mipro(const std::string& surrogate, std::uint64_t seed) {
-  return std::make_unique<Mipro>(
-      MiproOptions{.num_instructions = 6,
-                   .num_demo_sets = 4,
-                   .num_trials = 20,
-                   .minibatch_size = 20,
-                   .surrogate = surrogate,
-                   .seed = seed,
-                   .proposer = {.adapter = make_terse_adapter(), .attempts = 10}});
+  return std::make_unique<Mipro>(MiproOptions{.num_instructions = 6,
+                                              .num_demo_sets = 4,
+                                              .num_trials = 20,
+                                              .minibatch_size = 20,
+                                              .surrogate = surrogate,
+                                              .seed = seed,
+                                              .proposer = {.writer = writer()}});
+}
+
+std::unique_ptr<Optimizer> faithful(std::uint64_t seed) {
+  return std::make_unique<Mipro>(MiproOptions{.faithful = true,
+                                              .num_instructions = 16,
+                                              .num_demo_sets = 3,
+                                              .num_trials = 60,
+                                              .minibatch_size = 35,
+                                              .seed = seed,
+                                              .proposer = {.writer = writer()}});
+}
+
+std::unique_ptr<Optimizer> copro(std::uint64_t seed) {
+  return std::make_unique<Copro>(
+      CoproOptions{.breadth = 4, .depth = 3, .writer = writer(), .seed = seed});
+}
+
+std::unique_ptr<Optimizer> gepa(std::uint64_t seed) {
+  return std::make_unique<Gepa>(GepaOptions{.writer = writer(), .seed = seed});
+}
+
+std::unique_ptr<Optimizer> pipeline(std::uint64_t seed) {
+  std::vector<std::unique_ptr<Optimizer>> steps;
+  steps.push_back(copro(seed));
+  steps.push_back(std::make_unique<LabeledFewShot>());
+  return std::make_unique<Pipeline>(std::move(steps));
+}
+
+/// A model whose waves are answered by several threads, in whatever order these come to.
+class ThreadedModel final : public LanguageModel {
+ public:
+  ThreadedModel(LanguageModel& inner, std::size_t threads) : inner_(inner), threads_(threads) {}
+
+  std::string identity() const override { return inner_.identity(); }
+  void complete(std::span<const Request> wave, const OnAnswer& on_answer,
+                std::stop_token stop) override {
+    std::atomic<std::size_t> next = 0;
+    std::mutex one_at_a_time;
+    std::vector<std::jthread> workers;
+    for (std::size_t t = 0; t < threads_; ++t)
+      workers.emplace_back([&] {
+        for (std::size_t i = next++; i < wave.size(); i = next++) {
+          const auto answer = ask(inner_, wave.subspan(i, 1), stop).at(0);
+          const std::lock_guard lock(one_at_a_time);
+          on_answer(i, answer);
+        }
+      });
+  }
+  std::size_t unit() const override { return 1; }
+  std::optional<std::size_t> count_tokens(const Request& request) const override {
+    return inner_.count_tokens(request);
+  }
+  HostCounters counters() const override { return {}; }
+
+ private:
+  LanguageModel& inner_;
+  const std::size_t threads_;
+};
+
+/// All that a search came to, as one text.
+std::string summary(const Compiled& compiled) {
+  std::string text =
+      fmt::format("{}: {}\n", describe(*compiled.program), compiled.validation_score);
+  for (const auto& trial : compiled.trials)
+    text += fmt::format("{} {} {} {} {} {}\n", trial.search, trial.number, trial.kind,
+                        trial.candidate, trial.score, trial.evaluations);
+  return text;
 }
 
 class EveryOptimizer : public ::testing::TestWithParam<Named> {
@@ -85,13 +163,89 @@ TEST_P(EveryOptimizer, KeepsTheStudentWhereNothingIsBetter) {
 }
 
 TEST_P(EveryOptimizer, GivesTheSameResultForTheSameSeed) {
-  const auto one = compile(scripted_.student());
-  const auto two = compile(scripted_.student());
-  EXPECT_EQ(describe(*one.program), describe(*two.program));
-  ASSERT_EQ(one.trials.size(), two.trials.size());
-  for (std::size_t i = 0; i < one.trials.size(); ++i) {
-    EXPECT_EQ(one.trials[i].candidate, two.trials[i].candidate);
-    EXPECT_EQ(one.trials[i].score, two.trials[i].score);
+  EXPECT_EQ(summary(compile(scripted_.student())), summary(compile(scripted_.student())));
+}
+
+TEST_P(EveryOptimizer, GivesTheSameResultForOneThreadAndSixteen) {
+  const auto result = [&](std::size_t threads) {
+    ThreadedModel model(scripted_.model, threads), proposer(scripted_.proposer, threads),
+        teacher(scripted_.teacher, threads);
+    const auto task = scripted_.task();
+    return summary(compile(Task{.train = task.train,
+                                .validation = task.validation,
+                                .metric = task.metric,
+                                .model = model,
+                                .proposer = proposer,
+                                .teacher = teacher}));
+  };
+  EXPECT_EQ(result(1), result(16));
+}
+
+TEST_P(EveryOptimizer, EndsBeforeTheBudgetIsExceeded) {
+  for (const std::int64_t budget : {100, 101, 120, 199, 200, 250, 433}) {
+    ScriptedTask scripted;
+    auto task = scripted.task();
+    task.max_evaluations = budget;
+    const auto compiled = compile(task);
+    EXPECT_LE(scripted.model.calls(), static_cast<std::size_t>(budget));
+    EXPECT_LE(compiled.trials.back().evaluations, budget);
+    EXPECT_GE(compiled.validation_score, .4);
+    EXPECT_FALSE(compiled.stopped);
+  }
+}
+
+TEST_P(EveryOptimizer, RefusesABudgetBelowThatOfTheStudent) {
+  auto task = scripted_.task();
+  task.max_evaluations = 99;
+  try {
+    compile(task);
+    FAIL();
+  } catch (const UserError& e) {
+    EXPECT_STREQ(e.what(),
+                 "max_evaluations is 99, and the program alone is evaluated on 100 examples");
+  }
+}
+
+TEST_P(EveryOptimizer, ContinuesToTheSameResultAfterAKillAtAnyTrialAskingNothingTwice) {
+  const TemporaryFolder folder;
+  // The result of a run over a store, which dies at a trial (0: none), and the calls it made.
+  const auto run = [&](const std::string& name, int last) {
+    Store store(folder.path() / name);
+    RecordedModel model(scripted_.model, store, nullptr),
+        proposer(scripted_.proposer, store, nullptr), teacher(scripted_.teacher, store, nullptr);
+    const auto calls = [&] {
+      return scripted_.model.calls() + scripted_.proposer.calls() + scripted_.teacher.calls();
+    };
+    const auto before = calls();
+    const auto task = scripted_.task();
+    std::string result;
+    try {
+      result = summary(compile(Task{.train = task.train,
+                                    .validation = task.validation,
+                                    .metric = task.metric,
+                                    .model = model,
+                                    .proposer = proposer,
+                                    .teacher = teacher,
+                                    .on_trial =
+                                        [&](const TrialRecord& trial) {
+                                          if (trial.number == last)
+                                            throw std::logic_error("killed");
+                                          return false;
+                                        },
+                                    .max_evaluations = 300}));
+    } catch (const std::logic_error&) {
+    }
+    return std::pair(result, calls() - before);
+  };
+  const auto [whole, calls] = run("whole.db", 0);
+  const auto trials = static_cast<int>(std::count(whole.begin(), whole.end(), '\n')) - 1;
+  for (int last = 1; last <= trials; ++last) {
+    const std::string name = fmt::format("{}.db", last);
+    const auto [nothing, first_calls] = run(name, last);
+    ASSERT_EQ(nothing, "");
+    const auto [result, rest_calls] = run(name, 0);
+    EXPECT_EQ(result, whole) << last;
+    EXPECT_EQ(first_calls + rest_calls, calls) << last;
   }
 }
 
@@ -190,7 +344,9 @@ INSTANTIATE_TEST_SUITE_P(
               },
               .5},
         Named{"mipro_paired", [](std::uint64_t seed) { return mipro("paired", seed); }, .9},
-        Named{"mipro_random", [](std::uint64_t seed) { return mipro("random", seed); }, .9}),
+        Named{"mipro_random", [](std::uint64_t seed) { return mipro("random", seed); }, .9},
+        Named{"mipro_faithful", faithful, .9}, Named{"copro", copro, .8}, Named{"gepa", gepa, .8},
+        Named{"pipeline", pipeline, .9}),
     [](const auto& instance) { return instance.param.name; });
 
 }  // namespace

@@ -36,7 +36,9 @@ class Propose : public ::testing::Test {
     return propose(scripted_.student(), demo_sets_, scripted_.task().train, {n}, {*model_}, options,
                    rng);
   }
-  static ProposerOptions terse() { return {.adapter = make_terse_adapter(), .tips = false}; }
+  static ProposerOptions terse() {
+    return {.writer = {.adapter = make_terse_adapter()}, .tips = false};
+  }
   /// The prompts that asked for instructions.
   std::vector<std::string> prompts() const {
     std::vector<std::string> all;
@@ -81,7 +83,7 @@ TEST_F(Propose, AsksAgainWithAFreshSampleForWhatItCannotUse) {
 
 TEST_F(Propose, GivesUpAfterAFewAttemptsWithoutFailing) {
   auto options = terse();
-  options.attempts = 4;
+  options.writer.attempts = 4;
   const auto proposals = run({say("")}, 2, options);
   EXPECT_THAT(proposals.instructions[0], ElementsAre("Answer."));
   EXPECT_EQ(proposals.counts.asked, 8);
@@ -90,15 +92,15 @@ TEST_F(Propose, GivesUpAfterAFewAttemptsWithoutFailing) {
 
 TEST_F(Propose, CountsAnswersThatTheAdapterCannotParse) {
   auto options = terse();
-  options.adapter = make_json_adapter();
+  options.writer.adapter = make_json_adapter();
   options.data_summary = false;
   const auto proposals = run({say("{\"other\": 1}")}, 1, options);
-  EXPECT_EQ(proposals.counts.unparsable, options.attempts);
+  EXPECT_EQ(proposals.counts.unparsable, options.writer.attempts);
 }
 
 TEST_F(Propose, DropsInstructionsThatCopyTrainingText) {
   auto options = terse();
-  options.max_copied = 9;  // `item 1007` has nine bytes
+  options.writer.max_copied = 9;  // `item 1007` has nine bytes
   const auto proposals =
       run({say(" Say no to item 1007."), say(" Say no to item 99.")}, 1, options);
   EXPECT_THAT(proposals.instructions[0], ElementsAre("Answer.", "Say no to item 99."));
@@ -137,7 +139,7 @@ TEST_F(Propose, ShowsTheTaskToTheProposer) {
 
 TEST_F(Propose, LeavesOutWhatIsSwitchedOff) {
   run({say(" A.")}, 1,
-      {.adapter = make_terse_adapter(),
+      {.writer = {.adapter = make_terse_adapter()},
        .data_summary = false,
        .program_summary = false,
        .demos = false,

@@ -15,7 +15,7 @@ namespace theta {
 /// A task whose optimum is known. Item j of 100 validation examples is answered rightly iff
 /// 37 j mod 100 < 100 quality, so that a program's validation score is its quality: that of its
 /// instruction, and `demo_bonus` more with two demos or more. Items from 1000 on are for training;
-/// every even one is answered rightly.
+/// every even one is answered rightly, and the better the quality is than .5, the more odd ones.
 struct ScriptedTask {
   static constexpr const char* kOwn = "Answer.";
   static constexpr const char* kBest = "Say yes to even items.";
@@ -25,7 +25,8 @@ struct ScriptedTask {
   std::vector<std::string> written{"Decide.", "Think.", kBest, "", kOwn};  ///< by the proposer
   std::function<bool(int item)> service_fails = [](int) { return false; };
 
-  ScriptedModel model{[this](const Request& request) { return answer(request); }};
+  /// Kept a wave at a time where it is recorded.
+  ScriptedModel model{[this](const Request& request) { return answer(request); }, {.unit = 100}};
   ScriptedModel teacher{[this](const Request& request) { return answer(request); }};
   ScriptedModel proposer{
       [this](const Request& request) { return say(written[request.seed % written.size()]); }};
@@ -65,7 +66,9 @@ struct ScriptedTask {
          at = text.find("\nLabel:", at + 1))
       ++demos;
     if (demos >= 2) q += demo_bonus;
-    const bool right = item >= 1000 ? item % 2 == 0 : 37 * item % 100 < 100 * q - 1e-6;
+    const bool training = item >= 1000;
+    const bool right =
+        (training && item % 2 == 0) || 37 * item % 100 < 100 * (training ? q - .5 : q) - 1e-6;
     return say(right ? truth(item) : truth(item + 1));
   }
 };

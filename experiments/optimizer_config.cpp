@@ -1,0 +1,176 @@
+#include "experiments/optimizer_config.hpp"
+
+#include "experiments/data_config.hpp"
+#include "optimizers/pipeline.hpp"
+
+namespace theta {
+namespace {
+
+const std::vector<std::string> kOptimizers = {
+    "labeled_few_shot", "bootstrap_few_shot", "random_search", "mipro", "copro", "gepa",
+    "pipeline"};
+
+WriterOptions read_writer(const Config& section, WriterOptions writer) {
+  writer.adapter = make_adapter(section.choice("adapter", {"chat", "json", "terse"}, "chat"));
+  writer.temperature = section.number("temperature", writer.temperature);
+  writer.max_tokens = static_cast<int>(section.integer("max_tokens", writer.max_tokens, 1));
+  writer.attempts = static_cast<int>(section.integer("attempts", writer.attempts, 1));
+  writer.max_copied = read_size(section, "max_copied", writer.max_copied);
+  return writer;
+}
+
+/// `proposer:` of an optimiser that only writes.
+WriterOptions find_writer(const Config& options, const WriterOptions& fallback) {
+  const auto section = options.find("proposer");
+  return section ? read_writer(*section, fallback) : fallback;
+}
+
+ProposerOptions read_proposer(const Config& options) {
+  ProposerOptions proposer;
+  if (const auto section = options.find("proposer")) {
+    proposer.writer = read_writer(*section, proposer.writer);
+    proposer.data_summary = section->boolean("data_summary", proposer.data_summary);
+    proposer.program_summary = section->boolean("program_summary", proposer.program_summary);
+    proposer.demos = section->boolean("demos", proposer.demos);
+    proposer.tips = section->boolean("tips", proposer.tips);
+  }
+  return proposer;
+}
+
+PromptLimits read_limits(const Config& options) {
+  PromptLimits limits;
+  limits.frozen = options.texts("frozen");
+  limits.max_prompt_tokens = read_size(options, "max_prompt_tokens", 0);
+  return limits;
+}
+
+BootstrapOptions read_bootstrap(const Config& options, BootstrapOptions bootstrap) {
+  bootstrap.max_bootstrapped = read_size(options, "max_bootstrapped", bootstrap.max_bootstrapped);
+  bootstrap.max_labeled = read_size(options, "max_labeled", bootstrap.max_labeled);
+  bootstrap.max_rounds = read_size(options, "max_rounds", bootstrap.max_rounds, 1);
+  bootstrap.threshold = options.number("threshold", bootstrap.threshold);
+  return bootstrap;
+}
+
+/// What is DSPy's alone, and what it does not go with.
+void read_faithful(const Config& options, MiproOptions& mipro) {
+  const auto refuse = [&](const char* key, const std::string& message) {
+    if (options.find(key)) options.at(key).fail(message);
+  };
+  mipro.faithful = options.boolean("faithful", false);
+  if (mipro.faithful) {
+    refuse("surrogate", "a faithful mipro searches with tpe: leave 'surrogate' out");
+    refuse("max_prompt_tokens", "a faithful mipro has no token limit, as DSPy has none");
+  } else {
+    refuse("auto", "'auto' is DSPy's: it wants 'faithful: true'");
+  }
+  if (!options.find("auto")) return;
+  mipro.auto_mode = options.choice("auto", {"light", "medium", "heavy"}, "");
+  for (const char* key : {"num_instructions", "num_demo_sets", "num_trials"})
+    refuse(key, std::string("'auto' decides '") + key + "': leave one of them out");
+}
+
+MiproOptions read_mipro(const Config& options, std::uint64_t seed) {
+  MiproOptions mipro;
+  read_faithful(options, mipro);
+  mipro.num_instructions = read_size(options, "num_instructions", mipro.num_instructions, 1);
+  mipro.num_demo_sets = read_size(options, "num_demo_sets", mipro.num_demo_sets, 1);
+  mipro.max_bootstrapped = read_size(options, "max_bootstrapped", mipro.max_bootstrapped);
+  mipro.max_labeled = read_size(options, "max_labeled", mipro.max_labeled);
+  mipro.num_trials = read_size(options, "num_trials", mipro.num_trials);
+  mipro.minibatch_size = read_size(options, "minibatch_size", mipro.minibatch_size);
+  mipro.full_every = read_size(options, "full_every", mipro.full_every, 1);
+  mipro.surrogate = options.choice("surrogate", {"paired", "gp", "tpe", "random"}, mipro.surrogate);
+  mipro.limits = read_limits(options);
+  mipro.instructions = options.texts("instructions");
+  mipro.proposer = read_proposer(options);
+  mipro.seed = seed;
+  return mipro;
+}
+
+CoproOptions read_copro(const Config& options, std::uint64_t seed) {
+  CoproOptions copro;
+  copro.breadth = read_size(options, "breadth", copro.breadth, 1);
+  copro.depth = read_size(options, "depth", copro.depth, 1);
+  copro.limits = read_limits(options);
+  copro.writer = find_writer(options, copro.writer);
+  copro.seed = seed;
+  return copro;
+}
+
+GepaOptions read_gepa(const Config& options, std::uint64_t seed) {
+  GepaOptions gepa;
+  gepa.minibatch_size = read_size(options, "minibatch_size", gepa.minibatch_size, 1);
+  gepa.skip_perfect = options.boolean("skip_perfect", gepa.skip_perfect);
+  gepa.max_merges = read_size(options, "max_merges", gepa.max_merges);
+  gepa.limits = read_limits(options);
+  gepa.writer = find_writer(options, gepa.writer);
+  gepa.seed = seed;
+  return gepa;
+}
+
+RandomSearchOptions read_random_search(const Config& options, std::uint64_t seed) {
+  RandomSearchOptions search;
+  search.num_candidates =
+      static_cast<int>(options.integer("num_candidates", search.num_candidates, 1));
+  search.bootstrap = read_bootstrap(options, search.bootstrap);
+  search.seed = seed;
+  return search;
+}
+
+OptimizerOptions read_options(const Config& section, std::uint64_t seed) {
+  section.at("name");
+  const std::string name = section.choice("name", kOptimizers, "");
+  if (name == "labeled_few_shot") return LabeledFewShotOptions{.k = read_size(section, "k", 16, 1)};
+  if (name == "bootstrap_few_shot") return read_bootstrap(section, {});
+  if (name == "random_search") return read_random_search(section, seed);
+  if (name == "mipro") return read_mipro(section, seed);
+  if (name == "copro") return read_copro(section, seed);
+  if (name == "gepa") return read_gepa(section, seed);
+  PipelineOptions pipeline;
+  for (const Config& step : section.at("steps").items())
+    pipeline.steps.push_back(read_options(step, seed));
+  if (pipeline.steps.empty()) section.at("steps").fail("a pipeline has at least one step");
+  return pipeline;
+}
+
+}  // namespace
+
+OptimizerConfig read_optimizer(const Config& section, std::uint64_t seed) {
+  OptimizerConfig config{"", read_options(section, seed)};
+  config.label = section.text("label", section.text("name"));
+  if (config.label.empty()) section.at("label").fail("a label is not empty");
+  config.max_evaluations = section.integer("max_evaluations", 0);
+  return config;
+}
+
+std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options) {
+  struct Make {
+    std::unique_ptr<Optimizer> operator()(const LabeledFewShotOptions& o) const {
+      return std::make_unique<LabeledFewShot>(o);
+    }
+    std::unique_ptr<Optimizer> operator()(const BootstrapOptions& o) const {
+      return std::make_unique<BootstrapFewShot>(o);
+    }
+    std::unique_ptr<Optimizer> operator()(const RandomSearchOptions& o) const {
+      return std::make_unique<RandomSearch>(o);
+    }
+    std::unique_ptr<Optimizer> operator()(const MiproOptions& o) const {
+      return std::make_unique<Mipro>(o);
+    }
+    std::unique_ptr<Optimizer> operator()(const CoproOptions& o) const {
+      return std::make_unique<Copro>(o);
+    }
+    std::unique_ptr<Optimizer> operator()(const GepaOptions& o) const {
+      return std::make_unique<Gepa>(o);
+    }
+    std::unique_ptr<Optimizer> operator()(const PipelineOptions& o) const {
+      std::vector<std::unique_ptr<Optimizer>> steps;
+      for (const auto& step : o.steps) steps.push_back(make_optimizer(step));
+      return std::make_unique<Pipeline>(std::move(steps));
+    }
+  };
+  return std::visit(Make{}, options);
+}
+
+}  // namespace theta

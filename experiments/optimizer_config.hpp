@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/config.hpp"
+#include "optimizers/bootstrap_few_shot.hpp"
+#include "optimizers/copro.hpp"
+#include "optimizers/gepa.hpp"
+#include "optimizers/mipro.hpp"
+#include "optimizers/random_search.hpp"
+
+namespace theta {
+
+struct PipelineOptions;
+using OptimizerOptions = std::variant<LabeledFewShotOptions, BootstrapOptions, RandomSearchOptions,
+                                      MiproOptions, CoproOptions, GepaOptions, PipelineOptions>;
+/// Optimisers run one after another: `{name: pipeline, steps: [{name: ..}, ..]}`.
+struct PipelineOptions {
+  std::vector<OptimizerOptions> steps;
+};
+
+/// One of a config's `optimizers`.
+struct OptimizerConfig {
+  std::string label;  ///< of its row in the report; its name if none is given
+  OptimizerOptions options;
+  std::int64_t max_evaluations = 0;  ///< see Task
+};
+
+/// Reads `{name: mipro, label: paired, max_evaluations: 2000, ..}`; see each optimiser's options.
+/// Optimisers without a seed of their own take `seed`.
+OptimizerConfig read_optimizer(const Config& section, std::uint64_t seed);
+
+std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options);
+
+}  // namespace theta

@@ -1,0 +1,126 @@
+#include "optimizers/dspy_search.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "optimizers/tpe_surrogate.hpp"
+
+namespace theta {
+namespace {
+
+class DspySearch {
+ public:
+  DspySearch(const std::vector<Variable>& space, std::size_t examples,
+             const EvaluateCandidate& evaluate, const SearchOptions& options)
+      : evaluate_(evaluate),
+        options_(options),
+        all_(examples),
+        rng_(options.seed),
+        tpe_(space),
+        incumbent_(space.size(), 0) {
+    std::iota(all_.begin(), all_.end(), std::size_t{0});
+  }
+
+  SearchResult run() {
+    try {
+      if (evaluate("default", incumbent_, all_)) search_on();
+    } catch (const Interrupted&) {
+      if (trials_.empty()) throw;
+      stopped_ = true;
+    }
+    return {incumbent_, best_, std::move(trials_), stopped_};
+  }
+
+ private:
+  /// What the minibatches of one combination came to.
+  struct Tried {
+    Combination combination;
+    double sum = 0;
+    int minibatches = 0;
+    bool full = false;
+    double mean() const { return sum / minibatches; }
+  };
+
+  void search_on() {
+    const std::size_t n = options_.minibatch_size;
+    const bool minibatches = n > 0 && n < all_.size();
+    for (std::size_t t = 1; t <= options_.num_trials; ++t) {
+      const Combination chosen = tpe_.suggest(rng_);
+      if (!minibatches) {
+        if (!evaluate("full", chosen, all_)) return;
+        continue;
+      }
+      if (!evaluate("minibatch", chosen, rng_.sample(all_.size(), n))) return;
+      auto tried = std::ranges::find(tried_, chosen, &Tried::combination);
+      if (tried == tried_.end()) tried = tried_.insert(tried, {.combination = chosen});
+      tried->sum += trials_.back().score;
+      ++tried->minibatches;
+      if (t % options_.full_every != 0 && t != options_.num_trials) continue;
+      Tried* best = nullptr;
+      for (auto& candidate : tried_)
+        if (!candidate.full && (best == nullptr || candidate.mean() > best->mean()))
+          best = &candidate;
+      if (best == nullptr) continue;
+      best->full = true;
+      if (!evaluate("full", best->combination, all_)) return;
+    }
+  }
+
+  /// @return whether to go on: the budget reached and on_trial did not stop the search.
+  bool evaluate(const std::string& kind, const Combination& candidate,
+                const std::vector<std::size_t>& examples) {
+    if (options_.stop.stop_requested()) throw Interrupted("the search was stopped");
+    const auto cost = static_cast<std::int64_t>(examples.size());
+    if (options_.max_evaluations > 0 && evaluations_ + cost > options_.max_evaluations)
+      return false;
+    const auto scores = evaluate_(candidate, examples);
+    require(scores.size() == examples.size(), "an evaluation has a score for every example");
+    std::vector<Observation> outcomes;
+    double sum = 0;
+    for (std::size_t i = 0; i < scores.size(); ++i) {
+      if (!scores[i]) continue;
+      outcomes.push_back({candidate, examples[i], *scores[i]});
+      sum += *scores[i];
+    }
+    const int number = static_cast<int>(trials_.size()) + 1;
+    if (outcomes.empty())
+      throw RunError(fmt::format("no example of trial {} could be scored, the first because: {}",
+                                 number, scores.front().error().message));
+    tpe_.observe(outcomes);
+    evaluations_ += cost;
+    const double mean = sum / static_cast<double>(outcomes.size());
+    const bool improved = kind == "full" && mean > best_ + kRounding;
+    if (improved) incumbent_ = candidate;
+    if (improved || kind == "default") best_ = mean;
+    trials_.push_back({number, kind, candidate, mean, evaluations_, improved});
+    stopped_ = options_.on_trial && options_.on_trial(trials_.back());
+    return !stopped_;
+  }
+
+  static constexpr double kRounding = 1e-9;
+
+  const EvaluateCandidate& evaluate_;
+  const SearchOptions& options_;
+  std::vector<std::size_t> all_;
+  Rng rng_;
+  TpeSurrogate tpe_;
+  std::vector<Tried> tried_;  ///< in the order in which they were first tried
+  Combination incumbent_;
+  double best_ = 0;
+  std::vector<Trial> trials_;
+  std::int64_t evaluations_ = 0;
+  bool stopped_ = false;
+};
+
+}  // namespace
+
+SearchResult dspy_search(const std::vector<Variable>& space, std::size_t examples,
+                         const EvaluateCandidate& evaluate, const SearchOptions& options) {
+  require(examples > 0, "a search has examples");
+  require(options.full_every > 0, "full evaluations come every few trials");
+  return DspySearch(space, examples, evaluate, options).run();
+}
+
+}  // namespace theta

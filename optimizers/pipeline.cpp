@@ -1,0 +1,44 @@
+#include "optimizers/pipeline.hpp"
+
+namespace theta {
+
+Pipeline::Pipeline(std::vector<std::unique_ptr<Optimizer>> steps) : steps_(std::move(steps)) {
+  require(!steps_.empty(), "a pipeline has a step");
+}
+
+Compiled Pipeline::compile(const Module& student, const Task& task) {
+  check_task(task);
+  Compiled made;
+  made.program = student.clone();
+  std::int64_t spent = 0;
+  for (const auto& step : steps_) {
+    Task own = task;
+    if (task.max_evaluations > 0) {
+      own.max_evaluations = task.max_evaluations - spent;
+      if (own.max_evaluations < static_cast<std::int64_t>(task.validation.size())) break;
+    }
+    const auto first = static_cast<int>(made.trials.size());
+    own.on_trial = [&](TrialRecord trial) {
+      trial.search = name();
+      trial.number += first;
+      trial.evaluations += spent;
+      made.trials.push_back(trial);
+      return task.on_trial && task.on_trial(trial);
+    };
+    try {
+      Compiled next = step->compile(*made.program, own);
+      made.program = std::move(next.program);
+      made.validation_score = next.validation_score;
+      made.stopped = next.stopped;
+      made.proposals += next.proposals;
+    } catch (const Interrupted&) {
+      if (made.trials.empty()) throw;
+      made.stopped = true;
+    }
+    if (made.stopped) break;
+    spent = made.trials.back().evaluations;
+  }
+  return made;
+}
+
+}  // namespace theta

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "modules/module.hpp"
+
+namespace theta {
+
+/// What an optimiser may not do to a program.
+struct PromptLimits {
+  /// What stays as the student has it: `instruction` or `demos` everywhere, `NAME.instruction` or
+  /// `NAME.demos` in one predictor.
+  std::vector<std::string> frozen = {};
+  /// Most tokens in the instructions and demos of a candidate, as the task model counts them; 0: no
+  /// limit. The student itself is exempt.
+  std::size_t max_prompt_tokens = 0;
+
+  /// @throws UserError if `frozen` names what the student does not have.
+  void check(const Module& student) const;
+  /// @param part  `instruction` or `demos`
+  bool freezes(const Predictor& predictor, std::string_view part) const;
+  /// Whether a candidate keeps to the token limit.
+  /// @throws UserError if there is one and the model cannot count.
+  bool admits(const Module& program, const LanguageModel& model) const;
+};
+
+}  // namespace theta

@@ -1,0 +1,95 @@
+#include "optimizers/writer.hpp"
+
+#include <algorithm>
+#include <cctype>
+
+#include "core/rng.hpp"
+#include "modules/predict.hpp"
+
+namespace theta {
+
+std::vector<Result<Prediction>> Writer::write(const Signature& signature,
+                                              std::span<const Record> inputs) {
+  const Predict predict(signature, options_.adapter, {.max_tokens = options_.max_tokens});
+  Call call = call_;
+  call.rollout = derive_seed(seed_, calls_++);
+  call.temperature = options_.temperature;
+  return predict.run(inputs, call);
+}
+
+std::string Writer::write(const Signature& signature, const Record& input) {
+  std::string reason;
+  for (int i = 0; i < options_.attempts; ++i) {
+    const auto written = write(signature, {&input, 1});
+    if (written.at(0)) return written[0]->fields.text(signature.outputs.back().name);
+    const auto& error = written[0].error();
+    reason = error.fault == Fault::kService ? error.message : "";
+  }
+  if (!reason.empty()) throw RunError("the proposer did not answer: " + reason);
+  return "";
+}
+
+ProposalCounts& ProposalCounts::operator+=(const ProposalCounts& other) {
+  asked += other.asked;
+  failed += other.failed;
+  unparsable += other.unparsable;
+  duplicate += other.duplicate;
+  copied += other.copied;
+  too_long += other.too_long;
+  return *this;
+}
+
+std::optional<std::string> Screen::take(const Result<Prediction>& answer, std::string_view field,
+                                        std::span<const std::string> known, const Fits& fits) {
+  ++counts_.asked;
+  if (!answer && answer.error().fault == Fault::kService) {
+    ++counts_.failed;
+    reason_ = answer.error().message;
+    return std::nullopt;
+  }
+  std::string text = answer ? strip_prefix(answer->fields.text(field)) : "";
+  if (text.find_first_not_of(" \t\r\n") == std::string::npos)
+    ++counts_.unparsable;
+  else if (std::find(known.begin(), known.end(), text) != known.end())
+    ++counts_.duplicate;
+  else if (guard_.copied(text))
+    ++counts_.copied;
+  else if (fits && !fits(text))
+    ++counts_.too_long;
+  else
+    return text;
+  return std::nullopt;
+}
+
+void Screen::check() const {
+  if (counts_.asked > 0 && counts_.failed == counts_.asked)
+    throw RunError("the proposer did not answer: " + reason_);
+}
+
+std::string strip_prefix(std::string_view text) {
+  const auto is_word = [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return std::isalnum(byte) || byte >= 0x80 || c == '_' || c == '\'' || c == '-';
+  };
+  const auto is_space = [](char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; };
+  const auto skip = [&](std::size_t at, const auto& kind) {
+    while (at < text.size() && kind(text[at])) ++at;
+    return at;
+  };
+  std::size_t at = skip(0, [&](char c) { return c == '*' || is_space(c); });
+  for (int word = 0; word < 5; ++word) {
+    const std::size_t end = skip(at, is_word);
+    if (end == at) break;
+    if (end < text.size() && text[end] == ':') {
+      text.remove_prefix(skip(end + 1, is_space));
+      break;
+    }
+    at = skip(end, is_space);
+    if (at == end) break;
+  }
+  while (!text.empty() && text.front() == '"') text.remove_prefix(1);
+  while (!text.empty() && text.back() == '"') text.remove_suffix(1);
+  return std::string(text);
+}
+
+}  // namespace theta
