@@ -21,7 +21,8 @@ struct Outcome {
   std::string group;   ///< user
   int variant = 0;     ///< 0 or 1: which order a pair was shown in
   double score = 0;    ///< [0, 1]
-  double margin = 0;   ///< nats in favour of the answer given, where options were scored
+  double margin =
+      0;  ///< nats in favour of the answer wanted, in this order alone, where options were scored
   Status status = Status::kScored;
 };
 

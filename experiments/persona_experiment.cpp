@@ -44,14 +44,14 @@ class PersonaRun {
         call_{.model = model_, .stop = run.stop},
         judge_(experiment.judge,
                std::shared_ptr<const Adapter>(make_adapter(experiment.judge_adapter))),
-        finder_{judge_, experiment.writing, experiment.contrasts, experiment.verify_both_orders},
+        finder_{judge_, experiment.writing, experiment.contrasts},
         seed_theta_(make_program(experiment.theta)) {}
 
   /// Requests that finding a persona takes, with `others` beside the samples: for the progress
   /// line.
   std::int64_t find_cost(const User& user, std::size_t others) const {
     const auto samples = static_cast<std::size_t>(experiment_.writing.samples);
-    const std::size_t orders = experiment_.verify_both_orders ? 2 : 1;
+    const std::size_t orders = experiment_.judge.both_orders ? 2 : 1;
     return static_cast<std::int64_t>(samples +
                                      (samples + others + 1) * orders * user.context.size());
   }
@@ -167,6 +167,7 @@ class PersonaRun {
         const auto demos = methods_[m].demos.find(user.id);
         for (const PreferencePair& pair : user.test)
           for (const bool chosen_first : {true, false}) {
+            if (experiment_.judge.both_orders && !chosen_first) continue;  // asked with the other
             questions.push_back(
                 {&pair, chosen_first,
                  persona == methods_[m].personas.end() ? std::string() : persona->second.persona,
@@ -180,10 +181,13 @@ class PersonaRun {
       for (std::size_t i = 0; i < judgements.size(); ++i) {
         Method& method = methods_[asker[i]];
         method.usage += judgements[i].usage;
-        outcomes[method.name].push_back({method.name, role_, questions[i].pair->id, user.id,
-                                         questions[i].chosen_first ? 0 : 1,
-                                         judgements[i].score(contrasts[i]),
-                                         judgements[i].margin(contrasts[i]), judgements[i].status});
+        const auto keep = [&](int variant, const Verdict& verdict) {
+          outcomes[method.name].push_back({method.name, role_, questions[i].pair->id, user.id,
+                                           variant, judgements[i].score(contrasts[i]),
+                                           verdict.margin(contrasts[i]), judgements[i].status});
+        };
+        keep(questions[i].chosen_first ? 0 : 1, judgements[i].asked);
+        if (judgements[i].turned) keep(1, *judgements[i].turned);
       }
     }
     put_random_row();
@@ -218,8 +222,9 @@ class PersonaRun {
         for (const int variant : {0, 1}) {
           Rng coin(derive_seed(derive_seed(run_.seed, "random row " + role_ + pair.id),
                                static_cast<std::uint64_t>(variant)));
-          outcomes.push_back({kRandom, role_, pair.id, user.id, variant,
-                              coin.below(2) == 0 ? 1.0 : 0.0, 0, Outcome::Status::kScored});
+          const bool right = coin.below(2) == 0;
+          outcomes.push_back({kRandom, role_, pair.id, user.id, variant, right ? 1.0 : 0.0,
+                              right ? 1.0 : -1.0, Outcome::Status::kScored});
         }
     run_.store.put_row(kRandom, role_, outcomes, {});
   }
@@ -271,6 +276,7 @@ void read_judge(const Config& judge, PersonaExperiment& experiment) {
   const std::string place = judge.choice("persona", {"behind_pair", "instruction"}, "behind_pair");
   options.place = place == "instruction" ? PersonaPlace::kInstruction : PersonaPlace::kBehindPair;
   options.reasoning = judge.boolean("reasoning", false);
+  options.both_orders = judge.choice("orders", {"one", "both"}, "one") == "both";
   options.max_tokens = static_cast<int>(judge.integer("max_tokens", options.max_tokens, 1));
   try {
     (void)Judge(options, std::shared_ptr<const Adapter>(make_adapter(experiment.judge_adapter)));
@@ -335,7 +341,6 @@ PersonaExperiment read_persona_experiment(const Config& config) {
       experiment.contrasts.push_back(contrast.number());
     if (experiment.contrasts.empty()) contrasts->fail("at least one contrast is needed");
   }
-  experiment.verify_both_orders = personas.boolean("verify_both_orders", false);
   experiment.pool = static_cast<std::size_t>(personas.integer("pool", 6));
   experiment.demos = static_cast<std::size_t>(personas.integer("demos", 3));
   const auto seed = static_cast<std::uint64_t>(config.integer("seed", 0));

@@ -42,16 +42,16 @@ const std::string& cluster_of(const Outcome& outcome) {
 }
 
 std::optional<double> order_consistency(const std::vector<Outcome>& outcomes) {
-  std::map<std::string, std::vector<double>> scores;  // by item, of what was scored
+  std::map<std::string, std::vector<double>> margins;  // by item, of what was scored
   for (const auto& outcome : outcomes) {
-    if (outcome.status == Outcome::Status::kScored) scores[outcome.item].push_back(outcome.score);
+    if (outcome.status == Outcome::Status::kScored) margins[outcome.item].push_back(outcome.margin);
   }
   int both = 0;
   int same = 0;
-  for (const auto& [item, of_item] : scores) {
+  for (const auto& [item, of_item] : margins) {
     if (of_item.size() != 2) continue;
     ++both;
-    same += of_item[0] == of_item[1];
+    same += (of_item[0] > 0) == (of_item[1] > 0);
   }
   if (both == 0) return std::nullopt;
   return static_cast<double>(same) / both;

@@ -26,7 +26,7 @@ struct Report {
     std::string interval;  ///< how it was computed: `user-clustered bootstrap` or `wilson`
     std::size_t users = 0;
     std::size_t judgements = 0;  ///< failed ones included
-    /// Share of the items scored in both orders whose scores are the same: the same answer.
+    /// Share of the items scored in both orders that each order alone answers alike.
     std::optional<double> order_consistency;
     /// Share of the users of known taste whose persona states it.
     std::optional<double> persona_match;
@@ -73,7 +73,7 @@ void write_report(const Report& report, const std::filesystem::path& directory);
 
 /// What the columns of the tables mean.
 inline constexpr const char* kLegend =
-    "accuracy: mean score and its 95 % interval; order: items answered alike in both orders; "
+    "accuracy: mean score and its 95 % interval; order: items that each order alone answers alike; "
     "match: "
     "users whose\npersona states their taste; unp.: answers that could not be parsed; fail: no "
     "answer, "

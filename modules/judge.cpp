@@ -23,8 +23,19 @@ Judgement no_answer(const Error& error) {
   Judgement judgement{.error = error.message, .usage = {.calls = 1}};
   judgement.status =
       error.fault == Fault::kPrompt ? Outcome::Status::kUnparsable : Outcome::Status::kFailed;
-  if (error.fault == Fault::kPrompt) judgement.log_odds = -1;
+  if (error.fault == Fault::kPrompt) judgement.asked.log_odds = -1;
   return judgement;
+}
+
+/// The judgement of both orders. An answer that is missing in one is missing in it.
+Judgement merge(const Judgement& asked, const Judgement& turned) {
+  const bool failed = asked.status == Outcome::Status::kFailed;
+  const bool whole = turned.status == Outcome::Status::kScored;
+  Judgement out = whole || failed ? asked : turned;
+  out.turned = asked.status == Outcome::Status::kScored ? turned.asked : asked.asked;
+  out.usage = asked.usage;
+  out.usage += turned.usage;
+  return out;
 }
 
 }  // namespace
@@ -136,7 +147,7 @@ std::vector<Judgement> Judge::score(std::span<const Question> questions, const C
         base[i] ? towards_chosen(answers[*base[i]]->option_logprobs, chosen_first) : 0;
     Usage usage{1, answer->prompt_tokens, answer->generated_tokens};
     if (base[i]) usage += {1, answers[*base[i]]->prompt_tokens, 0};
-    out.push_back({Outcome::Status::kScored, log_odds, plain, "", "", usage});
+    out.push_back({.asked = {log_odds, plain}, .usage = usage});
   }
   return out;
 }
@@ -168,16 +179,30 @@ std::vector<Judgement> Judge::generate(std::span<const Question> questions,
       }
       const bool says_first =
           predictions[k]->fields.text(answer.name) == answer.type.options().front();
-      judgement.log_odds = says_first == questions[members[k]].chosen_first ? 1 : -1;
+      judgement.asked.log_odds = says_first == questions[members[k]].chosen_first ? 1 : -1;
       if (options_.reasoning) judgement.reasoning = predictions[k]->fields.text("reasoning");
     }
   }
   return out;
 }
 
-std::vector<Judgement> Judge::judge(std::span<const Question> questions, const Call& call) const {
+std::vector<Judgement> Judge::judge_one_order(std::span<const Question> questions,
+                                              const Call& call) const {
   return options_.judging == Judging::kGenerated ? generate(questions, call)
                                                  : score(questions, call);
+}
+
+std::vector<Judgement> Judge::judge(std::span<const Question> questions, const Call& call) const {
+  if (!options_.both_orders) return judge_one_order(questions, call);
+  std::vector<Question> both(questions.begin(), questions.end());
+  both.insert(both.end(), questions.begin(), questions.end());
+  for (std::size_t i = questions.size(); i < both.size(); ++i)
+    both[i].chosen_first = !both[i].chosen_first;
+  std::vector<Judgement> out = judge_one_order(both, call);
+  for (std::size_t i = 0; i < questions.size(); ++i)
+    out[i] = merge(out[i], out[questions.size() + i]);
+  out.resize(questions.size());
+  return out;
 }
 
 Signature default_judge_signature() {

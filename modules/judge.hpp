@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -37,6 +38,9 @@ struct JudgeOptions {
   PersonaPlace place = PersonaPlace::kBehindPair;
   Judging judging = Judging::kContrast;
   bool reasoning = false;  ///< generated only: a chain of thought before the answer
+  /// Every question is asked with the pair in both orders and their log-odds are averaged, so that
+  /// the love of one position drops out of the verdict. Costs twice as much.
+  bool both_orders = false;
   int max_tokens = 256;
 };
 
@@ -48,16 +52,28 @@ struct Question {
   const std::vector<Demo>* demos = nullptr;
 };
 
-struct Judgement {
-  Outcome::Status status = Outcome::Status::kScored;
+/// What the judge says of a pair in one order.
+struct Verdict {
   double log_odds = 0;  ///< nats in favour of the text that the person chose; +-1 where generated
   double plain = 0;     ///< kContrast: the same without persona and demos; else 0
-  std::string reasoning = {};  ///< where asked for
-  std::string error = {};      ///< why it failed or could not be parsed
-  Usage usage;  ///< what this judgement needs: the question, and the one it is compared with
 
   /// In favour of the chosen text, less `contrast` times what the judge says without a persona.
   double margin(double contrast) const { return log_odds - contrast * plain; }
+};
+
+struct Judgement {
+  Outcome::Status status = Outcome::Status::kScored;
+  Verdict asked = {};                  ///< with the pair in the order of the question
+  std::optional<Verdict> turned = {};  ///< and in the other, where the judge asks both
+  std::string reasoning = {};          ///< where asked for
+  std::string error = {};              ///< why it failed or could not be parsed
+  Usage usage;  ///< what this judgement needs: the question, and the one it is compared with
+
+  /// In favour of the chosen text; the mean of both orders where both were asked.
+  double margin(double contrast) const {
+    const double one = asked.margin(contrast);
+    return turned ? (one + turned->margin(contrast)) / 2 : one;
+  }
   /// P(the text that the person chose) by the judge.
   double probability(double contrast = 1) const { return 1 / (1 + std::exp(-margin(contrast))); }
   /// 1: the judge agrees with the person; 0.5 on a tie.
@@ -91,6 +107,8 @@ class Judge {
   Request scored_request(const Question& question) const;
   std::vector<Judgement> generate(std::span<const Question> questions, const Call& call) const;
   std::vector<Judgement> score(std::span<const Question> questions, const Call& call) const;
+  std::vector<Judgement> judge_one_order(std::span<const Question> questions,
+                                         const Call& call) const;
 
   JudgeOptions options_;
   std::shared_ptr<const Adapter> adapter_;

@@ -115,24 +115,20 @@ std::vector<std::string> write_personas(const Module& theta, const User& user,
 
 std::vector<Verification> verify_personas(const Judge& judge, std::span<const PreferencePair> pairs,
                                           std::span<const std::string> personas,
-                                          std::span<const double> contrasts, bool both_orders,
-                                          const Call& call) {
+                                          std::span<const double> contrasts, const Call& call) {
   require(!pairs.empty() && !contrasts.empty(), "personas are verified on pairs, with a contrast");
   std::vector<Question> questions;
   for (const PreferencePair& pair : pairs)
-    for (const std::string& persona : personas) {
+    for (const std::string& persona : personas)
       questions.push_back({&pair, pair.flip, persona, nullptr});
-      if (both_orders) questions.push_back({&pair, !pair.flip, persona, nullptr});
-    }
   const auto judgements = judge.judge(questions, call);
-  const std::size_t orders = both_orders ? 2 : 1;
   std::vector<Verification> out;
   for (std::size_t k = 0; k < personas.size(); ++k) {
     Verification best{0, -std::numeric_limits<double>::infinity()};
     for (const double contrast : contrasts) {
       double sum = 0, count = 0;
       for (std::size_t i = 0; i < judgements.size(); ++i) {
-        if ((i / orders) % personas.size() != k) continue;
+        if (i % personas.size() != k) continue;
         if (judgements[i].status == Outcome::Status::kFailed) continue;
         sum += log_sigmoid(judgements[i].margin(contrast));
         ++count;

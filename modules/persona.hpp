@@ -63,7 +63,6 @@ struct Verification {
 /// @return one a persona.
 std::vector<Verification> verify_personas(const Judge& judge, std::span<const PreferencePair> pairs,
                                           std::span<const std::string> personas,
-                                          std::span<const double> contrasts, bool both_orders,
-                                          const Call& call);
+                                          std::span<const double> contrasts, const Call& call);
 
 }  // namespace theta

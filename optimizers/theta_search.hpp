@@ -27,7 +27,6 @@ struct PersonaFinder {
   const Judge& judge;
   PersonaWriting writing;
   std::vector<double> contrasts = {0, 1};
-  bool both_orders = false;  ///< of the context pairs, when candidates are verified
 
   /// Writes candidates with Θ, adds `others` and the judge without a persona, and returns what
   /// explains the user's context pairs best; the first of equals.

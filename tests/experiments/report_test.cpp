@@ -31,7 +31,7 @@ Outcome outcome(std::string method, std::string model, std::string item, std::st
           std::move(user),
           variant,
           score,
-          0,
+          score > 0.5 ? 1.0 : -1.0,
           status};
 }
 
@@ -102,6 +102,16 @@ TEST_F(ReportTest, ComputesEveryNumberOfARowFromTheStore) {
   EXPECT_DOUBLE_EQ(*personas.persona_match, 0.5);     // of the 2 users of known taste
   EXPECT_EQ(personas.unparsable, 1u);
   EXPECT_EQ(personas.failed, 0u);
+}
+
+TEST_F(ReportTest, OrderConsistencyIsOfTheOrdersAloneAlsoWhereOneVerdictStandsForBoth) {
+  fill(store_);
+  std::vector<Outcome> both = {
+      outcome("both", "teacher", "a", "u1", 0, 1), outcome("both", "teacher", "a", "u1", 1, 1),
+      outcome("both", "teacher", "b", "u2", 0, 1), outcome("both", "teacher", "b", "u2", 1, 1)};
+  both[1].margin = -0.4;
+  store_.put_row("both", "teacher", both, {});
+  EXPECT_DOUBLE_EQ(*row_of(make_report(store_), "both", "teacher").order_consistency, 0.5);
 }
 
 TEST_F(ReportTest, ClustersIntervalsByUser) {

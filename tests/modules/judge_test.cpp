@@ -46,9 +46,9 @@ TEST(Judge, ScoresTheLogOddsTowardsTheChosenTextInEitherOrder) {
   const std::vector<Question> questions = {{&kPair, true, "", nullptr},
                                            {&kPair, false, "", nullptr}};
   const auto out = judge.judge(questions, {.model = model});
-  EXPECT_DOUBLE_EQ(out[0].log_odds, -1);
+  EXPECT_DOUBLE_EQ(out[0].asked.log_odds, -1);
   EXPECT_DOUBLE_EQ(out[0].score(), 0);
-  EXPECT_DOUBLE_EQ(out[1].log_odds, 1);
+  EXPECT_DOUBLE_EQ(out[1].asked.log_odds, 1);
   EXPECT_DOUBLE_EQ(out[1].score(), 1);
 }
 
@@ -58,11 +58,41 @@ TEST(Judge, ContrastTakesAwayWhatTheJudgeSaysWithoutAPersona) {
   const std::vector<Question> questions = {{&kPair, true, "dislikes praise", nullptr},
                                            {&kPair, false, "dislikes praise", nullptr}};
   const auto out = judge.judge(questions, {.model = model});
-  EXPECT_DOUBLE_EQ(out[0].log_odds, -0.5);
+  EXPECT_DOUBLE_EQ(out[0].asked.log_odds, -0.5);
   EXPECT_DOUBLE_EQ(out[0].margin(1), 0.5);
   EXPECT_DOUBLE_EQ(out[0].margin(0), -0.5);
   EXPECT_DOUBLE_EQ(out[1].margin(1), 0.5);
   EXPECT_EQ(out[0].usage.calls, 2);
+}
+
+TEST(Judge, InBothOrdersTheLoveOfOnePositionDropsOut) {
+  JudgeOptions options = brief(Judging::kScored);
+  options.both_orders = true;
+  ScriptedModel model(biased);
+  const std::vector<Question> questions = {{&kPair, true, "dislikes praise", nullptr}};
+  const auto out = make_judge(options).judge(questions, {.model = model});
+  ASSERT_EQ(out.size(), 1u);
+  EXPECT_DOUBLE_EQ(out[0].asked.log_odds, -0.5);
+  EXPECT_DOUBLE_EQ(out[0].turned->log_odds, 1.5);
+  EXPECT_DOUBLE_EQ(out[0].margin(0), 0.5);
+  EXPECT_DOUBLE_EQ(out[0].score(0), 1);
+  EXPECT_EQ(out[0].usage.calls, 2);
+}
+
+TEST(Judge, AnAnswerMissingInOneOrderIsMissingInTheJudgement) {
+  JudgeOptions options = brief(Judging::kGenerated);
+  options.both_orders = true;
+  ScriptedModel model([](const Request& request) -> Result<Response> {
+    const bool broke_first = prompt(request).find("First: It broke.") != std::string::npos;
+    return say(broke_first ? "Preference: First" : "I cannot say.");
+  });
+  const std::vector<Question> questions = {{&kPair, true, "", nullptr},
+                                           {&kPair, false, "", nullptr}};
+  for (const Judgement& judgement : make_judge(options).judge(questions, {.model = model})) {
+    EXPECT_EQ(judgement.status, Outcome::Status::kUnparsable);
+    EXPECT_DOUBLE_EQ(judgement.score(), 0);
+    EXPECT_EQ(judgement.usage.calls, 2);
+  }
 }
 
 TEST(Judge, AsksTheQuestionWithoutPersonaOnceAPairAndOrder) {

@@ -104,8 +104,7 @@ TEST(Verification, PrefersThePersonaThatPredictsThePersonsOwnChoices) {
   const std::vector<std::string> personas = {"likes praise", "likes complaints"};
   const User user = critic();
   const std::vector<double> contrasts = {1};
-  const auto values =
-      verify_personas(judge, user.context, personas, contrasts, true, {.model = model});
+  const auto values = verify_personas(judge, user.context, personas, contrasts, {.model = model});
   EXPECT_NEAR(values[0].fit, -2 - std::log1p(std::exp(-2.0)), 1e-12);
   EXPECT_NEAR(values[1].fit, -std::log1p(std::exp(-2.0)), 1e-12);
 }
@@ -129,8 +128,7 @@ TEST(Verification, FindsTheContrastThatExplainsThePersonBest) {
   const std::vector<std::string> personas = {"likes complaints", ""};
   const std::vector<double> contrasts = {0, 1};
   const User user = critic();
-  const auto values =
-      verify_personas(judge, user.context, personas, contrasts, false, {.model = model});
+  const auto values = verify_personas(judge, user.context, personas, contrasts, {.model = model});
   EXPECT_EQ(values[0].contrast, 1);
   EXPECT_NEAR(values[0].fit, -std::log1p(std::exp(-1.0)), 1e-12);
   EXPECT_NEAR(values[1].fit, -2 - std::log1p(std::exp(-2.0)), 1e-12);
