@@ -73,7 +73,7 @@ void write_report(const Report& report, const std::filesystem::path& directory);
 
 /// What the columns of the tables mean.
 inline constexpr const char* kLegend =
-    "accuracy: mean score and its 95 % interval; order: items that each order alone answers alike; "
+    "accuracy: mean score and its 95 % interval; order: items that both orders answer alike; "
     "match: "
     "users whose\npersona states their taste; unp.: answers that could not be parsed; fail: no "
     "answer, "

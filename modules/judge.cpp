@@ -179,6 +179,7 @@ std::vector<Judgement> Judge::generate(std::span<const Question> questions,
       }
       const bool says_first =
           predictions[k]->fields.text(answer.name) == answer.type.options().front();
+      judgement.usage = predictions[k]->usage;
       judgement.asked.log_odds = says_first == questions[members[k]].chosen_first ? 1 : -1;
       if (options_.reasoning) judgement.reasoning = predictions[k]->fields.text("reasoning");
     }

@@ -31,6 +31,7 @@ struct Prediction {
   Record fields;
   std::vector<Step> trace;              ///< every predictor call, in order: raw material of demos
   std::vector<double> option_logprobs;  ///< of the last scored output, in the order of its options
+  Usage usage = {};                     ///< of its own calls, without those that calibrate
 };
 
 /// What a run may use. Nothing is global.

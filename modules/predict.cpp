@@ -85,9 +85,10 @@ std::vector<Result<Prediction>> Predict::run(std::span<const Record> inputs,
   const bool scores = options_.answering == Answering::kScore;
   const std::size_t generated = signature.outputs.size() - (scores ? 1 : 0);
   std::vector<Result<Record>> outputs(prompts.size(), Record{});
-  if (generated > 0) outputs = generate(prompts, generated, call);
+  std::vector<Usage> usage(prompts.size());
+  if (generated > 0) outputs = generate(prompts, generated, call, usage);
   std::vector<Result<std::vector<double>>> logprobs(prompts.size(), std::vector<double>{});
-  if (scores) logprobs = score(prompts, outputs, call);
+  if (scores) logprobs = score(prompts, outputs, call, usage);
 
   std::vector<Result<Prediction>> predictions;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
@@ -99,7 +100,8 @@ std::vector<Result<Prediction>> Predict::run(std::span<const Record> inputs,
       predictions.emplace_back(logprobs[i].error());
       continue;
     }
-    Prediction prediction{.fields = *outputs[i], .trace = {}, .option_logprobs = *logprobs[i]};
+    Prediction prediction{
+        .fields = *outputs[i], .trace = {}, .option_logprobs = *logprobs[i], .usage = usage[i]};
     if (scores) {
       const Field& last = signature.outputs.back();
       const auto best = std::ranges::max_element(prediction.option_logprobs);
@@ -114,7 +116,7 @@ std::vector<Result<Prediction>> Predict::run(std::span<const Record> inputs,
 }
 
 std::vector<Result<Record>> Predict::generate(std::span<const Messages> prompts, std::size_t count,
-                                              const Call& call) const {
+                                              const Call& call, std::span<Usage> usage) const {
   const Signature& signature = predictor_.signature;
   const double temperature = call.temperature >= 0 ? call.temperature : options_.temperature;
   std::string prefix = adapter_->answer_prefix(signature, {}, 0);
@@ -140,11 +142,13 @@ std::vector<Result<Record>> Predict::generate(std::span<const Messages> prompts,
   Signature wanted = signature;
   wanted.outputs.resize(count);
   std::vector<Result<Record>> outputs;
-  for (const Result<Response>& answer : answers) {
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    const Result<Response>& answer = answers[i];
     if (!answer) {
       outputs.emplace_back(answer.error());
       continue;
     }
+    usage[i] += {1, answer->prompt_tokens, answer->generated_tokens};
     const std::string text = whole(prefix, answer->text);
     Result<Record> parsed = adapter_->parse(wanted, text);
     if (!parsed) {
@@ -162,7 +166,8 @@ std::vector<Result<Record>> Predict::generate(std::span<const Messages> prompts,
 
 std::vector<Result<std::vector<double>>> Predict::score(std::span<const Messages> prompts,
                                                         std::span<const Result<Record>> before,
-                                                        const Call& call) const {
+                                                        const Call& call,
+                                                        std::span<Usage> usage) const {
   const Signature& signature = predictor_.signature;
   const std::size_t last = signature.outputs.size() - 1;
   const std::vector<std::string> options = adapter_->options(signature, last);
@@ -179,14 +184,15 @@ std::vector<Result<std::vector<double>>> Predict::score(std::span<const Messages
 
   std::vector<Result<std::vector<double>>> logprobs;
   auto answer = answers.begin();
-  for (const Result<Record>& outputs : before) {
-    if (!outputs) {
-      logprobs.emplace_back(outputs.error());
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    if (!before[i]) {
+      logprobs.emplace_back(before[i].error());
     } else if (const Result<Response>& scored = *answer++; !scored) {
       logprobs.emplace_back(scored.error());
     } else {
       require(scored->option_logprobs.size() == options.size(), "a model scores every option");
       logprobs.emplace_back(scored->option_logprobs);
+      usage[i] += {1, scored->prompt_tokens, scored->generated_tokens};
     }
   }
   if (!calibration_.empty()) calibrate(logprobs);

@@ -58,11 +58,11 @@ class Predict final : public Module {
   using Messages = std::vector<Message>;
   /// Asks for the first `count` outputs of every prompt in one wave.
   std::vector<Result<Record>> generate(std::span<const Messages> prompts, std::size_t count,
-                                       const Call& call) const;
+                                       const Call& call, std::span<Usage> usage) const;
   /// Log-probabilities of the last output's options behind the outputs before it, in one wave.
   std::vector<Result<std::vector<double>>> score(std::span<const Messages> prompts,
                                                  std::span<const Result<Record>> before,
-                                                 const Call& call) const;
+                                                 const Call& call, std::span<Usage> usage) const;
 
   /// Subtracts what the last answers, those of calibration_, say on average, and drops them.
   void calibrate(std::vector<Result<std::vector<double>>>& logprobs) const;
