@@ -360,6 +360,18 @@ Posterior PairedSurrogate::posterior(const std::vector<Combination>& candidates)
   return belief;
 }
 
+PairedSurrogate::Joint PairedSurrogate::joint(const std::vector<Combination>& candidates) const {
+  const std::vector<Keys> at = keys(candidates);
+  const auto m = static_cast<Eigen::Index>(candidates.size());
+  Joint belief{Eigen::VectorXd::Constant(m, kPriorMean), prior_covariance(variances_, at, at)};
+  if (observed_.empty()) return belief;
+  Eigen::MatrixXd cross = prior_covariance(variances_, observed_, at);
+  belief.mean += cross.transpose() * solution_.weights;
+  solution_.covariance.matrixL().solveInPlace(cross);
+  belief.covariance -= cross.transpose() * cross;
+  return belief;
+}
+
 Eigen::VectorXd PairedSurrogate::draw(const std::vector<Combination>& candidates, Rng& rng) const {
   const std::vector<Keys> at = keys(candidates);
   return draw(at, prior_covariance(variances_, at, observed_), rng);

@@ -72,6 +72,13 @@ class PairedSurrogate final : public Surrogate {
   Combination suggest(const std::vector<Combination>& candidates, Rng& rng) override;
   Posterior posterior(const std::vector<Combination>& candidates) const override;
 
+  /// The joint posterior at `candidates`.
+  struct Joint {
+    Eigen::VectorXd mean;        ///< (m)
+    Eigen::MatrixXd covariance;  ///< (m x m)
+  };
+  Joint joint(const std::vector<Combination>& candidates) const;
+
   /// One draw of m + f at `candidates` from the joint posterior, by Matheron's rule: a draw from
   /// the prior, corrected by what it gets wrong at the observed. Costs no factorisation, and equal
   /// candidates get equal values. Wilson et al. 2020 (arXiv 2002.09309), Eq. 9.

@@ -124,7 +124,7 @@ class Search {
     if (improved) incumbent_ = candidate;
     trials_.push_back({number, kind, candidate,
                        minibatch ? sum / static_cast<double>(outcomes.size()) : mean(known.scores),
-                       evaluations_, improved});
+                       evaluations_, improved, incumbent_});
     stopped_ = options_.on_trial && options_.on_trial(trials_.back());
     return stopped_;
   }

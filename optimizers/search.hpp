@@ -34,7 +34,8 @@ struct Trial {
   Combination combination;
   double score = 0;              ///< a minibatch's own mean; else over all examples scored so far
   std::int64_t evaluations = 0;  ///< candidate-example pairs asked so far, this trial included
-  bool improved = false;         ///< the incumbent is this candidate from here on
+  bool improved = false;         ///< there is another incumbent from here on
+  Combination incumbent = {};    ///< the best so far, this trial included
 };
 
 struct SearchOptions {

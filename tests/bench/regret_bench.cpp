@@ -19,7 +19,7 @@
 #include <numeric>
 
 #include "core/result.hpp"
-#include "optimizers/search.hpp"
+#include "optimizers/paired_search.hpp"
 #include "optimizers/tpe_surrogate.hpp"
 #include "tests/bench/figures.hpp"
 #include "tests/bench/outcome_table.hpp"
@@ -107,6 +107,26 @@ Curve mipro_tpe(const OutcomeTable& table, std::uint64_t seed) {
     best = score;
     curve.push_back({used, top->first});
   }
+  return curve;
+}
+
+/// The search on the level of examples, one suggestion at a time.
+Curve paired(const OutcomeTable& table, std::uint64_t seed, std::size_t in_flight) {
+  const auto evaluate = in_turn([&](const Combination& c, std::span<const std::size_t> examples) {
+    std::vector<Result<double>> scores;
+    for (const auto j : examples) scores.emplace_back(table.row(c)[j]);
+    return scores;
+  });
+  Curve curve;
+  paired_search(table.space(), table.family().examples, evaluate,
+                {.budget = kBudgets.back(),
+                 .in_flight = in_flight,
+                 .checked = false,
+                 .seed = derive_seed(seed, "paired"),
+                 .on_trial = [&](const Trial& trial) {
+                   if (trial.improved) curve.push_back({trial.evaluations, trial.incumbent});
+                   return false;
+                 }});
   return curve;
 }
 
@@ -207,6 +227,8 @@ std::vector<Figure> regrets(std::vector<std::string>& arguments) {
 
   std::vector<Figure> figures;
   measure("random, full", random_full);
+  measure("Theta, paired",
+          [](const OutcomeTable& table, std::uint64_t seed) { return paired(table, seed, 1); });
   const auto tpe = measure("MIPROv2, TPE", mipro_tpe);
   if (const std::string optuna = take_option(arguments, "--optuna"); !optuna.empty()) {
     auto difference = measure("MIPROv2, Optuna's TPE", read_curves(optuna));

@@ -1,0 +1,415 @@
+#include "optimizers/paired_search.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <set>
+
+#include "optimizers/knowledge_gradient.hpp"
+
+namespace theta {
+namespace {
+
+/// Candidates that are compared in the joint posterior: those with the highest mean + kOptimism sd.
+constexpr std::size_t kShortlist = 100;
+constexpr double kOptimism = 2;
+
+/// Failures in a row that are taken for the end of the service.
+constexpr std::size_t kLost = 30;
+
+/// What is known of one candidate.
+struct Knowledge {
+  Scores scores;          ///< by example
+  std::size_t asked = 0;  ///< how far it is along the order of examples
+  bool checked = false;   ///< was asked for everything that had no score
+};
+
+/// The posterior at the candidates that are in question.
+struct Survey {
+  std::vector<Combination> candidates;
+  Posterior belief;
+
+  std::size_t best() const {
+    Eigen::Index i = 0;
+    belief.mean.maxCoeff(&i);
+    return static_cast<std::size_t>(i);
+  }
+};
+
+class Search {
+ public:
+  Search(const std::vector<Variable>& space, std::size_t examples, const EvaluateWave& evaluate,
+         const PairedSearchOptions& options)
+      : space_(space),
+        evaluate_(evaluate),
+        options_(options),
+        surrogate_(space, options.surrogate),
+        rng_(options.seed),
+        order_(rng_.sample(examples, examples)),
+        examples_(examples),
+        default_(space.size(), 0),
+        incumbent_(default_),
+        leader_(default_) {
+    fresh_.assign(order_.end() - static_cast<std::ptrdiff_t>(options.fresh), order_.end());
+    order_.resize(examples - options.fresh);
+    if (options.checked && options.budget < 2 * static_cast<std::int64_t>(order_.size()))
+      throw UserError(
+          fmt::format("a budget of {} evaluations does not cover the {} examples that the default "
+                      "and the winner are scored on",
+                      options.budget, order_.size()));
+    double size = 1;
+    for (const auto& variable : space) size *= static_cast<double>(variable.choices);
+    if (size <= static_cast<double>(options.pool)) list_all();
+  }
+
+  PairedSearchResult run() {
+    try {
+      if (!options_.checked || !run_wave({rest("default", default_)})) spend();
+      if (!stopped_ && options_.checked) check_winner();
+      if (stopped_ || options_.checked) settle();
+      if (!stopped_ && options_.fresh > 0) run_fresh();
+    } catch (const Interrupted&) {
+      if (trials_.empty()) throw;
+      stopped_ = true;
+      settle();
+    }
+    if (!is_tried(incumbent_))
+      throw RunError(fmt::format("no example could be scored, the last because: {}", reason_));
+    PairedSearchResult result;
+    result.best = incumbent_;
+    result.score = mean(known_.at(incumbent_).scores);
+    result.trials = std::move(trials_);
+    result.stopped = stopped_;
+    result.fresh = scored_fresh_;
+    return result;
+  }
+
+ private:
+  struct Asked {
+    const char* kind;
+    Suggestion suggestion;
+  };
+
+  void spend() {
+    for (survey();;) {
+      const auto wave = plan();
+      if (wave.empty() || run_wave(wave)) return;
+    }
+  }
+
+  /// Scores the winner on everything, and the next one if that unseats it.
+  void check_winner() {
+    for (;;) {
+      choose_incumbent([this](const Combination& c) { return cost_to_check(c) <= left(); });
+      if (known_[incumbent_].checked || run_wave({rest("full", incumbent_)})) return;
+    }
+  }
+
+  /// Goes back to the default if the incumbent is not better as measured.
+  void settle() {
+    if (!options_.checked && is_tried(incumbent_)) return;
+    const auto found = known_.find(incumbent_);
+    if (found == known_.end() || !better(found->second.scores, known_[default_].scores))
+      incumbent_ = default_;
+  }
+
+  void run_fresh() {
+    const auto scores = ask({{"fresh", {incumbent_, fresh_}}}).front();
+    PairedSearchResult::Fresh fresh;
+    double sum = 0;
+    for (const auto& score : scores)
+      if (score) sum += *score, ++fresh.scored;
+    if (fresh.scored == 0)
+      throw RunError(fmt::format("no fresh example could be scored, the first because: {}",
+                                 scores.front().error().message));
+    const auto n = static_cast<double>(fresh.scored);
+    fresh.mean = sum / n;
+    fresh.interval = wilson(sum, n);
+    scored_fresh_ = fresh;
+    record("fresh", incumbent_, fresh.mean, false);
+  }
+
+  /// Suggestions, as many as may be in flight and the budget has room for; none to end.
+  std::vector<Asked> plan() {
+    const std::vector<Combination> shortlist = make_shortlist();
+    auto [means, covariance] = surrogate_.joint(shortlist);
+    std::vector<std::size_t> asked;
+    for (const auto& candidate : shortlist) asked.push_back(asked_of(candidate));
+    std::int64_t room = left() - (options_.checked ? cost_to_check(incumbent_) : 0);
+    const auto slope = [&, &covariance = covariance](Eigen::Index i, std::size_t examples) {
+      const double noise = surrogate_.variances().noise / static_cast<double>(examples);
+      return Eigen::VectorXd(covariance.col(i) / std::sqrt(covariance(i, i) + noise));
+    };
+
+    std::vector<Asked> wave;
+    while (wave.size() < options_.in_flight && room > 0) {
+      double most = -1, most_in_all = 0;
+      std::size_t chosen = shortlist.size();
+      for (std::size_t i = 0; i < shortlist.size(); ++i) {
+        const std::size_t open = order_.size() - asked[i];
+        if (open == 0) continue;
+        const auto at = static_cast<Eigen::Index>(i);
+        const double gain =
+            knowledge_gradient(means, slope(at, std::min(options_.lookahead, open)));
+        if (gain > most) {
+          most = gain;
+          chosen = i;
+        }
+        if (options_.stop_below > 0)
+          most_in_all = std::max(most_in_all, knowledge_gradient(means, slope(at, open)));
+      }
+      if (chosen == shortlist.size()) break;
+      if (options_.stop_below > 0 && most_in_all < options_.stop_below) break;
+
+      const std::size_t n =
+          std::min({options_.step, order_.size() - asked[chosen], static_cast<std::size_t>(room)});
+      const auto from = order_.begin() + static_cast<std::ptrdiff_t>(asked[chosen]);
+      wave.push_back(
+          {"minibatch", {shortlist[chosen], {from, from + static_cast<std::ptrdiff_t>(n)}}});
+      asked[chosen] += n;
+      room -= static_cast<std::int64_t>(n);
+      const Eigen::VectorXd learned = slope(static_cast<Eigen::Index>(chosen), n);
+      covariance -= learned * learned.transpose();
+    }
+    return wave;
+  }
+
+  /// What may be the best, the likeliest first, and the highest mean.
+  std::vector<Combination> make_shortlist() const {
+    const auto& [candidates, belief] = survey_;
+    std::vector<std::size_t> by_index(candidates.size());
+    std::iota(by_index.begin(), by_index.end(), std::size_t{0});
+    const Eigen::VectorXd index = belief.mean + kOptimism * belief.variance.cwiseSqrt();
+    std::stable_sort(by_index.begin(), by_index.end(), [&](std::size_t a, std::size_t b) {
+      return index(static_cast<Eigen::Index>(a)) > index(static_cast<Eigen::Index>(b));
+    });
+    if (by_index.size() > kShortlist) {
+      by_index.resize(kShortlist);
+      if (std::find(by_index.begin(), by_index.end(), survey_.best()) == by_index.end())
+        by_index.back() = survey_.best();
+    }
+    std::vector<Combination> shortlist;
+    for (const auto i : by_index) shortlist.push_back(candidates[i]);
+    return shortlist;
+  }
+
+  /// Everything of `candidate` that has no score yet.
+  Asked rest(const char* kind, const Combination& candidate) const {
+    Asked asked{kind, {candidate, {}}};
+    const auto found = known_.find(candidate);
+    for (const auto j : order_)
+      if (found == known_.end() || !found->second.scores[j]) asked.suggestion.examples.push_back(j);
+    return asked;
+  }
+
+  std::vector<std::vector<Result<double>>> ask(const std::vector<Asked>& wave) {
+    if (options_.stop.stop_requested()) throw Interrupted("the search was stopped");
+    std::vector<Suggestion> suggestions;
+    for (const auto& asked : wave) {
+      suggestions.push_back(asked.suggestion);
+      evaluations_ += static_cast<std::int64_t>(asked.suggestion.examples.size());
+    }
+    auto scores = evaluate_(suggestions);
+    require(scores.size() == wave.size(), "an evaluation has scores for every suggestion");
+    for (std::size_t s = 0; s < wave.size(); ++s)
+      require(scores[s].size() == suggestions[s].examples.size(),
+              "an evaluation has a score for every example");
+    return scores;
+  }
+
+  /// Evaluates, learns and records. @return whether to stop.
+  bool run_wave(const std::vector<Asked>& wave) {
+    std::int64_t before = evaluations_;
+    const auto scores = ask(wave);
+    std::vector<Observation> outcomes;
+    for (std::size_t s = 0; s < wave.size(); ++s) {
+      const auto& [kind, suggestion] = wave[s];
+      auto& known = known_[suggestion.combination];
+      known.scores.resize(examples_);
+      for (std::size_t i = 0; i < scores[s].size(); ++i) {
+        const std::size_t j = suggestion.examples[i];
+        if (scores[s][i]) {
+          known.scores[j] = *scores[s][i];
+          outcomes.push_back({suggestion.combination, j, *scores[s][i]});
+          lost_ = 0;
+        } else if (reason_ = scores[s][i].error().message; ++lost_ == kLost) {
+          throw RunError(fmt::format(
+              "no example of the last {} could be scored, the last because: {}", kLost, reason_));
+        }
+      }
+      known.checked = std::string_view(kind) != "minibatch";
+      known.asked = known.checked ? order_.size() : known.asked + suggestion.examples.size();
+    }
+    surrogate_.observe(outcomes);
+    if (options_.checked && !any(known_[default_].scores))
+      throw RunError(
+          fmt::format("no example of the default could be scored, the last because: {}", reason_));
+
+    const Combination old = incumbent_;
+    survey();
+    choose_incumbent([](const Combination&) { return true; });
+    evaluations_ = before;
+    for (std::size_t s = 0; s < wave.size(); ++s) {
+      const auto& [kind, suggestion] = wave[s];
+      evaluations_ += static_cast<std::int64_t>(suggestion.examples.size());
+      const auto& known = known_[suggestion.combination];
+      double sum = 0;
+      int n = 0;
+      for (const auto& score : scores[s])
+        if (score) sum += *score, ++n;
+      if (n == 0) continue;  // its evaluations count with the next
+      const bool last = s + 1 == wave.size();
+      if (record(kind, suggestion.combination, known.checked ? mean(known.scores) : sum / n,
+                 last && incumbent_ != old))
+        return true;
+    }
+    return false;
+  }
+
+  bool record(const char* kind, const Combination& candidate, double score, bool improved) {
+    trials_.push_back({static_cast<int>(trials_.size()) + 1, kind, candidate, score, evaluations_,
+                       improved, incumbent_});
+    return stopped_ = options_.on_trial && options_.on_trial(trials_.back());
+  }
+
+  void survey() {
+    survey_.candidates = candidates();
+    survey_.belief = surrogate_.posterior(survey_.candidates);
+    leader_ = survey_.candidates[survey_.best()];
+  }
+
+  /// The highest posterior mean of what was tried, satisfies `may`, and was not found to be no
+  /// better than the default; the default if there is none. The first of equals.
+  template <typename F>
+  void choose_incumbent(const F& may) {
+    double best = 0;
+    std::optional<std::size_t> chosen;
+    for (std::size_t i = 0; i < survey_.candidates.size(); ++i) {
+      const auto& candidate = survey_.candidates[i];
+      const double value = survey_.belief.mean(static_cast<Eigen::Index>(i));
+      if (chosen && value <= best) continue;
+      if (candidate != default_ &&
+          !(is_tried(candidate) && may(candidate) && !is_beaten(candidate)))
+        continue;
+      best = value;
+      chosen = i;
+    }
+    incumbent_ = chosen ? survey_.candidates[*chosen] : default_;
+  }
+
+  bool is_tried(const Combination& candidate) const {
+    const auto found = known_.find(candidate);
+    return found != known_.end() && any(found->second.scores);
+  }
+  static bool any(const Scores& scores) {
+    return std::any_of(scores.begin(), scores.end(), [](const auto& s) { return s.has_value(); });
+  }
+  bool is_beaten(const Combination& candidate) const {
+    const auto& known = known_.at(candidate);
+    return options_.checked && known.checked && !better(known.scores, known_.at(default_).scores);
+  }
+  std::size_t asked_of(const Combination& candidate) const {
+    const auto found = known_.find(candidate);
+    return found == known_.end() ? 0 : found->second.asked;
+  }
+  std::int64_t left() const { return options_.budget - evaluations_; }
+  /// Evaluations that rest() would ask for; none for what was checked.
+  std::int64_t cost_to_check(const Combination& candidate) const {
+    const auto found = known_.find(candidate);
+    if (found != known_.end() && found->second.checked) return 0;
+    return static_cast<std::int64_t>(rest("", candidate).suggestion.examples.size());
+  }
+
+  bool allowed(const Combination& candidate) const {
+    return candidate == default_ || !options_.allowed || known_.contains(candidate) ||
+           options_.allowed(candidate);
+  }
+
+  /// Everything, or in a space too large to list, what was tried, the neighbours of the incumbent
+  /// and of the highest mean in the last survey, and fresh random combinations.
+  std::vector<Combination> candidates() {
+    if (!all_.empty()) return all_;
+    std::set<Combination> drawn{default_};
+    for (const auto& [candidate, known] : known_) drawn.insert(candidate);
+    for (const Combination& centre : {incumbent_, leader_})
+      for (std::size_t v = 0; v < space_.size(); ++v)
+        for (std::size_t choice = 0; choice < space_[v].choices; ++choice) {
+          Combination neighbour = centre;
+          neighbour[v] = static_cast<int>(choice);
+          drawn.insert(neighbour);
+        }
+    // Draws may repeat; the space is larger than the pool, so that most do not.
+    for (std::size_t i = drawn.size(); i < options_.pool; ++i) {
+      Combination candidate;
+      for (const auto& variable : space_)
+        candidate.push_back(static_cast<int>(rng_.below(variable.choices)));
+      drawn.insert(candidate);
+    }
+    std::vector<Combination> pool;
+    std::copy_if(drawn.begin(), drawn.end(), std::back_inserter(pool),
+                 [this](const auto& candidate) { return allowed(candidate); });
+    return pool;
+  }
+
+  void list_all() {
+    Combination at = default_;
+    for (;;) {
+      if (allowed(at)) all_.push_back(at);
+      std::size_t v = space_.size();
+      while (v > 0 && static_cast<std::size_t>(++at[v - 1]) == space_[v - 1].choices) at[--v] = 0;
+      if (v == 0) return;
+    }
+  }
+
+  const std::vector<Variable>& space_;
+  const EvaluateWave& evaluate_;
+  const PairedSearchOptions& options_;
+  PairedSurrogate surrogate_;
+  Rng rng_;
+  std::vector<std::size_t> order_;  ///< of the examples, common to all candidates
+  std::vector<std::size_t> fresh_;
+  const std::size_t examples_;
+  const Combination default_;
+  std::vector<Combination> all_;  ///< empty if the space is too large
+  std::map<Combination, Knowledge> known_;
+  Survey survey_;
+  Combination incumbent_;
+  Combination leader_;  ///< the highest mean of the last survey, tried or not
+  std::vector<Trial> trials_;
+  std::int64_t evaluations_ = 0;
+  std::size_t lost_ = 0;  ///< failures in a row
+  std::string reason_;    ///< of the last failure
+  std::optional<PairedSearchResult::Fresh> scored_fresh_;
+  bool stopped_ = false;
+};
+
+}  // namespace
+
+EvaluateWave in_turn(EvaluateCandidate evaluate) {
+  return [evaluate = std::move(evaluate)](std::span<const Suggestion> wave) {
+    std::vector<std::vector<Result<double>>> scores;
+    for (const auto& [combination, examples] : wave)
+      scores.push_back(evaluate(combination, examples));
+    return scores;
+  };
+}
+
+std::int64_t mipro_budget(std::size_t examples, std::size_t num_trials, std::size_t minibatch_size,
+                          std::size_t full_every) {
+  const bool minibatches = minibatch_size > 0 && minibatch_size < examples;
+  const std::size_t full = minibatches ? (num_trials + full_every - 1) / full_every : num_trials;
+  return static_cast<std::int64_t>(examples * (1 + full) +
+                                   (minibatches ? num_trials * minibatch_size : 0));
+}
+
+PairedSearchResult paired_search(const std::vector<Variable>& space, std::size_t examples,
+                                 const EvaluateWave& evaluate, const PairedSearchOptions& options) {
+  require(examples > options.fresh, "a search has examples");
+  require(options.step > 0 && options.in_flight > 0 && options.lookahead > 0,
+          "a wave asks for something");
+  return Search(space, examples, evaluate, options).run();
+}
+
+}  // namespace theta

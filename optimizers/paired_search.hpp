@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <vector>
+
+#include "core/statistics.hpp"
+#include "optimizers/paired_surrogate.hpp"
+#include "optimizers/search.hpp"
+
+namespace theta {
+
+/// Examples on which to score a candidate.
+struct Suggestion {
+  Combination combination;
+  std::vector<std::size_t> examples;
+};
+
+/// Scores several candidates, at once where it can: for each suggestion one score an example, in
+/// order, or the service's fault. May throw Interrupted.
+using EvaluateWave =
+    std::function<std::vector<std::vector<Result<double>>>(std::span<const Suggestion>)>;
+
+/// One candidate after another.
+EvaluateWave in_turn(EvaluateCandidate evaluate);
+
+struct PairedSearchOptions {
+  std::int64_t budget = 0;     ///< candidate-example pairs that may be asked; never exceeded
+  std::size_t step = 5;        ///< examples a suggestion holds; more where fewer calls count more
+  std::size_t in_flight = 1;   ///< suggestions a wave
+  std::size_t lookahead = 10;  ///< examples whose outcomes the choice of a candidate looks ahead to
+  /// Ends where no candidate's remaining examples are expected to raise the best posterior mean by
+  /// this much; 0: spends the budget.
+  double stop_below = 0;
+  /// The default is scored on all examples before anything else, and the budget keeps what it takes
+  /// to score the winner on all of them in the end: it is returned only if it then beats the
+  /// default. Off, the posterior's best is returned, and a default is nothing but the first
+  /// incumbent: for recorded outcomes.
+  bool checked = true;
+  /// Examples kept out of the search, on which the winner is scored in the end, beside the budget.
+  std::size_t fresh = 0;
+  PairedOptions surrogate = {};
+  std::uint64_t seed = 9;
+  std::size_t pool = 1000;  ///< most candidates that are looked at for a wave
+  std::function<bool(const Combination&)> allowed = {};  ///< as in SearchOptions
+  std::function<bool(const Trial&)> on_trial = {};
+  std::stop_token stop = {};
+};
+
+struct PairedSearchResult : SearchResult {
+  /// The winner's mean on the fresh examples with its 95 % interval (Wilson): the only unbiased
+  /// score here, as the others chose it.
+  struct Fresh {
+    double mean = 0;
+    Interval interval;
+    std::size_t scored = 0;
+  };
+  std::optional<Fresh> fresh = {};
+};
+
+/// What DSPy's rule spends on a search: the default, the minibatches, and a full evaluation every
+/// few of them. To give searches equal budgets.
+std::int64_t mipro_budget(std::size_t examples, std::size_t num_trials, std::size_t minibatch_size,
+                          std::size_t full_every);
+
+/// The search on the level of examples: decides before every few program runs which candidate to
+/// learn more about, and stops spending on one as soon as others are more worth it.
+///
+/// A candidate's worth is the knowledge gradient: the rise of the highest posterior mean that the
+/// outcomes of its next `lookahead` examples are expected to bring, in the joint posterior of
+/// PairedSurrogate (Frazier, Powell & Dayanik 2009). Candidates go through the examples in one
+/// seeded order, so that what two have seen always overlaps and their difference is free of the
+/// examples' difficulty. Later suggestions of a wave count the earlier ones as made. The incumbent
+/// is the tried candidate with the highest posterior mean. Combination 0, 0, .. is the first
+/// incumbent.
+///
+/// Deterministic given the options and the answers. A failed example is no observation; the last
+/// evaluation of the default and the winner asks it once more.
+/// @throws UserError if the budget does not cover what `checked` asks for; RunError with the first
+///   reason if the default, or as many examples in a row as kLost, could not be scored;
+///   Interrupted if stopped before anything was scored.
+PairedSearchResult paired_search(const std::vector<Variable>& space, std::size_t examples,
+                                 const EvaluateWave& evaluate, const PairedSearchOptions& options);
+
+}  // namespace theta
