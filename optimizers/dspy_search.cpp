@@ -94,7 +94,7 @@ class DspySearch {
     const bool improved = kind == "full" && mean > best_ + kRounding;
     if (improved) incumbent_ = candidate;
     if (improved || kind == "default") best_ = mean;
-    trials_.push_back({number, kind, candidate, mean, evaluations_, improved});
+    trials_.push_back({number, kind, candidate, mean, evaluations_, improved, incumbent_});
     stopped_ = options_.on_trial && options_.on_trial(trials_.back());
     return !stopped_;
   }

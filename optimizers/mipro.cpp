@@ -9,6 +9,7 @@
 #include "core/rng.hpp"
 #include "modules/evaluate.hpp"
 #include "optimizers/dspy_search.hpp"
+#include "optimizers/paired_search.hpp"
 
 namespace theta {
 namespace {
@@ -235,6 +236,16 @@ Compiled Mipro::compile(const Module& student, const Task& given) {
   SearchResult found;
   if (run.faithful) {
     found = dspy_search(space, task.validation.size(), evaluate_candidate, options);
+  } else if (run.surrogate == "paired") {
+    const std::size_t examples = task.validation.size();
+    auto budget = mipro_budget(examples, run.num_trials, run.minibatch_size, run.full_every);
+    if (task.max_evaluations > 0) budget = std::min(budget, task.max_evaluations);
+    found = paired_search(space, examples, in_turn(evaluate_candidate),
+                          {.budget = budget,
+                           .seed = options.seed,
+                           .allowed = options.allowed,
+                           .on_trial = on_trial,
+                           .stop = task.stop});
   } else {
     const auto surrogate = make_surrogate(run.surrogate, space);
     found = search(space, task.validation.size(), evaluate_candidate, *surrogate, options);

@@ -26,7 +26,9 @@ struct MiproOptions {
       0;  ///< 0: DSPy's rule, max(2 V log2 n, 1.5 n) for V variables, n choices
   std::size_t minibatch_size = 35;  ///< 0, or all of validation: every trial is a full evaluation
   std::size_t full_every = 5;
-  std::string surrogate = "paired";  ///< `paired`, `gp`, `tpe` or `random`
+  /// `paired`, which searches by paired_search() and spends what the three numbers above come to, a
+  /// few examples at a time; or `gp`, `tpe` or `random`, which search() goes by as they say.
+  std::string surrogate = "paired";
   std::uint64_t seed = 9;
   PromptLimits limits = {};
   std::vector<std::string> instructions = {};  ///< written by people, tried beside the proposals
@@ -50,9 +52,10 @@ struct Choices {
 ///
 /// Unless `faithful`, differs from DSPy 3.4.1 where that wastes evaluations: choice 0 of every
 /// variable is what the student came with, so that the default is a point of the space; equal
-/// choices are removed; minibatches are paired and nothing is evaluated twice; the surrogate sees
-/// single outcomes; a service's fault is no score. See search() for the rules of the search.
-/// Always, a proposal that cannot be parsed is asked again or dropped.
+/// choices are removed; candidates are compared on the same examples and nothing is evaluated
+/// twice; the surrogate sees single outcomes; a service's fault is no score. See paired_search()
+/// and search() for the rules of the search. Always, a proposal that cannot be parsed is asked
+/// again or dropped.
 class Mipro final : public Optimizer {
  public:
   /// @throws UserError for an unknown surrogate or auto mode, for an auto mode without `faithful`,

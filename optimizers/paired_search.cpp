@@ -54,10 +54,10 @@ class Search {
         leader_(default_) {
     fresh_.assign(order_.end() - static_cast<std::ptrdiff_t>(options.fresh), order_.end());
     order_.resize(examples - options.fresh);
-    if (options.checked && options.budget < 2 * static_cast<std::int64_t>(order_.size()))
+    if (options.checked && options.budget < static_cast<std::int64_t>(order_.size()))
       throw UserError(
           fmt::format("a budget of {} evaluations does not cover the {} examples that the default "
-                      "and the winner are scored on",
+                      "is scored on",
                       options.budget, order_.size()));
     double size = 1;
     for (const auto& variable : space) size *= static_cast<double>(variable.choices);
@@ -137,7 +137,7 @@ class Search {
     auto [means, covariance] = surrogate_.joint(shortlist);
     std::vector<std::size_t> asked;
     for (const auto& candidate : shortlist) asked.push_back(asked_of(candidate));
-    std::int64_t room = left() - (options_.checked ? cost_to_check(incumbent_) : 0);
+    std::int64_t room = left() - (options_.checked ? reserve() : 0);
     const auto slope = [&, &covariance = covariance](Eigen::Index i, std::size_t examples) {
       const double noise = surrogate_.variances().noise / static_cast<double>(examples);
       return Eigen::VectorXd(covariance.col(i) / std::sqrt(covariance(i, i) + noise));
@@ -234,10 +234,13 @@ class Search {
           known.scores[j] = *scores[s][i];
           outcomes.push_back({suggestion.combination, j, *scores[s][i]});
           lost_ = 0;
-        } else if (reason_ = scores[s][i].error().message; ++lost_ == kLost) {
+          continue;
+        }
+        reason_ = scores[s][i].error().message;
+        // A last evaluation asks again for nothing but what failed before.
+        if (std::string_view(kind) != "full" && ++lost_ == kLost)
           throw RunError(fmt::format(
               "no example of the last {} could be scored, the last because: {}", kLost, reason_));
-        }
       }
       known.checked = std::string_view(kind) != "minibatch";
       known.asked = known.checked ? order_.size() : known.asked + suggestion.examples.size();
@@ -320,6 +323,18 @@ class Search {
     const auto found = known_.find(candidate);
     if (found != known_.end() && found->second.checked) return 0;
     return static_cast<std::int64_t>(rest("", candidate).suggestion.examples.size());
+  }
+
+  /// What it takes to check the best candidate beside the default, or one that is new.
+  std::int64_t reserve() const {
+    std::optional<std::size_t> best;
+    for (std::size_t i = 0; i < survey_.candidates.size(); ++i)
+      if (survey_.candidates[i] != default_ && is_tried(survey_.candidates[i]) &&
+          (!best || survey_.belief.mean(static_cast<Eigen::Index>(i)) >
+                        survey_.belief.mean(static_cast<Eigen::Index>(*best))))
+        best = i;
+    if (best) return cost_to_check(survey_.candidates[*best]);
+    return static_cast<std::int64_t>(order_.size() - std::min(options_.step, order_.size()));
   }
 
   bool allowed(const Combination& candidate) const {

@@ -5,7 +5,7 @@
 #include <set>
 
 #include "core/rng.hpp"
-#include "optimizers/paired_surrogate.hpp"
+#include "optimizers/paired_search.hpp"
 
 namespace theta {
 namespace {
@@ -127,14 +127,13 @@ SearchResult search_theta(const Predict& theta, const ThetaChoices& choices,
   const std::vector<Variable> space = {
       {.name = "theta.instruction", .choices = choices.instructions.size()},
       {.name = "theta.demos", .choices = choices.demo_sets.size()}};
-  PairedSurrogate surrogate(space);
-  return search(space, users.size(), evaluate, surrogate,
-                {.num_trials = options.num_trials,
-                 .minibatch_size = options.minibatch_size,
-                 .full_every = options.full_every,
-                 .seed = options.seed,
-                 .on_trial = on_trial,
-                 .stop = call.stop});
+  return paired_search(space, users.size(), in_turn(evaluate),
+                       {.budget = mipro_budget(users.size(), options.num_trials,
+                                               options.minibatch_size, options.full_every),
+                        .step = options.minibatch_size > 0 ? options.minibatch_size : users.size(),
+                        .seed = options.seed,
+                        .on_trial = on_trial,
+                        .stop = call.stop});
 }
 
 }  // namespace theta

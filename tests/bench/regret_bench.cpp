@@ -14,13 +14,11 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
-#include <map>
 #include <nlohmann/json.hpp>
-#include <numeric>
 
 #include "core/result.hpp"
+#include "optimizers/dspy_search.hpp"
 #include "optimizers/paired_search.hpp"
-#include "optimizers/tpe_surrogate.hpp"
 #include "tests/bench/figures.hpp"
 #include "tests/bench/outcome_table.hpp"
 
@@ -57,76 +55,41 @@ Curve random_full(const OutcomeTable& table, std::uint64_t seed) {
   return curve;
 }
 
-/// MIPROv2's search by the rules of dspy 3.4.1, on TPE: the default in full, then minibatches of 35
-/// fresh examples, and after every fifth the best untried mean in full, which alone can become the
-/// incumbent.
-Curve mipro_tpe(const OutcomeTable& table, std::uint64_t seed) {
-  constexpr std::size_t kMinibatch = 35, kFullEvery = 5;
-  Rng rng(derive_seed(seed, "mipro"));
-  TpeSurrogate tpe(table.space());
-  const std::size_t examples = table.family().examples;
-  std::int64_t used = 0;
-  const auto evaluate = [&](const Combination& c, const std::vector<std::size_t>& batch) {
-    std::vector<Observation> outcomes;
-    double sum = 0;
-    for (const auto j : batch) {
-      outcomes.push_back({c, j, table.row(c)[j]});
-      sum += outcomes.back().score;
-    }
-    tpe.observe(outcomes);
-    used += static_cast<std::int64_t>(batch.size());
-    return sum / static_cast<double>(batch.size());
+EvaluateCandidate look_up(const OutcomeTable& table) {
+  return [&table](const Combination& c, std::span<const std::size_t> examples) {
+    std::vector<Result<double>> scores;
+    for (const auto j : examples) scores.emplace_back(table.row(c)[j]);
+    return scores;
   };
-  std::vector<std::size_t> all(examples);
-  std::iota(all.begin(), all.end(), std::size_t{0});
+}
 
-  struct Minibatches {
-    double sum = 0, count = 0;
-    bool full = false;
+/// Collects the incumbents that a search tells of.
+std::function<bool(const Trial&)> into(Curve& curve) {
+  return [&curve](const Trial& trial) {
+    if (trial.improved) curve.push_back({trial.evaluations, trial.incumbent});
+    return false;
   };
-  std::map<Combination, Minibatches> tried;
-  Combination incumbent(table.space().size(), 0);
-  double best = evaluate(incumbent, all);
-  tried[incumbent].full = true;
-  Curve curve{{used, incumbent}};
-  for (std::size_t trial = 1; used < kBudgets.back(); ++trial) {
-    const Combination c = tpe.suggest(rng);
-    auto& minibatches = tried[c];
-    minibatches.sum += evaluate(c, rng.sample(examples, std::min(kMinibatch, examples)));
-    ++minibatches.count;
-    if (trial % kFullEvery != 0) continue;
-    auto top = tried.end();
-    const auto mean = [](const Minibatches& m) { return m.sum / m.count; };
-    for (auto at = tried.begin(); at != tried.end(); ++at)
-      if (!at->second.full && (top == tried.end() || mean(at->second) >= mean(top->second)))
-        top = at;
-    if (top == tried.end()) continue;
-    top->second.full = true;
-    const double score = evaluate(top->first, all);
-    if (score <= best) continue;
-    best = score;
-    curve.push_back({used, top->first});
-  }
+}
+
+Curve mipro_tpe(const OutcomeTable& table, std::uint64_t seed) {
+  Curve curve;
+  dspy_search(table.space(), table.family().examples, look_up(table),
+              {.num_trials = static_cast<std::size_t>(kBudgets.back()),
+               .max_evaluations = kBudgets.back(),
+               .seed = derive_seed(seed, "mipro"),
+               .on_trial = into(curve)});
   return curve;
 }
 
 /// The search on the level of examples, one suggestion at a time.
 Curve paired(const OutcomeTable& table, std::uint64_t seed, std::size_t in_flight) {
-  const auto evaluate = in_turn([&](const Combination& c, std::span<const std::size_t> examples) {
-    std::vector<Result<double>> scores;
-    for (const auto j : examples) scores.emplace_back(table.row(c)[j]);
-    return scores;
-  });
   Curve curve;
-  paired_search(table.space(), table.family().examples, evaluate,
+  paired_search(table.space(), table.family().examples, in_turn(look_up(table)),
                 {.budget = kBudgets.back(),
                  .in_flight = in_flight,
                  .checked = false,
                  .seed = derive_seed(seed, "paired"),
-                 .on_trial = [&](const Trial& trial) {
-                   if (trial.improved) curve.push_back({trial.evaluations, trial.incumbent});
-                   return false;
-                 }});
+                 .on_trial = into(curve)});
   return curve;
 }
 

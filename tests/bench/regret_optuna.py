@@ -2,7 +2,7 @@
 
 usage: regret_optuna.py FOLDER OUT      FOLDER holds SEED.json, OUT gets {"SEED": [[evaluations, [choices]], ..]}
 
-The rules are those of mipro_tpe() there, and so of dspy 3.4.1: only the sampler differs.
+The rules are those of dspy_search(), and so of dspy 3.4.1: only the sampler differs.
 """
 import json
 import pathlib
@@ -30,7 +30,7 @@ def search(table, seed):
         study.add_trial(optuna.trial.create_trial(params=dict(zip(space, choices)), distributions=space, value=value))
 
     incumbent = (0,) * len(sizes)
-    used, best, full, means = len(examples), score(incumbent, examples), {incumbent}, defaultdict(list)
+    used, best, full, means = len(examples), score(incumbent, examples), set(), defaultdict(list)
     insert(incumbent, best)
     curve, trials = [[used, incumbent]], 0
     while used < BUDGET:

@@ -156,6 +156,7 @@ TEST_F(MiproTest, RemovesEqualDemoSets) {
 TEST_F(MiproTest, TakesDSPysNumberOfTrials) {
   auto o = options();
   o.num_trials = 0;
+  o.surrogate = "random";
   o.minibatch_size = 10;
   const auto compiled = compile(o);
   const auto minibatches =

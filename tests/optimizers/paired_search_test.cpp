@@ -152,9 +152,19 @@ TEST(PairedSearch, CheckedNeverReturnsWhatIsNotBetterThanTheDefaultAsMeasured) {
 }
 
 TEST(PairedSearch, CheckedRefusesABudgetThatCannotPayForIt) {
-  EXPECT_EQ(Recorded().error_of({.budget = 199}),
-            "a budget of 199 evaluations does not cover the 100 examples that the default and the "
-            "winner are scored on");
+  EXPECT_EQ(Recorded().error_of({.budget = 99}),
+            "a budget of 99 evaluations does not cover the 100 examples that the default is scored "
+            "on");
+}
+
+TEST(PairedSearch, CheckedComparesOneCandidateWithTheDefaultWhereTheBudgetIsForTwo) {
+  std::set<std::int64_t> spent;
+  for (std::uint64_t seed = 0; seed < 8; ++seed) {
+    Recorded recorded(seed);
+    recorded.run({.budget = 200, .seed = seed});
+    spent.insert(recorded.evaluations());
+  }
+  EXPECT_THAT(spent, ElementsAre(105, 200));  // a bad start of the candidate, and a good one
 }
 
 TEST(PairedSearch, EndsEarlyWhereNothingIsToBeGained) {
