@@ -10,6 +10,7 @@
 #include "modules/evaluate.hpp"
 #include "optimizers/dspy_search.hpp"
 #include "optimizers/paired_search.hpp"
+#include "optimizers/text_kernel.hpp"
 
 namespace theta {
 namespace {
@@ -53,8 +54,16 @@ std::vector<Variable> Choices::space(const Module& student) const {
   std::vector<Variable> variables;
   const auto predictors = student.predictors();
   for (std::size_t p = 0; p < predictors.size(); ++p) {
-    variables.push_back({predictors[p]->name + ".instruction", instructions[p].size(), p});
-    variables.push_back({predictors[p]->name + ".demos", demo_sets[p].size(), p});
+    std::vector<std::string> shown;
+    for (const auto& demos : demo_sets[p]) {
+      shown.emplace_back();
+      for (const auto& demo : demos)
+        for (const auto& [name, value] : demo.fields) shown.back() += to_text(value) + "\n";
+    }
+    variables.push_back({predictors[p]->name + ".instruction", instructions[p].size(), p,
+                         text_similarity(instructions[p])});
+    variables.push_back(
+        {predictors[p]->name + ".demos", demo_sets[p].size(), p, text_similarity(shown)});
   }
   return variables;
 }

@@ -15,8 +15,8 @@ struct Variable {
   std::string name;         ///< `predict.instruction`
   std::size_t choices = 1;  ///< indexed from 0; choice 0 is what the student came with
   std::size_t group = 0;    ///< the predictor; choices of one group may interact
-  /// How alike the choices are beyond being the same: (choices x choices), positive semidefinite,
-  /// ones on the diagonal (a kernel on text features). Empty: nothing is known.
+  /// How alike the choices are beyond being the same: (choices x choices), positive semidefinite
+  /// (text_similarity() of their texts). Empty: nothing is known.
   Eigen::MatrixXd similarity = {};
 };
 

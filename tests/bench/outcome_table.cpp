@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <Eigen/Cholesky>
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -71,6 +72,51 @@ const std::vector<double>& OutcomeTable::row(const Combination& c) const {
     row.push_back(f + b + std::log(u / (1 - u)) > 0 ? 1 : 0);
   }
   return row;
+}
+
+Combination OutcomeTable::informed_choice() const {
+  constexpr int kSteps = 30;
+  constexpr double kDamping = 0.7;
+  const auto all = combinations();
+  const auto n = static_cast<Eigen::Index>(all.size());
+  const auto square = [](double x) { return x * x; };
+  Eigen::MatrixXd prior(n, n);
+  for (Eigen::Index a = 0; a < n; ++a)
+    for (Eigen::Index b = 0; b < n; ++b) {
+      const auto& x = all[static_cast<std::size_t>(a)];
+      const auto& y = all[static_cast<std::size_t>(b)];
+      double sum = a == b ? 1e-9 : 0;
+      for (std::size_t p = 0; p < family_.predictors; ++p) {
+        const bool i = x[2 * p] == y[2 * p], d = x[2 * p + 1] == y[2 * p + 1];
+        sum += (i * square(family_.sd_instruction) + d * square(family_.sd_demos) +
+                (i && d) * square(family_.sd_both)) /
+               static_cast<double>(family_.predictors);
+      }
+      prior(a, b) = sum;
+    }
+  // Newton: f = K (W f + g) - K W^1/2 B^-1 W^1/2 K (W f + g) with B = I + W^1/2 K W^1/2, damped.
+  // Rasmussen & Williams 2006, Algorithm 3.1.
+  Eigen::VectorXd f = Eigen::VectorXd::Zero(n);
+  for (int step = 0; step < kSteps; ++step) {
+    Eigen::VectorXd w = Eigen::VectorXd::Zero(n), g = w;
+    for (Eigen::Index c = 0; c < n; ++c) {
+      const auto& outcomes = row(all[static_cast<std::size_t>(c)]);
+      for (std::size_t j = 0; j < outcomes.size(); ++j) {
+        const double right = 1 / (1 + std::exp(-family_.level - f(c) - difficulty_[j]));
+        w(c) += right * (1 - right);
+        g(c) += outcomes[j] - right;
+      }
+    }
+    const Eigen::VectorXd root = w.cwiseSqrt();
+    Eigen::MatrixXd b = root.asDiagonal() * prior * root.asDiagonal();
+    b.diagonal().array() += 1;
+    const Eigen::VectorXd target = prior * (w.cwiseProduct(f) + g);
+    const Eigen::VectorXd inner = b.llt().solve(root.cwiseProduct(target));
+    f += kDamping * (target - prior * root.cwiseProduct(inner) - f);
+  }
+  Eigen::Index best = 0;
+  f.maxCoeff(&best);
+  return all[static_cast<std::size_t>(best)];
 }
 
 double OutcomeTable::accuracy_of(double effect) const {

@@ -45,6 +45,13 @@ class OutcomeTable {
   double regret(const Combination& c) const { return 100 * (best_ - accuracy(c)); }
   double effect(const Combination& c) const;  ///< f(c)
   double difficulty(std::size_t j) const { return difficulty_[j]; }
+  /// The effects of a predictor's instructions.
+  const std::vector<double>& instruction_effects(std::size_t p) const { return instruction_[p]; }
+
+  /// The combination of the highest posterior mean given every outcome, the true difficulties and
+  /// the true variances of the effects (Laplace): no search can be expected to do better, so that
+  /// its regret is the floor. O(combinations^3).
+  Combination informed_choice() const;
 
  private:
   double accuracy_of(double effect) const;

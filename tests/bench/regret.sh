@@ -15,4 +15,5 @@ trap 'rm -rf "$scratch"' EXIT
 mkdir "$scratch/tables"
 build/release/bin/regret_bench --export "$scratch/tables" >/dev/null
 "$peers/bin/python" tests/bench/regret_optuna.py "$scratch/tables" "$scratch/optuna.json"
-build/release/bin/regret_bench --optuna "$scratch/optuna.json" "$@"
+build/release/bin/regret_bench --optuna "$scratch/optuna.json" \
+  --families 20 --texts 60 "$@"

@@ -1,8 +1,12 @@
 // Simple regret of prompt searches on simulated outcome tables: accuracy points lost by the
 // incumbent after so many program evaluations.
 //
-// usage: regret_bench [--json FILE] [--problems N] [--first SEED] [--optuna FILE]
+// usage: regret_bench [--json FILE] [--problems N] [--first SEED] [--optuna FILE] [--families N]
+//                     [--texts N]
 //        regret_bench --export FOLDER [--problems N] [--first SEED]
+//
+// --families and --texts, with so many problems each, are for other families than the one of the
+// targets, and for candidates with texts.
 //
 // The second form writes the problems as tables, SEED.json, and runs nothing; regret_optuna.py
 // searches them with Optuna's TPE and writes the FILE of the first form.
@@ -19,6 +23,7 @@
 #include "core/result.hpp"
 #include "optimizers/dspy_search.hpp"
 #include "optimizers/paired_search.hpp"
+#include "optimizers/text_kernel.hpp"
 #include "tests/bench/figures.hpp"
 #include "tests/bench/outcome_table.hpp"
 
@@ -26,6 +31,7 @@ namespace theta {
 namespace {
 
 constexpr std::array<std::int64_t, 5> kBudgets{200, 400, 800, 1600, 3200};
+constexpr std::array<double, 5> kTargets{7.5, 5, 3, 1.8, 1.5};
 
 /// The incumbent from so many evaluations on.
 struct Change {
@@ -81,10 +87,10 @@ Curve mipro_tpe(const OutcomeTable& table, std::uint64_t seed) {
   return curve;
 }
 
-/// The search on the level of examples, one suggestion at a time.
-Curve paired(const OutcomeTable& table, std::uint64_t seed, std::size_t in_flight) {
+Curve paired(const OutcomeTable& table, const std::vector<Variable>& space, std::uint64_t seed,
+             std::size_t in_flight = 1) {
   Curve curve;
-  paired_search(table.space(), table.family().examples, in_turn(look_up(table)),
+  paired_search(space, table.family().examples, in_turn(look_up(table)),
                 {.budget = kBudgets.back(),
                  .in_flight = in_flight,
                  .checked = false,
@@ -166,47 +172,155 @@ void export_table(const OutcomeTable& table, const std::filesystem::path& path) 
   if (!out.flush()) throw UserError(fmt::format("{}: cannot be written", path.string()));
 }
 
-std::vector<Figure> regrets(std::vector<std::string>& arguments) {
-  const std::uint64_t problems = std::stoull(take_option(arguments, "--problems", "60"));
-  const std::uint64_t first = std::stoull(take_option(arguments, "--first", "0"));
-  const std::string folder = take_option(arguments, "--export");
-  if (!folder.empty()) {
-    for (std::uint64_t seed = first; seed < first + problems; ++seed)
-      export_table({{}, seed}, std::filesystem::path(folder) / fmt::format("{}.json", seed));
-    return {};
-  }
-  fmt::print(
-      "mean simple regret in points ± standard error over {} problems after {} evaluations\n",
-      problems, fmt::join(kBudgets, ", "));
-  const auto measure = [&](const std::string& name, const Method& method) {
+struct Problems {
+  Family family;
+  std::uint64_t first = 0, count = 0;
+
+  /// Runs a method on each and prints a line.
+  std::vector<Regret> measure(const std::string& name, const Method& method) const {
     std::vector<Regret> all;
-    for (std::uint64_t seed = first; seed < first + problems; ++seed) {
-      const OutcomeTable table({}, seed);
+    for (std::uint64_t seed = first; seed < first + count; ++seed) {
+      const OutcomeTable table(family, seed);
       all.push_back(regret_of(table, method(table, seed)));
     }
     print(name, summarise(all));
     return all;
-  };
-
-  std::vector<Figure> figures;
-  measure("random, full", random_full);
-  measure("Theta, paired",
-          [](const OutcomeTable& table, std::uint64_t seed) { return paired(table, seed, 1); });
-  const auto tpe = measure("MIPROv2, TPE", mipro_tpe);
-  if (const std::string optuna = take_option(arguments, "--optuna"); !optuna.empty()) {
-    auto difference = measure("MIPROv2, Optuna's TPE", read_curves(optuna));
-    for (std::size_t i = 0; i < difference.size(); ++i)
-      for (std::size_t b = 0; b < kBudgets.size(); ++b)
-        difference[i][b] = tpe[i][b] - difference[i][b];
-    const Summary s = summarise(difference);
-    print("the two TPEs' difference", s);
-    for (std::size_t b = 1; b < kBudgets.size(); ++b)
-      figures.push_back(
-          {.name = fmt::format("TPE less Optuna's at {}, standard errors", kBudgets[b]),
-           .theta = std::abs(s.mean[b]) / s.error[b],
-           .target = 2,
-           .better = "lower"});
   }
+};
+
+Curve theta(const OutcomeTable& table, std::uint64_t seed) {
+  return paired(table, table.space(), seed);
+}
+
+Curve informed(const OutcomeTable& table, std::uint64_t) { return {{0, table.informed_choice()}}; }
+
+void compare_with_optuna(const Problems& problems, const std::vector<Regret>& tpe,
+                         const std::string& path, std::vector<Figure>& figures) {
+  auto difference = problems.measure("MIPROv2, Optuna's TPE", read_curves(path));
+  for (std::size_t i = 0; i < difference.size(); ++i)
+    for (std::size_t b = 0; b < kBudgets.size(); ++b)
+      difference[i][b] = tpe[i][b] - difference[i][b];
+  const Summary s = summarise(difference);
+  print("the two TPEs' difference", s);
+  for (std::size_t b = 1; b < kBudgets.size(); ++b)  // at 200 only the default is known
+    figures.push_back({.name = fmt::format("TPE less Optuna's at {}, standard errors", kBudgets[b]),
+                       .theta = std::abs(s.mean[b]) / s.error[b],
+                       .target = 2,
+                       .better = "lower"});
+}
+
+/// Regret in excess of the floor: at most .4 of MIPROv2's, and no more where that is under a point.
+void measure_families(std::uint64_t first, std::uint64_t count, std::vector<Figure>& figures) {
+  const std::vector<std::pair<const char*, Family>> families{
+      {"4 x 6", {.instructions = 4, .demos = 6}},
+      {"30 x 20", {.instructions = 30, .demos = 20}},
+      {"two predictors", {.instructions = 5, .demos = 5, .predictors = 2}},
+      {"three predictors", {.instructions = 3, .demos = 3, .predictors = 3}},
+      {"weak effects", {.sd_instruction = .15, .sd_demos = .15, .sd_both = .15}},
+      {"no interactions", {.sd_both = 0}},
+      {"only interactions", {.sd_instruction = 0, .sd_demos = 0, .sd_both = .75}},
+      {"hard", {.level = -2}},
+      {"easy", {.level = 2}},
+      {"30 examples", {.examples = 30}},
+      {"1000 examples", {.examples = 1000}}};
+  for (const auto& [name, family] : families) {
+    fmt::print("\n{}\n", name);
+    const Problems problems{family, first, count};
+    const Regret floor = summarise(problems.measure("the floor", informed)).mean;
+    const Regret ours = summarise(problems.measure("Theta, paired", theta)).mean;
+    const Regret peer = summarise(problems.measure("MIPROv2, TPE", mipro_tpe)).mean;
+    for (std::size_t b = 0; b < kBudgets.size(); ++b)
+      figures.push_back({.name = fmt::format("{}: excess regret at {}", name, kBudgets[b]),
+                         .theta = ours[b] - floor[b],
+                         .peer = peer[b] - floor[b],
+                         .target = peer[b] - floor[b] > 1 ? .4 : 1,
+                         .better = "lower"});
+  }
+}
+
+/// Texts of instructions: `none`, `random`, `equal`, `numbered`, or `telling`, whose words are the
+/// likelier the better or the worse the instruction is.
+std::vector<Variable> with_texts(const OutcomeTable& table, std::uint64_t seed,
+                                 const std::string& kind) {
+  constexpr std::size_t kWords = 12, kVocabulary = 40;
+  Rng rng(derive_seed(seed, "texts"));
+  auto space = table.space();
+  for (std::size_t p = 0; p < table.family().predictors && kind != "none"; ++p) {
+    std::vector<std::string> texts;
+    for (const double effect : table.instruction_effects(p)) {
+      std::string text = kind == "numbered" ? fmt::format("instruction {}", texts.size() + 1) : "";
+      const double praise = 1 / (1 + std::exp(-3 * effect / table.family().sd_instruction));
+      for (std::size_t w = 0; w < kWords; ++w) {
+        const std::size_t word = rng.below(kVocabulary);
+        if (kind == "random") text += fmt::format("w{} ", word);
+        if (kind == "telling")
+          text += fmt::format("{}{} ", rng.uniform() < praise ? "good" : "bad", word % 10);
+      }
+      texts.push_back(kind == "equal" ? "Answer the question." : text);
+    }
+    space[2 * p].similarity = text_similarity(texts);
+  }
+  return space;
+}
+
+/// Texts that say nothing cost at most a twentieth; those that tell help.
+void measure_texts(std::uint64_t first, std::uint64_t count, std::vector<Figure>& figures) {
+  const Problems problems{{}, first, count};
+  Regret without{};
+  fmt::print("\ntexts of 10 instructions\n");
+  for (const std::string kind : {"none", "random", "equal", "numbered", "telling"}) {
+    const auto all = problems.measure(kind, [&](const OutcomeTable& table, std::uint64_t seed) {
+      return paired(table, with_texts(table, seed, kind), seed);
+    });
+    const Regret regret = summarise(all).mean;
+    if (kind == "none") {
+      without = regret;
+      continue;
+    }
+    double sum = 0, peer = 0;  // over the budgets, as one alone is too noisy
+    for (std::size_t b = 0; b < kBudgets.size(); ++b) sum += regret[b], peer += without[b];
+    figures.push_back({.name = kind + " texts: regret over all budgets, to no texts",
+                       .theta = sum,
+                       .peer = peer,
+                       .target = kind == "telling" ? 1 : 1.05,
+                       .better = "lower"});
+  }
+}
+
+std::vector<Figure> regrets(std::vector<std::string>& arguments) {
+  const auto number = [&](const char* name, const char* otherwise) {
+    return std::stoull(take_option(arguments, name, otherwise));
+  };
+  const Problems problems{{}, number("--first", "0"), number("--problems", "60")};
+  const std::uint64_t in_families = number("--families", "0"), with = number("--texts", "0");
+  const std::string folder = take_option(arguments, "--export");
+  if (!folder.empty()) {
+    for (std::uint64_t seed = problems.first; seed < problems.first + problems.count; ++seed)
+      export_table({{}, seed}, std::filesystem::path(folder) / fmt::format("{}.json", seed));
+    return {};
+  }
+  std::vector<Figure> figures;
+  fmt::print(
+      "mean simple regret in points ± standard error over {} problems after {} evaluations\n",
+      problems.count, fmt::join(kBudgets, ", "));
+  if (problems.count > 0) {
+    problems.measure("the floor", informed);
+    const auto ours = summarise(problems.measure("Theta, paired", theta)).mean;
+    problems.measure("Theta, 8 in flight", [](const OutcomeTable& table, std::uint64_t seed) {
+      return paired(table, table.space(), seed, 8);
+    });
+    problems.measure("random, full", random_full);
+    const auto tpe = problems.measure("MIPROv2, TPE", mipro_tpe);
+    for (std::size_t b = 0; b < kBudgets.size(); ++b)
+      figures.push_back({.name = fmt::format("regret at {}", kBudgets[b]),
+                         .theta = ours[b],
+                         .target = kTargets[b],
+                         .better = "lower"});
+    if (const std::string optuna = take_option(arguments, "--optuna"); !optuna.empty())
+      compare_with_optuna(problems, tpe, optuna, figures);
+  }
+  if (in_families > 0) measure_families(problems.first, in_families, figures);
+  if (with > 0) measure_texts(problems.first, with, figures);
   return figures;
 }
 

@@ -1,0 +1,106 @@
+// What a decision costs: the surrogates' suggestions at 200 candidates, by observations, and the
+// whole of what the paired search does between two evaluations.
+//
+// usage: suggest_bench [--json FILE]
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <ctime>
+#include <optional>
+
+#include "optimizers/paired_search.hpp"
+#include "tests/bench/figures.hpp"
+#include "tests/bench/outcome_table.hpp"
+
+namespace theta {
+namespace {
+
+constexpr Family kFamily{.instructions = 20, .demos = 10, .examples = 200};
+
+/// CPU time: all of this runs in one thread, and others may be on the machine.
+double milliseconds() { return 1000.0 * static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
+
+double median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+/// Median milliseconds of suggest() after each number of observations, spread over all candidates.
+std::vector<double> suggestions(const std::string& name, const std::vector<std::size_t>& sizes) {
+  constexpr int kRepeats = 9, kCalls = 20;
+  const OutcomeTable table(kFamily, 1);
+  const auto all = table.combinations();
+  const auto surrogate = make_surrogate(name, table.space());
+  Rng rng(1);
+  std::size_t told = 0;
+  std::vector<double> medians;
+  for (const std::size_t size : sizes) {
+    std::vector<Observation> outcomes;
+    for (; told < size; ++told) {
+      const auto& c = all[told % all.size()];
+      const std::size_t j = told / all.size();
+      outcomes.push_back({c, j, table.row(c)[j]});
+    }
+    surrogate->observe(outcomes);
+    std::vector<double> times;
+    for (int i = 0; i < kRepeats; ++i) {
+      const double from = milliseconds();
+      for (int k = 0; k < kCalls; ++k) surrogate->suggest(all, rng);
+      times.push_back((milliseconds() - from) / kCalls);
+    }
+    medians.push_back(median(times));
+  }
+  return medians;
+}
+
+/// Median milliseconds between the end of an evaluation and the next, in the fifty before each
+/// number of evaluations: learning, refits among it, and choosing.
+std::vector<double> decisions(const std::vector<std::size_t>& sizes) {
+  const OutcomeTable table(kFamily, 1);
+  std::vector<double> times;
+  std::optional<double> ended;
+  const EvaluateWave evaluate = [&](std::span<const Suggestion> wave) {
+    if (ended) times.push_back(milliseconds() - *ended);
+    std::vector<std::vector<Result<double>>> scores(1);
+    for (const auto j : wave[0].examples) scores[0].emplace_back(table.row(wave[0].combination)[j]);
+    ended = milliseconds();
+    return scores;
+  };
+  constexpr std::size_t kStep = 5;
+  paired_search(
+      table.space(), kFamily.examples, evaluate,
+      {.budget = static_cast<std::int64_t>(sizes.back() + kStep), .step = kStep, .checked = false});
+  std::vector<double> medians;
+  for (const std::size_t size : sizes) {
+    const auto to =
+        times.begin() + static_cast<std::ptrdiff_t>(std::min(size / kStep, times.size()));
+    medians.push_back(median({to - 50, to}));
+  }
+  return medians;
+}
+
+std::vector<Figure> measure(std::vector<std::string>&) {
+  const std::vector<std::size_t> sizes{1250, 2500, 5000};
+  std::vector<Figure> figures;
+  const auto add = [&](const std::string& name, const std::vector<double>& medians) {
+    for (std::size_t i = 0; i < sizes.size(); ++i)
+      figures.push_back({.name = fmt::format("{}, {} observations, ms", name, sizes[i]),
+                         .theta = medians[i],
+                         .target = 5,
+                         .better = "lower"});
+    figures.push_back({.name = name + ", 5000 to 2500",
+                       .theta = medians[2] / medians[1],
+                       .target = 2.2,  // linear is 2; a tenth is for noise
+                       .better = "lower"});
+  };
+  for (const char* name : {"paired", "gp", "tpe"}) add(name, suggestions(name, sizes));
+  add("paired search", decisions(sizes));
+  return figures;
+}
+
+}  // namespace
+}  // namespace theta
+
+int main(int argc, char** argv) { return theta::bench_main("suggest", argc, argv, theta::measure); }
