@@ -154,6 +154,13 @@ std::vector<Token> ChatTokenizer::tokens(const Request& request, std::string_vie
   return out;
 }
 
+std::vector<Token> ChatTokenizer::text_tokens(std::string_view text) const {
+  std::vector<Token> out;
+  if (llama_vocab_get_add_bos(vocabulary_)) out.push_back(llama_vocab_bos(vocabulary_));
+  add_text(text, out);
+  return out;
+}
+
 std::string ChatTokenizer::piece(Token token) const {
   std::string text(64, '\0');
   while (true) {

@@ -31,6 +31,9 @@ class ChatTokenizer {
   /// message of the assistant is not closed: the answer continues it.
   std::vector<Token> tokens(const Request& request, std::string_view option = "") const;
 
+  /// A text that is no conversation.
+  std::vector<Token> text_tokens(std::string_view text) const;
+
   /// The bytes that a token adds to an answer; none for a control token.
   std::string piece(Token token) const;
 

@@ -65,20 +65,32 @@ struct Response {
 /// What the host did to answer: none of it can change a result, so it stands under `timing`.
 struct HostCounters {
   std::int64_t attempts = 0;         ///< requests sent or decoded, retries included
-  std::int64_t reused_tokens = 0;    ///< prompt tokens found in a shared prefix
+  std::int64_t asked_tokens = 0;     ///< of prompts; what one request's options share counts once
+  std::int64_t reused_tokens = 0;    ///< of those, found in a shared prefix
   std::int64_t computed_tokens = 0;  ///< prompt tokens passed to the model
   std::int64_t generated_tokens = 0;
   double prompt_seconds = 0;
   double decode_seconds = 0;
+  double queue_seconds = 0;  ///< from asking to the first token computed, summed over requests
 
   HostCounters& operator+=(const HostCounters& other) {
     attempts += other.attempts;
+    asked_tokens += other.asked_tokens;
     reused_tokens += other.reused_tokens;
     computed_tokens += other.computed_tokens;
     generated_tokens += other.generated_tokens;
     prompt_seconds += other.prompt_seconds;
     decode_seconds += other.decode_seconds;
+    queue_seconds += other.queue_seconds;
     return *this;
+  }
+  /// Adds the time of one pass, shared out by its tokens.
+  void add_pass(double seconds, std::int64_t computed, std::int64_t generated) {
+    const double share = static_cast<double>(generated) / static_cast<double>(computed + generated);
+    computed_tokens += computed;
+    generated_tokens += generated;
+    prompt_seconds += seconds * (1 - share);
+    decode_seconds += seconds * share;
   }
 };
 

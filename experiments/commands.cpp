@@ -139,6 +139,7 @@ void run_command(const RunArguments& arguments, Progress& progress, std::stop_to
   Store store(folder / "run.db");
   claim(store, folder, options);
   store.set_meta("config", config.dump());
+  store.set_meta("models", described(options.models));
   write_file(folder / "config.resolved.yaml", config.dump());
 
   Models models(options.models, store, progress);

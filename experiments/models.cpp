@@ -1,6 +1,9 @@
 #include "experiments/models.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "core/http_model.hpp"
 #include "experiments/counting_model.hpp"
@@ -13,6 +16,10 @@ LlamaOptions read_llama(const Config& model) {
   options.path = model.text("path");
   options.threads = static_cast<int>(model.integer("threads", options.threads, 1));
   options.gpu_layers = static_cast<int>(model.integer("gpu_layers", options.gpu_layers, -1));
+  if (model.choice("mode", {"deterministic", "throughput"}, "deterministic") == "throughput") {
+    options.mode = LlamaMode::kThroughput;
+    options.sequences = 128;  // each is a branch that stays: a run needs more than a unit does
+  }
   const auto size = [&](const char* key, std::size_t fallback) {
     return static_cast<std::size_t>(model.integer(key, static_cast<std::int64_t>(fallback), 1));
   };
@@ -23,6 +30,10 @@ LlamaOptions read_llama(const Config& model) {
   options.chat_template = model.text("chat_template", "");
   options.convert = model.choice("convert", {"", "q4_0", "q8_0"}, "");
   if (!options.convert.empty()) options.converted = options.path.parent_path() / "converted";
+  if (const auto adapters = model.find("lora"))
+    for (const Config& adapter : adapters->items())
+      options.lora.push_back(
+          {adapter.text("path"), adapter.number("scale", 1), adapter.at("path").position().text()});
   return options;
 }
 
@@ -90,6 +101,23 @@ std::string model_name(const ModelOptions& options) {
   return std::get<HttpOptions>(options).model;
 }
 
+std::string described(const ModelTable& table) {
+  auto out = nlohmann::json::array();
+  for (const auto& [name, options] : table.models) {
+    std::string how = model_name(options);
+    if (const auto* llama = std::get_if<LlamaOptions>(&options)) {
+      if (!llama->convert.empty()) how += " as " + llama->convert;
+      for (const LoraAdapter& lora : llama->lora)
+        how += fmt::format(" with {} times {}", lora.scale, lora.path.filename().string());
+      how += llama->mode == LlamaMode::kThroughput ? ", throughput mode" : ", deterministic mode";
+    } else {
+      how += " on a server";
+    }
+    out.push_back({name, how});
+  }
+  return out.dump();
+}
+
 std::unique_ptr<LanguageModel> make_model(const ModelOptions& options) {
   if (const auto* llama = std::get_if<LlamaOptions>(&options))
     return std::make_unique<LlamaModel>(*llama);
@@ -133,11 +161,13 @@ void Models::record_timing() {
   for (const auto& [name, model] : loaded_) {
     const HostCounters host = model->counters();
     store_.add_timing(name + " attempts", static_cast<double>(host.attempts));
+    store_.add_timing(name + " asked tokens", static_cast<double>(host.asked_tokens));
     store_.add_timing(name + " reused tokens", static_cast<double>(host.reused_tokens));
     store_.add_timing(name + " computed tokens", static_cast<double>(host.computed_tokens));
     store_.add_timing(name + " generated tokens", static_cast<double>(host.generated_tokens));
     store_.add_timing(name + " prompt seconds", host.prompt_seconds);
     store_.add_timing(name + " decode seconds", host.decode_seconds);
+    store_.add_timing(name + " queue seconds", host.queue_seconds);
   }
   for (const auto& [role, model] : roles_)
     store_.add_timing(role + " store hits", static_cast<double>(model->store_hits()));

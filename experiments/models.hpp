@@ -37,6 +37,9 @@ ModelTable read_models(const Config& models, const std::vector<std::string>& req
 /// What decides the answers of a model and is no path: the file's name or the server's model name.
 std::string model_name(const ModelOptions& options);
 
+/// JSON `[[name, how it is run], ...]`: file, conversion, adapters and mode; or the server's model.
+std::string described(const ModelTable& table);
+
 std::unique_ptr<LanguageModel> make_model(const ModelOptions& options);
 
 /// The models of a run by role, each loaded when it is first asked for, and recorded in the store.

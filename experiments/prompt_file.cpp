@@ -10,10 +10,15 @@ namespace theta {
 namespace {
 
 nlohmann::ordered_json model_json(const ModelOptions& options) {
-  if (const auto* llama = std::get_if<LlamaOptions>(&options))
-    return {{"path", llama->path.string()},          {"threads", llama->threads},
-            {"gpu_layers", llama->gpu_layers},       {"context", llama->context},
-            {"chat_template", llama->chat_template}, {"convert", llama->convert}};
+  if (const auto* llama = std::get_if<LlamaOptions>(&options)) {
+    nlohmann::ordered_json out = {
+        {"path", llama->path.string()},          {"threads", llama->threads},
+        {"gpu_layers", llama->gpu_layers},       {"context", llama->context},
+        {"chat_template", llama->chat_template}, {"convert", llama->convert}};
+    for (const LoraAdapter& lora : llama->lora)
+      out["lora"].push_back({{"path", lora.path.string()}, {"scale", lora.scale}});
+    return out;
+  }
   const auto& http = std::get<HttpOptions>(options);
   nlohmann::ordered_json out = {{"base_url", http.base_url}, {"model", http.model}};
   if (!http.api_key_env.empty()) out["api_key_env"] = http.api_key_env;

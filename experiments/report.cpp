@@ -250,6 +250,9 @@ Report make_report(const Store& store) {
   report.trials = store.trials();
   report.personas = store.personas();
   report.timing = store.timing();
+  for (const auto& model : json_meta(store, "models")) {
+    report.models.emplace_back(model.at(0), model.at(1));
+  }
   for (const auto& prompt : json_meta(store, "prompts")) {
     report.prompts.emplace_back(prompt.at(0), prompt.at(1));
   }
@@ -301,12 +304,14 @@ std::string to_json(const Report& report) {
                {"note", report.note},
                {"config_hash", report.config_hash},
                {"seed", report.seed},
+               {"models", Json::object()},
                {"rows", Json::array()},
                {"paired", Json::array()},
                {"trials", Json::array()},
                {"personas", Json::array()},
                {"usage_by_role", Json::array()},
                {"timing", Json::object()}};
+  for (const auto& [name, how] : report.models) json["models"][name] = how;
   for (const auto& row : report.rows) {
     json["rows"].push_back({{"method", row.method},
                             {"model", row.model},

@@ -44,6 +44,7 @@ struct Report {
   };
 
   std::string name, note, config_hash, config;
+  std::vector<std::pair<std::string, std::string>> models;  ///< name, how it was run
   std::uint64_t seed = 0;
   std::vector<Row> rows;
   std::vector<Paired> paired;

@@ -194,6 +194,9 @@ std::string to_html(const Report& report) {
       "<title>{0}</title>\n<style>{1}</style>\n</head>\n<body>\n<h1>{0}</h1>\n"
       "<p class=\"muted\">config {2}, seed {3}</p>\n",
       title, kStyle, escaped(report.config_hash), report.seed);
+  for (const auto& [name, how] : report.models) {
+    out += fmt::format("<p class=\"muted\">{}: {}</p>\n", escaped(name), escaped(how));
+  }
   out += "<h2>Results</h2>\n" + note + result_table(report);
   out += fmt::format("<p class=\"muted\">{}.</p>\n", kLegend);
   if (!report.paired.empty()) {

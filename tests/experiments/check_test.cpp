@@ -133,6 +133,11 @@ const std::vector<Broken>& broken_configs() {
        ":3:3: 'teacher' is missing here"},
       {"ThreadsAreNegative", kTask, "threads: 2", "threads: -2",
        ":4:37: 'threads' must be at least 1, not -2"},
+      {"TheModeIsUnknown", kTask, "threads: 2", "mode: throughputs",
+       ":4:34: 'mode' is not one of deterministic, throughput: 'throughputs'; did you mean "
+       "'throughput'?"},
+      {"AnAdapterHasNoFile", kTask, "threads: 2", "lora: [{scale: 2}]",
+       ":4:35: 'path' is missing here"},
       {"AVariableIsNotSet", kTask, "model.gguf", "\"${THETA_TEST_NONE}/model.gguf\"",
        ":4:16: environment variable THETA_TEST_NONE is not set (write "
        "${THETA_TEST_NONE:-default} to give a default)"},
@@ -261,6 +266,24 @@ TEST(ThetaCheckCommand, EveryConfigOfTheProjectIsRightAndOpensNeitherDataNorMode
   EXPECT_EQ(finished.code, 0);
   EXPECT_EQ(static_cast<std::size_t>(std::ranges::count(finished.out, '\n')), command.size() - 2);
   EXPECT_TRUE(fs::is_empty(cache.path()));
+}
+
+TEST(ReadExperiment, AModelKnowsHowItIsRunAndWhereItsAdaptersStand) {
+  Config config = Config::parse(kTask, "task.yaml");
+  config.set("models.task.mode=throughput");
+  config.set("models.task.lora=[{path: a.gguf}, {path: b.gguf, scale: 0.5}]");
+  const ModelTable models = read_experiment(config).models;
+  const auto& task = std::get<LlamaOptions>(models.models.at("task"));
+  EXPECT_EQ(task.mode, LlamaMode::kThroughput);
+  EXPECT_EQ(task.sequences, 128U);
+  ASSERT_EQ(task.lora.size(), 2U);
+  EXPECT_EQ(task.lora[0].scale, 1);
+  EXPECT_EQ(task.lora[1].path, "b.gguf");
+  EXPECT_EQ(task.lora[1].scale, 0.5);
+  EXPECT_EQ(task.lora[1].where, "--set models.task.lora");
+  EXPECT_EQ(
+      described(models),
+      R"([["task","model.gguf with 1 times a.gguf with 0.5 times b.gguf, throughput mode"]])");
 }
 
 TEST(ReadExperiment, EverySearchDrawsFromTheSeedOfTheConfig) {

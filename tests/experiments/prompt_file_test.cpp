@@ -20,7 +20,7 @@ ModelOptions saved(const std::string& model) {
 TEST(SavedPrompt, KeepsWhatDecidesTheAnswersOfAModelInProcess) {
   const auto model = std::get<LlamaOptions>(
       saved("{path: m/a.gguf, threads: 3, gpu_layers: 5, context: 512, chat_template: chatml, "
-            "convert: q4_0}"));
+            "convert: q4_0, lora: [{path: m/l.gguf, scale: 0.5}]}"));
   EXPECT_EQ(model.path, "m/a.gguf");
   EXPECT_EQ(model.threads, 3);
   EXPECT_EQ(model.gpu_layers, 5);
@@ -28,6 +28,9 @@ TEST(SavedPrompt, KeepsWhatDecidesTheAnswersOfAModelInProcess) {
   EXPECT_EQ(model.chat_template, "chatml");
   EXPECT_EQ(model.convert, "q4_0");
   EXPECT_EQ(model.converted, "m/converted");
+  ASSERT_EQ(model.lora.size(), 1U);
+  EXPECT_EQ(model.lora[0].path, "m/l.gguf");
+  EXPECT_EQ(model.lora[0].scale, 0.5);
 }
 
 TEST(SavedPrompt, KeepsAServersAddressAndWhereItsKeyIs) {

@@ -42,6 +42,7 @@ void fill(Store& store) {
   store.set_meta("name", "quickstart");
   store.set_meta("note", "All users are simulated.");
   store.set_meta("config", "name: quickstart\n");
+  store.set_meta("models", R"([["teacher","t.gguf as q4_0, deterministic mode"]])");
   store.set_meta("comparisons", R"([["personas","default"],["absent","default"]])");
   std::vector<Outcome> base;
   std::vector<Outcome> personas;
@@ -207,6 +208,7 @@ TEST_F(ReportTest, SaysWhatIsMissingInARunThatHasNotBegun) {
 TEST_F(ReportTest, WritesTheContractThatOtherProgramsRead) {
   fill(store_);
   const auto report = json::parse(to_json(make_report(store_)));
+  EXPECT_EQ(report["models"], json({{"teacher", "t.gguf as q4_0, deterministic mode"}}));
   EXPECT_EQ(report["schema"], 1);
   EXPECT_EQ(report["config_hash"], "abc123");
   EXPECT_EQ(report["seed"], 7);

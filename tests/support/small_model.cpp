@@ -1,0 +1,39 @@
+#include "tests/support/small_model.hpp"
+
+#include <llama.h>
+
+#include <cstdlib>
+
+namespace theta {
+
+std::filesystem::path smollm() {
+  const char* set = std::getenv("THETA_CACHE");
+  const std::filesystem::path cache =
+      set != nullptr ? std::filesystem::path(set)
+                     : std::filesystem::path(std::getenv("HOME")) / ".cache" / "theta";
+  return cache / "models" / "smollm2-135m-instruct-q4_1.gguf";
+}
+
+const ChatTokenizer& small_tokenizer() {
+  static const ChatTokenizer only = [] {
+    llama_model_params params = llama_model_default_params();
+    params.vocab_only = true;
+    return ChatTokenizer(llama_model_load_from_file(smollm().c_str(), params), "smollm2", "");
+  }();
+  return only;
+}
+
+Request question(std::string text) {
+  Request request;
+  request.messages = {{"user", std::move(text)}};
+  request.max_tokens = 12;
+  return request;
+}
+
+Request choice(std::string text, std::vector<std::string> options) {
+  Request request = question(std::move(text));
+  request.options = std::move(options);
+  return request;
+}
+
+}  // namespace theta

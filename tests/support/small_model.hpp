@@ -1,0 +1,22 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "core/chat_tokenizer.hpp"
+#include "core/language_model.hpp"
+
+namespace theta {
+
+/// The file of SmolLM2-135M-Instruct, which scripts/test fetches.
+std::filesystem::path smollm();
+/// Its tokenizer, kept to the end of the process.
+const ChatTokenizer& small_tokenizer();
+
+/// One message, to be answered in up to 12 tokens.
+Request question(std::string text);
+/// The same, to be answered by the best of the options.
+Request choice(std::string text, std::vector<std::string> options);
+
+}  // namespace theta
