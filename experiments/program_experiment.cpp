@@ -44,6 +44,14 @@ std::string prompt_text(const Module& program) {
   return out;
 }
 
+std::string front_text(const std::vector<Tradeoff>& front) {
+  std::string out;
+  for (const Tradeoff& one : front)
+    out += fmt::format("{:5} tokens  {:.3f} ± {:.3f}  {}\n", one.prompt_tokens, one.score, one.sd,
+                       one.candidate);
+  return out;
+}
+
 }  // namespace
 
 ProgramExperiment read_program_experiment(const Config& config) {
@@ -121,6 +129,8 @@ void run_program_experiment(const ProgramExperiment& experiment, RunContext& run
     rows.push_back(name);
     comparisons.push_back({name, kUntouched});
     prompts.push_back({name, prompt_text(*compiled.program)});
+    if (!compiled.front.empty())
+      prompts.push_back({name + ": accuracy against prompt tokens", front_text(compiled.front)});
     if (compiled.validation_score > best_score) {
       best_score = compiled.validation_score;
       best = std::move(compiled.program);

@@ -10,6 +10,7 @@
 #include "modules/evaluate.hpp"
 #include "optimizers/dspy_search.hpp"
 #include "optimizers/paired_search.hpp"
+#include "optimizers/pareto.hpp"
 #include "optimizers/text_kernel.hpp"
 
 namespace theta {
@@ -46,6 +47,25 @@ std::size_t trials_by_rule(std::size_t variables, std::size_t choices) {
   const auto n = static_cast<double>(choices);
   return static_cast<std::size_t>(
       std::max(2 * static_cast<double>(variables) * std::log2(n), 1.5 * n));
+}
+
+/// The tried candidates that none beats in score and tokens.
+template <typename F>
+std::vector<Tradeoff> front_of(const std::vector<PairedSearchResult::Tried>& tried, const F& apply,
+                               const LanguageModel& model) {
+  std::vector<Tradeoff> all;
+  std::vector<double> scores, costs;
+  for (const auto& [combination, mean, variance] : tried) {
+    const auto program = apply(combination);
+    const auto tokens = prompt_tokens(*program, model);
+    if (!tokens) return {};
+    all.push_back({describe(*program, combination), mean, std::sqrt(variance), *tokens});
+    scores.push_back(mean);
+    costs.push_back(static_cast<double>(*tokens));
+  }
+  std::vector<Tradeoff> front;
+  for (const auto i : pareto_front(scores, costs)) front.push_back(all[i]);
+  return front;
 }
 
 }  // namespace
@@ -249,12 +269,17 @@ Compiled Mipro::compile(const Module& student, const Task& given) {
     const std::size_t examples = task.validation.size();
     auto budget = mipro_budget(examples, run.num_trials, run.minibatch_size, run.full_every);
     if (task.max_evaluations > 0) budget = std::min(budget, task.max_evaluations);
-    found = paired_search(space, examples, in_turn(evaluate_candidate),
-                          {.budget = budget,
-                           .seed = options.seed,
-                           .allowed = options.allowed,
-                           .on_trial = on_trial,
-                           .stop = task.stop});
+    auto searched = paired_search(space, examples, in_turn(evaluate_candidate),
+                                  {.budget = budget,
+                                   .seed = options.seed,
+                                   .allowed = options.allowed,
+                                   .on_trial = on_trial,
+                                   .stop = task.stop});
+    compiled.front = front_of(
+        searched.tried,
+        [&](const Combination& combination) { return choices.apply(student, combination); },
+        task.model);
+    found = std::move(searched);
   } else {
     const auto surrogate = make_surrogate(run.surrogate, space);
     found = search(space, task.validation.size(), evaluate_candidate, *surrogate, options);

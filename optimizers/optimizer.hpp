@@ -36,12 +36,22 @@ struct Task {
   std::int64_t max_evaluations = 0;
 };
 
+/// A candidate that no other tried one beats in both score and length of prompt.
+struct Tradeoff {
+  std::string candidate;  ///< as in its trials' records
+  double score = 0;       ///< the posterior's mean
+  double sd = 0;
+  std::size_t prompt_tokens = 0;  ///< of instructions and demos
+};
+
 struct Compiled {
   std::unique_ptr<Module> program;  ///< never worse than the student on validation as measured
   double validation_score = 0;      ///< of `program`, on all of validation that could be scored
   std::vector<TrialRecord> trials;
   bool stopped = false;      ///< by on_trial or the stop token, not the budget: the best so far
   ProposalCounts proposals;  ///< 0 where nothing is proposed
+  /// Shortest first; empty where no surrogate has a belief or the model cannot count tokens.
+  std::vector<Tradeoff> front = {};
 };
 
 /// DSPy's teleprompter: compile a student into a better program. A search is a deterministic

@@ -82,6 +82,13 @@ class Search {
     result.score = mean(known_.at(incumbent_).scores);
     result.trials = std::move(trials_);
     result.stopped = stopped_;
+    std::vector<Combination> tried;
+    for (const auto& [candidate, known] : known_)
+      if (any(known.scores)) tried.push_back(candidate);
+    const Posterior belief = surrogate_.posterior(tried);
+    for (std::size_t i = 0; i < tried.size(); ++i)
+      result.tried.push_back({tried[i], belief.mean(static_cast<Eigen::Index>(i)),
+                              belief.variance(static_cast<Eigen::Index>(i))});
     result.fresh = scored_fresh_;
     return result;
   }

@@ -51,6 +51,12 @@ struct PairedSearchOptions {
 };
 
 struct PairedSearchResult : SearchResult {
+  /// The belief in each candidate that was tried: its mean score over all examples there could be.
+  struct Tried {
+    Combination combination;
+    double mean = 0, variance = 0;
+  };
+  std::vector<Tried> tried = {};
   /// The winner's mean on the fresh examples with its 95 % interval (Wilson): the only unbiased
   /// score here, as the others chose it.
   struct Fresh {

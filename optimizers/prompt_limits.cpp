@@ -6,9 +6,8 @@
 #include <set>
 
 namespace theta {
-namespace {
 
-std::size_t count_tokens(const LanguageModel& model, const Module& program) {
+std::optional<std::size_t> prompt_tokens(const Module& program, const LanguageModel& model) {
   std::size_t sum = 0;
   for (const auto* predictor : program.predictors()) {
     Request request;
@@ -20,14 +19,11 @@ std::size_t count_tokens(const LanguageModel& model, const Module& program) {
       request.messages.push_back(std::move(shown));
     }
     const auto tokens = model.count_tokens(request);
-    if (!tokens)
-      throw UserError("max_prompt_tokens needs a task model that counts tokens; this one does not");
+    if (!tokens) return std::nullopt;
     sum += *tokens;
   }
   return sum;
 }
-
-}  // namespace
 
 void PromptLimits::check(const Module& student) const {
   std::set<std::string> known{"instruction", "demos"};
@@ -44,7 +40,11 @@ bool PromptLimits::freezes(const Predictor& predictor, std::string_view part) co
 }
 
 bool PromptLimits::admits(const Module& program, const LanguageModel& model) const {
-  return max_prompt_tokens == 0 || count_tokens(model, program) <= max_prompt_tokens;
+  if (max_prompt_tokens == 0) return true;
+  const auto tokens = prompt_tokens(program, model);
+  if (!tokens)
+    throw UserError("max_prompt_tokens needs a task model that counts tokens; this one does not");
+  return *tokens <= max_prompt_tokens;
 }
 
 }  // namespace theta

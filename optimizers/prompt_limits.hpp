@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -8,6 +9,10 @@
 #include "modules/module.hpp"
 
 namespace theta {
+
+/// Tokens in the instructions and demos of a program, as the model counts them; nothing if it
+/// cannot.
+std::optional<std::size_t> prompt_tokens(const Module& program, const LanguageModel& model);
 
 /// What an optimiser may not do to a program.
 struct PromptLimits {

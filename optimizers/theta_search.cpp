@@ -41,8 +41,7 @@ FoundPersona PersonaFinder::find(const Module& theta, const User& user,
   for (const std::string& other : others)
     if (std::ranges::find(candidates, other) == candidates.end()) candidates.push_back(other);
   candidates.emplace_back();
-  const auto verified =
-      verify_personas(judge, user.context, candidates, contrasts, call);
+  const auto verified = verify_personas(judge, user.context, candidates, contrasts, call);
   const auto best = static_cast<std::size_t>(
       std::ranges::max_element(verified, {}, &Verification::fit) - verified.begin());
   return {&user, candidates[best], verified[best].contrast, verified[best].fit};

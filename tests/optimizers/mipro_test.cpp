@@ -165,6 +165,18 @@ TEST_F(MiproTest, TakesDSPysNumberOfTrials) {
   EXPECT_EQ(minibatches, 8);  // two variables of at most four choices: 2 * 2 * log2 4
 }
 
+TEST_F(MiproTest, TellsWhatIsTheBestForEveryLengthOfPrompt) {
+  const auto front = compile(options()).front;
+  ASSERT_GT(front.size(), 1u);
+  for (std::size_t i = 1; i < front.size(); ++i) {
+    EXPECT_GT(front[i].prompt_tokens, front[i - 1].prompt_tokens);
+    EXPECT_GT(front[i].score, front[i - 1].score);
+  }
+  EXPECT_THAT(front.back().candidate,
+              HasSubstr(std::string(R"("instruction":")") + ScriptedTask::kBest));
+  EXPECT_NEAR(front.back().score, .9, .1);
+}
+
 TEST_F(MiproTest, RefusesToFreezeWhatIsNotThere) {
   auto o = options();
   o.limits.frozen = {"judge.demos"};
