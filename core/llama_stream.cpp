@@ -1,6 +1,7 @@
 #include "core/llama_stream.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <optional>
 #include <utility>
 

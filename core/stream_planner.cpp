@@ -161,7 +161,9 @@ void StreamPlanner::trim_ends(Step& step) {
 // The waiting sequence that shares most with the one begun last stands beside it in the order.
 std::size_t StreamPlanner::choose() const {
   const auto oldest = waiting_.begin();
-  if (begun_ - oldest->second.begun_before > limits_.patience) return oldest->first;
+  if (begun_ - std::max(oldest->second.begun_before, oldest_begun_) > limits_.patience) {
+    return oldest->first;
+  }
   const auto after = order_.lower_bound({&last_, 0});
   if (after == order_.begin()) return after->second;
   const auto before = std::prev(after);
@@ -279,9 +281,10 @@ bool StreamPlanner::begin(std::size_t number, Step& step) {
   order_.erase({&sequence.tokens, number});
   last_ = sequence.tokens;
   active_[number] = {std::move(sequence), node, own, shared, 0, std::nullopt, false};
+  ++begun_;
+  if (waiting == waiting_.begin()) oldest_begun_ = begun_;
   waiting_.erase(waiting);
   step.begun.push_back(number);
-  ++begun_;
   return true;
 }
 

@@ -42,7 +42,7 @@ class StreamPlanner {
     std::size_t slots = 0;        ///< sequences the cache holds
     std::size_t batch = 0;        ///< tokens a pass takes
     std::size_t ends = 0;         ///< tokens kept of ends that nothing has shared; one stays anyway
-    std::size_t patience = 1024;  ///< sequences that may be preferred to one that waits
+    std::size_t patience = 1024;  ///< sequences preferred to the one that waits longest
   };
 
   /// Entry `entry` is the token at `position` of a sequence that wants what the model says there.
@@ -129,6 +129,7 @@ class StreamPlanner {
   std::size_t held_ = 0;
   std::size_t added_ = 0;
   std::size_t begun_ = 0;
+  std::size_t oldest_begun_ = 0;  // begun_ when the one that had waited longest was begun
   std::uint64_t clock_ = 0;
 };
 

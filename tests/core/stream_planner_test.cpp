@@ -267,6 +267,18 @@ TEST(StreamPlanner, BeginsAtLastWhatOthersWerePreferredTo) {
   EXPECT_GE(next, 3U);
 }
 
+TEST(StreamPlanner, AWaveLongerThanItsPatienceStillGoesBranchByBranch) {
+  Cache cache({.cells = 64, .slots = 4, .batch = 32, .ends = 0, .patience = 20});
+  std::vector<Tokens> all;
+  for (int i = 0; i < 90; ++i) {
+    all.push_back(joined(range(100 * (i % 3) + 1, 40), range(1000 + 10 * i, 4)));
+  }
+  for (const Tokens& tokens : all) cache.add(tokens);
+  cache.run();
+  const std::size_t returns = 90 / 20 + 1;  // to the branch of one that waited too long, and back
+  EXPECT_LE(cache.computed(), distinct_nodes(all) + 2 * returns * 40);
+}
+
 TEST(StreamPlanner, NothingMoreIsDoneForWhatIsFinished) {
   Cache cache({.cells = 64, .slots = 4, .batch = 8, .ends = 64});
   const std::size_t read = cache.add(range(1, 30));
