@@ -79,6 +79,46 @@ bool is_digits(std::string_view text) {
   return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
+/// The code unit of `\uXXXX` at a place; nullopt for anything else.
+std::optional<std::uint32_t> escaped_unit(std::string_view text, std::size_t at) {
+  if (text.substr(at, 2) != "\\u" || at + 6 > text.size()) return std::nullopt;
+  std::uint32_t unit = 0;
+  const char* end = text.data() + at + 6;
+  if (std::from_chars(text.data() + at + 2, end, unit, 16).ptr != end) return std::nullopt;
+  return unit;
+}
+
+/// JSON writes a character beyond U+FFFF as two escapes (a surrogate pair), YAML as one:
+/// `\Uxxxxxxxx`.
+/// @param shortened  by line: the columns, from 0, behind which two characters are gone
+std::string join_surrogates(std::string_view text, std::map<int, std::vector<int>>& shortened) {
+  const auto first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos || (text[first] != '{' && text[first] != '['))
+    return std::string(text);
+  std::string out;
+  int line = 0;
+  std::size_t line_begin = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto high = escaped_unit(text, at);
+    const auto low = high ? escaped_unit(text, at + 6) : std::nullopt;
+    if (low && *high >= 0xD800 && *high < 0xDC00 && *low >= 0xDC00 && *low < 0xE000) {
+      out += fmt::format("\\U{:08X}", 0x10000 + ((*high - 0xD800) << 10) + (*low - 0xDC00));
+      shortened[line].push_back(static_cast<int>(out.size() - line_begin));
+      at += 12;
+      continue;
+    }
+    // An escaped backslash begins no escape.
+    const std::size_t n = text.substr(at, 2) == "\\\\" ? 2 : 1;
+    out += text.substr(at, n);
+    if (text[at] == '\n') {
+      ++line;
+      line_begin = out.size();
+    }
+    at += n;
+  }
+  return out;
+}
+
 std::string expand(const std::string& text, const Position& position) {
   std::string out;
   for (std::size_t at = 0; at < text.size();) {
@@ -157,7 +197,9 @@ class Reader final : public YAML::EventHandler {
  public:
   /// `name`: the file; or, if `has_lines` is false, what stands for it and its lines in messages.
   Reader(std::string_view text, std::string name, bool has_lines = true)
-      : text_(text.starts_with(kByteOrderMark) ? text.substr(kByteOrderMark.size()) : text),
+      : text_(join_surrogates(
+            text.starts_with(kByteOrderMark) ? text.substr(kByteOrderMark.size()) : text,
+            shortened_)),
         name_(std::move(name)),
         has_lines_(has_lines),
         lines_(split(text_, '\n')) {}
@@ -233,7 +275,11 @@ class Reader final : public YAML::EventHandler {
             : std::string_view();
     const auto continued = std::ranges::count_if(
         before, [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) == 0x80U; });
-    return {name_, mark.line + 1, mark.column + 1 - static_cast<int>(continued)};
+    int joined = 0;
+    if (const auto found = shortened_.find(mark.line); found != shortened_.end())
+      joined = 2 * static_cast<int>(std::ranges::count_if(
+                       found->second, [&](int column) { return column <= mark.column; }));
+    return {name_, mark.line + 1, mark.column + 1 - static_cast<int>(continued) + joined};
   }
 
   [[noreturn]] void fail_at_syntax(const YAML::Exception& e) const {
@@ -301,6 +347,7 @@ class Reader final : public YAML::EventHandler {
     }
   }
 
+  std::map<int, std::vector<int>> shortened_;  // before text_, which fills it
   std::string text_;
   std::string name_;
   bool has_lines_;
@@ -428,6 +475,15 @@ json canonical_node(const ConfigNode& node, std::vector<std::string>& path,
   throw std::logic_error("unknown kind of config node");
 }
 
+std::shared_ptr<ConfigNode> copy_of(const ConfigNode& node) {
+  auto out = std::make_shared<ConfigNode>(node);
+  out->asked.clear();
+  out->all_known = false;
+  for (auto& entry : out->entries) entry.value = copy_of(*entry.value);
+  for (auto& item : out->items) item = copy_of(*item);
+  return out;
+}
+
 // --- checks -------------------------------------------------------------------------------------
 
 std::string title(const ConfigNode& node) {
@@ -514,8 +570,20 @@ void Config::set(std::string_view path_and_value) {
   const std::string path(path_and_value.substr(0, equals));
   const Position where{"--set " + path};
   if (equals == std::string_view::npos) fail_at(where, "write it as key=value");
-  auto value = Reader(path_and_value.substr(equals + 1), where.file, false).read();
+  put(path, Reader(path_and_value.substr(equals + 1), where.file, false).read(), where);
+}
 
+void Config::set(std::string_view path, const Config& value, const Position& where) {
+  put(path, copy_of(*value.node_), where);
+}
+
+void Config::erase(std::string_view key) {
+  std::erase_if(node_->entries, [&](const auto& entry) { return entry.key == key; });
+}
+
+Config Config::copy() const { return Config(copy_of(*node_)); }
+
+void Config::put(std::string_view path, std::shared_ptr<ConfigNode> value, const Position& where) {
   std::shared_ptr<ConfigNode>* place = &node_;
   for (const std::string& part : split(path, '.')) {
     ConfigNode& parent = **place;
@@ -654,6 +722,12 @@ void Config::finish() const { check_known(*node_); }
 void Config::fail(const std::string& message) const { fail_at(node_->position, message); }
 
 const Position& Config::position() const { return node_->position; }
+
+const Position& Config::position_of(std::string_view key) const {
+  const auto* entry = node_->find(key);
+  require(entry != nullptr, "a key that is asked where it stands is there");
+  return entry->position;
+}
 
 std::string Config::dump() const { return dump_node(*node_, ""); }
 

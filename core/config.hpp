@@ -44,6 +44,13 @@ class Config {
   /// that are missing on the way are made.
   /// @throws UserError `--set a.b.2.c: message` if the path leads elsewhere.
   void set(std::string_view path_and_value);
+  /// The same with a value of another config, which keeps its position. What the path leads wrong
+  /// on the way, and mappings made there, stand at `where`.
+  void set(std::string_view path, const Config& value, const Position& where);
+  /// Takes a key out of this mapping, if it is there.
+  void erase(std::string_view key);
+  /// The same tree, of which nothing has been read: changing one leaves the other.
+  Config copy() const;
 
   /// A child that must be there.
   Config at(std::string_view key) const;
@@ -80,6 +87,8 @@ class Config {
   /// Throws UserError at this node's position.
   [[noreturn]] void fail(const std::string& message) const;
   const Position& position() const;
+  /// Where a key of this mapping stands.
+  const Position& position_of(std::string_view key) const;
 
   /// The whole tree as YAML with `${VAR}` left as written, in file order. Reads back to the same
   /// tree.
@@ -91,6 +100,8 @@ class Config {
 
  private:
   explicit Config(std::shared_ptr<ConfigNode> node) : node_(std::move(node)) {}
+  void put(std::string_view path, std::shared_ptr<ConfigNode> value, const Position& where);
+
   std::shared_ptr<ConfigNode> node_;
 };
 

@@ -27,12 +27,6 @@ std::string_view first_characters(std::string_view text, std::size_t n) {
   return text.substr(0, end);
 }
 
-std::string clock_text(double seconds) {
-  const auto s = static_cast<std::int64_t>(seconds);
-  if (s < 3600) return fmt::format("{}:{:02}", s / 60, s % 60);
-  return fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
-}
-
 std::string rate_text(double rate) {
   if (rate >= 10) return fmt::format("{:.0f}/s", rate);
   if (rate >= 1) return fmt::format("{:.1f}/s", rate);
@@ -51,11 +45,18 @@ std::string facts(const Stage& stage, std::string_view separator) {
     out +=
         fmt::format(", {} left", clock_text(static_cast<double>(stage.total - stage.done) / rate));
   }
+  if (stage.run_left_s) out += fmt::format(", run {} left", clock_text(*stage.run_left_s));
   if (!stage.note.empty()) out += fmt::format("{}{}", separator, stage.note);
   return out;
 }
 
 }  // namespace
+
+std::string clock_text(double seconds) {
+  const auto s = static_cast<std::int64_t>(seconds);
+  if (s < 3600) return fmt::format("{}:{:02}", s / 60, s % 60);
+  return fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
+}
 
 std::string progress_bar(const Stage& stage, std::size_t width) {
   constexpr std::size_t kLeast = 5;
@@ -88,11 +89,26 @@ Progress::Progress(bool terminal, double interval_s, std::FILE* out)
   });
 }
 
+Progress::Progress(Progress& all, std::string label)
+    : terminal_(false), interval_s_(0), out_(nullptr), all_(&all), label_(std::move(label)) {}
+
 Progress::~Progress() { finish(); }
 
+void Progress::plan(Plan plan) {
+  const std::lock_guard lock(mutex_);
+  plan_ = std::move(plan);
+  planned_ = true;
+}
+
 void Progress::stage(std::string name, std::int64_t total) {
+  if (all_ != nullptr) all_->note(label_ + ": " + name);
   const std::lock_guard lock(mutex_);
   end_stage();
+  const auto planned = std::ranges::find(plan_, name, &Plan::value_type::first);
+  if (planned != plan_.end()) {
+    if (total == 0) total = planned->second;
+    plan_.erase(plan_.begin(), planned + 1);
+  }
   stage_ = {.name = std::move(name), .total = total};
   running_ = true;
   began_ = drawn_ = Clock::now();
@@ -105,8 +121,11 @@ void Progress::finish() {
 }
 
 void Progress::advance(std::int64_t n) {
+  if (all_ != nullptr) all_->advance(n);
   const std::lock_guard lock(mutex_);
   stage_.done += n;
+  done_ += n;
+  if (stage_.total > 0) stage_.total = std::max(stage_.total, stage_.done);
   draw();
 }
 
@@ -117,25 +136,53 @@ void Progress::expect(std::int64_t n) {
 }
 
 void Progress::note(std::string text) {
+  if (all_ != nullptr && !text.empty()) all_->note(label_ + ": " + text);
   const std::lock_guard lock(mutex_);
   stage_.note = std::move(text);
   draw();
 }
 
 void Progress::say(const std::string& line) {
+  if (all_ != nullptr) return all_->say(label_ + ": " + line);
   const std::lock_guard lock(mutex_);
   fmt::print(out_, "{}{}\n", terminal_ ? kClearLine : "", line);
   if (terminal_) draw(true);
   std::fflush(out_);
 }
 
+Whole Progress::whole() {
+  const std::lock_guard lock(mutex_);
+  return {stage_.name, done_, planned_ ? done_ + left() : 0, run_left_s()};
+}
+
+std::int64_t Progress::left() const {
+  std::int64_t requests = std::max<std::int64_t>(0, stage_.total - stage_.done);
+  for (const auto& stage : plan_) requests += stage.second;
+  return requests;
+}
+
+std::optional<double> Progress::run_left_s() {
+  constexpr std::chrono::seconds kWindow(60);
+  const auto now = Clock::now();
+  if (pace_.empty() || now - pace_.back().first >= std::chrono::seconds(1)) {
+    pace_.emplace_back(now, done_);
+  }
+  // One mark stays that is a minute old.
+  while (pace_.size() > 1 && now - pace_[1].first > kWindow) pace_.pop_front();
+  const auto& [since, done_then] = pace_.front();
+  if (!planned_ || done_ == done_then) return std::nullopt;
+  const double seconds = std::chrono::duration<double>(now - since).count();
+  return static_cast<double>(left()) * seconds / static_cast<double>(done_ - done_then);
+}
+
 void Progress::draw(bool force) {
-  if (!running_) return;
+  if (!running_ || out_ == nullptr) return;
   const auto now = Clock::now();
   const double since_s = std::chrono::duration<double>(now - drawn_).count();
   if (!force && since_s < (terminal_ ? 0.1 : interval_s_)) return;
   drawn_ = now;
   stage_.elapsed_s = std::chrono::duration<double>(now - began_).count();
+  stage_.run_left_s = run_left_s();
   if (terminal_) {
     fmt::print(out_, "{}{}", kClearLine, progress_bar(stage_, width()));
   } else {

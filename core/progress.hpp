@@ -4,9 +4,13 @@
 #include <condition_variable>
 #include <cstdint>
 #include <cstdio>
+#include <deque>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 namespace theta {
 
@@ -16,8 +20,23 @@ struct Stage {
   std::int64_t done = 0;   ///< requests
   std::int64_t total = 0;  ///< 0: unknown
   double elapsed_s = 0;
-  std::string note = {};  ///< `best .71 [.62, .79]`
+  std::string note = {};                  ///< `best .71 [.62, .79]`
+  std::optional<double> run_left_s = {};  ///< of the run that the stage is one of
 };
+
+/// The stages that a run will go through, each with its requests.
+using Plan = std::vector<std::pair<std::string, std::int64_t>>;
+
+/// Where a whole run stands.
+struct Whole {
+  std::string stage;
+  std::int64_t done = 0;
+  std::int64_t total = 0;             ///< 0: not planned
+  std::optional<double> left_s = {};  ///< by the pace of the last minute; none before there is one
+};
+
+/// `0:42`, `1:02:03`
+std::string clock_text(double seconds);
 
 /// `judging 12 users [=====>     ] 120/288  4.2/s  0:28, 0:40 left  best .71`, at most `width`
 /// characters. The bar takes what room there is and goes first.
@@ -33,13 +52,19 @@ class Progress {
   /// @param terminal    redraw in place
   /// @param interval_s  between the plain lines of a stage
   explicit Progress(bool terminal, double interval_s = 15, std::FILE* out = stderr);
+  /// One of several runs side by side. Writes nothing: its work advances the stage of `all`, which
+  /// outlives it, and what it does is the remark there, behind `label`.
+  Progress(Progress& all, std::string label);
   ~Progress();
 
-  /// Begins a stage, ending the one before. `total` 0: unknown.
+  /// What is to come: stages that begin without a total take it from here.
+  void plan(Plan plan);
+  /// Begins a stage, ending the one before. `total` 0: as planned, else unknown.
   void stage(std::string name, std::int64_t total = 0);
   /// Ends the stage; its last line stays.
   void finish();
-  /// Work done in this stage, in the units of `total`.
+  /// Work done in this stage, in the units of `total`. A total that is exceeded was an estimate and
+  /// grows.
   void advance(std::int64_t n = 1);
   /// Raises the stage's total by work that has just become known.
   void expect(std::int64_t n);
@@ -48,6 +73,7 @@ class Progress {
   /// A full line above the progress line.
   void say(const std::string& line);
 
+  Whole whole();
   bool terminal() const { return terminal_; }
 
  private:
@@ -56,15 +82,23 @@ class Progress {
   // All with mutex_ held.
   void draw(bool force = false);
   void end_stage();
+  std::int64_t left() const;
+  std::optional<double> run_left_s();
   std::size_t width() const;
 
   const bool terminal_;
   const double interval_s_;
-  std::FILE* const out_;
+  std::FILE* const out_;  // null: one of several runs
+  Progress* const all_ = nullptr;
+  const std::string label_;
   std::mutex mutex_;
   bool running_ = false;  // a stage has begun and not ended
   Stage stage_;
   Clock::time_point began_, drawn_;
+  Plan plan_;  // what is still to begin
+  bool planned_ = false;
+  std::int64_t done_ = 0;                                        // in all stages
+  std::deque<std::pair<Clock::time_point, std::int64_t>> pace_;  // done_ over the last minute
   std::condition_variable_any wake_;
   std::jthread ticker_;  // redraws while nothing advances; last, so that it ends first
 };

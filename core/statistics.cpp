@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 #include <map>
 #include <numbers>
@@ -98,6 +99,18 @@ Interval clustered_bootstrap(std::span<const double> values, std::span<const std
   });
   std::ranges::sort(means);
   return {quantile(means, 0.025), quantile(means, 0.975)};
+}
+
+Interval student_t(std::span<const double> values) {
+  check_finite(values, "student_t");
+  const double center = mean(values);
+  if (values.size() == 1) return {center, center};
+  double squares = 0;
+  for (const double value : values) squares += (value - center) * (value - center);
+  const auto n = static_cast<double>(values.size());
+  const boost::math::students_t distribution(n - 1);
+  const double half = boost::math::quantile(distribution, 0.975) * std::sqrt(squares / (n - 1) / n);
+  return {center - half, center + half};
 }
 
 double mcnemar(std::size_t n01, std::size_t n10) {

@@ -30,6 +30,11 @@ Interval wilson(double successes, double n, double z = 1.959963984540054);
 Interval clustered_bootstrap(std::span<const double> values, std::span<const std::string> clusters,
                              std::uint64_t seed, std::size_t resamples = 9999);
 
+/// 95 % interval of a mean by Student's t on n - 1 degrees of freedom: for a few values that are
+/// independent (one a seed). A single value tells nothing about others: low and high are then both
+/// the mean.   @throws std::invalid_argument as mean().
+Interval student_t(std::span<const double> values);
+
 /// Two-sided exact McNemar test on paired 0/1 outcomes: n01 and n10 discordant pairs. 1 if there
 /// are none.
 double mcnemar(std::size_t n01, std::size_t n10);

@@ -7,7 +7,9 @@
 
 #include <cerrno>
 #include <cmath>
+#include <csignal>
 #include <cstring>
+#include <fstream>
 #include <limits>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -326,6 +328,12 @@ struct Store::Impl {
   Statement get_response{
       database, "SELECT response, prompt_tokens, generated_tokens FROM responses WHERE key = ?"};
   Statement put_response{database, "INSERT OR IGNORE INTO responses VALUES (?, ?, ?, ?, ?, ?, ?)"};
+  Statement sum_responses{database,
+                          "SELECT count(*), total(prompt_tokens), total(generated_tokens)"
+                          " FROM responses"};
+  Statement sum_responses_of{database,
+                             "SELECT count(*), total(prompt_tokens), total(generated_tokens)"
+                             " FROM responses WHERE identity = ?"};
   Statement clear_outcomes{database, "DELETE FROM outcomes WHERE method = ? AND model = ?"};
   Statement put_outcome{
       database,
@@ -369,6 +377,17 @@ Store::Store(const std::filesystem::path& file, Access access)
     : impl_(std::make_unique<Impl>(file, access)) {}
 
 Store::~Store() = default;
+
+std::optional<int> Store::owner(const std::filesystem::path& file) {
+  const auto path = file.string() + ".lock";
+  int owner = 0;
+  // The last owner's name stays behind: a process that lives is asked for, then its lock.
+  if (!(std::ifstream(path) >> owner) || ::kill(owner, 0) != 0) return std::nullopt;
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const bool locked = fd >= 0 && ::flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  if (fd >= 0) ::close(fd);
+  return locked ? std::optional(owner) : std::nullopt;
+}
 
 std::optional<std::string> Store::meta(std::string_view key) const {
   const std::lock_guard guard(impl_->mutex);
@@ -416,6 +435,20 @@ void Store::commit(std::string_view identity, const std::vector<Answer>& unit) {
   }
   transaction.commit();
   ++impl_->unit;
+}
+
+Usage Store::kept() const {
+  const std::lock_guard guard(impl_->mutex);
+  auto row = impl_->sum_responses.use();
+  require(row.next(), "a sum has a row");
+  return {row.integer(0), row.integer(1), row.integer(2)};
+}
+
+Usage Store::kept(std::string_view identity) const {
+  const std::lock_guard guard(impl_->mutex);
+  auto row = impl_->sum_responses_of.use(identity);
+  require(row.next(), "a sum has a row");
+  return {row.integer(0), row.integer(1), row.integer(2)};
 }
 
 void Store::put_row(const std::string& method, const std::string& model,

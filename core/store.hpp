@@ -72,6 +72,9 @@ class Store {
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
 
+  /// The process that holds the file for writing; none where nobody does, or there is no file.
+  static std::optional<int> owner(const std::filesystem::path& file);
+
   std::optional<std::string> meta(std::string_view key) const;
   void set_meta(std::string_view key, std::string_view value);
 
@@ -84,6 +87,11 @@ class Store {
   /// Keeps the answers of one unit: all or, if the process dies, none. An answer that is kept
   /// already stays.
   void commit(std::string_view identity, const std::vector<Answer>& unit);
+
+  /// Answers kept and their tokens: what was paid for, once each.
+  Usage kept() const;
+  /// The same of one model.
+  Usage kept(std::string_view identity) const;
 
   /// Replaces all that is known of this method and model, in one transaction. Usage of something
   /// that is no row of the table (a search) comes without outcomes.

@@ -1,16 +1,22 @@
 #include "experiments/commands.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
-#include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
-#include <sstream>
+#include <set>
 
+#include "core/http_model.hpp"
 #include "experiments/dataset_file.hpp"
 #include "experiments/experiment.hpp"
+#include "experiments/files.hpp"
 #include "experiments/report.hpp"
+#include "experiments/run_folder.hpp"
+#include "experiments/sweep.hpp"
+#include "experiments/sweep_report.hpp"
+#include "experiments/text_table.hpp"
 #include "modules/evaluate.hpp"
 #include "modules/program_state.hpp"
 
@@ -25,63 +31,91 @@ Config load_config(const fs::path& file, const std::vector<std::string>& sets) {
   return config;
 }
 
-void write_file(const fs::path& file, const std::string& text) {
-  std::ofstream out(file, std::ios::binary);
-  out << text;
-  if (!out.flush()) throw RunError("cannot write " + file.string());
+void print_report(const std::string& table, const fs::path& folder) {
+  fmt::print("{}\nreport: {}\n", table, (folder / "report.html").string());
 }
 
-std::string read_file(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) throw UserError(file.string() + ": there is no such file");
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
+/// Numbers of a dry run, a line a row, and their sum.
+class CostTable {
+ public:
+  CostTable(std::vector<TextColumn> labels, bool priced)
+      : columns_(std::move(labels)), labels_(columns_.size()), priced_(priced) {
+    for (const char* title : {"calls", "prompt tokens", "generated tokens"})
+      columns_.push_back({title, true});
+    if (priced_) columns_.push_back({"dollars", true});
+  }
+
+  void add(std::vector<std::string> labels, const Usage& usage, double money) {
+    total_ += usage;
+    total_money_ += money;
+    put(std::move(labels), usage, money);
+  }
+  std::string text() {
+    std::vector<std::string> labels(labels_);
+    labels[0] = "in all";
+    put(std::move(labels), total_, total_money_);
+    return text_table(columns_, rows_);
+  }
+
+ private:
+  void put(std::vector<std::string> row, const Usage& usage, double money) {
+    for (const auto n : {usage.calls, usage.prompt_tokens, usage.generated_tokens})
+      row.push_back(std::to_string(n));
+    if (priced_) row.push_back(fmt::format("{:.4f}", money));
+    rows_.push_back(std::move(row));
+  }
+
+  std::vector<TextColumn> columns_;
+  const std::size_t labels_;
+  const bool priced_;
+  Usage total_;
+  double total_money_ = 0;
+  std::vector<std::vector<std::string>> rows_;
+};
+
+constexpr const char* kDryRun =
+    "Made-up answers were counted, so that real ones can bootstrap more or fewer. What is asked "
+    "again and\nprefixes that are shared are computed once: the host reads fewer prompt "
+    "tokens.\n";
+
+void dry_run(const ExperimentOptions& options, std::stop_token stop) {
+  CostTable table({{"stage"}, {"model"}}, !options.models.prices.empty());
+  for (const auto& [stage, role, usage] : forecast(options, Models::Purpose::kCount, stop))
+    table.add({stage, role}, usage, options.models.price(role).of(usage));
+  fmt::print("{} needs about\n{}{}", options.name, table.text(), kDryRun);
 }
 
-/// Prints and writes what the store of `folder` says.
-void finish_report(const Store& store, const fs::path& folder) {
-  const Report report = make_report(store);
-  write_report(report, folder);
-  fmt::print("{}\nreport: {}\n", to_table(report), (folder / "report.html").string());
-}
-
-void claim(Store& store, const fs::path& folder, const ExperimentOptions& options) {
-  const auto hash = store.meta("config_hash");
-  if (hash && *hash != options.hash)
-    throw UserError(
-        fmt::format("{} holds a run of another config ({}; this one is {}): give another "
-                    "--out, or remove it",
-                    folder.string(), *hash, options.hash));
-  store.set_meta("config_hash", options.hash);
-  store.set_meta("name", options.name);
-  store.set_meta("seed", std::to_string(options.seed));
-}
-
-void dry_run(const ExperimentOptions& options, Progress& progress) {
-  std::string scratch = (fs::temp_directory_path() / "theta-dry-run-XXXXXX").string();
-  if (!mkdtemp(scratch.data())) throw RunError("cannot make a folder in the temporary directory");
-  struct Remove {
-    fs::path folder;
-    ~Remove() {
-      std::error_code ignored;
-      fs::remove_all(folder, ignored);
+void dry_run(const Sweep& sweep, std::stop_token stop) {
+  const bool priced = std::ranges::any_of(
+      sweep.runs, [](const SweepRun& run) { return !run.options.models.prices.empty(); });
+  CostTable table({{"run"}}, priced);
+  for (const SweepRun& run : sweep.runs) {
+    Usage usage;
+    double money = 0;
+    for (const auto& stage : forecast(run.options, Models::Purpose::kCount, stop)) {
+      usage += stage.usage;
+      money += run.options.models.price(stage.role).of(stage.usage);
     }
-  } const remove{scratch};
-  Store store(fs::path(scratch) / "run.db");
-  Models models(options.models, store, progress, Models::Purpose::kCount);
-  RunContext context{scratch, options.seed, store, models, progress, {}};
-  run_experiment(options, context);
-  progress.finish();
-  fmt::print("{} needs about\n{:<12}{:>10}{:>16}{:>18}\n", options.name, "model", "calls",
-             "prompt tokens", "generated tokens");
-  for (const auto& [role, usage] : models.usage())
-    fmt::print("{:<12}{:>10}{:>16}{:>18}\n", role, usage.calls, usage.prompt_tokens,
-               usage.generated_tokens);
-  fmt::print(
-      "Made-up answers were counted, so that real ones can bootstrap more or fewer. What is asked "
-      "again and\nprefixes that are shared are computed once: the host reads fewer prompt "
-      "tokens.\n");
+    table.add({run.label()}, usage, money);
+  }
+  fmt::print("{} needs about\n{}{}", sweep.name, table.text(), kDryRun);
+  fmt::print("What several runs ask alike is asked once.\n");
+}
+
+/// A line that says what answered. @throws UserError or RunError that says what is wrong.
+std::string ping(const ModelOptions& options, std::stop_token stop) {
+  if (const auto* http = std::get_if<HttpOptions>(&options)) {
+    auto line = HttpModel(*http).ping(stop);
+    if (!line) throw RunError(line.error().message);
+    return *line;
+  }
+  const auto model = make_model(options);
+  Request request;
+  request.messages = {{"user", "Say hello."}};
+  request.max_tokens = 1;
+  const auto answer = ask(*model, {&request, 1}, stop).front();
+  if (!answer) throw RunError(answer.error().message);
+  return fmt::format("{} answers in this process", model_name(options));
 }
 
 /// A saved prompt made runnable.
@@ -102,7 +136,7 @@ std::pair<std::string, std::string> split_at_equals(const std::string& text, con
 
 SavedPrompt load_prompt(const PromptArguments& arguments) {
   const std::string name = arguments.prompt.string();
-  const std::string state = read_file(arguments.prompt);
+  const std::string state = read_whole(arguments.prompt);
   Config config = Config::parse(state, name);
   for (const auto& set : arguments.sets) config.set("metadata.theta." + set);
   const auto block = config.at("metadata").find("theta");
@@ -125,44 +159,81 @@ SavedPrompt load_prompt(const PromptArguments& arguments) {
 
 }  // namespace
 
-void run_command(const RunArguments& arguments, Progress& progress, std::stop_token stop) {
+int run_command(const RunArguments& arguments, Progress& progress, std::stop_token stop) {
   const Config config = load_config(arguments.config, arguments.sets);
+  if (is_sweep(config)) config.at("sweep").fail("this is a sweep of runs: theta sweep CONFIG");
   const ExperimentOptions options = read_experiment(config);
-  if (arguments.dry_run) return dry_run(options, progress);
-
+  if (arguments.dry_run) {
+    dry_run(options, stop);
+    return 0;
+  }
   const fs::path folder = arguments.out.empty()
                               ? fs::path("runs") / (options.name + "-" + options.hash)
                               : arguments.out;
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) throw UserError(fmt::format("cannot make {}: {}", folder.string(), error.message()));
-  Store store(folder / "run.db");
-  claim(store, folder, options);
-  store.set_meta("config", config.dump());
-  store.set_meta("models", described(options.models));
-  write_file(folder / "config.resolved.yaml", config.dump());
-
-  Models models(options.models, store, progress);
-  RunContext context{folder, options.seed, store, models, progress, stop};
   try {
-    run_experiment(options, context);
+    progress.plan(forecast_calls(options, stop));
+    const Report report = run_in_folder(config, options, folder, progress, stop);
+    if (const auto trials = trials_table(report); !trials.empty()) fmt::print("{}\n", trials);
+    print_report(to_table(report), folder);
+    return report.stopped.empty() ? 0 : kBudgetSpent;
   } catch (const Interrupted&) {
-    models.record_timing();
     throw Interrupted(
         fmt::format("stopped; what is done is in {}, and the same command goes on from there",
                     folder.string()));
   }
-  models.record_timing();
-  progress.finish();
-  finish_report(store, folder);
+}
+
+int sweep_command(const SweepArguments& arguments, Progress& progress, std::stop_token stop) {
+  const Sweep sweep = read_sweep(load_config(arguments.config, arguments.sets));
+  if (arguments.dry_run) {
+    dry_run(sweep, stop);
+    return 0;
+  }
+  const fs::path folder =
+      arguments.out.empty() ? fs::path("runs") / (sweep.name + "-sweep") : arguments.out;
+  const SweepEnd end = run_sweep(sweep, folder, arguments.jobs, progress, stop);
+  print_report(finish_sweep_report(folder), folder);
+  for (const auto& line : end.stopped) fmt::print(stderr, "theta: stopped: {}\n", line);
+  for (const auto& line : end.failed) fmt::print(stderr, "theta: failed: {}\n", line);
+  return !end.failed.empty() ? 1 : end.stopped.empty() ? 0 : kBudgetSpent;
+}
+
+int ping_command(const fs::path& file, const std::vector<std::string>& sets, std::stop_token stop) {
+  const Config config = load_config(file, sets);
+  std::vector<ModelTable> tables;
+  if (is_sweep(config))
+    for (const SweepRun& run : read_sweep(config).runs) tables.push_back(run.options.models);
+  else
+    tables.push_back(read_experiment(config).models);
+  int wrong = 0;
+  std::set<std::string> asked;
+  for (const ModelTable& table : tables)
+    for (const auto& [name, options] : table.models) {
+      if (!asked.insert(table.sources.at(name)).second) continue;
+      try {
+        fmt::print("{}: {}\n", name, ping(options, stop));
+      } catch (const Interrupted&) {
+        throw;
+      } catch (const std::runtime_error& e) {
+        fmt::print(stderr, "{}: {}\n", name, e.what());
+        ++wrong;
+      }
+    }
+  return wrong;
 }
 
 int check_command(const std::vector<fs::path>& configs, const std::vector<std::string>& sets) {
   int wrong = 0;
   for (const auto& file : configs) {
     try {
-      const ExperimentOptions options = read_experiment(load_config(file, sets));
-      fmt::print("{}: ok ({}, {})\n", file.string(), options.name, options.hash);
+      const Config config = load_config(file, sets);
+      if (is_sweep(config)) {
+        const Sweep sweep = read_sweep(config);
+        fmt::print("{}: ok ({}, {} runs)\n", file.string(), sweep.name, sweep.runs.size());
+      } else {
+        const ExperimentOptions options = read_experiment(config);
+        fmt::print("{}: ok ({}, {})\n", file.string(), options.name, options.hash);
+      }
     } catch (const UserError& e) {
       fmt::print(stderr, "{}\n", e.what());
       ++wrong;
@@ -172,7 +243,45 @@ int check_command(const std::vector<fs::path>& configs, const std::vector<std::s
 }
 
 void report_command(const fs::path& folder) {
-  finish_report(Store(folder / "run.db", Store::Access::kRead), folder);
+  if (holds_sweep(folder)) return print_report(finish_sweep_report(folder), folder);
+  const Report report = make_report(Store(folder / "run.db", Store::Access::kRead));
+  write_report(report, folder);
+  print_report(to_table(report), folder);
+}
+
+void status_command(const fs::path& folder) {
+  std::vector<ListedRun> runs;
+  if (holds_sweep(folder))
+    runs = read_sweep_list(folder).runs;
+  else
+    runs.push_back({"", folder.filename().string(), "", 0, 0});
+  if (!holds_sweep(folder) && !fs::exists(folder / "run.db"))
+    throw UserError(folder.string() + " holds neither a run nor a sweep");
+  std::vector<std::vector<std::string>> rows;
+  std::map<std::string, std::size_t> states;
+  for (const ListedRun& run : runs) {
+    const RunStatus status = read_status(folder / run.folder);
+    ++states[name_of(status.state)];
+    rows.push_back({run.label, run.folder, name_of(status.state), fraction_or_dash(status.best),
+                    std::to_string(status.kept.calls),
+                    std::to_string(status.kept.prompt_tokens + status.kept.generated_tokens),
+                    status.left_s ? clock_text(*status.left_s) : "-",
+                    status.state == RunState::kRunning ? status.stage : status.error});
+  }
+  std::string counts;
+  for (const auto& [state, n] : states)
+    counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", n, state);
+  fmt::print("{}{}\n",
+             text_table({{"run"},
+                         {"folder"},
+                         {"state"},
+                         {"best", true},
+                         {"calls", true},
+                         {"tokens", true},
+                         {"left", true},
+                         {""}},
+                        rows),
+             counts);
 }
 
 void eval_command(const PromptArguments& arguments, std::stop_token stop) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <stop_token>
 #include <string>
@@ -16,15 +17,39 @@ struct RunArguments {
   bool dry_run = false;
 };
 
+/// What a command exits with when a budget ended its run.
+inline constexpr int kBudgetSpent = 3;
+
 /// `theta run`: an experiment from start to report, or on from where it stopped.
-void run_command(const RunArguments& arguments, Progress& progress, std::stop_token stop);
+/// @return the exit code
+int run_command(const RunArguments& arguments, Progress& progress, std::stop_token stop);
+
+struct SweepArguments {
+  std::filesystem::path config;
+  std::vector<std::string> sets;
+  std::filesystem::path out;  ///< empty: runs/NAME-sweep
+  std::size_t jobs = 4;       ///< runs side by side
+  bool dry_run = false;
+};
+
+/// `theta sweep`: the runs of a sweep that are not done, and the table over all.
+/// @return the exit code: 1 if a run failed.
+int sweep_command(const SweepArguments& arguments, Progress& progress, std::stop_token stop);
+
+/// `theta status`: how each run of a sweep's folder, or the run of a folder, stands.
+void status_command(const std::filesystem::path& folder);
+
+/// `theta ping`: asks each model of a config, or of a sweep, for one token, and writes what answers
+/// or what is wrong. @return how many are wrong.
+int ping_command(const std::filesystem::path& config, const std::vector<std::string>& sets,
+                 std::stop_token stop);
 
 /// `theta check`: reads configs strictly; opens no data and no model. Writes a line for each that
 /// is wrong. @return how many are.
 int check_command(const std::vector<std::filesystem::path>& configs,
                   const std::vector<std::string>& sets);
 
-/// `theta report`: computes the report anew from run.db alone.
+/// `theta report`: computes the report of a run, or of a sweep, anew from the records alone.
 void report_command(const std::filesystem::path& folder);
 
 struct PromptArguments {

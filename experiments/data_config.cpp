@@ -17,9 +17,12 @@ std::size_t read_size(const Config& mapping, std::string_view key, std::size_t f
 }
 
 SplitSizes read_split_sizes(const Config& mapping, const SplitSizes& fallback) {
-  return {read_size(mapping, "train", fallback.train),
-          read_size(mapping, "validation", fallback.validation),
-          read_size(mapping, "test", fallback.test)};
+  const SplitSizes sizes{read_size(mapping, "train", fallback.train),
+                         read_size(mapping, "validation", fallback.validation),
+                         read_size(mapping, "test", fallback.test)};
+  if (const auto test = mapping.find("test"); test && sizes.test == 0)
+    test->fail("'test' must be at least 1, or nothing is left to test");
+  return sizes;
 }
 
 std::uint64_t read_seed(const Config& mapping) {

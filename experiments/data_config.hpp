@@ -15,6 +15,7 @@ namespace theta {
 std::filesystem::path path_of(const Config& text);
 
 /// `train`, `validation` and `test` of a mapping; what is missing is as in `fallback`.
+/// @throws UserError where the config leaves nothing to test.
 SplitSizes read_split_sizes(const Config& mapping, const SplitSizes& fallback);
 
 std::size_t read_size(const Config& mapping, std::string_view key, std::size_t fallback,

@@ -17,12 +17,18 @@ const std::vector<std::string> kNotHashed = {"models.*.threads",
                                              "models.*.total_timeout_s",
                                              "models.*.retries",
                                              "models.*.ca_file",
+                                             "models.*.price",
+                                             "budget",
                                              "data.file",
                                              "data.folder"};
 
 std::string hash_of(const Config& config, const ModelTable& models) {
   std::string text = config.canonical(kNotHashed);
   for (const auto& [name, model] : models.models) text += "\n" + name + " " + model_name(model);
+  const Config data = config.at("data");
+  for (const char* key : {"file", "folder"})
+    if (const auto path = data.find(key))
+      text += "\n" + std::filesystem::path(path->text()).filename().string();
   return sha256(text).substr(0, 12);
 }
 
@@ -37,12 +43,19 @@ ExperimentOptions read_experiment(const Config& config) {
   options.seed = static_cast<std::uint64_t>(config.integer("seed", 0));
   if (config.find("personas")) {
     options.models = read_models(config.at("models"), {"teacher"}, {"student", "proposer"});
+    options.models.stand_in("proposer", "teacher");
     options.experiment = read_persona_experiment(config);
   } else if (config.find("program")) {
     options.models = read_models(config.at("models"), {"task"}, {"proposer", "teacher"});
+    for (const char* role : {"proposer", "teacher"}) options.models.stand_in(role, "task");
     options.experiment = read_program_experiment(config);
   } else {
     config.fail("a config needs a 'program' (a task to optimise) or 'personas' (SynthesizeMe)");
+  }
+  if (const auto budget = config.find("budget")) {
+    options.budget = read_budget(*budget);
+    if (options.budget.money && options.models.prices.empty())
+      budget->at("money").fail("no model of this config has a 'price'");
   }
   config.finish();
   options.hash = hash_of(config, options.models);
@@ -50,6 +63,7 @@ ExperimentOptions read_experiment(const Config& config) {
 }
 
 void run_experiment(const ExperimentOptions& options, RunContext& run) {
+  run.stage("preparing");
   if (const auto* program = std::get_if<ProgramExperiment>(&options.experiment))
     run_program_experiment(*program, run);
   else

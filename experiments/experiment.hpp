@@ -20,6 +20,7 @@ struct ExperimentOptions {
   std::uint64_t seed = 0;
   ModelTable models;
   std::variant<ProgramExperiment, PersonaExperiment> experiment;
+  Budget budget;     ///< no part of the hash: raising it lets a run go on
   std::string hash;  ///< 12 hex digits of everything that can change a result
 };
 

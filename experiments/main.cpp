@@ -23,11 +23,18 @@ constexpr const char* kHelp =
       report.html, report.json, prompt.json, config.resolved.yaml and run.db, the record of every
       request and score. Stopped with Ctrl-C or killed, the same command goes on where it was.
         --set      changes a value of the config: --set models.teacher.threads=4
-        --dry-run  prints the calls and tokens that the run will need, and spends nothing
+        --dry-run  prints the calls, tokens and money that each stage will need, and spends nothing
+  theta sweep CONFIG [--set key=value]... [--out DIR] [--jobs N] [--dry-run]
+      Runs every combination of the config's `sweep:` section, N runs side by side (default 4), into
+      DIR (default runs/NAME-sweep), and prints the table over all. What is done is not done again.
+  theta status DIR
+      How each run of a sweep stands: its state, the best so far, calls, tokens and the time left.
+  theta ping CONFIG [--set key=value]...
+      Asks each model of a config for one token, and names what is wrong with those that fail.
   theta check CONFIG...
       Reads configs strictly: one line `file:line:col: message` for each that is wrong.
   theta report DIR
-      Computes the table and report files of a run anew from its run.db.
+      Computes the table and report files of a run or a sweep anew from its records.
   theta eval PROMPT DATA [--field input=column]... [--metric NAME] [--set model.path=FILE]
       Scores a saved prompt on a JSONL, JSON or CSV file.
   theta predict PROMPT [DATA] [--input field=value]... [--field input=column]...
@@ -35,7 +42,7 @@ constexpr const char* kHelp =
 
 Common options: --verbose  --help
 Exit codes: 0 done, 1 the world failed (disk, damaged file), 2 a mistake in what was given,
-130 stopped and resumable.
+3 a budget is spent (raising it lets the same command go on), 130 stopped and resumable.
 )";
 
 /// The engine's threads wait for one another hundreds of times a token. OpenMP's default is to spin
@@ -82,8 +89,8 @@ Parsed parse(const std::vector<std::string>& arguments) {
   po::options_description named;
   const auto list = [] { return po::value<std::vector<std::string>>()->composing(); };
   named.add_options()("set", list())("out", po::value<std::string>())("dry-run", "")(
-      "field", list())("input", list())("metric", po::value<std::string>())("verbose", "")("help",
-                                                                                           "");
+      "jobs", po::value<unsigned>())("field", list())("input", list())(
+      "metric", po::value<std::string>())("verbose", "")("help", "");
   po::options_description all;
   all.add(named).add_options()("argument", list());
   po::positional_options_description places;
@@ -126,9 +133,25 @@ int dispatch(const std::string& command, const Parsed& parsed, Progress& progres
   if (command == "run") {
     allow(parsed, command, {"set", "out", "dry-run"});
     expect(parsed, "run CONFIG [--set key=value]... [--out DIR] [--dry-run]", 1, 1);
-    run_command(
+    return run_command(
         {places[0], list(parsed, "set"), text(parsed, "out"), parsed.values.count("dry-run") > 0},
         progress, stop);
+  } else if (command == "sweep") {
+    allow(parsed, command, {"set", "out", "jobs", "dry-run"});
+    expect(parsed, "sweep CONFIG [--set key=value]... [--out DIR] [--jobs N] [--dry-run]", 1, 1);
+    SweepArguments arguments{places[0], list(parsed, "set"), text(parsed, "out")};
+    if (parsed.values.count("jobs")) arguments.jobs = parsed.values["jobs"].as<unsigned>();
+    if (arguments.jobs == 0) throw UserError("--jobs must be at least 1");
+    arguments.dry_run = parsed.values.count("dry-run") > 0;
+    return sweep_command(arguments, progress, stop);
+  } else if (command == "ping") {
+    allow(parsed, command, {"set"});
+    expect(parsed, "ping CONFIG [--set key=value]...", 1, 1);
+    return ping_command(places[0], list(parsed, "set"), stop) > 0 ? 1 : 0;
+  } else if (command == "status") {
+    allow(parsed, command, {});
+    expect(parsed, "status DIR", 1, 1);
+    status_command(places[0]);
   } else if (command == "check") {
     allow(parsed, command, {"set"});
     expect(parsed, "check CONFIG...", 1, std::numeric_limits<std::size_t>::max());

@@ -7,9 +7,17 @@
 
 #include "core/http_model.hpp"
 #include "experiments/counting_model.hpp"
+#include "experiments/model_pool.hpp"
 
 namespace theta {
 namespace {
+
+/// Seconds above 0.
+double read_seconds(const Config& model, std::string_view key, double fallback) {
+  const double seconds = model.number(key, fallback);
+  if (seconds <= 0) model.at(key).fail("'" + std::string(key) + "' must be above 0");
+  return seconds;
+}
 
 LlamaOptions read_llama(const Config& model) {
   LlamaOptions options;
@@ -27,6 +35,10 @@ LlamaOptions read_llama(const Config& model) {
   options.batch = size("batch", options.batch);
   options.sequences = size("sequences", options.sequences);
   options.unit = size("unit", options.unit);
+  if (options.batch < options.sequences)
+    (model.find("batch") ? model.at("batch") : model.at("sequences"))
+        .fail("'batch' must be at least 'sequences', " + std::to_string(options.sequences) +
+              ", not " + std::to_string(options.batch));
   options.chat_template = model.text("chat_template", "");
   options.convert = model.choice("convert", {"", "q4_0", "q8_0"}, "");
   if (!options.convert.empty()) options.converted = options.path.parent_path() / "converted";
@@ -51,9 +63,9 @@ HttpOptions read_http(const Config& model) {
                                                 : Dialect::kAuto;
   options.logprobs = model.boolean("logprobs", options.logprobs);
   options.in_flight = static_cast<int>(model.integer("in_flight", options.in_flight, 1));
-  options.connect_timeout_s = model.number("connect_timeout_s", options.connect_timeout_s);
-  options.read_timeout_s = model.number("read_timeout_s", options.read_timeout_s);
-  options.total_timeout_s = model.number("total_timeout_s", options.total_timeout_s);
+  options.connect_timeout_s = read_seconds(model, "connect_timeout_s", options.connect_timeout_s);
+  options.read_timeout_s = read_seconds(model, "read_timeout_s", options.read_timeout_s);
+  options.total_timeout_s = read_seconds(model, "total_timeout_s", options.total_timeout_s);
   options.retries = static_cast<int>(model.integer("retries", options.retries));
   options.ca_file = model.text("ca_file", "");
   return options;
@@ -64,6 +76,15 @@ HttpOptions read_http(const Config& model) {
 const std::string& ModelTable::resolve(const std::string& role) const {
   const auto alias = aliases.find(role);
   return alias == aliases.end() ? role : alias->second;
+}
+
+Price ModelTable::price(const std::string& role) const {
+  const auto found = prices.find(resolve(role));
+  return found == prices.end() ? Price{} : found->second;
+}
+
+void ModelTable::stand_in(const std::string& role, const std::string& name) {
+  if (!models.contains(role)) aliases.try_emplace(role, name);
 }
 
 ModelOptions read_model(const Config& model) {
@@ -79,10 +100,13 @@ ModelTable read_models(const Config& models, const std::vector<std::string>& req
   ModelTable table;
   std::vector<std::pair<std::string, Config>> aliases;
   const auto read = [&](const std::string& role, const Config& model) {
-    if (model.is_scalar())
+    if (model.is_scalar()) {
       aliases.emplace_back(role, model);
-    else
+    } else {
       table.models.emplace(role, read_model(model));
+      table.sources.emplace(role, model.canonical({"price"}));
+      if (const auto price = model.find("price")) table.prices.emplace(role, read_price(*price));
+    }
   };
   for (const auto& role : required) read(role, models.at(role));
   for (const auto& role : optional)
@@ -124,8 +148,14 @@ std::unique_ptr<LanguageModel> make_model(const ModelOptions& options) {
   return std::make_unique<HttpModel>(std::get<HttpOptions>(options));
 }
 
-Models::Models(ModelTable table, Store& store, Progress& progress, Purpose purpose)
-    : table_(std::move(table)), store_(store), progress_(progress), purpose_(purpose) {}
+Models::Models(ModelTable table, Store& store, Progress& progress, Purpose purpose, ModelPool* pool,
+               Ledger* ledger)
+    : table_(std::move(table)),
+      store_(store),
+      progress_(progress),
+      purpose_(purpose),
+      pool_(pool),
+      ledger_(ledger) {}
 
 Models::~Models() = default;
 
@@ -134,17 +164,29 @@ bool Models::has(const std::string& role) const {
 }
 
 LanguageModel& Models::load(const std::string& name) {
+  LanguageModel& model = load_own(name);
+  if (ledger_ == nullptr) return model;
+  auto& budgeted = budgeted_[name];
+  if (!budgeted)
+    budgeted = std::make_unique<BudgetedModel>(model, *ledger_, store_, table_.price(name));
+  return *budgeted;
+}
+
+LanguageModel& Models::load_own(const std::string& name) {
+  if (pool_ != nullptr && purpose_ == Purpose::kRun) return pool_->get(table_, name, progress_);
   auto& model = loaded_[name];
   if (!model) {
     ModelOptions options = table_.models.at(name);
     auto* llama = std::get_if<LlamaOptions>(&options);
-    if (purpose_ == Purpose::kCount) {
-      if (llama) llama->vocab_only = true;
-      model = std::make_unique<CountingModel>(llama ? make_model(options) : nullptr,
+    if (purpose_ != Purpose::kRun) {
+      const bool tokenize = llama && purpose_ == Purpose::kCount;
+      if (tokenize) llama->vocab_only = true;
+      model = std::make_unique<CountingModel>(tokenize ? make_model(options) : nullptr,
                                               model_name(options));
     } else {
-      if (llama) progress_.stage("loading " + model_name(options));
+      if (llama) progress_.note("loading " + model_name(options));
       model = make_model(options);
+      if (llama) progress_.note("");
     }
   }
   return *model;
@@ -157,20 +199,40 @@ RecordedModel& Models::operator[](const std::string& role) {
   return *recorded;
 }
 
+void record_counters(Store& store, const std::string& name, const HostCounters& host) {
+  store.add_timing(name + " attempts", static_cast<double>(host.attempts));
+  store.add_timing(name + " asked tokens", static_cast<double>(host.asked_tokens));
+  store.add_timing(name + " reused tokens", static_cast<double>(host.reused_tokens));
+  store.add_timing(name + " computed tokens", static_cast<double>(host.computed_tokens));
+  store.add_timing(name + " generated tokens", static_cast<double>(host.generated_tokens));
+  store.add_timing(name + " prompt seconds", host.prompt_seconds);
+  store.add_timing(name + " decode seconds", host.decode_seconds);
+  store.add_timing(name + " queue seconds", host.queue_seconds);
+}
+
 void Models::record_timing() {
-  for (const auto& [name, model] : loaded_) {
-    const HostCounters host = model->counters();
-    store_.add_timing(name + " attempts", static_cast<double>(host.attempts));
-    store_.add_timing(name + " asked tokens", static_cast<double>(host.asked_tokens));
-    store_.add_timing(name + " reused tokens", static_cast<double>(host.reused_tokens));
-    store_.add_timing(name + " computed tokens", static_cast<double>(host.computed_tokens));
-    store_.add_timing(name + " generated tokens", static_cast<double>(host.generated_tokens));
-    store_.add_timing(name + " prompt seconds", host.prompt_seconds);
-    store_.add_timing(name + " decode seconds", host.decode_seconds);
-    store_.add_timing(name + " queue seconds", host.queue_seconds);
-  }
+  for (const auto& [name, model] : loaded_) record_counters(store_, name, model->counters());
   for (const auto& [role, model] : roles_)
     store_.add_timing(role + " store hits", static_cast<double>(model->store_hits()));
+}
+
+void Models::record_usage() {
+  for (const auto& [role, usage] : this->usage())
+    store_.put_row(role, model_name(options(role)), {}, usage);
+}
+
+void Models::stage(std::string name) {
+  for (const auto& [role, usage] : this->usage()) {
+    const Usage asked = usage - before_stage_[role];
+    if (asked.calls > 0) stages_.push_back({stage_, role, asked});
+    before_stage_[role] = usage;
+  }
+  stage_ = std::move(name);
+}
+
+std::vector<StageUsage> Models::usage_by_stage() {
+  stage("");
+  return stages_;
 }
 
 std::map<std::string, Usage> Models::usage() const {

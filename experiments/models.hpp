@@ -10,6 +10,7 @@
 #include "core/http_options.hpp"
 #include "core/llama_model.hpp"
 #include "core/recorded_model.hpp"
+#include "experiments/budget.hpp"
 
 namespace theta {
 
@@ -20,6 +21,14 @@ using ModelOptions = std::variant<LlamaOptions, HttpOptions>;
 struct ModelTable {
   std::map<std::string, ModelOptions> models;
   std::map<std::string, std::string> aliases;  ///< `proposer: teacher`
+  std::map<std::string, std::string> sources;  ///< by name: the model's section as canonical JSON
+
+  std::map<std::string, Price> prices;  ///< by name, of those that have one
+
+  /// Of the model that a role stands for; nothing where none is given.
+  Price price(const std::string& role) const;
+  /// Where no model is named for a role, `name` is asked.
+  void stand_in(const std::string& role, const std::string& name);
 
   /// The name under `models` that a role stands for.
   const std::string& resolve(const std::string& role) const;
@@ -42,17 +51,32 @@ std::string described(const ModelTable& table);
 
 std::unique_ptr<LanguageModel> make_model(const ModelOptions& options);
 
+/// Adds what a model's host did to a store's timing.
+void record_counters(Store& store, const std::string& name, const HostCounters& host);
+
+class ModelPool;
+
+/// What one role asked for in one stage of a run.
+struct StageUsage {
+  std::string stage, role;
+  Usage usage;
+};
+
 /// The models of a run by role, each loaded when it is first asked for, and recorded in the store.
 /// Roles that are aliases share the model and are counted apart.
 class Models {
  public:
   enum class Purpose {
     kRun,
-    kCount  ///< a dry run: prompts are counted by the real tokenizer, answers are made up
+    kCount,    ///< a dry run: prompts are counted by the real tokenizer, answers are made up
+    kForecast  ///< the same without a tokenizer: what matters is the number of calls
   };
 
   /// The references outlive this.
-  Models(ModelTable table, Store& store, Progress& progress, Purpose purpose = Purpose::kRun);
+  /// @param pool    where the models come from that runs side by side share; null: they are its own
+  /// @param ledger  what the run spends its budget by; null: it has none
+  Models(ModelTable table, Store& store, Progress& progress, Purpose purpose = Purpose::kRun,
+         ModelPool* pool = nullptr, Ledger* ledger = nullptr);
   ~Models();
 
   bool has(const std::string& role) const;
@@ -61,18 +85,32 @@ class Models {
   }
   RecordedModel& operator[](const std::string& role);
 
-  /// Usage and host counters by role, for the store's timing.
-  void record_timing();
+  /// Begins a stage of the run: what is asked from here on is counted as its own.
+  void stage(std::string name);
+  /// What was asked, by stage and role, in the order of the stages.
+  std::vector<StageUsage> usage_by_stage();
   std::map<std::string, Usage> usage() const;
+  /// Keeps the usage of each role in the store.
+  void record_usage();
+
+  /// Host counters of the run's own models and store hits, for the store's timing.
+  void record_timing();
 
  private:
   LanguageModel& load(const std::string& name);
+  LanguageModel& load_own(const std::string& name);
 
   ModelTable table_;
   Store& store_;
   Progress& progress_;
-  Purpose purpose_;
+  const Purpose purpose_;
+  ModelPool* const pool_;
+  Ledger* const ledger_;
+  std::string stage_;
+  std::map<std::string, Usage> before_stage_;
+  std::vector<StageUsage> stages_;
   std::map<std::string, std::unique_ptr<LanguageModel>> loaded_;
+  std::map<std::string, std::unique_ptr<BudgetedModel>> budgeted_;
   std::map<std::string, std::unique_ptr<RecordedModel>> roles_;
 };
 

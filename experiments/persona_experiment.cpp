@@ -34,8 +34,9 @@ struct Method {
 /// Everything that is done with one model, teacher or student.
 class PersonaRun {
  public:
-  PersonaRun(const PersonaExperiment& experiment, const Users& users, std::string role,
-             RunContext& run)
+  /// The references outlive this.
+  PersonaRun(const PersonaExperiment& experiment, const Users& users, const Predict& seed_theta,
+             std::string role, RunContext& run)
       : experiment_(experiment),
         users_(users),
         role_(std::move(role)),
@@ -45,27 +46,14 @@ class PersonaRun {
         judge_(experiment.judge,
                std::shared_ptr<const Adapter>(make_adapter(experiment.judge_adapter))),
         finder_{judge_, experiment.writing, experiment.contrasts},
-        seed_theta_(make_program(experiment.theta)) {}
+        seed_theta_(seed_theta) {}
 
-  /// Requests that finding a persona takes, with `others` beside the samples: for the progress
-  /// line.
-  std::int64_t find_cost(const User& user, std::size_t others) const {
-    const auto samples = static_cast<std::size_t>(experiment_.writing.samples);
-    const std::size_t orders = experiment_.judge.both_orders ? 2 : 1;
-    return static_cast<std::int64_t>(samples +
-                                     (samples + others + 1) * orders * user.context.size());
-  }
-
-  void stage(const std::string& name, std::span<const User> users, std::size_t others) {
-    std::int64_t requests = 0;
-    for (const User& user : users) requests += find_cost(user, others);
-    run_.progress.stage(role_ + ": " + name, requests);
-  }
+  void stage(const std::string& name) { run_.stage(role_ + ": " + name); }
 
   /// Finds personas for the training users with `theta`: raw material of demos, and candidates for
   /// others.
   std::vector<FoundPersona> learn_training_users(const Module& theta) {
-    stage("personas of training users", users_.train, 0);
+    stage("personas of training users");
     std::vector<FoundPersona> found;
     for (const User& user : users_.train) found.push_back(finder_.find(theta, user, {}, call_));
     std::ranges::stable_sort(found, std::ranges::greater{}, &FoundPersona::fit);
@@ -73,17 +61,18 @@ class PersonaRun {
   }
 
   ThetaChoices propose(std::span<const FoundPersona> found) {
-    run_.progress.stage("proposing instructions for Θ", 0);
-    const Call proposer{.model = run_.models[run_.models.has("proposer") ? "proposer" : role_],
-                        .stop = run_.stop};
-    return propose_theta(*seed_theta_, found, experiment_.writing.style, proposer,
+    stage("proposing instructions for Θ");
+    const Call proposer{.model = run_.models["proposer"], .stop = run_.stop};
+    return propose_theta(seed_theta_, found, experiment_.writing.style, proposer,
                          experiment_.search);
   }
 
   std::unique_ptr<Module> search(const ThetaChoices& choices) {
     const std::string name = "theta-" + role_;
-    run_.progress.stage(role_ + ": searching Θ", search_cost());
+    stage("searching Θ");
     double best = 0;
+    std::size_t judgements = 0;
+    for (const User& user : users_.validation) judgements += user.test.size();
     const auto on_trial = [&](const Trial& trial) {
       const auto instruction = static_cast<std::size_t>(trial.combination[0]);
       const nlohmann::ordered_json candidate = {
@@ -93,13 +82,13 @@ class PersonaRun {
       run_.store.put_trial(
           {name, trial.number, trial.kind, candidate.dump(), trial.score, trial.evaluations});
       if (trial.improved || trial.kind == "default") best = trial.score;
-      run_.progress.note(fmt::format("trial {}, best {:.3f}", trial.number, best));
+      run_.show_trial(trial.number, best, judgements);
       return false;
     };
-    const SearchResult result = search_theta(*seed_theta_, choices, users_.validation, finder_,
+    const SearchResult result = search_theta(seed_theta_, choices, users_.validation, finder_,
                                              experiment_.search, on_trial, call_);
     run_.progress.note("");
-    return choose_theta(*seed_theta_, choices, result.best);
+    return choose_theta(seed_theta_, choices, result.best);
   }
 
   /// Adds a row whose personas are the best of Θ's samples for the user and those that Θ found for
@@ -111,7 +100,7 @@ class PersonaRun {
       if (!one.persona.empty() && pool.size() < experiment_.pool &&
           std::ranges::find(pool, one.persona) == pool.end())
         pool.push_back(one.persona);
-    stage(name, users_.test, pool.size());
+    stage(name);
     for (const User& user : users_.test)
       method.personas.emplace(user.id, finder_.find(theta, user, pool, call_));
     end(method);
@@ -126,11 +115,11 @@ class PersonaRun {
         truth.personas[user.id] = {&user, user.true_persona, 1, 0};
     }
     Method& plain = begin(kPersonas);
-    stage(kPersonas, users_.test, 0);
+    stage(kPersonas);
     PersonaWriting greedy = experiment_.writing;
     greedy.samples = 1;
     for (const User& user : users_.test) {
-      const auto written = write_personas(*seed_theta_, user, greedy, call_);
+      const auto written = write_personas(seed_theta_, user, greedy, call_);
       plain.personas[user.id] = {&user, written.empty() ? "" : written[0], 1, 0};
     }
     end(plain);
@@ -153,10 +142,7 @@ class PersonaRun {
   /// Judges every test pair in both orders under every method, a user at a time, and keeps the
   /// rows.
   void judge_test_users() {
-    std::int64_t requests = 0;
-    for (const User& user : users_.test)
-      requests += static_cast<std::int64_t>(2 * user.test.size() * methods_.size());
-    run_.progress.stage(role_ + ": judging test users", requests);
+    stage("judging test users");
     std::map<std::string, std::vector<Outcome>> outcomes;
     for (const User& user : users_.test) {
       std::vector<Question> questions;
@@ -198,17 +184,6 @@ class PersonaRun {
   }
 
  private:
-  /// At most: the default in full, every minibatch, and the full evaluations between them.
-  std::int64_t search_cost() const {
-    const User& user = users_.validation.at(0);
-    const ThetaSearchOptions& search = experiment_.search;
-    const std::size_t users =
-        users_.validation.size() * (1 + search.num_trials / search.full_every) +
-        search.num_trials * search.minibatch_size;
-    return static_cast<std::int64_t>(users) *
-           (find_cost(user, 0) + 2 * static_cast<std::int64_t>(user.test.size()));
-  }
-
   Method& begin(const std::string& name) {
     asked_ = model_.asked();
     return methods_.emplace_back(Method{name, {}, {}, true, {}});
@@ -252,7 +227,7 @@ class PersonaRun {
   const Call call_;
   const Judge judge_;
   const PersonaFinder finder_;
-  const std::unique_ptr<Predict> seed_theta_;
+  const Predict& seed_theta_;
   std::map<std::string, std::vector<std::string>> pools_;  ///< by method: training users' personas
   std::vector<Method> methods_;
   Usage asked_;
@@ -371,29 +346,29 @@ void run_persona_experiment(const PersonaExperiment& experiment, RunContext& run
                                                            {kMoved, kDefault}})
                                         .dump());
 
-  PersonaRun teacher(experiment, users, "teacher", run);
   const auto seed_theta = make_program(experiment.theta);
+  PersonaRun teacher(experiment, users, *seed_theta, "teacher", run);
   const ThetaChoices choices = teacher.propose(teacher.learn_training_users(*seed_theta));
   const auto theta = teacher.search(choices);
+  save_prompt(run.folder / "prompt.json", *theta, experiment.theta, run.models.options("teacher"),
+              "");
   teacher.add_baselines();
   teacher.add_verified(kVerified, *seed_theta);
   teacher.add_verified(kOptimised, *theta);
   teacher.add_demos();
   teacher.judge_test_users();
-  save_prompt(run.folder / "prompt.json", *theta, experiment.theta, run.models.options("teacher"),
-              "");
 
   if (!run.models.has("student")) return;
-  PersonaRun student(experiment, users, "student", run);
+  PersonaRun student(experiment, users, *seed_theta, "student", run);
   const auto redone = student.search(choices);
+  save_prompt(run.folder / "prompt.student.json", *redone, experiment.theta,
+              run.models.options("student"), "");
   student.add_baselines();
   student.add_verified(kVerified, *seed_theta);
   student.add_verified(kMoved, *theta);
   student.add_verified(kReoptimised, *redone);
   student.add_demos();
   student.judge_test_users();
-  save_prompt(run.folder / "prompt.student.json", *redone, experiment.theta,
-              run.models.options("student"), "");
 }
 
 }  // namespace theta

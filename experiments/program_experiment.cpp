@@ -20,8 +20,8 @@ constexpr const char* kModel = "task";
 /// Scores a program on the test split and keeps the row.
 void put_test_row(const std::string& method, const Module& program,
                   const std::vector<Example>& test, const Metric& metric, RunContext& run) {
+  run.stage(method + ": test");
   RecordedModel& model = run.models[kModel];
-  run.progress.stage(method + ": test", static_cast<std::int64_t>(test.size()));
   const Usage before = model.asked();
   const Evaluation result = evaluate(program, test, metric, {.model = model, .stop = run.stop});
   std::vector<Outcome> outcomes;
@@ -87,45 +87,49 @@ void run_program_experiment(const ProgramExperiment& experiment, RunContext& run
   const auto student = make_program(compiled_program);
   const Metric metric =
       make_metric(experiment.metric, experiment.program.signature.outputs.back().name);
-  const auto role = [&](const char* name) -> RecordedModel& {
-    return run.models[run.models.has(name) ? name : kModel];
-  };
 
   nlohmann::json rows = {kUntouched}, comparisons = nlohmann::json::array(),
                  prompts = nlohmann::json::array({{"untouched", prompt_text(*untouched)}});
   std::unique_ptr<Module> best = student->clone();
   double best_score = -1;
+  const auto keep = [&] {
+    run.store.set_meta("rows", rows.dump());
+    run.store.set_meta("comparisons", comparisons.dump());
+    run.store.set_meta("prompts", prompts.dump());
+    save_prompt(run.folder / "prompt.json", *best, compiled_program, run.models.options(kModel),
+                experiment.metric);
+  };
+  keep();
   put_test_row(kUntouched, *untouched, data.test, metric, run);
   if (!compiled_program.calibration.empty()) {
-    put_test_row(kCalibrated, *student, data.test, metric, run);
     rows.push_back(kCalibrated);
     comparisons.push_back({kCalibrated, kUntouched});
+    keep();
+    put_test_row(kCalibrated, *student, data.test, metric, run);
   }
   for (const OptimizerConfig& config : experiment.optimizers) {
     const auto optimizer = make_optimizer(config.options);
     const std::string& name = config.label;
-    run.progress.stage(name, 0);
+    run.stage(name);
     double top = 0;
-    const Task task{
-        .train = data.train,
-        .validation = data.validation,
-        .metric = metric,
-        .model = run.models[kModel],
-        .proposer = role("proposer"),
-        .teacher = role("teacher"),
-        .stop = run.stop,
-        .on_trial =
-            [&](TrialRecord trial) {
-              trial.search = name;
-              run.store.put_trial(trial);
-              if (trial.kind != "minibatch") top = std::max(top, trial.score);
-              run.progress.note(fmt::format("trial {}, best {:.3f}", trial.number, top));
-              return false;
-            },
-        .max_evaluations = config.max_evaluations};
+    const Task task{.train = data.train,
+                    .validation = data.validation,
+                    .metric = metric,
+                    .model = run.models[kModel],
+                    .proposer = run.models["proposer"],
+                    .teacher = run.models["teacher"],
+                    .stop = run.stop,
+                    .on_trial =
+                        [&](TrialRecord trial) {
+                          trial.search = name;
+                          run.store.put_trial(trial);
+                          if (trial.kind != "minibatch") top = std::max(top, trial.score);
+                          run.show_trial(trial.number, top, data.validation.size());
+                          return false;
+                        },
+                    .max_evaluations = config.max_evaluations};
     Compiled compiled = optimizer->compile(*student, task);
     run.progress.note("");
-    put_test_row(name, *compiled.program, data.test, metric, run);
     rows.push_back(name);
     comparisons.push_back({name, kUntouched});
     prompts.push_back({name, prompt_text(*compiled.program)});
@@ -133,14 +137,11 @@ void run_program_experiment(const ProgramExperiment& experiment, RunContext& run
       prompts.push_back({name + ": accuracy against prompt tokens", front_text(compiled.front)});
     if (compiled.validation_score > best_score) {
       best_score = compiled.validation_score;
-      best = std::move(compiled.program);
+      best = compiled.program->clone();
     }
+    keep();  // also what a budget or a person stopped, before more is asked
+    put_test_row(name, *compiled.program, data.test, metric, run);
   }
-  run.store.set_meta("rows", rows.dump());
-  run.store.set_meta("comparisons", comparisons.dump());
-  run.store.set_meta("prompts", prompts.dump());
-  save_prompt(run.folder / "prompt.json", *best, compiled_program, run.models.options(kModel),
-              experiment.metric);
 }
 
 }  // namespace theta

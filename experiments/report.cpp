@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
-#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -14,6 +13,8 @@
 
 #include "core/rng.hpp"
 #include "core/statistics.hpp"
+#include "experiments/files.hpp"
+#include "experiments/text_table.hpp"
 
 namespace theta {
 namespace {
@@ -149,40 +150,11 @@ Json number(std::optional<double> value) {
   return std::strtod(fmt::format("{:.6g}", *value).c_str(), nullptr) + 0.0;
 }
 
-/// Without the zero before the point: `.53`, `1.00`, `-.040`.
-std::string fraction(double value, int digits, bool sign = false) {
-  auto text = sign ? fmt::format("{:+.{}f}", value, digits) : fmt::format("{:.{}f}", value, digits);
-  const auto zero = text.find("0.");
-  if (zero == 0 || (zero == 1 && (text[0] == '+' || text[0] == '-'))) text.erase(zero, 1);
-  return text;
-}
-
-std::string fraction_or_dash(std::optional<double> value) {
-  return value ? fraction(*value, 2) : "-";
-}
-
-/// Characters of a text, each taken as one column wide.
-std::size_t width(std::string_view text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
-}
-
-std::string padded(const std::string& text, std::size_t columns, bool right) {
-  const std::string space(columns - std::min(columns, width(text)), ' ');
-  return right ? space + text : text + space;
-}
-
 std::size_t widest(const std::string& text) {
   std::istringstream lines(text);
   std::size_t most = 0;
-  for (std::string line; std::getline(lines, line);) most = std::max(most, width(line));
+  for (std::string line; std::getline(lines, line);) most = std::max(most, text_width(line));
   return most;
-}
-
-/// As a line of its own, without spaces at its end.
-std::string trimmed(std::string line) {
-  line.erase(line.find_last_not_of(' ') + 1);
-  return line + '\n';
 }
 
 /// The table of some of the models side by side.
@@ -206,7 +178,8 @@ std::string block(const Report& report, const std::vector<std::string>& models) 
   }
   std::vector<std::size_t> widths(lines[0].size());
   for (const auto& line : lines) {
-    for (std::size_t c = 0; c < line.size(); ++c) widths[c] = std::max(widths[c], width(line[c]));
+    for (std::size_t c = 0; c < line.size(); ++c)
+      widths[c] = std::max(widths[c], text_width(line[c]));
   }
 
   const auto begins_model = [&](std::size_t c) { return (c - 1) % titles.size() == 0; };
@@ -216,26 +189,15 @@ std::string block(const Report& report, const std::vector<std::string>& models) 
     for (std::size_t t = 0; t < titles.size(); ++t) span += widths[1 + m * titles.size() + t];
     head += " | " + padded(models[m], span, false);
   }
-  std::string out = trimmed(std::move(head));
+  std::string out = line_of(std::move(head));
   for (const auto& line : lines) {
     auto text = padded(line[0], widths[0], false);
     for (std::size_t c = 1; c < line.size(); ++c) {
       text += (begins_model(c) ? " | " : " ") + padded(line[c], widths[c], true);
     }
-    out += trimmed(std::move(text));
+    out += line_of(std::move(text));
   }
   return out;
-}
-
-void write_file(const std::filesystem::path& file, const std::string& content) {
-  // A reader sees the old file or the new one, never a half.
-  const auto part = file.string() + ".part";
-  std::ofstream out(part, std::ios::binary);
-  out << content;
-  out.close();
-  std::error_code error;
-  if (out) std::filesystem::rename(part, file, error);
-  if (!out || error) throw RunError(file.string() + ": cannot be written");
 }
 
 }  // namespace
@@ -247,6 +209,7 @@ Report make_report(const Store& store) {
   report.name = store.meta("name").value_or("");
   report.note = store.meta("note").value_or("");
   report.config = store.meta("config").value_or("");
+  report.stopped = store.meta("stopped").value_or("");
   report.trials = store.trials();
   report.personas = store.personas();
   report.timing = store.timing();
@@ -270,6 +233,9 @@ Report make_report(const Store& store) {
       report.rows.push_back(make_row(found->second, usage, report.personas, seed));
     }
   }
+
+  std::ranges::sort(report.usage_by_role, {},
+                    [](const UsageRecord& usage) { return std::pair(usage.method, usage.model); });
 
   const auto wanted = json_meta(store, "rows").get<std::vector<std::string>>();
   const auto place = [&](const Report::Row& row) {
@@ -304,6 +270,7 @@ std::string to_json(const Report& report) {
                {"note", report.note},
                {"config_hash", report.config_hash},
                {"seed", report.seed},
+               {"stopped", report.stopped},
                {"models", Json::object()},
                {"rows", Json::array()},
                {"paired", Json::array()},
@@ -385,12 +352,23 @@ std::string to_table(const Report& report, std::size_t columns) {
                        difference_text(paired));
   }
   if (!report.note.empty()) out += "\n" + report.note + "\n";
+  if (!report.stopped.empty()) out += "\nStopped early: " + report.stopped + ".\n";
   return out;
 }
 
+std::string trials_table(const Report& report) {
+  std::vector<std::vector<std::string>> rows;
+  for (const TrialRecord& trial : report.trials)
+    rows.push_back({trial.search, std::to_string(trial.number), trial.kind,
+                    fraction(trial.score, 3), std::to_string(trial.evaluations)});
+  if (rows.empty()) return "";
+  return text_table({{"search"}, {"trial", true}, {"kind"}, {"score", true}, {"evaluations", true}},
+                    rows);
+}
+
 void write_report(const Report& report, const std::filesystem::path& directory) {
-  write_file(directory / "report.json", to_json(report));
-  write_file(directory / "report.html", to_html(report));
+  write_whole(directory / "report.json", to_json(report));
+  write_whole(directory / "report.html", to_html(report));
 }
 
 std::vector<std::string> column_titles() {
@@ -398,9 +376,7 @@ std::vector<std::string> column_titles() {
 }
 
 std::vector<std::string> column_texts(const Report::Row& row) {
-  return {row.accuracy ? fmt::format("{} [{}, {}]", fraction(*row.accuracy, 2),
-                                     fraction(*row.low, 2), fraction(*row.high, 2))
-                       : "-",
+  return {row.accuracy ? interval_text(*row.accuracy, *row.low, *row.high) : "-",
           fraction_or_dash(row.order_consistency),
           fraction_or_dash(row.persona_match),
           std::to_string(row.unparsable),

@@ -44,13 +44,14 @@ struct Report {
   };
 
   std::string name, note, config_hash, config;
+  std::string stopped;  ///< why the run ended early: a budget; empty: it did not
   std::vector<std::pair<std::string, std::string>> models;  ///< name, how it was run
   std::uint64_t seed = 0;
   std::vector<Row> rows;
   std::vector<Paired> paired;
   std::vector<TrialRecord> trials;
   std::vector<PersonaRecord> personas;
-  std::vector<UsageRecord> usage_by_role;  ///< usage that belongs to no row: searches
+  std::vector<UsageRecord> usage_by_role;  ///< by role and model, rows included
   std::vector<std::pair<std::string, std::string>> prompts;
   std::vector<std::pair<std::string, double>> timing;  ///< the only part that differs between runs
 };
@@ -68,6 +69,9 @@ std::string to_html(const Report& report);
 /// For a terminal: the models side by side, or below one another where that takes more than
 /// `columns`.
 std::string to_table(const Report& report, std::size_t columns = 140);
+
+/// The trials of a run's searches; empty if it had none.
+std::string trials_table(const Report& report);
 
 /// Writes report.json and report.html into `directory`. @throws RunError if they cannot be written.
 void write_report(const Report& report, const std::filesystem::path& directory);

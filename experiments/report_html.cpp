@@ -4,89 +4,31 @@
 #include <map>
 
 #include "experiments/gnuplot.hpp"
+#include "experiments/html.hpp"
 #include "experiments/report.hpp"
 
 namespace theta {
 namespace {
-
-constexpr const char* kStyle = R"(
-body { font: 15px/1.45 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
-h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2rem }
-table { border-collapse: collapse; font-size: .9em } .wide { overflow-x: auto }
-th, td { padding: .25em .6em; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top }
-td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
-.first { border-left: 2px solid #bbb } .note { color: #8a4b00 } .muted { color: #666 }
-pre { background: #f6f6f6; padding: .8em; white-space: pre-wrap; overflow-wrap: anywhere }
-svg { max-width: 100%; height: auto }
-)";
-
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
-
-/// A cell of a plain table.
-struct Cell {
-  std::string text;
-  bool number = false;
-};
-
-std::string plain_table(const std::vector<Cell>& head,
-                        const std::vector<std::vector<std::string>>& rows) {
-  const auto cell = [&](std::string_view tag, std::size_t c, std::string_view text) {
-    return fmt::format("<{}{}>{}</{}>", tag, head[c].number ? " class=\"n\"" : "", escaped(text),
-                       tag);
-  };
-  std::string out = "<div class=\"wide\"><table>\n<tr>";
-  for (std::size_t c = 0; c < head.size(); ++c) out += cell("th", c, head[c].text);
-  out += "</tr>\n";
-  for (const auto& row : rows) {
-    out += "<tr>";
-    for (std::size_t c = 0; c < row.size(); ++c) out += cell("td", c, row[c]);
-    out += "</tr>\n";
-  }
-  return out + "</table></div>\n";
-}
 
 std::string result_table(const Report& report) {
   const auto models = models_of(report);
   const auto titles = column_titles();
   std::string out = "<div class=\"wide\"><table>\n<tr><th rowspan=\"2\">method</th>";
   for (const auto& model : models) {
-    out += fmt::format("<th class=\"first\" colspan=\"{}\">{}</th>", titles.size(), escaped(model));
+    out += fmt::format("<th class=\"first\" colspan=\"{}\">{}</th>", titles.size(),
+                       html_escaped(model));
   }
   out += "</tr>\n<tr>";
   const auto cells = [&](std::string_view tag, const std::vector<std::string>& texts) {
     for (std::size_t c = 0; c < texts.size(); ++c) {
       out += fmt::format("<{} class=\"n{}\">{}</{}>", tag, c == 0 ? " first" : "",
-                         escaped(texts[c]), tag);
+                         html_escaped(texts[c]), tag);
     }
   };
   for (std::size_t m = 0; m < models.size(); ++m) cells("th", titles);
   out += "</tr>\n";
   for (const auto& method : methods_of(report)) {
-    out += "<tr><td>" + escaped(method) + "</td>";
+    out += "<tr><td>" + html_escaped(method) + "</td>";
     for (const auto& model : models) {
       const auto* row = find_row(report, method, model);
       cells("td", row != nullptr ? column_texts(*row) : std::vector<std::string>(titles.size()));
@@ -178,25 +120,20 @@ std::string plots(const Report& report) {
 }
 
 std::string details(std::string_view title, std::string_view text) {
-  return fmt::format("<details><summary>{}</summary><pre>{}</pre></details>\n", escaped(title),
-                     escaped(text));
+  return fmt::format("<details><summary>{}</summary><pre>{}</pre></details>\n", html_escaped(title),
+                     html_escaped(text));
 }
 
 }  // namespace
 
 std::string to_html(const Report& report) {
-  const auto title = escaped(report.name.empty() ? "Theta run" : report.name);
   const auto note =
-      report.note.empty() ? "" : "<p class=\"note\">" + escaped(report.note) + "</p>\n";
-  std::string out = fmt::format(
-      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width\">\n"
-      "<title>{0}</title>\n<style>{1}</style>\n</head>\n<body>\n<h1>{0}</h1>\n"
-      "<p class=\"muted\">config {2}, seed {3}</p>\n",
-      title, kStyle, escaped(report.config_hash), report.seed);
-  for (const auto& [name, how] : report.models) {
-    out += fmt::format("<p class=\"muted\">{}: {}</p>\n", escaped(name), escaped(how));
-  }
+      report.note.empty() ? "" : "<p class=\"note\">" + html_escaped(report.note) + "</p>\n";
+  std::string out;
+  for (const auto& [name, how] : report.models)
+    out += fmt::format("<p class=\"muted\">{}: {}</p>\n", html_escaped(name), html_escaped(how));
+  if (!report.stopped.empty())
+    out += "<p class=\"note\">Stopped early: " + html_escaped(report.stopped) + ".</p>\n";
   out += "<h2>Results</h2>\n" + note + result_table(report);
   out += fmt::format("<p class=\"muted\">{}.</p>\n", kLegend);
   if (!report.paired.empty()) {
@@ -207,7 +144,7 @@ std::string to_html(const Report& report) {
     }
     out +=
         "<h2>Paired differences</h2>\n" +
-        plain_table(
+        html_table(
             {{"method"}, {"against"}, {"model"}, {"judgements", true}, {"difference [95 %]", true}},
             rows);
   }
@@ -218,14 +155,14 @@ std::string to_html(const Report& report) {
       rows.push_back({p.user, p.method, p.model, p.persona, p.source, p.taste, p.matched});
     }
     out += "<h2>Personas</h2>\n" + note +
-           plain_table({{"user"},
-                        {"method"},
-                        {"model"},
-                        {"persona"},
-                        {"source"},
-                        {"true taste"},
-                        {"stated taste"}},
-                       rows);
+           html_table({{"user"},
+                       {"method"},
+                       {"model"},
+                       {"persona"},
+                       {"source"},
+                       {"true taste"},
+                       {"stated taste"}},
+                      rows);
   }
   if (!report.prompts.empty()) out += "<h2>Prompts</h2>\n";
   for (const auto& [name, text] : report.prompts) out += details(name, text);
@@ -235,13 +172,13 @@ std::string to_html(const Report& report) {
       rows.push_back({t.search, std::to_string(t.number), t.kind, fmt::format("{:.3f}", t.score),
                       std::to_string(t.evaluations), t.candidate});
     }
-    out += "<h2>Trials</h2>\n" + plain_table({{"search"},
-                                              {"trial", true},
-                                              {"kind"},
-                                              {"score", true},
-                                              {"evaluations", true},
-                                              {"candidate"}},
-                                             rows);
+    out += "<h2>Trials</h2>\n" + html_table({{"search"},
+                                             {"trial", true},
+                                             {"kind"},
+                                             {"score", true},
+                                             {"evaluations", true},
+                                             {"candidate"}},
+                                            rows);
   }
   if (!report.usage_by_role.empty()) {
     std::vector<std::vector<std::string>> rows;
@@ -249,22 +186,23 @@ std::string to_html(const Report& report) {
       rows.push_back({role, model, std::to_string(usage.calls), std::to_string(usage.prompt_tokens),
                       std::to_string(usage.generated_tokens)});
     }
-    out += "<h2>Usage outside the table</h2>\n" + plain_table({{"role"},
-                                                               {"model"},
-                                                               {"calls", true},
-                                                               {"prompt tokens", true},
-                                                               {"generated tokens", true}},
-                                                              rows);
+    out += "<h2>Usage by role</h2>\n" + html_table({{"role"},
+                                                    {"model"},
+                                                    {"calls", true},
+                                                    {"prompt tokens", true},
+                                                    {"generated tokens", true}},
+                                                   rows);
   }
   if (!report.timing.empty()) {
     std::vector<std::vector<std::string>> rows;
     for (const auto& [what, amount] : report.timing) {
       rows.push_back({what, fmt::format("{:.6g}", amount)});
     }
-    out += "<h2>Timing</h2>\n" + plain_table({{"what"}, {"amount", true}}, rows);
+    out += "<h2>Timing</h2>\n" + html_table({{"what"}, {"amount", true}}, rows);
   }
   if (!report.config.empty()) out += "<h2>Config</h2>\n" + details("resolved", report.config);
-  return out + "</body>\n</html>\n";
+  return html_page(report.name.empty() ? "Theta run" : report.name,
+                   fmt::format("config {}, seed {}", report.config_hash, report.seed), out);
 }
 
 }  // namespace theta

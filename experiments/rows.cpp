@@ -30,8 +30,28 @@ std::string read_file(const std::filesystem::path& file) {
 
 auto count_lines(std::string_view text) { return std::count(text.begin(), text.end(), '\n'); }
 
+/// JSON as pandas writes it has a bare NaN for what is missing.
+std::string null_for_nan(std::string_view text) {
+  constexpr std::string_view kNan = "NaN";
+  std::string out;
+  bool in_string = false;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if (!in_string && text.substr(at, kNan.size()) == kNan) {
+      out += "null";
+      at += kNan.size() - 1;
+      continue;
+    }
+    if (text[at] == '"') in_string = !in_string;
+    if (in_string && text[at] == '\\') out += text[at++];
+    if (at < text.size()) out += text[at];
+  }
+  return out;
+}
+
 /// @param first_line  the line of the file at which `text` begins
 Json parse_json(std::string_view text, const std::string& file, std::ptrdiff_t first_line) {
+  std::string repaired;
+  if (text.find("NaN") != std::string_view::npos) text = repaired = null_for_nan(text);
   try {
     return Json::parse(text);
   } catch (const Json::parse_error& e) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <stop_token>
+#include <string>
 
 #include "core/progress.hpp"
 #include "core/store.hpp"
@@ -18,6 +19,17 @@ struct RunContext {
   Models& models;
   Progress& progress;
   std::stop_token stop;
+
+  /// Begins a stage: what a person sees, and what usage is counted by. The same stages come in the
+  /// same order whatever the models answer.
+  void stage(const std::string& name) {
+    models.stage(name);
+    progress.stage(name);
+  }
+
+  /// Remarks where a search stands: its best score so far, with a 95 % interval as a proportion of
+  /// `n` judgements, and the tokens asked for.
+  void show_trial(int number, double best, std::size_t n) const;
 };
 
 }  // namespace theta

@@ -286,6 +286,44 @@ TEST(ConfigSet, RefusesAPathThatLeadsNowhere) {
   EXPECT_EQ(fails("a.b={x: 1, x: 2}"), "--set a.b: key 'x' is given twice");
 }
 
+TEST(ConfigSet, TakesAValueOfAnotherConfigWithItsPosition) {
+  const Config base = parse("a: {b: 1}\nrows: [{}]\n");
+  const Config axes = Config::parse("rows.0.n: [x]\nc.d: 2\na.b.c: 3\n", "axes.yaml");
+  Config config = base.copy();
+  config.set("rows.0.n", axes.at("rows.0.n"), axes.position_of("rows.0.n"));
+  config.set("c.d", axes.at("c.d"), axes.position_of("c.d"));
+  EXPECT_EQ(config.canonical({}), R"({"a":{"b":1},"c":{"d":2},"rows":[{"n":["x"]}]})");
+  EXPECT_EQ(base.canonical({}), R"({"a":{"b":1},"rows":[{}]})");
+  EXPECT_EQ(error_of([&] { config.at("rows").items()[0].at("n").items()[0].integer(); }),
+            "axes.yaml:1:12: 'rows.0.n.0' is not an integer: 'x'");
+  config.find("a");
+  EXPECT_EQ(error_of([&] { config.finish(); }), "axes.yaml:2:1: unknown key 'c'");
+  EXPECT_EQ(error_of([&] { config.set("a.b.c", axes.at("a.b.c"), axes.position_of("a.b.c")); }),
+            "axes.yaml:3:1: 'b' is neither a mapping nor a sequence");
+}
+
+TEST(Config, ReadsTheSurrogatePairsOfJsonAndKeepsPositionsBehindThem) {
+  const Config config = parse(R"({"a": "\ud83d\ude00\uD83D\uDE00", "b": x,
+"c": "\\ud83d\\ude00", "d": y})");
+  EXPECT_EQ(config.text("a"), "😀😀");
+  EXPECT_EQ(config.text("c"), "\\ud83d\\ude00");
+  EXPECT_EQ(error_of([&] { config.at("b").integer(); }),
+            "run.yaml:1:40: 'b' is not an integer: 'x'");
+  EXPECT_EQ(error_of([&] { config.at("d").integer(); }),
+            "run.yaml:2:29: 'd' is not an integer: 'y'");
+}
+
+TEST(ConfigCopy, HasNotBeenReadAndStandsAlone) {
+  Config config = parse("a: 1\nb: {c: 2}\n");
+  config.integer("a", 0);
+  const Config copy = config.copy();
+  EXPECT_EQ(error_of([&] { copy.finish(); }), "run.yaml:1:1: unknown key 'a'");
+  config.set("b.c=3");
+  config.erase("a");
+  EXPECT_EQ(copy.canonical({}), R"({"a":1,"b":{"c":2}})");
+  EXPECT_EQ(config.canonical({}), R"({"b":{"c":3}})");
+}
+
 TEST(ConfigLoad, NamesAFileThatCannotBeRead) {
   const TemporaryFolder folder;
   const auto missing = folder.path() / "no.yaml";

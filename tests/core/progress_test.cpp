@@ -102,6 +102,53 @@ TEST(Progress, WritesOneLineAStageToALog) {
   EXPECT_EQ(text.find('\r'), std::string::npos);
 }
 
+TEST(Progress, TakesTotalsFromThePlanAndRaisesWhatIsExceeded) {
+  const Written written;
+  {
+    Progress progress(false, 1e9, written.file());
+    progress.plan({{"one", 2}, {"skipped", 5}, {"two", 3}, {"two", 4}});
+    EXPECT_EQ(progress.whole().total, 14);
+    progress.stage("one");
+    progress.advance(3);
+    EXPECT_EQ(progress.whole().done, 3);
+    EXPECT_EQ(progress.whole().total, 15);
+    progress.stage("two");
+    progress.advance(1);
+    progress.stage("two");
+    EXPECT_EQ(progress.whole().total, 8);
+    progress.advance(4);
+    EXPECT_EQ(progress.whole().total, 8);
+    EXPECT_EQ(progress.whole().stage, "two");
+  }
+  const std::string text = written.text();
+  EXPECT_TRUE(text.starts_with("one: 3/3, ")) << text;
+  EXPECT_NE(text.find("\ntwo: 1/3, "), std::string::npos) << text;
+  EXPECT_NE(text.find("\ntwo: 4/4, "), std::string::npos) << text;
+}
+
+TEST(Progress, OfOneOfSeveralRunsAdvancesTheWholeAndIsItsRemark) {
+  const Written written;
+  {
+    Progress all(false, 1e9, written.file());
+    all.stage("sweep", 5);
+    {
+      Progress run(all, "seed 1");
+      run.stage("searching", 3);
+      run.advance(2);
+      run.say("failed");
+      EXPECT_EQ(run.whole().done, 2);
+    }
+  }
+  const std::string text = written.text();
+  EXPECT_TRUE(text.starts_with("seed 1: failed\nsweep: 2/5, ")) << text;
+  EXPECT_TRUE(text.ends_with(", seed 1: searching\n")) << text;
+}
+
+TEST(ProgressText, TellsWhatIsLeftOfTheStageAndOfTheRun) {
+  EXPECT_EQ(progress_text({"searching", 5, 10, 10, "best .71", 90}),
+            "searching: 5/10, 30.0/min, 0:10, 0:10 left, run 1:30 left, best .71");
+}
+
 TEST(Progress, ClearsItsLineBeforeAnythingElseIsWritten) {
   const Written written;
   {

@@ -40,6 +40,23 @@ TEST(Mean, OfNothingIsAnError) {
   EXPECT_EQ(error_of([] { mean(std::vector<double>{1, NAN}); }), "mean: a value is not finite");
 }
 
+TEST(StudentT, IsTheClosedFormOfOneAndTwoDegreesOfFreedom) {
+  const auto two = student_t(std::vector<double>{0.2, 0.4});  // standard error 0.1, Cauchy
+  const double one_degree = 12.706204736174698;
+  EXPECT_NEAR(two.low, 0.3 - 0.1 * one_degree, kTolerance);
+  EXPECT_NEAR(two.high, 0.3 + 0.1 * one_degree, kTolerance);
+  const auto three = student_t(std::vector<double>{0.7, 0.9, 0.8});
+  const double two_degrees = 0.95 * std::sqrt(2 / (1 - 0.95 * 0.95));
+  EXPECT_NEAR(three.low, 0.8 - two_degrees * 0.1 / std::sqrt(3), kTolerance);
+  EXPECT_NEAR(three.high, 0.8 + two_degrees * 0.1 / std::sqrt(3), kTolerance);
+}
+
+TEST(StudentT, OfOneValueIsThatValueAndOfNoneAnError) {
+  EXPECT_EQ(student_t(std::vector<double>{0.7}).low, 0.7);
+  EXPECT_EQ(student_t(std::vector<double>{0.7}).high, 0.7);
+  EXPECT_EQ(error_of([] { student_t({}); }), "student_t: no values");
+}
+
 TEST(Wilson, AgreesWithScipy) {
   const auto near = [](double k, double n, double low, double high) {
     EXPECT_NEAR(wilson(k, n).low, low, kTolerance);

@@ -285,6 +285,28 @@ TEST_F(StoreTest, HasOneLiveOwner) {
             folder_.path().string() + " is in use by process " + std::to_string(::getpid()));
 }
 
+TEST_F(StoreTest, NamesTheProcessThatOwnsIt) {
+  EXPECT_EQ(Store::owner(file()), std::nullopt);
+  {
+    const Store store(file());
+    EXPECT_EQ(Store::owner(file()), ::getpid());
+  }
+  EXPECT_EQ(Store::owner(file()), std::nullopt);  // the lock's file names this process still
+}
+
+TEST_F(StoreTest, AddsUpTheAnswersItKeeps) {
+  Store store(file());
+  EXPECT_EQ(store.kept(), Usage{});
+  Response first = response("a");
+  first.prompt_tokens = 10;
+  first.generated_tokens = 2;
+  store.commit("m", {{"k1", "{}", first}, {"k2", "{}", Error{Fault::kPrompt, "no option"}}});
+  store.commit("m", {{"k1", "{}", first}, {"k3", "{}", first}});
+  store.commit("other", {{"k4", "{}", first}});
+  EXPECT_EQ(store.kept(), (Usage{4, 30, 6}));
+  EXPECT_EQ(store.kept("m"), (Usage{3, 20, 4}));
+}
+
 TEST_F(StoreTest, IsReadWhileItsOwnerLives) {
   Store store(file());
   store.set_meta("name", "run");

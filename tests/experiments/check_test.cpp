@@ -127,6 +127,18 @@ const std::vector<Broken>& broken_configs() {
       {"AServersModelHasNoName", kPeople, ", model: small", "", ":4:12: 'model' is missing here"},
       {"AServersRetriesAreNegative", kPeople, "model: small", "model: small, retries: -1",
        ":4:71: 'retries' must be at least 0, not -1"},
+      {"ATimeoutIsNoTime", kPeople, "model: small", "model: small, read_timeout_s: 0",
+       ":4:78: 'read_timeout_s' must be above 0"},
+      {"ABatchIsTooSmallForItsSequences", kTask, "threads: 2", "batch: 8, sequences: 16",
+       ":4:35: 'batch' must be at least 'sequences', 16, not 8"},
+      {"APriceIsNegative", kTask, "threads: 2", "price: {prompt: -1}",
+       ":4:44: 'prompt' must be at least 0"},
+      {"ABudgetHasAnUnknownKind", kTask, "seed: 7", "budget: {cals: 5}",
+       ":2:10: unknown key 'cals'; did you mean 'calls'?"},
+      {"ABudgetIsNothing", kTask, "seed: 7", "budget: {minutes: 0}",
+       ":2:19: 'minutes' must be above 0"},
+      {"MoneyHasNoPrice", kTask, "seed: 7", "budget: {money: 5}",
+       ":2:17: no model of this config has a 'price'"},
       {"TheStudentIsSpeltWrong", kPeople,
        "student:", "studend:", ":4:3: unknown key 'studend'; did you mean 'student'?"},
       {"TheTeacherIsMissing", kPeople, "  teacher: {path: model.gguf}\n", "",
@@ -166,6 +178,10 @@ const std::vector<Broken>& broken_configs() {
        ":7:3: 'split' is missing here"},
       {"TheSizesAreMissing", kTask, "{train: 4, validation: 2, test: 2}", "{seed: 1}",
        ":8:10: give the numbers of `train`, `validation` and `test` rows: nothing is left to test"},
+      {"NothingIsLeftToTest", kTask, "test: 2", "test: 0",
+       ":8:42: 'test' must be at least 1, or nothing is left to test"},
+      {"NobodyIsLeftToTest", kPeople, "noise: 0.1", "test: 0",
+       ":6:35: 'test' must be at least 1, or nothing is left to test"},
       {"TheDataStandTwice", kTask, "file: reviews.csv", "file: reviews.csv\n  sentiment: {}",
        ":7:3: give exactly one of `sentiment`, `file` and `splits`"},
       {"TheNoiseIsNoShare", kPeople, "noise: 0.1", "noise: 0.9",
@@ -300,10 +316,12 @@ TEST(ReadExperiment, TheHashCountsWhatCanChangeAResultAndNothingElse) {
     return read_experiment(config).hash;
   };
   for (const char* same : {"models.task.threads=4", "models.task.path=/elsewhere/model.gguf",
-                           "data.file=/elsewhere/reviews.csv"})
+                           "data.file=/elsewhere/reviews.csv", "budget={calls: 10, minutes: 0.5}",
+                           "models.task.price={prompt: 1}"})
     EXPECT_EQ(hash(same), hash("")) << same;
-  for (const char* other : {"seed=8", "models.task.path=other.gguf", "metric=f1",
-                            "optimizers.0.num_trials=3", "data.split.seed=1"})
+  for (const char* other :
+       {"seed=8", "models.task.path=other.gguf", "metric=f1", "optimizers.0.num_trials=3",
+        "data.split.seed=1", "data.file=other.csv"})
     EXPECT_NE(hash(other), hash("")) << other;
 }
 

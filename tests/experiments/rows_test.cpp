@@ -55,6 +55,13 @@ TEST_F(Rows, JsonlNamesTheLineThatIsNotJson) {
   EXPECT_EQ(error("a.jsonl", "{}\n[1]\n"), "a.jsonl:2: a row must be an object of columns");
 }
 
+TEST_F(Rows, ABareNanIsMissingAndOneInATextStays) {
+  EXPECT_THAT(read("a.jsonl", R"({"x": NaN, "y": "a \"NaN\" b", "z": [NaN, 1]})"),
+              ElementsAre(Pair("a.jsonl:1", R"({"x":null,"y":"a \"NaN\" b","z":[null,1]})")));
+  EXPECT_THAT(error("a.json", "[{\"x\": NaN},\n{\"y\": Nan}]"),
+              testing::StartsWith("a.json:2: not JSON: "));
+}
+
 TEST_F(Rows, JsonRowsAreFoundAtTheirPathInTheFilesOrder) {
   EXPECT_THAT(
       read("a.json", R"({"meta": 1, "examples": {"2": {"x": 1}, "10": {"x": 2}}})", "examples"),

@@ -1,0 +1,96 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "core/config.hpp"
+#include "core/language_model.hpp"
+#include "core/store.hpp"
+
+namespace theta {
+
+/// Dollars a million tokens.
+struct Price {
+  double prompt = 0;
+  double generated = 0;
+  double of(const Usage& usage) const {
+    return (static_cast<double>(usage.prompt_tokens) * prompt +
+            static_cast<double>(usage.generated_tokens) * generated) /
+           1e6;
+  }
+};
+
+/// `price: {prompt: 0.15, generated: 0.6}`
+Price read_price(const Config& price);
+
+/// What a run may spend on answers, each counted once however often it is asked for.
+struct Budget {
+  std::optional<std::int64_t> calls;
+  std::optional<std::int64_t> tokens;  ///< prompt and generated
+  std::optional<double> money;         ///< dollars
+  std::optional<double> minutes;       ///< that the run goes on, restarts added up
+};
+
+/// `budget: {calls: 1000, tokens: 2000000, money: 1.5, minutes: 60}`
+Budget read_budget(const Config& budget);
+
+/// What a run has spent of its budget. Thread-safe.
+class Ledger {
+ public:
+  explicit Ledger(Budget budget) : budget_(budget) {}
+
+  /// What the run's record holds of a model's answers was spent before.
+  void open(const std::string& identity, const Usage& kept, const Price& price);
+
+  /// How many of these calls may be made. They count as made.
+  std::size_t admit(std::size_t calls);
+  void add(const Response& response, const Price& price);
+  /// A call was not made that the run asked for.
+  void refuse();
+  /// Seconds that the run has gone on.
+  void set_seconds(double seconds);
+
+  /// `the budget of 1000 calls is spent`; none while there is something left.
+  std::optional<std::string> spent() const;
+
+ private:
+  std::optional<std::string> spent_locked() const;
+
+  const Budget budget_;
+  mutable std::mutex mutex_;  // guards what follows
+  std::set<std::string> opened_;
+  std::int64_t calls_ = 0, tokens_ = 0;
+  double money_ = 0, seconds_ = 0;
+  bool refused_ = false;  // calls beyond the budget were asked for
+};
+
+/// A model whose calls stop when the budget is spent: calls are never exceeded; tokens and money by
+/// the answers that were on their way when they were reached.
+class BudgetedModel final : public LanguageModel {
+ public:
+  /// The references outlive this.
+  BudgetedModel(LanguageModel& inner, Ledger& ledger, const Store& store, Price price);
+
+  std::string identity() const override { return inner_.identity(); }
+  /// @throws Interrupted when the budget is spent; answers given so far stand.
+  void complete(std::span<const Request> wave, const OnAnswer& on_answer,
+                std::stop_token stop) override;
+  void check(std::span<const Request> wave) const override { inner_.check(wave); }
+  std::size_t unit() const override { return inner_.unit(); }
+  std::optional<std::size_t> count_tokens(const Request& request) const override {
+    return inner_.count_tokens(request);
+  }
+  HostCounters counters() const override { return inner_.counters(); }
+
+ private:
+  LanguageModel& inner_;
+  Ledger& ledger_;
+  const Price price_;
+};
+
+}  // namespace theta

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+namespace theta {
+
+/// A file's bytes. @throws UserError `FILE: there is no such file`.
+std::string read_whole(const std::filesystem::path& file);
+
+/// Writes a text, whole or not at all: a reader sees the old file or the new one.
+/// @throws RunError naming the file.
+void write_whole(const std::filesystem::path& file, const std::string& content);
+
+/// Makes a folder and those it is in. @throws UserError naming it.
+void make_folder(const std::filesystem::path& folder);
+
+}  // namespace theta

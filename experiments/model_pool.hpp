@@ -1,0 +1,57 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "core/language_model.hpp"
+#include "core/progress.hpp"
+#include "core/store.hpp"
+#include "experiments/models.hpp"
+
+namespace theta {
+
+/// Models that runs side by side share: each is loaded once, its limits hold for all of them, and
+/// what one has asked is answered to the others from the cache.
+///
+/// The cache does not change an answer. Where a model's answers depend on the unit they were
+/// computed in (LanguageModel::unit), a unit is found only whole, and units of two runs never mix.
+/// Where answers stand alone, requests are found one by one, and one that is on its way is waited
+/// for. Thread-safe.
+class ModelPool {
+ public:
+  using Make = std::function<std::unique_ptr<LanguageModel>(const ModelOptions&)>;
+
+  /// @param cache  the file of the answers; one live owner.
+  explicit ModelPool(const std::filesystem::path& cache, Make make = make_model);
+  ~ModelPool();
+
+  /// A run to come needs these models: each stays loaded until release() was called as often.
+  void expect(const ModelTable& table);
+  void release(const ModelTable& table);
+
+  /// The model `name` of the table, which is expected. Lives until it is released.
+  LanguageModel& get(const ModelTable& table, const std::string& name, Progress& progress);
+
+  /// Everything the models did for all runs, added up over restarts.
+  std::vector<std::pair<std::string, double>> timing();
+
+ private:
+  class Shared;
+  struct Entry {
+    std::size_t needed = 0;
+    std::string name;
+    std::unique_ptr<Shared> model;
+  };
+  void drop(Entry& entry);
+
+  Store cache_;
+  const Make make_;
+  std::mutex mutex_;
+  std::map<std::string, Entry> entries_;  ///< by the model's section in the config
+};
+
+}  // namespace theta

@@ -1,0 +1,228 @@
+#include "experiments/run_folder.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "core/store.hpp"
+#include "experiments/files.hpp"
+
+namespace theta {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kRecord = "run.db";
+
+void claim(Store& store, const fs::path& folder, const ExperimentOptions& options) {
+  const auto hash = store.meta("config_hash");
+  if (hash && *hash != options.hash)
+    throw UserError(
+        fmt::format("{} holds a run of another config ({}; this one is {}): give another "
+                    "--out, or remove it",
+                    folder.string(), *hash, options.hash));
+  store.set_meta("config_hash", options.hash);
+  store.set_meta("name", options.name);
+  store.set_meta("seed", std::to_string(options.seed));
+}
+
+double unix_seconds() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+/// Writes into the record, every second that something was done, where the run stands; and stops
+/// the run when its time is spent.
+class Heartbeat {
+ public:
+  Heartbeat(Store& store, Progress& progress, Ledger& ledger, std::stop_source& stop_run)
+      : before_s_(
+            nlohmann::json::parse(store.meta("progress").value_or("{}")).value("seconds", 0.0)),
+        thread_([&, this](const std::stop_token& stop) {
+          std::unique_lock lock(mutex_);
+          for (std::int64_t last = -1; !stop.stop_requested();) {
+            const Whole whole = progress.whole();
+            if (whole.done != last) beat(store, whole);
+            last = whole.done;
+            ledger.set_seconds(seconds());
+            if (ledger.spent()) stop_run.request_stop();
+            wake_.wait_for(lock, stop, std::chrono::seconds(1), [] { return false; });
+          }
+          beat(store, progress.whole());
+        }) {}
+
+ private:
+  double seconds() const {
+    return before_s_ + std::chrono::duration<double>(Clock::now() - began_).count();
+  }
+  void beat(Store& store, const Whole& whole) {
+    nlohmann::json json = {{"stage", whole.stage}, {"at", unix_seconds()}, {"seconds", seconds()}};
+    if (whole.left_s) json["left_s"] = *whole.left_s;
+    try {
+      store.set_meta("progress", json.dump());
+    } catch (const RunError&) {
+      // The run's next answer meets the same fault and ends it.
+    }
+  }
+
+  using Clock = std::chrono::steady_clock;
+
+  const double before_s_;  // of earlier starts
+  const Clock::time_point began_ = Clock::now();
+  std::mutex mutex_;
+  std::condition_variable_any wake_;
+  std::jthread thread_;
+};
+
+/// A folder that is gone when this goes.
+class ScratchFolder {
+ public:
+  ScratchFolder() : path_((fs::temp_directory_path() / "theta-XXXXXX").string()) {
+    if (!mkdtemp(path_.data())) throw RunError("cannot make a folder in the temporary directory");
+  }
+  ~ScratchFolder() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  ScratchFolder(const ScratchFolder&) = delete;
+  ScratchFolder& operator=(const ScratchFolder&) = delete;
+  fs::path path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+}  // namespace
+
+Report run_in_folder(const Config& config, const ExperimentOptions& options, const fs::path& folder,
+                     Progress& progress, std::stop_token stop, ModelPool* pool) {
+  make_folder(folder);
+  Store store(folder / kRecord);
+  claim(store, folder, options);
+  store.set_meta("config", config.dump());
+  store.set_meta("models", described(options.models));
+  store.set_meta("state", name_of(RunState::kRunning));
+  store.set_meta("error", "");
+  store.set_meta("stopped", "");
+  write_whole(folder / "config.resolved.yaml", config.dump());
+
+  Ledger ledger(options.budget);
+  Models models(options.models, store, progress, Models::Purpose::kRun, pool, &ledger);
+  std::stop_source own_stop;
+  const std::stop_callback forward(stop, [&] { own_stop.request_stop(); });
+  const auto end = [&](RunState state, const std::string& why) {
+    store.set_meta("error", why);
+    store.set_meta("state", name_of(state));
+  };
+  const auto finish = [&] {
+    models.record_timing();
+    models.record_usage();
+    progress.finish();
+    Report report = make_report(store);
+    write_report(report, folder);
+    return report;
+  };
+  try {
+    {
+      const Heartbeat heartbeat(store, progress, ledger, own_stop);
+      RunContext context{folder, options.seed, store, models, progress, own_stop.get_token()};
+      run_experiment(options, context);
+    }
+    // A search that was cut short ends well, and the record may have held all that came after it.
+    if (own_stop.stop_requested() || ledger.spent()) throw Interrupted("stopped");
+    Report report = finish();
+    end(RunState::kDone, "");
+    return report;
+  } catch (const Interrupted& e) {
+    if (const auto why = ledger.spent(); why && !stop.stop_requested()) {
+      store.set_meta("stopped", *why);
+      Report report = finish();
+      end(RunState::kStopped, *why);
+      return report;
+    }
+    models.record_timing();
+    end(RunState::kStopped, e.what());
+    throw;
+  } catch (const std::exception& e) {
+    end(RunState::kFailed, e.what());
+    throw;
+  }
+}
+
+std::vector<StageUsage> forecast(const ExperimentOptions& options, Models::Purpose purpose,
+                                 std::stop_token stop) {
+  const ScratchFolder folder;
+  Store store(folder.path() / kRecord);
+  Progress silent(false, 0, nullptr);
+  Models models(options.models, store, silent, purpose);
+  RunContext context{folder.path(), options.seed, store, models, silent, stop};
+  run_experiment(options, context);
+  return models.usage_by_stage();
+}
+
+Plan forecast_calls(const ExperimentOptions& options, std::stop_token stop) {
+  Plan plan;
+  try {
+    for (const auto& [stage, role, usage] : forecast(options, Models::Purpose::kForecast, stop)) {
+      if (plan.empty() || plan.back().first != stage) plan.emplace_back(stage, 0);
+      plan.back().second += usage.calls;
+    }
+  } catch (const Interrupted&) {
+    throw;
+  } catch (const std::runtime_error&) {
+    return {};  // the run meets what is wrong itself, or gets on with real answers
+  }
+  return plan;
+}
+
+const char* name_of(RunState state) {
+  switch (state) {
+    case RunState::kWaiting:
+      return "waiting";
+    case RunState::kRunning:
+      return "running";
+    case RunState::kDone:
+      return "done";
+    case RunState::kFailed:
+      return "failed";
+    case RunState::kStopped:
+      return "stopped";
+  }
+  throw std::logic_error("unknown state of a run");
+}
+
+RunStatus read_status(const fs::path& folder) {
+  RunStatus status;
+  if (!fs::exists(folder / kRecord)) return status;
+  const bool owned = Store::owner(folder / kRecord).has_value();
+  const Store store(folder / kRecord, Store::Access::kRead);
+  const std::string state = store.meta("state").value_or("");
+  if (owned) {
+    status.state = RunState::kRunning;
+  } else if (state == name_of(RunState::kDone)) {
+    status.state = RunState::kDone;
+  } else {
+    // A run that was killed could not say so.
+    status.state = state == name_of(RunState::kFailed) ? RunState::kFailed : RunState::kStopped;
+    status.error = store.meta("error").value_or("");
+  }
+  status.hash = store.meta("config_hash").value_or("");
+  status.kept = store.kept();
+  for (const TrialRecord& trial : store.trials())
+    if (trial.kind != "minibatch") status.best = std::max(status.best.value_or(0), trial.score);
+  if (owned) {
+    const auto beat = nlohmann::json::parse(store.meta("progress").value_or("{}"));
+    status.stage = beat.value("stage", "");
+    if (beat.contains("left_s"))
+      status.left_s =
+          std::max(0.0, beat["left_s"].get<double>() - (unix_seconds() - beat["at"].get<double>()));
+  }
+  return status;
+}
+
+}  // namespace theta

@@ -1,0 +1,237 @@
+#include "experiments/sweep_report.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "experiments/files.hpp"
+#include "experiments/html.hpp"
+#include "experiments/text_table.hpp"
+
+namespace theta {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kSeedsLegend =
+    "accuracy: mean over seeds and its 95 % interval by Student's t; of one seed, the interval "
+    "over "
+    "that run's items";
+
+/// Of a mean of scores, which are in [0, 1].
+Interval within_scores(Interval interval) {
+  return {std::max(0.0, interval.low), std::min(1.0, interval.high)};
+}
+
+/// The row of a list that `is_it` finds, else a new one at its end.
+template <typename T, typename F>
+T& find_or_add(std::vector<T>& rows, T fresh, const F& is_it) {
+  const auto found = std::ranges::find_if(rows, is_it);
+  return found == rows.end() ? rows.emplace_back(std::move(fresh)) : *found;
+}
+
+void add_run(SweepReport& out, const std::string& setting, const Report& run) {
+  for (const Report::Row& row : run.rows) {
+    if (!row.accuracy) continue;
+    SweepReport::Row& mine =
+        find_or_add(out.rows, {setting, row.method, row.model, {}, 0, {}, {}}, [&](const auto& r) {
+          return r.setting == setting && r.method == row.method && r.model == row.model;
+        });
+    mine.accuracies.push_back(*row.accuracy);
+    mine.usage += row.usage;
+    mine.interval = {*row.low, *row.high};
+  }
+  for (const Report::Paired& paired : run.paired) {
+    SweepReport::Paired& mine =
+        find_or_add(out.paired, {setting, paired.method, paired.against, paired.model, {}, 0, {}},
+                    [&](const auto& p) {
+                      return p.setting == setting && p.method == paired.method &&
+                             p.against == paired.against && p.model == paired.model;
+                    });
+    mine.differences.push_back(paired.difference);
+    mine.interval = {paired.low, paired.high};
+  }
+}
+
+/// 6 significant digits, as in a run's report.
+Json number(double value) {
+  return std::strtod(fmt::format("{:.6g}", value).c_str(), nullptr) + 0.0;
+}
+
+Json numbers(const std::vector<double>& values) {
+  Json out = Json::array();
+  for (const double value : values) out.push_back(number(value));
+  return out;
+}
+
+std::string signed_interval(double mean, const Interval& interval) {
+  return fmt::format("{} [{}, {}]", fraction(mean, 3, true), fraction(interval.low, 3, true),
+                     fraction(interval.high, 3, true));
+}
+
+std::vector<std::vector<std::string>> row_texts(const SweepReport& report) {
+  std::vector<std::vector<std::string>> out;
+  for (const auto& row : report.rows)
+    out.push_back({row.setting, row.method, row.model, std::to_string(row.accuracies.size()),
+                   interval_text(row.mean, row.interval.low, row.interval.high),
+                   std::to_string(row.usage.calls),
+                   std::to_string(row.usage.prompt_tokens + row.usage.generated_tokens)});
+  return out;
+}
+
+std::vector<std::vector<std::string>> paired_texts(const SweepReport& report) {
+  std::vector<std::vector<std::string>> out;
+  for (const auto& paired : report.paired)
+    out.push_back({paired.setting, paired.method, paired.against, paired.model,
+                   std::to_string(paired.differences.size()),
+                   signed_interval(paired.mean, paired.interval)});
+  return out;
+}
+
+std::vector<std::vector<std::string>> run_texts(const SweepReport& report) {
+  std::vector<std::vector<std::string>> out;
+  for (const auto& [listed, status] : report.runs)
+    out.push_back({listed.label, listed.folder, name_of(status.state),
+                   fraction_or_dash(status.best), std::to_string(status.kept.calls),
+                   std::to_string(status.kept.prompt_tokens + status.kept.generated_tokens),
+                   status.error});
+  return out;
+}
+
+}  // namespace
+
+SweepReport make_sweep_report(const fs::path& folder) {
+  const SweepList list = read_sweep_list(folder);
+  SweepReport report;
+  report.name = list.name;
+  for (const ListedRun& listed : list.runs) {
+    const fs::path run = folder / listed.folder;
+    report.runs.push_back({listed, read_status(run)});
+    if (report.runs.back().status.state == RunState::kDone)
+      add_run(report, listed.setting, make_report(Store(run / "run.db", Store::Access::kRead)));
+  }
+  for (auto& row : report.rows) {
+    row.mean = mean(row.accuracies);
+    if (row.accuracies.size() > 1) row.interval = within_scores(student_t(row.accuracies));
+  }
+  for (auto& paired : report.paired) {
+    paired.mean = mean(paired.differences);
+    if (paired.differences.size() > 1) paired.interval = student_t(paired.differences);
+  }
+  if (fs::exists(folder / "cache.db"))
+    report.timing = Store(folder / "cache.db", Store::Access::kRead).timing();
+  return report;
+}
+
+std::string to_json(const SweepReport& report) {
+  Json json = {{"schema", 1},           {"name", report.name},     {"runs", Json::array()},
+               {"rows", Json::array()}, {"paired", Json::array()}, {"timing", Json::object()}};
+  for (const auto& [listed, status] : report.runs)
+    json["runs"].push_back({{"folder", listed.folder},
+                            {"label", listed.label},
+                            {"setting", listed.setting},
+                            {"seed", listed.seed},
+                            {"state", name_of(status.state)},
+                            {"best", status.best ? number(*status.best) : Json()},
+                            {"calls", status.kept.calls},
+                            {"prompt_tokens", status.kept.prompt_tokens},
+                            {"generated_tokens", status.kept.generated_tokens},
+                            {"error", status.error}});
+  for (const auto& row : report.rows)
+    json["rows"].push_back({{"setting", row.setting},
+                            {"method", row.method},
+                            {"model", row.model},
+                            {"seeds", row.accuracies.size()},
+                            {"accuracy", number(row.mean)},
+                            {"low", number(row.interval.low)},
+                            {"high", number(row.interval.high)},
+                            {"accuracies", numbers(row.accuracies)},
+                            {"calls", row.usage.calls},
+                            {"prompt_tokens", row.usage.prompt_tokens},
+                            {"generated_tokens", row.usage.generated_tokens}});
+  for (const auto& paired : report.paired)
+    json["paired"].push_back({{"setting", paired.setting},
+                              {"method", paired.method},
+                              {"against", paired.against},
+                              {"model", paired.model},
+                              {"seeds", paired.differences.size()},
+                              {"difference", number(paired.mean)},
+                              {"low", number(paired.interval.low)},
+                              {"high", number(paired.interval.high)},
+                              {"differences", numbers(paired.differences)}});
+  for (const auto& [what, amount] : report.timing) json["timing"][what] = amount;
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
+}
+
+std::string to_html(const SweepReport& report) {
+  std::string body = "<h2>Results</h2>\n" + html_table({{"setting"},
+                                                        {"method"},
+                                                        {"model"},
+                                                        {"seeds", true},
+                                                        {"accuracy", true},
+                                                        {"calls", true},
+                                                        {"tokens", true}},
+                                                       row_texts(report));
+  body += fmt::format("<p class=\"muted\">{}.</p>\n", html_escaped(kSeedsLegend));
+  if (!report.paired.empty())
+    body += "<h2>Paired differences</h2>\n" + html_table({{"setting"},
+                                                          {"method"},
+                                                          {"against"},
+                                                          {"model"},
+                                                          {"seeds", true},
+                                                          {"difference [95 %]", true}},
+                                                         paired_texts(report));
+  body += "<h2>Runs</h2>\n" + html_table({{"run"},
+                                          {"folder"},
+                                          {"state"},
+                                          {"best on validation", true},
+                                          {"calls", true},
+                                          {"tokens", true},
+                                          {""}},
+                                         run_texts(report));
+  if (!report.timing.empty()) {
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& [what, amount] : report.timing)
+      rows.push_back({what, fmt::format("{:.6g}", amount)});
+    body +=
+        "<h2>Timing of the shared models</h2>\n" + html_table({{"what"}, {"amount", true}}, rows);
+  }
+  return html_page(report.name, fmt::format("{} runs", report.runs.size()), body);
+}
+
+std::string to_table(const SweepReport& report) {
+  std::string out = text_table({{"setting"},
+                                {"method"},
+                                {"model"},
+                                {"seeds", true},
+                                {"accuracy", true},
+                                {"calls", true},
+                                {"tokens", true}},
+                               row_texts(report)) +
+                    kSeedsLegend + "\n";
+  if (!report.paired.empty())
+    out += "\npaired differences\n" + text_table({{"setting"},
+                                                  {"method"},
+                                                  {"against"},
+                                                  {"model"},
+                                                  {"seeds", true},
+                                                  {"difference [95 %]", true}},
+                                                 paired_texts(report));
+  const auto done = std::ranges::count_if(
+      report.runs, [](const auto& run) { return run.status.state == RunState::kDone; });
+  if (done < std::ssize(report.runs))
+    out += fmt::format("\n{} of {} runs are done; theta status says how the others stand\n", done,
+                       report.runs.size());
+  return out;
+}
+
+std::string finish_sweep_report(const fs::path& folder) {
+  const SweepReport report = make_sweep_report(folder);
+  write_whole(folder / "report.json", to_json(report));
+  write_whole(folder / "report.html", to_html(report));
+  return to_table(report);
+}
+
+}  // namespace theta

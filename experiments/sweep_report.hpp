@@ -1,0 +1,54 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/statistics.hpp"
+#include "experiments/report.hpp"
+#include "experiments/run_folder.hpp"
+#include "experiments/sweep.hpp"
+
+namespace theta {
+
+/// One table over the runs of a sweep that are done, computed from their records alone.
+struct SweepReport {
+  struct Run {
+    ListedRun listed;
+    RunStatus status;
+  };
+  /// One method under one model, over the seeds of a setting.
+  struct Row {
+    std::string setting, method, model;
+    std::vector<double> accuracies;  ///< one a seed, in the order of the runs
+    double mean = 0;
+    Interval interval;  ///< 95 % over seeds (Student's t); of one seed: over that run's items
+    Usage usage;        ///< of all seeds together
+  };
+  /// Mean over seeds of the differences of two methods.
+  struct Paired {
+    std::string setting, method, against, model;
+    std::vector<double> differences;
+    double mean = 0;
+    Interval interval;
+  };
+
+  std::string name;
+  std::vector<Run> runs;
+  std::vector<Row> rows;
+  std::vector<Paired> paired;
+  std::vector<std::pair<std::string, double>> timing;  ///< of the models that the runs shared
+};
+
+/// @throws UserError if the folder holds no sweep.
+SweepReport make_sweep_report(const std::filesystem::path& folder);
+
+std::string to_json(const SweepReport& report);
+std::string to_html(const SweepReport& report);
+std::string to_table(const SweepReport& report);
+
+/// Writes report.json and report.html into the sweep's folder. @return the table.
+std::string finish_sweep_report(const std::filesystem::path& folder);
+
+}  // namespace theta
