@@ -9,6 +9,8 @@
 #include "core/log.hpp"
 #include "core/result.hpp"
 #include "experiments/commands.hpp"
+#include "experiments/record_scores.hpp"
+#include "experiments/replay.hpp"
 
 namespace po = boost::program_options;
 using namespace theta;
@@ -35,6 +37,14 @@ constexpr const char* kHelp =
       Reads configs strictly: one line `file:line:col: message` for each that is wrong.
   theta report DIR
       Computes the table and report files of a run or a sweep anew from its records.
+  theta replay TABLE --optimizer NAME --budget N [--seed S] [--json]
+      Runs an optimiser on recorded scores instead of a model and prints each new incumbent: after how
+      many evaluations, and the instruction and demo set of each predictor. NAME is paired, gp, tpe
+      (DSPy's MIPROv2), random (full evaluations), mipro, copro or gepa; the last two are given the
+      table's instructions in a seeded order in place of proposals.
+  theta replay --record CONFIG [--set key=value]... [--out DIR]
+      Scores every combination of the choices of CONFIG's first mipro on every validation example and
+      writes them as such a table, DIR/table.json. Stopped, the same command goes on.
   theta eval PROMPT DATA [--field input=column]... [--metric NAME] [--set model.path=FILE]
       Scores a saved prompt on a JSONL, JSON or CSV file.
   theta predict PROMPT [DATA] [--input field=value]... [--field input=column]...
@@ -89,8 +99,10 @@ Parsed parse(const std::vector<std::string>& arguments) {
   po::options_description named;
   const auto list = [] { return po::value<std::vector<std::string>>()->composing(); };
   named.add_options()("set", list())("out", po::value<std::string>())("dry-run", "")(
-      "jobs", po::value<unsigned>())("field", list())("input", list())(
-      "metric", po::value<std::string>())("verbose", "")("help", "");
+      "jobs", po::value<unsigned>())("optimizer", po::value<std::string>())(
+      "budget", po::value<std::int64_t>())("seed", po::value<std::uint64_t>())("json", "")(
+      "record", "")("field", list())("input", list())("metric", po::value<std::string>())(
+      "verbose", "")("help", "");
   po::options_description all;
   all.add(named).add_options()("argument", list());
   po::positional_options_description places;
@@ -160,6 +172,22 @@ int dispatch(const std::string& command, const Parsed& parsed, Progress& progres
     allow(parsed, command, {});
     expect(parsed, "report DIR", 1, 1);
     report_command(places[0]);
+  } else if (command == "replay") {
+    if (parsed.values.count("record")) {
+      allow(parsed, "replay --record", {"record", "set", "out"});
+      expect(parsed, "replay --record CONFIG [--set key=value]... [--out DIR]", 1, 1);
+      record_command({places[0], list(parsed, "set"), text(parsed, "out")}, progress, stop);
+      return 0;
+    }
+    allow(parsed, command, {"optimizer", "budget", "seed", "json"});
+    const std::string usage = "replay TABLE --optimizer NAME --budget N [--seed S] [--json]";
+    expect(parsed, usage, 1, 1);
+    if (!parsed.values.count("optimizer") || !parsed.values.count("budget"))
+      throw UserError("usage: theta " + usage);
+    replay_command({places[0], text(parsed, "optimizer"),
+                    parsed.values["budget"].as<std::int64_t>(),
+                    parsed.values.count("seed") ? parsed.values["seed"].as<std::uint64_t>() : 0,
+                    parsed.values.count("json") > 0});
   } else if (command == "eval") {
     allow(parsed, command, {"field", "metric", "set"});
     expect(parsed, "eval PROMPT DATA [--field input=column]... [--metric NAME]", 2, 2);

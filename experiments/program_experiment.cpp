@@ -73,20 +73,35 @@ ProgramExperiment read_program_experiment(const Config& config) {
   return experiment;
 }
 
-void run_program_experiment(const ProgramExperiment& experiment, RunContext& run) {
-  const Dataset data = load_dataset(experiment.data, experiment.program.signature);
-  const auto untouched = make_program(experiment.program);
-  ProgramOptions compiled_program = experiment.program;
-  for (const Example& example : data.train) {
-    auto& calibration = compiled_program.calibration;
+Prepared prepare(const ProgramExperiment& experiment) {
+  const Signature& signature = experiment.program.signature;
+  Prepared prepared{load_dataset(experiment.data, signature), experiment.program, nullptr,
+                    make_metric(experiment.metric, signature.outputs.back().name)};
+  for (const Example& example : prepared.data.train) {
+    auto& calibration = prepared.program.calibration;
     if (calibration.size() == experiment.program.calibration_examples) break;
     Record& inputs = calibration.emplace_back();
-    for (const Field& field : experiment.program.signature.inputs)
+    for (const Field& field : signature.inputs)
       inputs.set(field.name, example.fields.at(field.name));
   }
-  const auto student = make_program(compiled_program);
-  const Metric metric =
-      make_metric(experiment.metric, experiment.program.signature.outputs.back().name);
+  prepared.student = make_program(prepared.program);
+  return prepared;
+}
+
+Task task_of(const Prepared& prepared, RunContext& run) {
+  return {.train = prepared.data.train,
+          .validation = prepared.data.validation,
+          .metric = prepared.metric,
+          .model = run.models[kModel],
+          .proposer = run.models["proposer"],
+          .teacher = run.models["teacher"],
+          .stop = run.stop};
+}
+
+void run_program_experiment(const ProgramExperiment& experiment, RunContext& run) {
+  const Prepared prepared = prepare(experiment);
+  const auto& [data, compiled_program, student, metric] = prepared;
+  const auto untouched = make_program(experiment.program);
 
   nlohmann::json rows = {kUntouched}, comparisons = nlohmann::json::array(),
                  prompts = nlohmann::json::array({{"untouched", prompt_text(*untouched)}});
@@ -112,22 +127,15 @@ void run_program_experiment(const ProgramExperiment& experiment, RunContext& run
     const std::string& name = config.label;
     run.stage(name);
     double top = 0;
-    const Task task{.train = data.train,
-                    .validation = data.validation,
-                    .metric = metric,
-                    .model = run.models[kModel],
-                    .proposer = run.models["proposer"],
-                    .teacher = run.models["teacher"],
-                    .stop = run.stop,
-                    .on_trial =
-                        [&](TrialRecord trial) {
-                          trial.search = name;
-                          run.store.put_trial(trial);
-                          if (trial.kind != "minibatch") top = std::max(top, trial.score);
-                          run.show_trial(trial.number, top, data.validation.size());
-                          return false;
-                        },
-                    .max_evaluations = config.max_evaluations};
+    Task task = task_of(prepared, run);
+    task.max_evaluations = config.max_evaluations;
+    task.on_trial = [&](TrialRecord trial) {
+      trial.search = name;
+      run.store.put_trial(trial);
+      if (trial.kind != "minibatch") top = std::max(top, trial.score);
+      run.show_trial(trial.number, top, data.validation.size());
+      return false;
+    };
     Compiled compiled = optimizer->compile(*student, task);
     run.progress.note("");
     rows.push_back(name);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -19,8 +20,21 @@ struct ProgramExperiment {
   std::vector<OptimizerConfig> optimizers;
 };
 
+/// What the searches of an experiment start from.
+struct Prepared {
+  Dataset data;
+  ProgramOptions program;            ///< with the inputs that it is calibrated on
+  std::unique_ptr<Predict> student;  ///< made of `program`
+  Metric metric;
+};
+
 /// Reads the `program:`, `data:`, `metric:` and `optimizers:` sections. Opens no data.
 ProgramExperiment read_program_experiment(const Config& config);
+
+/// Loads the data and makes the student.
+Prepared prepare(const ProgramExperiment& experiment);
+/// The task of its searches, on the models of a run. Copies the examples.
+Task task_of(const Prepared& prepared, RunContext& run);
 
 /// Compiles the program with every optimiser and scores each result, and the untouched program, on
 /// the test split, which nothing else reads. The best on validation becomes prompt.json.

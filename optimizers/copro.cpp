@@ -93,7 +93,7 @@ class CoordinateAscent {
     std::string text;
     int number = 0;
     for (auto attempt = best.rbegin(); attempt != best.rend(); ++attempt)
-      text += fmt::format("{}. Instruction: {}\n   Score: {:.1f}\n", ++number, attempt->instruction,
+      text += fmt::format("{}. Instruction: {}\nScore: {:.1f}\n", ++number, attempt->instruction,
                           100 * attempt->score);
     return text;
   }

@@ -1,0 +1,88 @@
+#include "experiments/record_scores.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "experiments/experiment.hpp"
+#include "experiments/files.hpp"
+
+namespace theta {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A demo set as a reader sees it.
+std::string show(const std::vector<Demo>& demos) {
+  std::string text;
+  for (const Demo& demo : demos) {
+    for (const auto& [name, value] : demo.fields)
+      text += fmt::format("{}: {}\n", name, to_text(value));
+    text += "\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+ScoreTable record_scores(const ProgramExperiment& experiment, RunContext& run) {
+  const auto chosen = std::ranges::find_if(experiment.optimizers, [](const OptimizerConfig& o) {
+    return std::holds_alternative<MiproOptions>(o.options);
+  });
+  if (chosen == experiment.optimizers.end())
+    throw UserError("there is no mipro among the optimizers, whose choices could be recorded");
+  const Prepared prepared = prepare(experiment);
+  const Task task = task_of(prepared, run);
+  const Choices choices =
+      Mipro(std::get<MiproOptions>(chosen->options)).choices(*prepared.student, task);
+
+  ScoreTable table;
+  table.examples = task.validation.size();
+  for (std::size_t p = 0; p < choices.instructions.size(); ++p) {
+    auto& predictor = table.predictors.emplace_back();
+    predictor.instructions = choices.instructions[p];
+    for (const auto& demos : choices.demo_sets[p]) predictor.demos.push_back(show(demos));
+  }
+  const auto space = table.space();
+  std::size_t requests = table.examples;
+  for (const Variable& variable : space) requests *= variable.choices;
+  run.progress.stage("recording", static_cast<std::int64_t>(requests));
+  Combination at(space.size(), 0);
+  for (;;) {
+    const auto evaluation = evaluate(*choices.apply(*prepared.student, at), task.validation,
+                                     task.metric, {task.model, task.stop});
+    if (evaluation.n_failed > 0)
+      throw RunError(
+          fmt::format("{} of {} examples of combination {} were not answered; the same "
+                      "command asks for them again",
+                      evaluation.n_failed, table.examples, key_of(at)));
+    table.scores[at] = evaluation.scores;
+    std::size_t v = space.size();
+    while (v > 0 && static_cast<std::size_t>(++at[v - 1]) == space[v - 1].choices) at[--v] = 0;
+    if (v == 0) return table;
+  }
+}
+
+void record_command(const RecordArguments& arguments, Progress& progress, std::stop_token stop) {
+  Config config = Config::load(arguments.config);
+  for (const auto& set : arguments.sets) config.set(set);
+  const ExperimentOptions options = read_experiment(config);
+  const auto* experiment = std::get_if<ProgramExperiment>(&options.experiment);
+  if (!experiment) config.fail("only an experiment with a 'program' can be recorded as a table");
+
+  const fs::path folder =
+      arguments.out.empty()
+          ? fs::path("runs") / fmt::format("{}-{}-table", options.name, options.hash)
+          : arguments.out;
+  make_folder(folder);
+  Store store(folder / "run.db");
+  Models models(options.models, store, progress);
+  RunContext context{folder, options.seed, store, models, progress, stop};
+  const ScoreTable table = record_scores(*experiment, context);
+  write_score_table(table, folder / "table.json");
+  progress.finish();
+  fmt::print("{} combinations on {} examples: {}\n", table.scores.size(), table.examples,
+             (folder / "table.json").string());
+}
+
+}  // namespace theta

@@ -1,0 +1,114 @@
+#include "experiments/record_scores.hpp"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "tests/support/loopback_server.hpp"
+#include "tests/support/process.hpp"
+#include "tests/support/temporary_folder.hpp"
+
+namespace theta {
+namespace {
+
+constexpr const char* kConfig = R"(name: reviews
+seed: 1
+models:
+  task: {{base_url: "{}", model: small, retries: 0}}
+data:
+  file: reviews.csv
+  split: {{train: 4, validation: 4, test: 1}}
+program:
+  signature: "sentence -> mood: Literal['good', 'bad']"
+optimizers:
+  - {{name: random_search}}
+  - {{name: mipro, num_instructions: 1, instructions: [Say good.], num_demo_sets: 2,
+     max_bootstrapped: 0, max_labeled: 2}}
+)";
+
+test::Reply reply(int status, std::string body) {
+  test::Reply made;
+  made.status = status;
+  made.body = std::move(body);
+  return made;
+}
+
+/// A server that finds everything good if it is told to, else bad.
+test::Reply answer(const test::Seen& seen) {
+  if (seen.method != "POST") return reply(404, "{}");
+  const bool good = seen.body.find("Say good.") != std::string::npos;
+  const nlohmann::json body{
+      {"choices",
+       {{{"message",
+          {{"content",
+            fmt::format("[[ ## mood ## ]]\n{}\n\n[[ ## completed ## ]]", good ? "good" : "bad")}}},
+         {"finish_reason", "stop"}}}},
+      {"usage", {{"prompt_tokens", 5}, {"completion_tokens", 3}}}};
+  return reply(200, body.dump());
+}
+
+class RecordScores : public ::testing::Test {
+ protected:
+  Finished record(const std::string& url, const std::string& config = kConfig) {
+    folder_.write(
+        "reviews.csv",
+        "sentence,mood\na,good\nb,good\nc,good\nd,good\ne,good\nf,good\ng,good\nh,good\ni,good\n");
+    return run_to_end({THETA_BINARY, "replay", "--record",
+                       folder_.write("config.yaml", fmt::format(fmt::runtime(config), url)),
+                       "--out", folder_.path() / "out"});
+  }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(RecordScores, WritesTheScoreOfEveryCombinationOnEveryExample) {
+  const test::LoopbackServer server(answer);
+  const auto done = record(server.url());
+  ASSERT_EQ(done.code, 0) << done.err;
+  const auto table = read_score_table(folder_.path() / "out/table.json");
+  EXPECT_EQ(table.examples, 4u);
+  ASSERT_EQ(table.predictors.size(), 1u);
+  EXPECT_EQ(table.predictors[0].instructions[1], "Say good.");
+  EXPECT_EQ(table.predictors[0].demos[0], "");
+  EXPECT_NE(table.predictors[0].demos[1].find("mood: good"), std::string::npos);
+  const std::vector<double> none(4, 0), all(4, 1);
+  EXPECT_EQ(table.scores, (std::map<Combination, std::vector<double>>{
+                              {{0, 0}, none}, {{0, 1}, none}, {{1, 0}, all}, {{1, 1}, all}}));
+}
+
+TEST_F(RecordScores, AsksNothingThatItHasRecorded) {
+  std::optional<test::LoopbackServer> server(std::in_place, answer);
+  const std::string url = server->url();
+  ASSERT_EQ(record(url).code, 0);
+  std::filesystem::remove(folder_.path() / "out/table.json");
+  server.reset();
+  const auto again = record(url);
+  EXPECT_EQ(again.code, 0) << again.err;
+  EXPECT_EQ(read_score_table(folder_.path() / "out/table.json").scores.size(), 4u);
+}
+
+TEST_F(RecordScores, FailsWhereAnExampleWasNotAnswered) {
+  const test::LoopbackServer server([](const test::Seen& seen) {
+    const bool has_demos = seen.body.find("assistant") != std::string::npos;
+    return has_demos ? reply(500, "{}") : answer(seen);
+  });
+  const auto done = record(server.url());
+  EXPECT_EQ(done.code, 1);
+  EXPECT_EQ(done.out, "");
+  EXPECT_NE(done.err.find("4 of 4 examples of combination 0,1 were not answered"),
+            std::string::npos)
+      << done.err;
+}
+
+TEST_F(RecordScores, NeedsAMipro) {
+  std::string config = kConfig;
+  config.resize(config.find("  - {{name: mipro"));
+  const auto done = record("http://127.0.0.1:1/v1", config);
+  EXPECT_EQ(done.code, 2);
+  EXPECT_EQ(done.err, "there is no mipro among the optimizers, whose choices could be recorded\n");
+}
+
+}  // namespace
+}  // namespace theta

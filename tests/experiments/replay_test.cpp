@@ -1,0 +1,148 @@
+#include "experiments/replay.hpp"
+
+#include <gtest/gtest.h>
+
+#include "core/result.hpp"
+#include "core/rng.hpp"
+#include "tests/support/process.hpp"
+#include "tests/support/temporary_folder.hpp"
+
+namespace theta {
+namespace {
+
+/// One predictor, six instructions and three demo sets over 60 examples. Instruction 4 is best, and
+/// demo set 1 adds to every instruction.
+ScoreTable table(std::size_t predictors = 1) {
+  ScoreTable made;
+  made.name = "table.json";
+  made.examples = 60;
+  for (std::size_t p = 0; p < predictors; ++p)
+    made.predictors.push_back({{"i0", "i1", "i2", "i3", "i4", "i5"}, {"d0", "d1", "d2"}});
+  Rng rng(3);
+  std::vector<double> difficulty;
+  for (std::size_t j = 0; j < made.examples; ++j) difficulty.push_back(rng.uniform());
+  const std::vector<double> quality{.2, .25, .3, .2, .7, .4};
+  Combination at(2 * predictors, 0);
+  for (;;) {
+    double q = 0;
+    for (std::size_t p = 0; p < predictors; ++p)
+      q += quality[static_cast<std::size_t>(at[2 * p])] + (at[2 * p + 1] == 1 ? .2 : 0);
+    auto& row = made.scores[at];
+    for (const double d : difficulty)
+      row.push_back(d < q / static_cast<double>(predictors) ? 1 : 0);
+    std::size_t v = at.size();
+    while (v > 0 && ++at[v - 1] == (v % 2 == 0 ? 3 : 6)) at[--v] = 0;
+    if (v == 0) return made;
+  }
+}
+
+struct Change {
+  std::int64_t evaluations;
+  Combination incumbent;
+  bool operator==(const Change&) const = default;
+};
+
+std::vector<Change> replayed(const ScoreTable& table, const std::string& optimizer,
+                             std::int64_t budget, std::uint64_t seed = 1) {
+  std::vector<Change> changes;
+  replay(table, optimizer, budget, seed, [&](std::int64_t evaluations, const Combination& c) {
+    changes.push_back({evaluations, c});
+  });
+  return changes;
+}
+
+class EveryReplay : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(EveryReplay, BeginsWithTheFirstChoices) {
+  EXPECT_EQ(replayed(table(), GetParam(), 0), (std::vector<Change>{{0, {0, 0}}}));
+  EXPECT_EQ(replayed(table(2), GetParam(), 2000).front(), (Change{0, {0, 0, 0, 0}}));
+}
+
+TEST_P(EveryReplay, FindsABetterInstruction) {
+  for (std::uint64_t seed = 0; seed < 5; ++seed)
+    EXPECT_EQ(replayed(table(), GetParam(), 3000, seed).back().incumbent[0], 4) << seed;
+}
+
+TEST_P(EveryReplay, TellsItsIncumbentsInOrderAndWithinTheBudget) {
+  for (const std::int64_t budget : {60, 119, 120, 500, 1000}) {
+    const auto changes = replayed(table(), GetParam(), budget);
+    for (std::size_t i = 1; i < changes.size(); ++i) {
+      EXPECT_GT(changes[i].evaluations, changes[i - 1].evaluations);
+      EXPECT_NE(changes[i].incumbent, changes[i - 1].incumbent);
+    }
+    EXPECT_LE(changes.back().evaluations, budget);
+  }
+}
+
+TEST_P(EveryReplay, IsTheSameForTheSameSeed) {
+  EXPECT_EQ(replayed(table(2), GetParam(), 1500, 7), replayed(table(2), GetParam(), 1500, 7));
+}
+
+TEST_P(EveryReplay, TellsInstructionsOfEqualTextsApart) {
+  auto equal = table();
+  equal.predictors[0].instructions.assign(6, "the same: [0.1]");
+  EXPECT_EQ(replayed(equal, GetParam(), 3000).back().incumbent[0], 4);
+}
+
+INSTANTIATE_TEST_SUITE_P(Replay, EveryReplay,
+                         ::testing::Values("paired", "gp", "tpe", "random", "mipro", "copro",
+                                           "gepa"),
+                         [](const auto& instance) { return std::string(instance.param); });
+
+std::string error_of(const std::string& optimizer, std::int64_t budget, ScoreTable t = table()) {
+  try {
+    replayed(t, optimizer, budget);
+  } catch (const UserError& e) {
+    return e.what();
+  }
+  return "";
+}
+
+TEST(Replay, RefusesOptimizersThatBuildDemos) {
+  EXPECT_EQ(error_of("random_search", 100),
+            "random_search builds new demos, and a table has only what was recorded; these can be "
+            "replayed: paired, gp, tpe, random, mipro, copro, gepa");
+}
+
+TEST(Replay, RefusesUnknownOptimizers) {
+  EXPECT_EQ(error_of("papered", 100),
+            "there is no optimizer 'papered' to replay; there are paired, gp, tpe, random, mipro, "
+            "copro, gepa");
+}
+
+TEST(Replay, RefusesANegativeBudget) {
+  EXPECT_EQ(error_of("tpe", -1), "--budget must be at least 0, not -1");
+}
+
+TEST(Replay, MissesAScoreOnlyWhenItIsAskedFor) {
+  auto incomplete = table();
+  incomplete.scores.erase({5, 2});
+  EXPECT_EQ(error_of("random", 60, incomplete), "");
+  EXPECT_EQ(error_of("random", 18 * 60, incomplete),
+            "table.json: there is no \"5,2\" in these scores, which was asked for");
+}
+
+TEST(Replay, PrintsALineForEachIncumbent) {
+  const TemporaryFolder folder;
+  write_score_table(table(), folder.path() / "t.json");
+  const auto done = run_to_end({THETA_BINARY, "replay", folder.path() / "t.json", "--optimizer",
+                                "tpe", "--budget", "1000", "--seed", "1", "--json"});
+  EXPECT_EQ(done.code, 0);
+  std::string expected;
+  for (const auto& [evaluations, incumbent] : replayed(table(), "tpe", 1000))
+    expected += "{\"evaluations\": " + std::to_string(evaluations) + ", \"combination\": [" +
+                std::to_string(incumbent[0]) + ", " + std::to_string(incumbent[1]) + "]}\n";
+  EXPECT_EQ(done.out, expected);
+}
+
+TEST(Replay, EndsWithTwoForWhatItCannotReplay) {
+  const TemporaryFolder folder;
+  write_score_table(table(), folder.path() / "t.json");
+  const auto done = run_to_end({THETA_BINARY, "replay", folder.path() / "t.json", "--optimizer",
+                                "bootstrap_few_shot", "--budget", "1000"});
+  EXPECT_EQ(done.code, 2);
+  EXPECT_EQ(done.out, "");
+}
+
+}  // namespace
+}  // namespace theta
