@@ -74,15 +74,16 @@ void default_cache() {
 /// The first Ctrl-C asks the run to stop, the second ends the process. Must be called before any
 /// other thread is started, as those inherit the blocked signals.
 std::jthread watch_signals(std::stop_source& stop) {
+  constexpr int kDone = SIGUSR1;  // what the end of the program wakes the thread with
   sigset_t signals;
   sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
+  for (const int signal : {SIGINT, SIGTERM, kDone}) sigaddset(&signals, signal);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   return std::jthread([&stop, signals](const std::stop_token& done) {
-    const timespec tick{0, 100'000'000};
+    const std::stop_callback wake(done, [self = pthread_self()] { pthread_kill(self, kDone); });
     while (!done.stop_requested()) {
-      if (sigtimedwait(&signals, nullptr, &tick) < 0) continue;
+      int signal = 0;
+      if (sigwait(&signals, &signal) != 0 || signal == kDone) continue;
       if (stop.stop_requested()) _exit(130);
       fmt::print(stderr, "\ntheta: stopping; what is done is kept (again to stop at once)\n");
       stop.request_stop();
