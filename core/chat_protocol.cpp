@@ -9,6 +9,8 @@
 #include <optional>
 #include <utility>
 
+#include "core/json_text.hpp"
+
 namespace theta {
 namespace {
 
@@ -98,14 +100,6 @@ std::string instruction(const Request& request, ChatAsk ask) {
   return prefix ? fmt::format("Begin your answer with: {}", trim(request.answer_prefix)) : "";
 }
 
-void instruct(Json& messages, const std::string& text) {
-  if (messages.empty() || messages.back().at("role") != "user") {
-    messages.push_back({{"role", "user"}, {"content", text}});
-  } else {
-    messages.back().at("content").get_ref<std::string&>() += "\n\n" + text;
-  }
-}
-
 /// The text after an echoed prefix. A server is sent the prefix without the spaces at its end,
 /// which chat templates cut, so an answer that continues it may begin with them.
 std::string_view after_prefix(std::string_view text, std::string_view prefix) {
@@ -172,48 +166,62 @@ ChatReading read_refusal(int status, std::string_view body, ChatAsk ask) {
 
 std::string chat_body(const std::string& model, Dialect dialect, const Request& request,
                       ChatAsk ask) {
-  Json messages = Json::array();
-  for (const auto& message : request.messages) {
-    messages.push_back({{"role", message.role}, {"content", message.content}});
-  }
-  Json body = {{"model", model}};
-  if (dialect == Dialect::kOpenAi) {
-    if (const auto text = instruction(request, ask); !text.empty()) instruct(messages, text);
-  } else if (const auto prefix = trim_right(request.answer_prefix); !prefix.empty()) {
-    messages.push_back({{"role", "assistant"}, {"content", prefix}});
-    if (dialect == Dialect::kVllm) {
-      body["add_generation_prompt"] = false;
-      body["continue_final_message"] = true;
+  // Long texts are written at once; what else there is goes through a JSON value.
+  std::string out = "{\"messages\":[";
+  const auto add = [&](const std::string& role, const std::string& content) {
+    out += out.ends_with('[') ? "{\"role\":" : ",{\"role\":";
+    append_json_string(out, role);
+    out += ",\"content\":";
+    append_json_string(out, content);
+    out += '}';
+  };
+  Json rest = {{"model", model}};
+  const auto& messages = request.messages;
+  std::string told = dialect == Dialect::kOpenAi ? instruction(request, ask) : "";
+  for (const auto& message : messages) {
+    if (!told.empty() && &message == &messages.back() && message.role == "user") {
+      add(message.role, message.content + "\n\n" + std::exchange(told, ""));
+    } else {
+      add(message.role, message.content);
     }
   }
-  body["messages"] = std::move(messages);
+  if (!told.empty()) add("user", told);
+  if (dialect != Dialect::kOpenAi) {
+    if (const auto prefix = trim_right(request.answer_prefix); !prefix.empty()) {
+      add("assistant", std::string(prefix));
+      if (dialect == Dialect::kVllm) {
+        rest["add_generation_prompt"] = false;
+        rest["continue_final_message"] = true;
+      }
+    }
+  }
 
   if (ask == ChatAsk::kLogprobs) {
     // Some servers scale the log-probabilities by the temperature: 1 leaves the model's own.
-    body["temperature"] = 1;
-    body["max_tokens"] = 1;
-    body["logprobs"] = true;
-    body["top_logprobs"] = 20;
+    rest["temperature"] = 1;
+    rest["max_tokens"] = 1;
+    rest["logprobs"] = true;
+    rest["top_logprobs"] = 20;
   } else if (ask == ChatAsk::kNameOption) {
     // No option has more tokens than bytes; an echoed prefix may stand before it.
     std::size_t longest = 16;
     for (const auto& option : request.options) longest = std::max(longest, option.size());
-    body["temperature"] = 0;
-    body["max_tokens"] = longest + request.answer_prefix.size();
-    if (dialect == Dialect::kLlamaServer) body["grammar"] = options_grammar(request.options);
-    if (dialect == Dialect::kVllm) body["structured_outputs"] = {{"choice", request.options}};
+    rest["temperature"] = 0;
+    rest["max_tokens"] = longest + request.answer_prefix.size();
+    if (dialect == Dialect::kLlamaServer) rest["grammar"] = options_grammar(request.options);
+    if (dialect == Dialect::kVllm) rest["structured_outputs"] = {{"choice", request.options}};
   } else {
-    body["temperature"] = request.temperature;
-    body["max_tokens"] = request.max_tokens;
-    if (request.temperature > 0) body["seed"] = request.seed & 0x7fffffff;
-    if (request.temperature > 0 && request.top_p < 1) body["top_p"] = request.top_p;
-    if (!request.stop.empty()) body["stop"] = request.stop;
+    rest["temperature"] = request.temperature;
+    rest["max_tokens"] = request.max_tokens;
+    if (request.temperature > 0) rest["seed"] = request.seed & 0x7fffffff;
+    if (request.temperature > 0 && request.top_p < 1) rest["top_p"] = request.top_p;
+    if (!request.stop.empty()) rest["stop"] = request.stop;
     if (!request.grammar.empty()) {
-      if (dialect == Dialect::kLlamaServer) body["grammar"] = request.grammar;
-      if (dialect == Dialect::kVllm) body["structured_outputs"] = {{"grammar", request.grammar}};
+      if (dialect == Dialect::kLlamaServer) rest["grammar"] = request.grammar;
+      if (dialect == Dialect::kVllm) rest["structured_outputs"] = {{"grammar", request.grammar}};
     }
   }
-  return dump(body);
+  return out + "]," + dump(rest).substr(1);
 }
 
 ChatReading read_chat(int status, std::string_view body, const Request& request, Dialect dialect,

@@ -25,6 +25,9 @@
 #include <utility>
 #include <vector>
 
+#include "core/in_flight_limit.hpp"
+#include "core/rate_limit.hpp"
+
 namespace theta {
 namespace {
 
@@ -35,8 +38,15 @@ using boost::system::error_code;
 using net::ip::tcp;
 using Clock = std::chrono::steady_clock;
 
+constexpr const char* kNoConnection = "no connection";
+constexpr double kLongestOutS = 30;
+
 Clock::duration seconds(double s) {
   return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(s));
+}
+
+double since_epoch(Clock::time_point time) {
+  return std::chrono::duration<double>(time.time_since_epoch()).count();
 }
 
 struct Url {
@@ -121,7 +131,8 @@ std::string read_key(const HttpOptions& options) {
 
 /// One attempt to get an answer: a complete one, or why there is none.
 struct Attempt {
-  std::string failure;  ///< empty: `status` and `body` are the server's
+  std::string outcome;  ///< as FailedAttempt has it; empty: `status` and `body` are the server's
+  std::string failure;
   bool passing = true;  ///< the failure may pass
   int status = 0;
   std::string body;
@@ -134,18 +145,29 @@ struct Attempt {
 class HttpClient::Engine {
  public:
   explicit Engine(const HttpOptions& options)
-      : options_(options), url_(parse_url(options.base_url)), key_(read_key(options)) {
-    if (url_.tls) trust(options.ca_file);
-    fixed_head_ = fmt::format("Host: {}\r\nUser-Agent: theta\r\nAccept: application/json\r\n",
-                              url_.authority);
-    if (!key_.empty()) fixed_head_ += "Authorization: Bearer " + key_ + "\r\n";
+      : options_(options),
+        key_(read_key(options)),
+        requests_(options.requests_per_minute),
+        tokens_(options.tokens_per_minute) {
+    require(!options.base_urls.empty(), "a client has a server");
+    for (const auto& url : options.base_urls) {
+      servers_.push_back(std::make_unique<Server>(url, options.in_flight));
+      Server& server = *servers_.back();
+      server.head = fmt::format("Host: {}\r\nUser-Agent: theta\r\nAccept: application/json\r\n",
+                                server.url.authority);
+      if (!key_.empty()) server.head += "Authorization: Bearer " + key_ + "\r\n";
+    }
+    if (std::ranges::any_of(servers_, [](const auto& server) { return server->url.tls; })) {
+      trust(options.ca_file);
+    }
     for (int i = 0; i < options.in_flight; ++i) lanes_.push_back(std::make_unique<Lane>(io_));
     thread_ = std::jthread([this] { io_.run(); });
   }
 
   ~Engine() {
     net::post(io_, [this] {
-      for (auto& lane : lanes_) lane->close();
+      for (auto& lane : lanes_) lane->abort();
+      for (auto& server : servers_) server->kept.clear();
       watch_timer_.cancel();
     });
     work_.reset();
@@ -172,32 +194,48 @@ class HttpClient::Engine {
     bool finished = false;
   };
 
-  /// One connection and the coroutine that uses it.
-  struct Lane {
-    explicit Lane(net::io_context& io) : socket(io), resolver(io), timer(io) {}
-
-    /// Ends whatever operation is under way with an error.
-    void abort() {
-      resolver.cancel();
-      timer.cancel();
-      error_code ignored;
-      socket.close(ignored);
-    }
-    void close() {
-      abort();
-      tls.reset();
-      buffer.clear();
-      open = false;
-    }
-
+  struct Connection {
+    explicit Connection(net::io_context& io) : socket(io), resolver(io) {}
     tcp::socket socket;
     std::optional<ssl::stream<tcp::socket&>> tls;
     tcp::resolver resolver;
-    net::steady_timer timer;
     boost::beast::flat_buffer buffer;
-    bool open = false;     ///< connected, and the last answer was read to its end
-    bool busy = false;     ///< has a coroutine
-    Wave* wave = nullptr;  ///< whose request is under way
+    bool open = false;  ///< connected, and the last answer was read to its end
+  };
+
+  struct Server {
+    Server(const std::string& text, int in_flight)
+        : address(text), url(parse_url(text)), limit(in_flight) {}
+
+    const std::string address;
+    const Url url;
+    std::string head;                      ///< of every request
+    std::vector<tcp::endpoint> endpoints;  ///< empty: to be looked up
+    std::vector<std::unique_ptr<Connection>> kept;
+    InFlightLimit limit;
+    int outstanding = 0;
+    int failures = 0;  ///< in a row, of the transport
+    Clock::time_point failed_at{};
+    Clock::time_point out_until{};  ///< taken out until then
+  };
+
+  /// A coroutine that sees one request after the other through.
+  struct Lane {
+    explicit Lane(net::io_context& io) : timer(io) {}
+
+    /// Ends whatever operation is under way with an error.
+    void abort() {
+      timer.cancel();
+      if (!connection) return;
+      connection->resolver.cancel();
+      error_code ignored;
+      connection->socket.close(ignored);
+    }
+
+    net::steady_timer timer;
+    std::unique_ptr<Connection> connection;                 ///< while it is used
+    bool busy = false;                                      ///< has a coroutine
+    Wave* wave = nullptr;                                   ///< whose request is under way
     Clock::time_point deadline = Clock::time_point::max();  ///< of the operation under way
     bool late = false;                                      ///< the deadline passed
   };
@@ -210,26 +248,34 @@ class HttpClient::Engine {
   net::awaitable<void> work(Lane& lane);
   net::awaitable<void> watch();
   net::awaitable<Result<Response>> converse(Lane& lane, const HttpBatch& batch, std::size_t index);
-  net::awaitable<void> attempt(Lane& lane, const std::string& request, Clock::time_point give_up,
-                               Attempt& out);
-  net::awaitable<void> connect(Lane& lane, Clock::time_point give_up, Attempt& out);
+  net::awaitable<Server*> admit(Lane& lane, double cost, Clock::time_point give_up);
+  net::awaitable<void> sleep_until(Lane& lane, Clock::time_point time);
+  Server* least_busy();
+  Clock::duration out_for(const Server& server) const;
+  void settle(Server& server, const Attempt* got, Clock::time_point sent);
+  net::awaitable<void> attempt(Lane& lane, Server& server, const std::string& request,
+                               Clock::time_point give_up, Attempt& out,
+                               std::vector<FailedAttempt>& stale);
+  net::awaitable<void> connect(Lane& lane, Server& server, Clock::time_point give_up, Attempt& out);
   net::awaitable<bool> exchange(Lane& lane, const std::string& request, Clock::time_point give_up,
                                 Attempt& out);
   std::string redact(std::string text) const;
   Result<Response> redact(Result<Response> answer) const;
 
   const HttpOptions options_;
-  const Url url_;
   const std::string key_;
-  std::string fixed_head_;
   std::atomic<std::int64_t> attempts_ = 0;
 
   net::io_context io_{1};
   net::executor_work_guard<net::io_context::executor_type> work_{io_.get_executor()};
   ssl::context tls_{ssl::context::tls_client};
-  std::vector<tcp::endpoint> addresses_;  ///< of the server; empty: to be looked up
+  std::vector<std::unique_ptr<Server>> servers_;
+  std::size_t turn_ = 0;  ///< which server is asked first among equals
+  RateLimit requests_;
+  RateLimit tokens_;
   std::vector<std::unique_ptr<Lane>> lanes_;
-  std::deque<std::shared_ptr<Wave>> waves_;  ///< with requests to send; taken in turn
+  std::deque<Lane*> waiting_;                ///< for a server to have room
+  std::deque<std::shared_ptr<Wave>> waves_;  ///< with requests to send, in the order they came
   net::steady_timer watch_timer_{io_};
   bool watching_ = false;
   std::minstd_rand jitter_{std::random_device{}()};  ///< of waits alone: no result depends on it
@@ -254,7 +300,8 @@ void HttpClient::Engine::trust(const std::string& ca_file) {
 void HttpClient::Engine::run(const HttpBatch& batch, const LanguageModel::OnAnswer& on_answer,
                              std::stop_token stop) {
   const auto interrupted = [&] {
-    return Interrupted("interrupted while waiting for " + options_.base_url);
+    return Interrupted(
+        fmt::format("interrupted while waiting for {}", fmt::join(options_.base_urls, ", ")));
   };
   if (batch.size == 0) return;
   if (stop.stop_requested()) throw interrupted();
@@ -294,12 +341,9 @@ void HttpClient::Engine::run(const HttpBatch& batch, const LanguageModel::OnAnsw
 void HttpClient::Engine::start(std::shared_ptr<Wave> wave) {
   if (wave->stopped) return;
   waves_.push_back(wave);
-  // Lanes that are connected come first.
   std::vector<Lane*> idle;
-  for (const bool open : {true, false}) {
-    for (auto& lane : lanes_) {
-      if (!lane->busy && lane->open == open) idle.push_back(lane.get());
-    }
+  for (auto& lane : lanes_) {
+    if (!lane->busy) idle.push_back(lane.get());
   }
   idle.resize(std::min(idle.size(), wave->batch.size));
   for (Lane* lane : idle) {
@@ -339,7 +383,7 @@ std::shared_ptr<HttpClient::Engine::Wave> HttpClient::Engine::next_wave() {
 net::awaitable<void> HttpClient::Engine::work(Lane& lane) {
   while (const auto wave = next_wave()) {
     const std::size_t index = wave->next++;
-    if (wave->has_next()) waves_.push_back(wave);
+    if (wave->has_next()) waves_.push_front(wave);
     ++wave->running;
     lane.wave = wave.get();
     try {
@@ -347,7 +391,8 @@ net::awaitable<void> HttpClient::Engine::work(Lane& lane) {
       if (!wave->stopped) {
         const std::lock_guard lock(wave->mutex);
         wave->ready.emplace_back(index, redact(std::move(answer)));
-        if (wave->ready.size() == 1) wave->changed.notify_one();
+        // The caller is woken once for all answers that came together.
+        if (wave->ready.size() == 1) net::post(io_, [wave] { wave->changed.notify_one(); });
       }
     } catch (...) {
       wave->failure = std::current_exception();
@@ -384,144 +429,288 @@ net::awaitable<void> HttpClient::Engine::watch() {
 
 net::awaitable<Result<Response>> HttpClient::Engine::converse(Lane& lane, const HttpBatch& batch,
                                                               std::size_t index) {
-  const auto give_up = Clock::now() + seconds(options_.total_timeout_s);
   const std::string body = batch.body(index);
-  std::string request =
-      fmt::format("{} {}{} HTTP/1.1\r\n{}", batch.method, url_.path, batch.path, fixed_head_);
-  if (!body.empty()) {
-    request += fmt::format("Content-Type: application/json\r\nContent-Length: {}\r\n", body.size());
-  }
-  request += "\r\n" + body;
+  const double cost = batch.tokens ? batch.tokens(index, body) : 0;
+  auto give_up = Clock::time_point::max();  // the time starts once the first attempt may be made
+  std::string request;
+  std::vector<FailedAttempt> failed;
 
   for (int tried = 1;; ++tried) {
+    Server* const server = co_await admit(lane, cost, give_up);
+    if (server == nullptr) {
+      co_return Error{
+          Fault::kService,
+          fmt::format("no turn within total_timeout_s = {:g}; the last attempt: {}",
+                      options_.total_timeout_s, failed.empty() ? "none" : failed.back().message),
+          std::move(failed)};
+    }
+    const auto sent = Clock::now();
+    if (tried == 1) give_up = sent + seconds(options_.total_timeout_s);
+    request.clear();
+    fmt::format_to(std::back_inserter(request), "{} {}{} HTTP/1.1\r\n{}", batch.method,
+                   server->url.path, batch.path, server->head);
+    if (!body.empty()) {
+      fmt::format_to(std::back_inserter(request),
+                     "Content-Type: application/json\r\nContent-Length: {}\r\n", body.size());
+    }
+    request += "\r\n";
+    request += body;
+
     ++attempts_;
     Attempt got;
-    co_await attempt(lane, request, give_up, got);
+    co_await attempt(lane, *server, request, give_up, got, failed);
+    const bool stopped = lane.wave->stopped;
+    settle(*server, stopped ? nullptr : &got, sent);
+    if (stopped) co_return Error{};
     HttpReading reading{Error{}, got.passing};
-    if (got.failure.empty()) {
+    if (got.outcome.empty()) {
       reading = batch.read(index, got.status, redact(std::move(got.body)));
-      if (reading.answer) co_return std::move(reading.answer);
+      if (reading.tokens) tokens_.give_back(cost - static_cast<double>(*reading.tokens));
+      if (reading.answer || reading.answer.error().fault == Fault::kPrompt) {
+        if (reading.answer) {
+          reading.answer->failed = std::move(failed);
+        } else {
+          reading.answer = Error{Fault::kPrompt, reading.answer.error().message, std::move(failed)};
+        }
+        co_return std::move(reading.answer);
+      }
+      got.outcome = got.status < 200 || got.status > 299 ? fmt::format("status {}", got.status)
+                                                         : "unreadable answer";
     } else {
       reading.answer = Error{Fault::kService, got.failure};
     }
-    Error error = reading.answer.error();
-    if (error.fault == Fault::kPrompt) co_return error;
 
+    Error error = reading.answer.error();
+    error.message = fmt::format("{}: {}", server->address, error.message);
     const double jitter = std::uniform_real_distribution(0.0, 1.0)(jitter_);
     const double wait_s =
         std::max(options_.backoff_s * std::ldexp(jitter, tried - 1), got.retry_after_s.value_or(0));
     const double left_s = std::chrono::duration<double>(give_up - Clock::now()).count();
+    failed.push_back({static_cast<int>(failed.size()) + 1, got.outcome, error.message, wait_s});
     if (!reading.retry || tried > batch.retries || wait_s >= left_s || lane.wave->stopped) {
-      error.message = fmt::format("{}: {}", options_.base_url, error.message);
+      failed.back().wait_s = 0;
       if (tried > 1) error.message += fmt::format("; {} attempts", tried);
       if (reading.retry && tried <= batch.retries) {
         error.message += fmt::format("; no time for another before total_timeout_s = {:g}",
                                      options_.total_timeout_s);
       }
+      error.failed = std::move(failed);
       co_return error;
     }
     lane.deadline = Clock::time_point::max();
     lane.late = false;
-    lane.timer.expires_after(seconds(wait_s));
-    error_code cut_short;
-    co_await lane.timer.async_wait(net::redirect_error(net::use_awaitable, cut_short));
+    co_await sleep_until(lane, Clock::now() + seconds(wait_s));
     if (lane.wave->stopped) co_return error;
   }
 }
 
-net::awaitable<void> HttpClient::Engine::attempt(Lane& lane, const std::string& request,
-                                                 Clock::time_point give_up, Attempt& out) {
-  for (;;) {
-    const bool reused = lane.open;
-    if (!reused) {
-      co_await connect(lane, give_up, out);
-      if (!lane.open) co_return;
+/// Waits until the limits let a request of that cost through. @return the server to send it to,
+/// with a place taken there; null if the wave was stopped, or the wait would not end before
+/// `give_up`.
+net::awaitable<HttpClient::Engine::Server*> HttpClient::Engine::admit(Lane& lane, double cost,
+                                                                      Clock::time_point give_up) {
+  lane.deadline = Clock::time_point::max();
+  lane.late = false;
+  const auto now = Clock::now();
+  const double now_s = since_epoch(now);
+  const double wait_s = std::max(requests_.take(1, now_s), tokens_.take(cost, now_s));
+  const auto turn = now + seconds(wait_s);
+  if (turn < give_up) {
+    if (wait_s > 0) co_await sleep_until(lane, turn);
+    while (!lane.wave->stopped && Clock::now() < give_up) {
+      if (Server* const server = least_busy()) {
+        ++server->outstanding;
+        co_return server;
+      }
+      waiting_.push_back(&lane);
+      co_await sleep_until(lane, give_up);
+      std::erase(waiting_, &lane);
     }
-    out.failure.clear();
-    const bool answered = co_await exchange(lane, request, give_up, out);
-    if (out.failure.empty()) co_return;
-    lane.close();
-    // A kept connection that gives nothing at all was closed by the server while it was idle.
-    if (!reused || answered || lane.late || lane.wave->stopped) co_return;
+  }
+  requests_.give_back(1);
+  tokens_.give_back(cost);
+  co_return nullptr;
+}
+
+net::awaitable<void> HttpClient::Engine::sleep_until(Lane& lane, Clock::time_point time) {
+  lane.timer.expires_at(time);
+  error_code cut_short;
+  co_await lane.timer.async_wait(net::redirect_error(net::use_awaitable, cut_short));
+}
+
+/// The server with the fewest requests outstanding among those that have room, null if none has.
+/// One that was taken out is tried with a single request when its time has come; where all are out,
+/// the one that is back first stands in for all.
+HttpClient::Engine::Server* HttpClient::Engine::least_busy() {
+  const auto now = Clock::now();
+  const auto out = [&](const Server& server) { return now < server.out_until; };
+  Server* best = nullptr;
+  ++turn_;
+  for (std::size_t i = 0; i < servers_.size(); ++i) {
+    Server& server = *servers_[(turn_ + i) % servers_.size()];
+    if (server.outstanding >= server.limit.limit()) continue;
+    const bool better = best == nullptr ||
+                        (out(*best) && (!out(server) || server.out_until < best->out_until)) ||
+                        (!out(*best) && !out(server) && server.outstanding < best->outstanding);
+    if (better) best = &server;
+  }
+  const bool probe = best != nullptr && !out(*best) && best->out_until != Clock::time_point{};
+  if (probe) best->out_until = now + out_for(*best);
+  return best;
+}
+
+/// For how long a server that failed is left alone: twice as long each time in a row.
+Clock::duration HttpClient::Engine::out_for(const Server& server) const {
+  return seconds(
+      std::min(kLongestOutS, options_.backoff_s * std::ldexp(1.0, std::min(server.failures, 30))));
+}
+
+/// Learns from an attempt (null: we broke it off ourselves), and hands the place that it took to
+/// whoever waits for one.
+void HttpClient::Engine::settle(Server& server, const Attempt* got, Clock::time_point sent) {
+  const auto now = Clock::now();
+  --server.outstanding;
+  if (got != nullptr && !got->outcome.empty()) {
+    if (sent >= server.failed_at) {  // what failed together counts once
+      ++server.failures;
+      server.failed_at = now;
+    }
+    // A broken answer may be one request's bad luck; a refused connection or three are not.
+    if (server.failures >= 3 || got->outcome == kNoConnection) {
+      server.out_until = now + out_for(server);
+    }
+  } else if (got != nullptr) {
+    server.failures = 0;
+    server.out_until = {};
+    if (got->status == 429 || got->status == 503) {
+      server.limit.refused(since_epoch(sent), since_epoch(now));
+    } else {
+      server.limit.answered(since_epoch(sent), since_epoch(now));
+    }
+  }
+  int room = 0;
+  for (const auto& each : servers_) room += std::max(0, each->limit.limit() - each->outstanding);
+  for (; room > 0 && !waiting_.empty(); --room) {
+    waiting_.front()->timer.cancel();
+    waiting_.pop_front();
   }
 }
 
-/// Leaves the lane open, or says in `out` why not.
-net::awaitable<void> HttpClient::Engine::connect(Lane& lane, Clock::time_point give_up,
-                                                 Attempt& out) {
-  lane.close();
+/// Tries to get an answer of `server`. What a kept connection that was closed while it was idle
+/// lost is sent again at once, on a new one, and added to `stale`.
+net::awaitable<void> HttpClient::Engine::attempt(Lane& lane, Server& server,
+                                                 const std::string& request,
+                                                 Clock::time_point give_up, Attempt& out,
+                                                 std::vector<FailedAttempt>& stale) {
+  bool reused = !server.kept.empty();
+  if (reused) {
+    lane.connection = std::move(server.kept.back());
+    server.kept.pop_back();
+  }
+  for (;; reused = false) {
+    if (!reused) {
+      lane.connection = std::make_unique<Connection>(io_);
+      co_await connect(lane, server, give_up, out);
+    }
+    bool answered = false;
+    if (lane.connection->open) {
+      answered = co_await exchange(lane, request, give_up, out);
+      if (out.outcome.empty() && lane.connection->open) {
+        server.kept.push_back(std::move(lane.connection));
+      }
+    }
+    lane.connection.reset();
+    if (!reused || out.outcome.empty() || answered || lane.late || lane.wave->stopped) co_return;
+    stale.push_back({static_cast<int>(stale.size()) + 1, "stale connection",
+                     fmt::format("{}: {}", server.address, out.failure), 0});
+    out = {};
+  }
+}
+
+/// Opens the lane's connection, or says in `out` why not.
+net::awaitable<void> HttpClient::Engine::connect(Lane& lane, Server& server,
+                                                 Clock::time_point give_up, Attempt& out) {
+  Connection& connection = *lane.connection;
+  const Url& url = server.url;
   lane.late = false;
   lane.deadline = std::min(give_up, Clock::now() + seconds(options_.connect_timeout_s));
   error_code error;
   const auto fail = [&](std::string_view what) {
+    out.outcome = kNoConnection;
     out.failure = lane.late ? fmt::format("no connection within {:g} s", options_.connect_timeout_s)
                             : fmt::format("{}: {}", what, error.message());
-    addresses_.clear();
-    lane.close();
+    server.endpoints.clear();
   };
 
-  if (addresses_.empty()) {
-    const auto found = co_await lane.resolver.async_resolve(
-        url_.host, url_.port, net::redirect_error(net::use_awaitable, error));
-    if (error) co_return fail(fmt::format("cannot find the address of {}", url_.host));
-    addresses_.assign(found.begin(), found.end());
+  if (server.endpoints.empty()) {
+    const auto found = co_await connection.resolver.async_resolve(
+        url.host, url.port, net::redirect_error(net::use_awaitable, error));
+    if (error) co_return fail(fmt::format("cannot find the address of {}", url.host));
+    server.endpoints.assign(found.begin(), found.end());
   }
-  const auto addresses = addresses_;
-  co_await net::async_connect(lane.socket, addresses,
+  const auto endpoints = server.endpoints;
+  co_await net::async_connect(connection.socket, endpoints,
                               net::redirect_error(net::use_awaitable, error));
   if (error) co_return fail("cannot connect");
   error_code ignored;
-  lane.socket.set_option(tcp::no_delay(true), ignored);
+  connection.socket.set_option(tcp::no_delay(true), ignored);
 
-  if (url_.tls) {
-    lane.tls.emplace(lane.socket, tls_);
-    SSL* session = lane.tls->native_handle();
-    net::ip::make_address(url_.host, error);
+  if (url.tls) {
+    connection.tls.emplace(connection.socket, tls_);
+    SSL* session = connection.tls->native_handle();
+    net::ip::make_address(url.host, error);
     if (error) {
-      SSL_set_tlsext_host_name(session, url_.host.c_str());
-      SSL_set1_host(session, url_.host.c_str());
+      SSL_set_tlsext_host_name(session, url.host.c_str());
+      SSL_set1_host(session, url.host.c_str());
     } else {
-      X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(session), url_.host.c_str());
+      X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(session), url.host.c_str());
     }
-    co_await lane.tls->async_handshake(ssl::stream_base::client,
-                                       net::redirect_error(net::use_awaitable, error));
+    co_await connection.tls->async_handshake(ssl::stream_base::client,
+                                             net::redirect_error(net::use_awaitable, error));
     if (error) {
       const long verdict = SSL_get_verify_result(session);
       if (verdict == X509_V_OK) co_return fail("TLS handshake failed");
       out.passing = false;
+      out.outcome = kNoConnection;
       out.failure = fmt::format(
           "its certificate is refused: {}; name the authority that signed it in ca_file if it is "
           "your own",
           X509_verify_cert_error_string(verdict));
-      co_return lane.close();
+      co_return;
     }
   }
-  lane.open = true;
+  connection.open = true;
 }
 
 /// Sends the request and reads the answer into `out`. @return whether any of it came.
 net::awaitable<bool> HttpClient::Engine::exchange(Lane& lane, const std::string& request,
                                                   Clock::time_point give_up, Attempt& out) {
+  Connection& connection = *lane.connection;
   const auto silence = seconds(options_.read_timeout_s);
   lane.late = false;
   lane.deadline = std::min(give_up, Clock::now() + silence);
   error_code error;
-  const auto why = [&](std::string_view what) {
-    if (!lane.late) return fmt::format("{}: {}", what, error.message());
-    return Clock::now() < give_up
-               ? fmt::format("silent for {:g} s", options_.read_timeout_s)
-               : fmt::format("no answer within {:g} s", options_.total_timeout_s);
+  const auto fail = [&](std::string outcome, std::string failure) {
+    out.outcome = std::move(outcome);
+    out.failure = std::move(failure);
   };
+  const auto fail_with_error = [&](std::string_view what) {
+    if (!lane.late) return fail("broken", fmt::format("{}: {}", what, error.message()));
+    fail("timeout", Clock::now() < give_up
+                        ? fmt::format("silent for {:g} s", options_.read_timeout_s)
+                        : fmt::format("no answer within {:g} s", options_.total_timeout_s));
+  };
+  connection.open = false;
 
-  if (lane.tls) {
-    co_await net::async_write(*lane.tls, net::buffer(request),
+  if (connection.tls) {
+    co_await net::async_write(*connection.tls, net::buffer(request),
                               net::redirect_error(net::use_awaitable, error));
   } else {
-    co_await net::async_write(lane.socket, net::buffer(request),
+    co_await net::async_write(connection.socket, net::buffer(request),
                               net::redirect_error(net::use_awaitable, error));
   }
   if (error) {
-    out.failure = why("cannot send");
+    fail_with_error("cannot send");
     co_return false;
   }
 
@@ -533,31 +722,31 @@ net::awaitable<bool> HttpClient::Engine::exchange(Lane& lane, const std::string&
     parser->header_limit(64 * 1024);
     parser->body_limit(options_.max_response_bytes);
     while (!parser->is_done()) {
-      if (lane.buffer.size() > 0) {
-        const std::size_t used = parser->put(lane.buffer.data(), error);
-        lane.buffer.consume(used);
+      if (connection.buffer.size() > 0) {
+        const std::size_t used = parser->put(connection.buffer.data(), error);
+        connection.buffer.consume(used);
         if (!error && used > 0) continue;
         if (error == http::error::body_limit) {
-          out.failure = fmt::format("an answer larger than max_response_bytes = {}",
-                                    options_.max_response_bytes);
+          fail("too large", fmt::format("an answer larger than max_response_bytes = {}",
+                                        options_.max_response_bytes));
           co_return true;
         }
         if (error && error != http::error::need_more) {
-          out.failure = fmt::format("not HTTP: {}", error.message());
+          fail("not HTTP", fmt::format("not HTTP: {}", error.message()));
           co_return true;
         }
       }
 
       std::size_t n = 0;
-      const auto space = lane.buffer.prepare(8192);
-      if (lane.tls) {
-        n = co_await lane.tls->async_read_some(space,
-                                               net::redirect_error(net::use_awaitable, error));
+      const auto space = connection.buffer.prepare(4096);
+      if (connection.tls) {
+        n = co_await connection.tls->async_read_some(
+            space, net::redirect_error(net::use_awaitable, error));
       } else {
-        n = co_await lane.socket.async_read_some(space,
-                                                 net::redirect_error(net::use_awaitable, error));
+        n = co_await connection.socket.async_read_some(
+            space, net::redirect_error(net::use_awaitable, error));
       }
-      lane.buffer.commit(n);
+      connection.buffer.commit(n);
       any = any || n > 0;
       if (error) {
         // A body may end with the connection if nothing announced its length.
@@ -565,7 +754,7 @@ net::awaitable<bool> HttpClient::Engine::exchange(Lane& lane, const std::string&
         error_code incomplete;
         if (end && any) parser->put_eof(incomplete);
         if (!end || !any || incomplete) {
-          out.failure = why(any ? "the answer broke off" : "no answer");
+          fail_with_error(any ? "the answer broke off" : "no answer");
           co_return any;
         }
         break;
@@ -583,7 +772,7 @@ net::awaitable<bool> HttpClient::Engine::exchange(Lane& lane, const std::string&
         retry_after_seconds({value.data(), value.size()}, static_cast<double>(std::time(nullptr)));
   }
   // Bytes behind the answer would be taken for the next one.
-  if (!parser->keep_alive() || lane.buffer.size() > 0) lane.close();
+  connection.open = parser->keep_alive() && connection.buffer.size() == 0;
   co_return true;
 }
 
@@ -599,14 +788,21 @@ std::string HttpClient::Engine::redact(std::string text) const {
 /// The body that was read held no key as it was sent; JSON can spell one in other ways.
 Result<Response> HttpClient::Engine::redact(Result<Response> answer) const {
   if (key_.empty()) return answer;
-  if (!answer) return Error{answer.error().fault, redact(answer.error().message)};
+  auto failed = answer ? std::move(answer->failed) : answer.error().failed;
+  for (auto& attempt : failed) attempt.message = redact(std::move(attempt.message));
+  if (!answer) {
+    return Error{answer.error().fault, redact(answer.error().message), std::move(failed)};
+  }
   answer->text = redact(std::move(answer->text));
+  answer->failed = std::move(failed);
   return answer;
 }
 
 HttpClient::HttpClient(const HttpOptions& options) : engine_(std::make_unique<Engine>(options)) {}
 
 HttpClient::~HttpClient() = default;
+
+void check_base_url(const std::string& url) { parse_url(url); }
 
 void HttpClient::run(const HttpBatch& batch, const LanguageModel::OnAnswer& on_answer,
                      std::stop_token stop) {

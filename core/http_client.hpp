@@ -17,7 +17,8 @@ namespace theta {
 /// What a complete HTTP answer amounts to.
 struct HttpReading {
   Result<Response> answer;
-  bool retry = false;  ///< `answer` is an error that may pass
+  bool retry = false;                       ///< `answer` is an error that may pass
+  std::optional<std::int64_t> tokens = {};  ///< what it took of tokens_per_minute, where it says
 };
 
 /// Requests that are sent together. `body` and `read` run on the client's thread, one call at a
@@ -28,20 +29,29 @@ struct HttpBatch {
   std::size_t size = 0;
   std::function<std::string(std::size_t index)> body;
   std::function<HttpReading(std::size_t index, int status, std::string_view body)> read;
+  /// What the request will take of tokens_per_minute, until `read` knows better; empty: nothing.
+  std::function<double(std::size_t index, const std::string& body)> tokens = {};
   int retries = 0;
 };
 
-/// Keeps up to `in_flight` connections to one server busy.
+/// Keeps up to `in_flight` requests to the servers of one model under way.
 ///
-/// One thread of its own runs every connection as a coroutine that takes the next request of a
-/// batch, sends it, reads the answer and repeats until nothing is left; batches of several callers
-/// take turns. Connections are kept between requests and batches. One that the server has closed in
-/// the meantime shows at the next request, which is then sent again on a new one without counting.
+/// One thread of its own runs coroutines that each take the next request of a batch, send it, read
+/// the answer and repeat until nothing is left; batches are sent in the order in which they came,
+/// the next filling the places that the end of one leaves. Connections are kept between requests
+/// and batches. One that the server has closed in the meantime shows at the next request, which is
+/// then sent again on a new one without counting as a retry.
+///
+/// A request goes to the server with the fewest outstanding, each of which has a limit that adapts
+/// (InFlightLimit), once requests_per_minute and tokens_per_minute allow it. A server that refuses
+/// connections, or fails three times in a row, is taken out for backoff_s * 2^n after n failures
+/// (30 s at most) and then tried with one request.
 ///
 /// Refused, broken and late connections and whatever `read` calls passing are tried again after a
 /// wait with full jitter (Brooker 2015), or after Retry-After where that is longer; a wait that
 /// would end after total_timeout_s ends the request instead. Certificates and host names are
-/// verified. Redirects are not followed: the key belongs to one server. Thread-safe.
+/// verified. Redirects are not followed: the key belongs to the servers named. Every attempt that
+/// brought no answer is listed in `failed` of what is delivered. Thread-safe.
 class HttpClient {
  public:
   /// Reads the key. @throws UserError for a malformed base_url, a key that cannot be read or an
@@ -61,6 +71,9 @@ class HttpClient {
   class Engine;
   std::unique_ptr<Engine> engine_;
 };
+
+/// @throws UserError if `url` is not an address of a server, or holds a user or a key.
+void check_base_url(const std::string& url);
 
 /// Seconds to wait by a Retry-After header: a number, or an HTTP date relative to `now_s` (Unix
 /// time). RFC 9110, 10.2.3. nullopt for anything else.

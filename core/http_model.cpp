@@ -27,13 +27,39 @@ std::string_view name(Dialect dialect) {
 
 HttpOptions checked(HttpOptions options) {
   if (options.model.empty()) throw UserError("a server's model needs a name");
+  if (options.base_urls.empty()) throw UserError("a server's model needs a base_url");
   if (options.in_flight < 1) throw UserError("in_flight is less than 1");
   if (options.retries < 0) throw UserError("retries is less than 0");
   for (const double timeout :
        {options.connect_timeout_s, options.read_timeout_s, options.total_timeout_s}) {
     if (!(timeout > 0 && timeout <= 1e6)) throw UserError("a timeout is not in 0..1000000 s");
   }
+  for (const double limit : {options.requests_per_minute, options.tokens_per_minute}) {
+    if (!(limit >= 0 && limit <= 1e12)) throw UserError("a limit a minute is not in 0..1e12");
+  }
   return options;
+}
+
+/// How a server is held to the options that it cannot score.
+std::string_view how_named(Dialect dialect) {
+  switch (dialect) {
+    case Dialect::kLlamaServer:
+      return "by a grammar";
+    case Dialect::kVllm:
+      return "by guided choice";
+    default:
+      return "asked in words";
+  }
+}
+
+/// What `later` took, behind what was tried before it.
+std::vector<FailedAttempt> after(std::vector<FailedAttempt> before,
+                                 std::vector<FailedAttempt> later) {
+  for (auto& attempt : later) {
+    attempt.number = static_cast<int>(before.size()) + 1;
+    before.push_back(std::move(attempt));
+  }
+  return before;
 }
 
 }  // namespace
@@ -44,7 +70,7 @@ HttpModel::HttpModel(HttpOptions options)
 }
 
 std::string HttpModel::identity() const {
-  return fmt::format("{} at {}, dialect {}, logprobs {}", options_.model, options_.base_url,
+  return fmt::format("{} of a chat server, dialect {}, logprobs {}", options_.model,
                      name(options_.dialect), options_.logprobs ? "auto" : "off");
 }
 
@@ -71,7 +97,8 @@ Result<std::string> HttpModel::ping(std::stop_token stop) {
       {&request, 1}, 0,
       [&](std::size_t, Result<Response> answer) {
         if (answer) {
-          said = fmt::format("{} answers at {}", options_.model, options_.base_url);
+          said =
+              fmt::format("{} answers at {}", options_.model, fmt::join(options_.base_urls, ", "));
         } else {
           said = answer.error();
         }
@@ -94,15 +121,16 @@ void HttpModel::ask_server(std::span<const Request> wave, int retries, const OnA
   struct Item {
     std::size_t index;
     ChatAsk ask;
-    std::string unscored;  ///< why an option is named, where its own answer said so
-    bool again = false;    ///< found out by the answer
+    std::string unscored = {};  ///< why an option is named, where its own answer said so
+    bool again = false;         ///< found out by the answer
+    std::vector<FailedAttempt> failed = {};  ///< before the answer that said so
   };
   const std::string general =
       options_.logprobs ? kLogprobsMissing : "logprobs are off in the config";
   std::vector<Item> items;
   for (std::size_t i = 0; i < wave.size(); ++i) {
     const bool scored = !wave[i].options.empty();
-    items.push_back({i, scored ? ChatAsk::kLogprobs : ChatAsk::kGenerate, ""});
+    items.push_back({.index = i, .ask = scored ? ChatAsk::kLogprobs : ChatAsk::kGenerate});
   }
 
   // What turns out unscored in the first pass is named in the second.
@@ -115,6 +143,12 @@ void HttpModel::ask_server(std::span<const Request> wave, int retries, const OnA
       Item& item = items[i];
       if (item.ask == ChatAsk::kLogprobs && !logprobs_) item.ask = ChatAsk::kNameOption;
       return chat_body(options_.model, *spoken, wave[item.index], item.ask);
+    };
+    batch.tokens = [&](std::size_t i, const std::string& body) {
+      constexpr double kBytesPerToken = 4;
+      const Item& item = items[i];
+      const int generated = item.ask == ChatAsk::kGenerate ? wave[item.index].max_tokens : 1;
+      return static_cast<double>(body.size()) / kBytesPerToken + generated;
     };
     batch.read = [&](std::size_t i, int status, std::string_view body) -> HttpReading {
       Item& item = items[i];
@@ -133,19 +167,32 @@ void HttpModel::ask_server(std::span<const Request> wave, int retries, const OnA
       } else {
         answer = Error{answer.error().fault, answer.error().message + advice(status)};
       }
-      return {std::move(answer), verdict == ChatReading::Verdict::kRetry};
+      HttpReading reading{std::move(answer), verdict == ChatReading::Verdict::kRetry};
+      if (reading.answer && reading.answer->prompt_tokens > 0) {
+        reading.tokens = reading.answer->prompt_tokens + reading.answer->generated_tokens;
+      }
+      return reading;
     };
     client_.run(
         batch,
         [&](std::size_t i, Result<Response> answer) {
           Item& item = items[i];
           if (item.again) {
-            unscored.push_back({item.index, ChatAsk::kNameOption, std::move(item.unscored)});
+            unscored.push_back({.index = item.index,
+                                .ask = ChatAsk::kNameOption,
+                                .unscored = std::move(item.unscored),
+                                .failed = std::move(answer->failed)});
             return;
           }
+          if (answer) {
+            answer->failed = after(std::move(item.failed), std::move(answer->failed));
+          } else {
+            const Error& error = answer.error();
+            answer = Error{error.fault, error.message, after(std::move(item.failed), error.failed)};
+          }
           if (answer && item.ask == ChatAsk::kNameOption) {
-            answer->note =
-                "named, not scored: " + (item.unscored.empty() ? general : item.unscored);
+            answer->note = fmt::format("named, {}, not scored: {}", how_named(*spoken),
+                                       item.unscored.empty() ? general : item.unscored);
           }
           on_answer(item.index, std::move(answer));
         },
@@ -187,7 +234,7 @@ Result<Dialect> HttpModel::dialect(int retries, std::stop_token stop) {
 std::string HttpModel::advice(int status) const {
   if (status == 404) {
     return fmt::format("; check the model name '{}' and base_url: {}/models lists the models",
-                       options_.model, options_.base_url);
+                       options_.model, options_.base_urls.front());
   }
   if (status != 401 && status != 403) return "";
   if (!options_.api_key_env.empty()) {

@@ -23,8 +23,8 @@ namespace theta {
 ///
 /// Options are scored by the log-probabilities of the answer's first token. Where the server gives
 /// none, or they do not tell the options apart, the model is made or asked to name one option:
-/// that gets 0 and the others kUnnamedLogprob, and Response::note says why. A model that names none
-/// is the prompt's fault.
+/// that gets 0 and the others kUnnamedLogprob, and Response::note says how and why. A model that
+/// names none is the prompt's fault.
 ///
 /// Thread-safe; concurrent waves share the connections.
 class HttpModel final : public LanguageModel {
@@ -32,7 +32,8 @@ class HttpModel final : public LanguageModel {
   /// @throws UserError as HttpClient does, and for a missing model name or limits out of range.
   explicit HttpModel(HttpOptions options);
 
-  /// Model name, address and whatever else of the options decides an answer.
+  /// Model name and whatever else of the options decides an answer. Not the addresses, which come
+  /// and go: the same name stands for the same model wherever it is served.
   std::string identity() const override;
   void complete(std::span<const Request> wave, const OnAnswer& on_answer,
                 std::stop_token stop) override;

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 namespace theta {
 
@@ -17,19 +18,23 @@ namespace theta {
 /// once, whose `owned_by` is `vllm` or `llamacpp`; whatever else it says is kOpenAi.
 enum class Dialect { kAuto, kOpenAi, kLlamaServer, kVllm };
 
-/// An OpenAI-compatible server and how it is talked to. Holds where the key is, never the key.
+/// OpenAI-compatible servers of one model and how they are talked to. Holds where the key is, never
+/// the key.
 struct HttpOptions {
-  std::string base_url;      ///< what `/chat/completions` follows: `http://127.0.0.1:8000/v1`
+  /// What `/chat/completions` follows: `http://127.0.0.1:8000/v1`. Several serve the same model.
+  std::vector<std::string> base_urls;
   std::string model;         ///< the name that the server knows it by
   std::string api_key_env;   ///< environment variable that holds the key; empty: none
   std::string api_key_file;  ///< file that holds it; empty: none
   Dialect dialect = Dialect::kAuto;
-  bool logprobs = true;           ///< false: options are always named, never scored
-  int in_flight = 32;             ///< requests at once, each on a connection of its own
-  double connect_timeout_s = 10;  ///< name lookup, connection and TLS handshake together
-  double read_timeout_s = 120;    ///< without a byte from the server
-  double total_timeout_s = 600;   ///< of one request with all its retries and waits
-  int retries = 6;                ///< attempts after the first
+  bool logprobs = true;            ///< false: options are always named, never scored
+  int in_flight = 32;              ///< requests at once, each on a connection of its own: the most
+  double requests_per_minute = 0;  ///< attempts, to all servers together; 0: no limit
+  double tokens_per_minute = 0;    ///< prompts and answers; 0: no limit
+  double connect_timeout_s = 10;   ///< name lookup, connection and TLS handshake together
+  double read_timeout_s = 120;     ///< without a byte from the server
+  double total_timeout_s = 600;    ///< of one request with all its retries and waits
+  int retries = 6;                 ///< attempts after the first
   double backoff_s = 0.5;  ///< the wait before retry k = 0, 1, ... is uniform in 0..backoff_s * 2^k
   std::size_t max_response_bytes = std::size_t{16} << 20;
   std::string ca_file;  ///< PEM authorities to trust instead of the system's; empty: the system's

@@ -8,6 +8,10 @@ namespace theta {
 /// A text as a JSON value, lossless for any bytes (a model can stop in the middle of a character):
 /// a string where it is UTF-8, else `{"hex": "..."}`.
 nlohmann::json json_text(const std::string& text);
+/// Appends json_text(text), written out: for texts that are written by the thousand.
+void append_json_text(std::string& out, const std::string& text);
+/// Appends `text` as a JSON string, what is no UTF-8 in it replaced by U+FFFD.
+void append_json_string(std::string& out, const std::string& text);
 /// The text that json_text() made `value` of.
 std::string text_of(const nlohmann::json& value);
 

@@ -60,6 +60,7 @@ struct Response {
   std::int64_t generated_tokens = 0;
   bool truncated = false;  ///< generation reached max_tokens
   std::string note;        ///< how the answer was got, where a host has several ways or fell back
+  std::vector<FailedAttempt> failed = {};  ///< attempts before the one that brought this
 };
 
 /// What the host did to answer: none of it can change a result, so it stands under `timing`.

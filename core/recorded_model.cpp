@@ -1,8 +1,11 @@
 #include "core/recorded_model.hpp"
 
+#include <fmt/format.h>
+
 #include <condition_variable>
 #include <exception>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <thread>
 #include <unordered_map>
 
@@ -24,20 +27,6 @@ struct Arrival {
   Result<Response> answer;
 };
 using Settle = std::function<void(std::vector<Arrival>)>;
-
-/// Computes and settles one unit after the other; an unfinished one leaves nothing behind.
-void ask_in_units(LanguageModel& model, std::span<const Request> requests, const Settle& settle,
-                  std::stop_token stop) {
-  model.check(requests);
-  for (std::size_t begin = 0; begin < requests.size(); begin += model.unit()) {
-    const auto unit = requests.subspan(begin, std::min(model.unit(), requests.size() - begin));
-    std::vector<Arrival> group;
-    for (auto& answer : ask(model, unit, stop)) {
-      group.push_back({begin + group.size(), std::move(answer)});
-    }
-    settle(std::move(group));
-  }
-}
 
 /// Asks everything at once. A second thread settles, so that the model's threads never wait for the
 /// disk: whatever has arrived by the end of one commit is the next group.
@@ -76,7 +65,7 @@ void ask_at_once(LanguageModel& model, std::span<const Request> requests, const 
         [&](std::size_t question, Result<Response> answer) {
           const std::lock_guard lock(mutex);
           arrived.push_back({question, std::move(answer)});
-          changed.notify_one();
+          if (arrived.size() == 1) changed.notify_one();
         },
         own_stop.get_token());
   } catch (...) {
@@ -94,63 +83,185 @@ void ask_at_once(LanguageModel& model, std::span<const Request> requests, const 
 
 }  // namespace
 
-RecordedModel::RecordedModel(LanguageModel& inner, Store& store, Progress* progress)
-    : inner_(inner), store_(store), progress_(progress) {}
-
-void RecordedModel::complete(std::span<const Request> wave, const OnAnswer& on_answer,
-                             std::stop_token stop) {
-  const bool alone = inner_.unit() == 1;
-  std::unique_lock one_wave(wave_mutex_, std::defer_lock);
-  if (!alone) one_wave.lock();
-  const auto identity = inner_.identity();
-
-  const auto deliver = [&](std::size_t place, const Result<Response>& answer, bool hit) {
-    {
-      const std::lock_guard lock(mutex_);
-      asked_ += {1, answer ? answer->prompt_tokens : 0, answer ? answer->generated_tokens : 0};
-      hits_ += hit;
-    }
-    if (progress_ != nullptr) progress_->advance();
-    on_answer(place, answer);
-  };
-
-  std::vector<Question> questions;
-  std::unordered_map<std::string, std::size_t> asked;  // key to index of questions
-  for (std::size_t place = 0; place < wave.size(); ++place) {
-    const auto key = sha256(identity + '\n' + canonical(wave[place]));
-    if (const auto found = asked.find(key); found != asked.end()) {
-      questions[found->second].places.push_back(place);
-    } else if (const auto answer = store_.find(key)) {
-      deliver(place, *answer, true);
-    } else {
-      asked.emplace(key, questions.size());
-      questions.push_back({key, {place}});
+/// One wave on its way through the cache and the model to the store.
+class RecordedModel::Wave {
+ public:
+  Wave(RecordedModel& owner, std::span<const Request> requests, const OnAnswer& on_answer,
+       std::stop_token stop)
+      : owner_(owner), wave_(requests), on_answer_(on_answer), stop_(std::move(stop)) {
+    std::unordered_map<std::string_view, std::size_t> asked;  // key to index of questions_
+    questions_.reserve(requests.size());                      // the views stay
+    for (std::size_t place = 0; place < wave_.size(); ++place) {
+      auto key = sha256(identity_ + '\n' + canonical(wave_[place]));
+      if (const auto found = asked.find(key); found != asked.end()) {
+        questions_[found->second].places.push_back(place);
+      } else if (const auto answer = owner_.store_.find(key)) {
+        deliver(place, *answer, true);
+      } else {
+        questions_.push_back({std::move(key), {place}});
+        asked.emplace(questions_.back().key, questions_.size() - 1);
+      }
     }
   }
-  if (questions.empty()) return;
 
-  std::vector<Request> rest;  // stays empty where the whole wave is asked
-  if (questions.size() != wave.size()) {
-    for (const auto& question : questions) rest.push_back(wave[question.places[0]]);
+  /// Every question on its own, all at once.
+  void ask_alone() {
+    std::vector<std::size_t> open(questions_.size());
+    std::iota(open.begin(), open.end(), std::size_t{0});
+    while (!open.empty()) {
+      AnswerCache::Leads leads(owner_.cache_);
+      std::vector<Arrival> known;
+      std::vector<std::size_t> ours;
+      std::vector<std::pair<std::size_t, AnswerCache::FlightPtr>> others;
+      for (const auto question : open) {
+        auto claim = leads.claim(questions_[question].key);
+        if (claim.known) {
+          known.push_back({question, std::move(claim.known->front())});
+        } else if (claim.other) {
+          others.emplace_back(question, std::move(claim.other));
+        } else {
+          refuse_in_replay(question);
+          ours.push_back(question);
+        }
+      }
+      owner_.count_cached(known.size() + others.size());
+      if (!known.empty()) settle(known);
+      if (!ours.empty()) ask_at_once(ours, leads);
+      open.clear();
+      known.clear();
+      for (auto& [question, flight] : others) {
+        if (auto answers = owner_.cache_.wait(flight, stop_)) {
+          known.push_back({question, std::move(answers->front())});
+        } else {
+          open.push_back(question);
+        }
+      }
+      if (!known.empty()) settle(known);
+    }
   }
-  const std::span<const Request> requests = rest.empty() ? wave : rest;
 
-  const auto settle = [&](const std::vector<Arrival>& group) {
+  /// One unit after the other; an unfinished one leaves nothing behind.
+  void ask_in_units() {
+    if (questions_.empty()) return;
+    std::vector<Request> requests;
+    for (const auto& question : questions_) requests.push_back(wave_[question.places[0]]);
+    owner_.inner_.check(requests);
+    const std::span<const Request> all = requests;
+    for (std::size_t begin = 0; begin < all.size(); begin += owner_.unit()) {
+      const auto unit = all.subspan(begin, std::min(owner_.unit(), all.size() - begin));
+      std::vector<Arrival> group;
+      for (auto& answer : answers_of(begin, unit)) {
+        group.push_back({begin + group.size(), std::move(answer)});
+      }
+      settle(group);
+    }
+  }
+
+ private:
+  void deliver(std::size_t place, const Result<Response>& answer, bool hit) {
+    owner_.count(answer, hit);
+    on_answer_(place, answer);
+  }
+
+  /// Commits a group, then delivers it.
+  void settle(const std::vector<Arrival>& group) {
     std::vector<Store::Answer> unit;
     for (const auto& [question, answer] : group) {
-      if (!answer && answer.error().fault == Fault::kService) continue;
-      unit.push_back({questions[question].key, canonical(requests[question]), answer});
+      if (!answer && answer.error().failed.empty() && answer.error().fault == Fault::kService) {
+        continue;
+      }
+      unit.push_back(
+          {questions_[question].key, canonical(wave_[questions_[question].places[0]]), answer});
     }
-    if (!unit.empty()) store_.commit(identity, unit);
+    if (!unit.empty()) owner_.store_.commit(identity_, unit);
     for (const auto& [question, answer] : group) {
-      for (const auto place : questions[question].places) deliver(place, answer, false);
+      for (const auto place : questions_[question].places) deliver(place, answer, false);
     }
-  };
-  if (alone) {
-    ask_at_once(inner_, requests, settle, stop);
-  } else {
-    ask_in_units(inner_, requests, settle, stop);
   }
+
+  void ask_at_once(const std::vector<std::size_t>& ours, AnswerCache::Leads& leads) {
+    std::vector<Request> some;  // stays empty where the whole wave is asked
+    if (ours.size() != wave_.size()) {
+      for (const auto question : ours) some.push_back(wave_[questions_[question].places[0]]);
+    }
+    theta::ask_at_once(
+        owner_.inner_, some.empty() ? wave_ : std::span<const Request>(some),
+        [&](std::vector<Arrival> group) {
+          std::vector<AnswerCache::Entry> entries;
+          for (auto& [index, answer] : group) {
+            index = ours[index];
+            entries.push_back({questions_[index].key, {&answer, 1}});
+          }
+          leads.publish(identity_, entries);
+          settle(group);
+        },
+        stop_);
+  }
+
+  /// Of one unit, whose answers depend on all of it: they are cached as one.
+  std::vector<Result<Response>> answers_of(std::size_t begin, std::span<const Request> unit) {
+    std::string composition = identity_ + "\nunit";
+    for (std::size_t i = 0; i < unit.size(); ++i) composition += '\n' + questions_[begin + i].key;
+    const auto key = sha256(composition);
+    for (;;) {
+      AnswerCache::Leads leads(owner_.cache_);
+      auto claim = leads.claim(key);
+      if (claim.known || claim.other) owner_.count_cached(unit.size());
+      if (claim.known) return *std::move(claim.known);
+      if (claim.other) {
+        if (auto answers = owner_.cache_.wait(claim.other, stop_)) return *std::move(answers);
+        continue;
+      }
+      refuse_in_replay(begin);
+      auto answers = ask(owner_.inner_, unit, stop_);
+      leads.publish(identity_, {{key, answers}});
+      return answers;
+    }
+  }
+
+  void refuse_in_replay(std::size_t question) const {
+    if (owner_.cache_.mode() != CacheMode::kReplay) return;
+    constexpr std::size_t kShown = 60;
+    const Request& request = wave_[questions_[question].places[0]];
+    const auto& text = request.messages.empty() ? "" : request.messages.back().content;
+    throw UserError(fmt::format(
+        "{} holds no answer to request {} of {}, which ends with {}: run once with mode: record",
+        owner_.cache_.file().string(), questions_[question].key.substr(0, 12), identity_,
+        nlohmann::json(text.substr(text.size() - std::min(kShown, text.size())))
+            .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)));
+  }
+
+  RecordedModel& owner_;
+  const std::span<const Request> wave_;
+  const OnAnswer& on_answer_;
+  const std::stop_token stop_;
+  const std::string identity_ = owner_.identity();
+  std::vector<Question> questions_;
+};
+
+RecordedModel::RecordedModel(LanguageModel& inner, Store& store, Progress* progress,
+                             AnswerCache* cache)
+    : inner_(inner), store_(store), progress_(progress), cache_(cache ? *cache : own_cache_) {}
+
+void RecordedModel::complete(std::span<const Request> requests, const OnAnswer& on_answer,
+                             std::stop_token stop) {
+  if (unit() == 1) return Wave(*this, requests, on_answer, std::move(stop)).ask_alone();
+  const std::lock_guard one_wave(wave_mutex_);
+  Wave(*this, requests, on_answer, std::move(stop)).ask_in_units();
+}
+
+void RecordedModel::count_cached(std::size_t requests) {
+  const std::lock_guard lock(mutex_);
+  cache_hits_ += static_cast<std::int64_t>(requests);
+}
+
+void RecordedModel::count(const Result<Response>& answer, bool hit) {
+  {
+    const std::lock_guard lock(mutex_);
+    asked_ += {1, answer ? answer->prompt_tokens : 0, answer ? answer->generated_tokens : 0};
+    hits_ += hit;
+  }
+  if (progress_ != nullptr) progress_->advance();
 }
 
 Usage RecordedModel::asked() const {
@@ -163,23 +274,39 @@ std::int64_t RecordedModel::store_hits() const {
   return hits_;
 }
 
+std::int64_t RecordedModel::cache_hits() const {
+  const std::lock_guard lock(mutex_);
+  return cache_hits_;
+}
+
 std::string canonical(const Request& request) {
-  nlohmann::json json = {{"answer_prefix", json_text(request.answer_prefix)},
-                         {"grammar", json_text(request.grammar)},
-                         {"max_tokens", request.max_tokens},
-                         {"messages", nlohmann::json::array()},
-                         {"options", nlohmann::json::array()},
-                         {"seed", request.seed},
-                         {"stop", nlohmann::json::array()},
-                         {"temperature", request.temperature},
-                         {"top_p", request.top_p}};
+  std::string out = "{\"answer_prefix\":";
+  const auto add_list = [&](const std::vector<std::string>& texts) {
+    out += '[';
+    for (const auto& text : texts) {
+      if (&text != &texts.front()) out += ',';
+      append_json_text(out, text);
+    }
+    out += ']';
+  };
+  append_json_text(out, request.answer_prefix);
+  out += ",\"grammar\":";
+  append_json_text(out, request.grammar);
+  out += ",\"max_tokens\":" + std::to_string(request.max_tokens) + ",\"messages\":[";
   for (const auto& message : request.messages) {
-    json["messages"].push_back(
-        {{"content", json_text(message.content)}, {"role", json_text(message.role)}});
+    out += out.ends_with('[') ? "{\"content\":" : ",{\"content\":";
+    append_json_text(out, message.content);
+    out += ",\"role\":";
+    append_json_text(out, message.role);
+    out += '}';
   }
-  for (const auto& option : request.options) json["options"].push_back(json_text(option));
-  for (const auto& text : request.stop) json["stop"].push_back(json_text(text));
-  return json.dump();
+  out += "],\"options\":";
+  add_list(request.options);
+  out += ",\"seed\":" + std::to_string(request.seed) + ",\"stop\":";
+  add_list(request.stop);
+  out += ",\"temperature\":" + nlohmann::json(request.temperature).dump() +
+         ",\"top_p\":" + nlohmann::json(request.top_p).dump() + "}";
+  return out;
 }
 
 }  // namespace theta

@@ -4,6 +4,7 @@
 #include <mutex>
 #include <string>
 
+#include "core/answer_cache.hpp"
 #include "core/language_model.hpp"
 #include "core/progress.hpp"
 #include "core/store.hpp"
@@ -20,11 +21,16 @@ namespace theta {
 /// remains at once, waves run side by side, and whatever arrived while one group was committed is
 /// the next. Every answer is committed before it is delivered. A service's fault is delivered but
 /// not kept: asking again tries again; a prompt's fault is an answer. When a wave is interrupted,
-/// what is committed stays.
+/// what is committed stays. Attempts that brought no answer are kept beside the answers.
+///
+/// Before anything is asked, the cache that runs share is, by request where answers stand alone,
+/// else by unit; what it has is committed like an answer of the model's.
 class RecordedModel final : public LanguageModel {
  public:
-  /// `inner` and `store` outlive this. `progress` may be null.
-  RecordedModel(LanguageModel& inner, Store& store, Progress* progress);
+  /// The references outlive this. `progress` may be null, and `cache` where no other run is to
+  /// share answers.
+  RecordedModel(LanguageModel& inner, Store& store, Progress* progress,
+                AnswerCache* cache = nullptr);
 
   std::string identity() const override { return inner_.identity(); }
   void complete(std::span<const Request> wave, const OnAnswer& on_answer,
@@ -40,15 +46,24 @@ class RecordedModel final : public LanguageModel {
   Usage asked() const;
   /// Requests that the store had the answer to.
   std::int64_t store_hits() const;
+  /// Requests that the cache had the answer to, or another run asked at the same time.
+  std::int64_t cache_hits() const;
 
  private:
+  class Wave;
+  void count(const Result<Response>& answer, bool hit);
+  void count_cached(std::size_t requests);
+
   LanguageModel& inner_;
   Store& store_;
   Progress* progress_;
+  AnswerCache own_cache_;  // one that is off, for want of another
+  AnswerCache& cache_;
   std::mutex wave_mutex_;     // held during a wave of a model whose unit() is not 1
   mutable std::mutex mutex_;  // guards what follows
   Usage asked_;
   std::int64_t hits_ = 0;
+  std::int64_t cache_hits_ = 0;
 };
 
 /// The canonical JSON of a request: sorted keys, every field, no whitespace.

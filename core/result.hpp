@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 #include <variant>
+#include <vector>
 
 namespace theta {
 
@@ -14,10 +15,19 @@ enum class Fault {
   kPrompt    ///< an answer that cannot be parsed
 };
 
+/// An attempt at an item that did not bring its answer.
+struct FailedAttempt {
+  int number = 1;       ///< the item's first is 1
+  std::string outcome;  ///< of what kind: `timeout`, `status 429`
+  std::string message;
+  double wait_s = 0;  ///< before the next attempt
+};
+
 /// Why one item failed.
 struct Error {
   Fault fault = Fault::kService;
   std::string message;
+  std::vector<FailedAttempt> failed = {};  ///< every attempt, where there were several to make
 };
 
 /// A value or the Error that stands in its place. Used where a failure of one item is expected and

@@ -1,31 +1,29 @@
 #include "core/store.hpp"
 
 #include <fcntl.h>
-#include <sqlite3.h>
 #include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cmath>
 #include <csignal>
 #include <cstring>
 #include <fstream>
-#include <limits>
 #include <mutex>
-#include <nlohmann/json.hpp>
 
-#include "core/json_text.hpp"
+#include "core/response_json.hpp"
+#include "core/sqlite.hpp"
 
 namespace theta {
 namespace {
-
-constexpr int kBusyTimeoutMs = 10'000;
 
 constexpr const char* kTables = R"(
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE responses (
   key TEXT PRIMARY KEY, identity TEXT NOT NULL, request TEXT NOT NULL, response TEXT NOT NULL,
   prompt_tokens INTEGER NOT NULL, generated_tokens INTEGER NOT NULL, unit INTEGER NOT NULL);
+CREATE TABLE attempts (
+  id INTEGER PRIMARY KEY, key TEXT NOT NULL, number INTEGER NOT NULL, outcome TEXT NOT NULL,
+  message TEXT NOT NULL, wait_s REAL NOT NULL);
 CREATE TABLE usage (
   id INTEGER PRIMARY KEY, method TEXT NOT NULL, model TEXT NOT NULL, calls INTEGER NOT NULL,
   prompt_tokens INTEGER NOT NULL, generated_tokens INTEGER NOT NULL, UNIQUE (method, model));
@@ -78,134 +76,6 @@ class Lock {
   int fd_ = -1;
 };
 
-struct Database {
-  Database(const std::filesystem::path& path, bool write) : file(path.string()) {
-    const int flags = write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
-    sqlite3* opened = nullptr;
-    const int code = sqlite3_open_v2(file.c_str(), &opened, flags | SQLITE_OPEN_NOMUTEX, nullptr);
-    handle.reset(opened);
-    check(code);
-    check(sqlite3_busy_timeout(opened, kBusyTimeoutMs));
-  }
-
-  void check(int code) const {
-    if (code == SQLITE_OK || code == SQLITE_ROW || code == SQLITE_DONE) return;
-    const std::string what = sqlite3_errmsg(handle.get());
-    switch (code & 0xff) {
-      case SQLITE_CORRUPT:
-      case SQLITE_NOTADB:
-        damaged(what);
-      case SQLITE_FULL:
-        throw RunError(file +
-                       ": the disk is full: free some space and give the same command again");
-      default:
-        throw RunError(file + ": " + what);
-    }
-  }
-  [[noreturn]] void damaged(const std::string& what) const {
-    throw RunError(file + " is damaged (" + what +
-                   "): put a copy of it back, or remove it to run anew");
-  }
-  void run(const char* sql) const {
-    check(sqlite3_exec(handle.get(), sql, nullptr, nullptr, nullptr));
-  }
-
-  std::string file;
-  std::unique_ptr<sqlite3, int (*)(sqlite3*)> handle{nullptr, sqlite3_close};
-};
-
-/// A prepared statement. `use()` binds the parameters in their order and begins a new execution.
-class Statement {
- public:
-  Statement(const Database& database, const char* sql) : database_(database) {
-    sqlite3_stmt* prepared = nullptr;
-    database_.check(sqlite3_prepare_v3(database_.handle.get(), sql, -1, SQLITE_PREPARE_PERSISTENT,
-                                       &prepared, nullptr));
-    handle_.reset(prepared);
-  }
-
-  /// One execution; its end frees the statement and the lock that it holds on the file.
-  class Execution {
-   public:
-    explicit Execution(Statement& statement) : statement_(statement) {}
-    ~Execution() { sqlite3_reset(statement_.handle_.get()); }
-    Execution(const Execution&) = delete;
-    Execution& operator=(const Execution&) = delete;
-
-    /// Goes to the next row. @return false if there is none.
-    bool next() {
-      const int code = sqlite3_step(statement_.handle_.get());
-      statement_.database_.check(code);
-      return code == SQLITE_ROW;
-    }
-    std::string text(int column) const {
-      const auto* bytes = sqlite3_column_text(statement_.handle_.get(), column);
-      const auto size = sqlite3_column_bytes(statement_.handle_.get(), column);
-      return {reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size)};
-    }
-    std::int64_t integer(int column) const {
-      return sqlite3_column_int64(statement_.handle_.get(), column);
-    }
-    double real(int column) const {
-      return sqlite3_column_double(statement_.handle_.get(), column);
-    }
-
-   private:
-    Statement& statement_;
-  };
-
-  template <typename... Parameters>
-  [[nodiscard]] Execution use(const Parameters&... parameters) {
-    int index = 0;
-    (bind(++index, parameters), ...);
-    return Execution(*this);
-  }
-  /// Executes a statement that has no rows.
-  template <typename... Parameters>
-  void run(const Parameters&... parameters) {
-    use(parameters...).next();
-  }
-
- private:
-  void bind(int index, std::string_view text) {
-    database_.check(sqlite3_bind_text64(handle_.get(), index, text.empty() ? "" : text.data(),
-                                        text.size(), SQLITE_TRANSIENT, SQLITE_UTF8));
-  }
-  void bind(int index, std::int64_t value) {
-    database_.check(sqlite3_bind_int64(handle_.get(), index, value));
-  }
-  void bind(int index, int value) { bind(index, std::int64_t{value}); }
-  void bind(int index, double value) {
-    require(!std::isnan(value), "no number of the store is NaN");
-    database_.check(sqlite3_bind_double(handle_.get(), index, value));
-  }
-
-  const Database& database_;
-  std::unique_ptr<sqlite3_stmt, int (*)(sqlite3_stmt*)> handle_{nullptr, sqlite3_finalize};
-};
-
-/// Rolled back unless it was committed.
-class Transaction {
- public:
-  explicit Transaction(const Database& database) : database_(database) {
-    database_.run("BEGIN IMMEDIATE");
-  }
-  ~Transaction() {
-    if (!committed_) sqlite3_exec(database_.handle.get(), "ROLLBACK", nullptr, nullptr, nullptr);
-  }
-  Transaction(const Transaction&) = delete;
-  Transaction& operator=(const Transaction&) = delete;
-
-  void commit() {
-    database_.run("COMMIT");
-    committed_ = true;
-  }
-
- private:
-  const Database& database_;
-  bool committed_ = false;
-};
-
 std::string parent_of(const std::filesystem::path& file) {
   return file.has_parent_path() ? file.parent_path().string() : ".";
 }
@@ -215,74 +85,30 @@ Database open_database(const std::filesystem::path& file, Store::Access access) 
   if (!write && !std::filesystem::exists(file)) {
     throw UserError(parent_of(file) + " holds no run: there is no " + file.filename().string());
   }
-  Database database(file, write);
-  const auto number = [&](const char* sql) {
-    Statement statement(database, sql);
-    auto row = statement.use();
-    require(row.next(), "a count has a row");
-    return row.text(0);
-  };
+  Database database(file.string(), write);
   if (write) {
     // FULL: what was paid for survives power loss. Commits are few enough for its fsync.
     database.run("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
   }
-  const auto state = number("PRAGMA quick_check(1)");
+  const auto state = database.value("PRAGMA quick_check(1)");
   if (state != "ok") database.damaged(state);
-  if (write && number("SELECT count(*) FROM sqlite_schema") == "0") {
+  if (write && database.value("SELECT count(*) FROM sqlite_schema") == "0") {
     Transaction transaction(database);
     database.run(kTables);
     Statement(database, "INSERT INTO meta VALUES ('schema', ?)").run(Store::kSchema);
     transaction.commit();
   }
-  if (number("SELECT count(*) FROM sqlite_schema WHERE name = 'meta'") == "0") {
-    throw RunError(database.file + " is not the record of a run: choose another --out");
+  if (database.value("SELECT count(*) FROM sqlite_schema WHERE name = 'meta'") == "0") {
+    throw RunError(database.file() + " is not the record of a run: choose another --out");
   }
-  const auto schema = number("SELECT ifnull(max(value), 'none') FROM meta WHERE key = 'schema'");
+  const auto schema =
+      database.value("SELECT ifnull(max(value), 'none') FROM meta WHERE key = 'schema'");
   if (schema != std::to_string(Store::kSchema)) {
-    throw RunError(database.file + " has schema " + schema + ", this program reads schema " +
+    throw RunError(database.file() + " has schema " + schema + ", this program reads schema " +
                    std::to_string(Store::kSchema) +
                    ": use the version that wrote it, or another --out");
   }
   return database;
-}
-
-std::string to_json(const Result<Response>& answer) {
-  if (!answer) {
-    require(answer.error().fault == Fault::kPrompt, "a service's fault is not kept");
-    return nlohmann::json{{"prompt_fault", json_text(answer.error().message)}}.dump();
-  }
-  const auto& response = *answer;
-  auto logprobs = nlohmann::json::array();
-  for (const double value : response.option_logprobs) {
-    require(!std::isnan(value) && value < std::numeric_limits<double>::infinity(),
-            "a log-probability is a number below infinity");
-    if (std::isinf(value)) {
-      logprobs.push_back(nullptr);  // JSON has no -infinity
-    } else {
-      logprobs.push_back(value);
-    }
-  }
-  return nlohmann::json{{"text", json_text(response.text)},
-                        {"option_logprobs", std::move(logprobs)},
-                        {"truncated", response.truncated},
-                        {"note", json_text(response.note)}}
-      .dump();
-}
-
-Result<Response> from_json(const std::string& text) {
-  const auto json = nlohmann::json::parse(text);
-  if (const auto fault = json.find("prompt_fault"); fault != json.end()) {
-    return Error{Fault::kPrompt, text_of(*fault)};
-  }
-  Response response;
-  response.text = text_of(json.at("text"));
-  for (const auto& value : json.at("option_logprobs")) {
-    response.option_logprobs.push_back(value.is_null() ? -std::numeric_limits<double>::infinity()
-                                                       : value.get<double>());
-  }
-  response.truncated = json.at("truncated");
-  response.note = text_of(json.at("note"));
-  return response;
 }
 
 std::string_view name_of(Outcome::Status status) {
@@ -334,6 +160,9 @@ struct Store::Impl {
   Statement sum_responses_of{database,
                              "SELECT count(*), total(prompt_tokens), total(generated_tokens)"
                              " FROM responses WHERE identity = ?"};
+  Statement put_attempt{database,
+                        "INSERT INTO attempts (key, number, outcome, message, wait_s)"
+                        " VALUES (?, ?, ?, ?, ?)"};
   Statement clear_outcomes{database, "DELETE FROM outcomes WHERE method = ? AND model = ?"};
   Statement put_outcome{
       database,
@@ -413,7 +242,7 @@ std::optional<Result<Response>> Store::find(std::string_view key) const {
     prompt_tokens = row.integer(1);
     generated_tokens = row.integer(2);
   }
-  auto answer = from_json(json);
+  auto answer = response_of(json);
   if (answer) {
     answer->prompt_tokens = prompt_tokens;
     answer->generated_tokens = generated_tokens;
@@ -422,16 +251,25 @@ std::optional<Result<Response>> Store::find(std::string_view key) const {
 }
 
 void Store::commit(std::string_view identity, const std::vector<Answer>& unit) {
+  const auto kept = [](const Result<Response>& answer) {
+    return answer || answer.error().fault == Fault::kPrompt;
+  };
   std::vector<std::string> responses;
   responses.reserve(unit.size());
-  for (const auto& answer : unit) responses.push_back(to_json(answer.response));
+  for (const auto& [key, request, answer] : unit) {
+    responses.push_back(kept(answer) ? response_json(answer) : "");
+  }
   const std::lock_guard guard(impl_->mutex);
   Transaction transaction(impl_->database);
   for (std::size_t i = 0; i < unit.size(); ++i) {
-    const auto& response = unit[i].response;
-    impl_->put_response.run(unit[i].key, identity, unit[i].request, responses[i],
-                            response ? response->prompt_tokens : 0,
-                            response ? response->generated_tokens : 0, impl_->unit + 1);
+    const auto& [key, request, answer] = unit[i];
+    for (const auto& attempt : answer ? answer->failed : answer.error().failed) {
+      impl_->put_attempt.run(key, attempt.number, attempt.outcome, attempt.message, attempt.wait_s);
+    }
+    if (!kept(answer)) continue;
+    impl_->put_response.run(key, identity, request, responses[i],
+                            answer ? answer->prompt_tokens : 0,
+                            answer ? answer->generated_tokens : 0, impl_->unit + 1);
   }
   transaction.commit();
   ++impl_->unit;

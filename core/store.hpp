@@ -51,14 +51,14 @@ struct UsageRecord {
 
 /// The record of a run: one SQLite file in WAL mode. Every request, response, score and token count
 /// of a run is here, and the report is computed from it alone. Thread-safe. Tables: meta,
-/// responses, outcomes, personas, trials, usage, timing; `meta.schema` is kSchema.
+/// responses, attempts, outcomes, personas, trials, usage, timing; `meta.schema` is kSchema.
 ///
 /// What a call has written when it returns survives SIGKILL and power loss. Writing what is there
 /// already replaces it in its place, so that a run done again over its store leaves the same
 /// record. Any member may throw RunError: disk full, damaged file.
 class Store {
  public:
-  static constexpr int kSchema = 1;
+  static constexpr int kSchema = 2;
 
   enum class Access {
     kWrite,  ///< creates the file if need be; one live owner
@@ -81,7 +81,7 @@ class Store {
   struct Answer {
     std::string key;            ///< SHA-256 of the canonical request and the model's identity, hex
     std::string request;        ///< canonical JSON
-    Result<Response> response;  ///< a Response or the prompt's fault, never the service's
+    Result<Response> response;  ///< of a service's fault only the attempts are kept
   };
   std::optional<Result<Response>> find(std::string_view key) const;
   /// Keeps the answers of one unit: all or, if the process dies, none. An answer that is kept

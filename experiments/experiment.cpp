@@ -12,6 +12,8 @@ const std::vector<std::string> kNotHashed = {"models.*.threads",
                                              "models.*.api_key_env",
                                              "models.*.api_key_file",
                                              "models.*.in_flight",
+                                             "models.*.requests_per_minute",
+                                             "models.*.tokens_per_minute",
                                              "models.*.connect_timeout_s",
                                              "models.*.read_timeout_s",
                                              "models.*.total_timeout_s",
@@ -19,6 +21,7 @@ const std::vector<std::string> kNotHashed = {"models.*.threads",
                                              "models.*.ca_file",
                                              "models.*.price",
                                              "budget",
+                                             "cache",
                                              "data.file",
                                              "data.folder"};
 
@@ -57,6 +60,7 @@ ExperimentOptions read_experiment(const Config& config) {
     if (options.budget.money && options.models.prices.empty())
       budget->at("money").fail("no model of this config has a 'price'");
   }
+  if (const auto cache = config.find("cache")) options.cache = read_cache(*cache);
   config.finish();
   options.hash = hash_of(config, options.models);
   return options;

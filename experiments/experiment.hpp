@@ -19,6 +19,7 @@ struct ExperimentOptions {
   std::string name;
   std::uint64_t seed = 0;
   ModelTable models;
+  CacheOptions cache;
   std::variant<ProgramExperiment, PersonaExperiment> experiment;
   Budget budget;     ///< no part of the hash: raising it lets a run go on
   std::string hash;  ///< 12 hex digits of everything that can change a result

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "core/http_client.hpp"
 #include "core/http_model.hpp"
 #include "experiments/counting_model.hpp"
+#include "experiments/data_config.hpp"
 #include "experiments/model_pool.hpp"
 
 namespace theta {
@@ -49,9 +51,40 @@ LlamaOptions read_llama(const Config& model) {
   return options;
 }
 
+/// One address, or a list of several.
+std::vector<std::string> read_base_urls(const Config& node) {
+  std::vector<std::string> urls;
+  const auto add = [&](const Config& url) {
+    try {
+      check_base_url(url.text());
+    } catch (const UserError& e) {
+      url.fail(e.what());
+    }
+    if (std::ranges::find(urls, url.text()) != urls.end())
+      url.fail("'" + url.text() + "' is given twice");
+    urls.push_back(url.text());
+  };
+  if (!node.is_sequence()) {
+    add(node);
+  } else {
+    for (const Config& url : node.items()) add(url);
+    if (urls.empty()) node.fail("'base_url' lists no address");
+  }
+  return urls;
+}
+
+/// A limit that must be above 0 where it is given.
+double read_limit(const Config& model, const char* key) {
+  const auto limit = model.find(key);
+  if (!limit) return 0;
+  const double value = limit->number();
+  if (!(value > 0 && value <= 1e12)) limit->fail(std::string("'") + key + "' is not in 0..1e12");
+  return value;
+}
+
 HttpOptions read_http(const Config& model) {
   HttpOptions options;
-  options.base_url = model.text("base_url");
+  options.base_urls = read_base_urls(model.at("base_url"));
   options.model = model.text("model");
   options.api_key_env = model.text("api_key_env", "");
   options.api_key_file = model.text("api_key_file", "");
@@ -63,6 +96,8 @@ HttpOptions read_http(const Config& model) {
                                                 : Dialect::kAuto;
   options.logprobs = model.boolean("logprobs", options.logprobs);
   options.in_flight = static_cast<int>(model.integer("in_flight", options.in_flight, 1));
+  options.requests_per_minute = read_limit(model, "requests_per_minute");
+  options.tokens_per_minute = read_limit(model, "tokens_per_minute");
   options.connect_timeout_s = read_seconds(model, "connect_timeout_s", options.connect_timeout_s);
   options.read_timeout_s = read_seconds(model, "read_timeout_s", options.read_timeout_s);
   options.total_timeout_s = read_seconds(model, "total_timeout_s", options.total_timeout_s);
@@ -142,6 +177,15 @@ std::string described(const ModelTable& table) {
   return out.dump();
 }
 
+CacheOptions read_cache(const Config& cache) {
+  if (!cache.is_map()) cache.fail("a cache is a mapping with a 'path' and a 'mode'");
+  const std::string mode = cache.choice("mode", {"record", "replay", "off"}, "record");
+  return {.path = path_of(cache.at("path")),
+          .mode = mode == "record"   ? CacheMode::kRecord
+                  : mode == "replay" ? CacheMode::kReplay
+                                     : CacheMode::kOff};
+}
+
 std::unique_ptr<LanguageModel> make_model(const ModelOptions& options) {
   if (const auto* llama = std::get_if<LlamaOptions>(&options))
     return std::make_unique<LlamaModel>(*llama);
@@ -149,13 +193,14 @@ std::unique_ptr<LanguageModel> make_model(const ModelOptions& options) {
 }
 
 Models::Models(ModelTable table, Store& store, Progress& progress, Purpose purpose, ModelPool* pool,
-               Ledger* ledger)
+               Ledger* ledger, std::shared_ptr<AnswerCache> cache)
     : table_(std::move(table)),
       store_(store),
       progress_(progress),
       purpose_(purpose),
       pool_(pool),
-      ledger_(ledger) {}
+      ledger_(ledger),
+      cache_(std::move(cache)) {}
 
 Models::~Models() = default;
 
@@ -195,7 +240,8 @@ LanguageModel& Models::load_own(const std::string& name) {
 RecordedModel& Models::operator[](const std::string& role) {
   auto& recorded = roles_[role];
   if (!recorded)
-    recorded = std::make_unique<RecordedModel>(load(table_.resolve(role)), store_, &progress_);
+    recorded = std::make_unique<RecordedModel>(load(table_.resolve(role)), store_, &progress_,
+                                               cache_.get());
   return *recorded;
 }
 
@@ -212,8 +258,10 @@ void record_counters(Store& store, const std::string& name, const HostCounters& 
 
 void Models::record_timing() {
   for (const auto& [name, model] : loaded_) record_counters(store_, name, model->counters());
-  for (const auto& [role, model] : roles_)
+  for (const auto& [role, model] : roles_) {
     store_.add_timing(role + " store hits", static_cast<double>(model->store_hits()));
+    store_.add_timing(role + " cache hits", static_cast<double>(model->cache_hits()));
+  }
 }
 
 void Models::record_usage() {

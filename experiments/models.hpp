@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/answer_cache.hpp"
 #include "core/config.hpp"
 #include "core/http_options.hpp"
 #include "core/llama_model.hpp"
@@ -35,7 +36,8 @@ struct ModelTable {
 };
 
 /// One model: `{path: FILE.gguf, threads: 2, context: 4096, ...}` or
-/// `{base_url: http://host:port/v1, model: NAME, api_key_env: VAR, ...}`.
+/// `{base_url: http://host:port/v1, model: NAME, api_key_env: VAR, ...}`; base_url may list
+/// several.
 ModelOptions read_model(const Config& model);
 
 /// Reads the section, which must name every role of `required` and no other than those and
@@ -48,6 +50,9 @@ std::string model_name(const ModelOptions& options);
 
 /// JSON `[[name, how it is run], ...]`: file, conversion, adapters and mode; or the server's model.
 std::string described(const ModelTable& table);
+
+/// `{path: FILE, mode: record | replay | off}`.
+CacheOptions read_cache(const Config& cache);
 
 std::unique_ptr<LanguageModel> make_model(const ModelOptions& options);
 
@@ -75,8 +80,10 @@ class Models {
   /// The references outlive this.
   /// @param pool    where the models come from that runs side by side share; null: they are its own
   /// @param ledger  what the run spends its budget by; null: it has none
+  /// @param cache   answers shared with other runs
   Models(ModelTable table, Store& store, Progress& progress, Purpose purpose = Purpose::kRun,
-         ModelPool* pool = nullptr, Ledger* ledger = nullptr);
+         ModelPool* pool = nullptr, Ledger* ledger = nullptr,
+         std::shared_ptr<AnswerCache> cache = std::make_shared<AnswerCache>());
   ~Models();
 
   bool has(const std::string& role) const;
@@ -109,6 +116,7 @@ class Models {
   std::string stage_;
   std::map<std::string, Usage> before_stage_;
   std::vector<StageUsage> stages_;
+  std::shared_ptr<AnswerCache> cache_;
   std::map<std::string, std::unique_ptr<LanguageModel>> loaded_;
   std::map<std::string, std::unique_ptr<BudgetedModel>> budgeted_;
   std::map<std::string, std::unique_ptr<RecordedModel>> roles_;

@@ -20,7 +20,8 @@ nlohmann::ordered_json model_json(const ModelOptions& options) {
     return out;
   }
   const auto& http = std::get<HttpOptions>(options);
-  nlohmann::ordered_json out = {{"base_url", http.base_url}, {"model", http.model}};
+  nlohmann::ordered_json out = {{"base_url", http.base_urls}, {"model", http.model}};
+  if (http.base_urls.size() == 1) out["base_url"] = http.base_urls.front();
   if (!http.api_key_env.empty()) out["api_key_env"] = http.api_key_env;
   if (!http.api_key_file.empty()) out["api_key_file"] = http.api_key_file;
   return out;

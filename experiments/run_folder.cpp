@@ -112,7 +112,8 @@ Report run_in_folder(const Config& config, const ExperimentOptions& options, con
   write_whole(folder / "config.resolved.yaml", config.dump());
 
   Ledger ledger(options.budget);
-  Models models(options.models, store, progress, Models::Purpose::kRun, pool, &ledger);
+  Models models(options.models, store, progress, Models::Purpose::kRun, pool, &ledger,
+                std::make_shared<AnswerCache>(options.cache));
   std::stop_source own_stop;
   const std::stop_callback forward(stop, [&] { own_stop.request_stop(); });
   const auto end = [&](RunState state, const std::string& why) {

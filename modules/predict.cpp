@@ -115,8 +115,9 @@ std::vector<Result<Prediction>> Predict::run(std::span<const Record> inputs,
   return predictions;
 }
 
-std::vector<Result<Record>> Predict::generate(std::span<const Messages> prompts, std::size_t count,
+std::vector<Result<Record>> Predict::generate(std::span<Messages> prompts, std::size_t count,
                                               const Call& call, std::span<Usage> usage) const {
+  const bool scores = options_.answering == Answering::kScore;
   const Signature& signature = predictor_.signature;
   const double temperature = call.temperature >= 0 ? call.temperature : options_.temperature;
   std::string prefix = adapter_->answer_prefix(signature, {}, 0);
@@ -127,7 +128,7 @@ std::vector<Result<Record>> Predict::generate(std::span<const Messages> prompts,
   const std::string grammar = options_.grammar ? adapter_->grammar(signature, count) : "";
   std::vector<Request> wave;
   for (std::size_t i = 0; i < prompts.size(); ++i) {
-    wave.push_back({.messages = prompts[i],
+    wave.push_back({.messages = scores ? prompts[i] : std::move(prompts[i]),
                     .answer_prefix = prefix,
                     .options = {},
                     .grammar = grammar,
@@ -164,7 +165,7 @@ std::vector<Result<Record>> Predict::generate(std::span<const Messages> prompts,
   return outputs;
 }
 
-std::vector<Result<std::vector<double>>> Predict::score(std::span<const Messages> prompts,
+std::vector<Result<std::vector<double>>> Predict::score(std::span<Messages> prompts,
                                                         std::span<const Result<Record>> before,
                                                         const Call& call,
                                                         std::span<Usage> usage) const {
@@ -175,7 +176,7 @@ std::vector<Result<std::vector<double>>> Predict::score(std::span<const Messages
   for (std::size_t i = 0; i < prompts.size(); ++i) {
     if (!before[i]) continue;
     Request request;
-    request.messages = prompts[i];
+    request.messages = std::move(prompts[i]);
     request.answer_prefix = adapter_->answer_prefix(signature, *before[i], last);
     request.options = options;
     wave.push_back(std::move(request));

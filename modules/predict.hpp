@@ -56,11 +56,13 @@ class Predict final : public Module {
 
  private:
   using Messages = std::vector<Message>;
-  /// Asks for the first `count` outputs of every prompt in one wave.
-  std::vector<Result<Record>> generate(std::span<const Messages> prompts, std::size_t count,
+  /// Asks for the first `count` outputs of every prompt in one wave. Takes the prompts unless a
+  /// second wave is to score.
+  std::vector<Result<Record>> generate(std::span<Messages> prompts, std::size_t count,
                                        const Call& call, std::span<Usage> usage) const;
   /// Log-probabilities of the last output's options behind the outputs before it, in one wave.
-  std::vector<Result<std::vector<double>>> score(std::span<const Messages> prompts,
+  /// Takes the prompts.
+  std::vector<Result<std::vector<double>>> score(std::span<Messages> prompts,
                                                  std::span<const Result<Record>> before,
                                                  const Call& call, std::span<Usage> usage) const;
 

@@ -29,7 +29,7 @@ int free_port() {
 
 HttpOptions options(int port, int slots) {
   HttpOptions options;
-  options.base_url = fmt::format("http://127.0.0.1:{}", port);
+  options.base_urls = {fmt::format("http://127.0.0.1:{}", port)};
   options.in_flight = slots;
   options.read_timeout_s = 3600;
   options.total_timeout_s = 7200;

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "core/sha256.hpp"
+#include "core/sqlite.hpp"
 #include "tests/support/scripted_model.hpp"
 #include "tests/support/temporary_folder.hpp"
 
@@ -135,6 +136,108 @@ TEST_P(RecordedModelOfUnit, PassesOnWhatTheProgramThrows) {
       recorded.complete(
           wave, [](std::size_t, const Result<Response> &) { throw RunError("disk full"); }, {}),
       RunError);
+}
+
+TEST_P(RecordedModelOfUnit, TakesFromTheCacheWhatAnotherRunAskedAndCommitsIt) {
+  AnswerCache cache({folder_.path() / "cache.db", CacheMode::kRecord});
+  const auto wave = requests({"a b", "c", "d", "e"});
+  auto first = model();
+  RecordedModel recording(first, store_, nullptr, &cache);
+  const auto asked = texts(ask(recording, wave, {}));
+  EXPECT_EQ(recording.cache_hits(), 0);
+
+  auto second = model();
+  Store other(folder_.path() / "other.db");
+  RecordedModel reusing(second, other, nullptr, &cache);
+  EXPECT_EQ(texts(ask(reusing, wave, {})), asked);
+  EXPECT_EQ(second.calls(), 0u);
+  EXPECT_EQ(reusing.cache_hits(), 4);
+  EXPECT_EQ(reusing.asked(), recording.asked());
+  for (const auto &request : wave) {
+    EXPECT_TRUE(other.find(sha256("scripted\n" + canonical(request))));
+  }
+}
+
+TEST_P(RecordedModelOfUnit, SharesTheCallsOfRunsSideBySide) {
+  AnswerCache cache({folder_.path() / "cache.db", CacheMode::kRecord});
+  auto inner = model();
+  const auto wave = requests({"a", "b", "c", "d", "e"});
+  std::atomic<int> right = 0;
+  {
+    std::vector<std::jthread> runs;
+    for (int t = 0; t < 6; ++t) {
+      runs.emplace_back([&, t] {
+        Store own(folder_.path() / (std::to_string(t) + ".db"));
+        RecordedModel recorded(inner, own, nullptr, &cache);
+        right += texts(ask(recorded, wave, {})) ==
+                 std::vector<std::string>{"re a", "re b", "re c", "re d", "re e"};
+      });
+    }
+  }
+  EXPECT_EQ(right, 6);
+  EXPECT_EQ(inner.calls(), 5u);
+}
+
+TEST_P(RecordedModelOfUnit, ReplaysWhatTheCacheHasAndNamesWhatItLacks) {
+  const CacheOptions options = {folder_.path() / "cache.db", CacheMode::kRecord};
+  const auto wave = requests({"a", "b"});
+  {
+    AnswerCache cache(options);
+    auto inner = model();
+    RecordedModel recording(inner, store_, nullptr, &cache);
+    (void)ask(recording, wave, {});
+  }
+  AnswerCache cache({options.path, CacheMode::kReplay});
+  auto inner = model();
+  Store other(folder_.path() / "other.db");
+  RecordedModel replaying(inner, other, nullptr, &cache);
+  EXPECT_THAT(texts(ask(replaying, wave, {})), ElementsAre("re a", "re b"));
+  const auto missing = requests({"say \"why\""});
+  try {
+    (void)ask(replaying, missing, {});
+    FAIL();
+  } catch (const UserError &error) {
+    EXPECT_EQ(error.what(), options.path.string() + " holds no answer to request " +
+                                sha256("scripted\n" + canonical(missing[0])).substr(0, 12) +
+                                " of scripted, which ends with \"say \\\"why\\\"\": run once with "
+                                "mode: record");
+  }
+  EXPECT_EQ(inner.calls(), 0u);
+}
+
+TEST(RecordedModel, TakesAUnitFromTheCacheOnlyWhole) {
+  const TemporaryFolder folder;
+  AnswerCache cache({folder.path() / "cache.db", CacheMode::kRecord});
+  ScriptedModel inner(echo, {.unit = 2});
+  Store first(folder.path() / "first.db"), second(folder.path() / "second.db");
+  RecordedModel one(inner, first, nullptr, &cache), two(inner, second, nullptr, &cache);
+  (void)ask(one, requests({"a", "b", "c", "d"}), {});
+  (void)ask(two, requests({"b", "c", "d"}), {});
+  (void)ask(two, requests({"a", "e"}), {});
+  EXPECT_THAT(contents(inner), ElementsAre(ElementsAre("a", "b"), ElementsAre("c", "d"),
+                                           ElementsAre("b", "c"), ElementsAre("d"),
+                                           ElementsAre("a", "e")));
+}
+
+TEST_P(RecordedModelOfUnit, KeepsTheAttemptsThatBroughtNoAnswer) {
+  ScriptedModel inner(
+      [](const Request &request) -> Result<Response> {
+        const std::vector<FailedAttempt> failed = {{1, "timeout", "silent for 1 s", 0.25},
+                                                   {2, "status 503", "busy", 0}};
+        if (request.messages[0].content == "lost") return Error{Fault::kService, "gone", failed};
+        Response answer = say("found");
+        answer.failed = failed;
+        return answer;
+      },
+      {.unit = GetParam()});
+  RecordedModel recorded(inner, store_, nullptr);
+  (void)ask(recorded, requests({"found", "lost"}), {});
+  const Database database((folder_.path() / "run.db").string(), false);
+  EXPECT_EQ(database.value("SELECT count(*) FROM attempts"), "4");
+  EXPECT_EQ(database.value("SELECT count(*) FROM responses"), "1");
+  EXPECT_EQ(database.value("SELECT group_concat(number || ' ' || outcome || ' ' || message || ' ' "
+                           "|| wait_s, '; ') FROM attempts JOIN responses USING (key)"),
+            "1 timeout silent for 1 s 0.25; 2 status 503 busy 0.0");
 }
 
 TEST(RecordedModel, CutsTheRestOfAWaveIntoUnitsInItsOrder) {

@@ -21,6 +21,15 @@ TEST(Utf8, RefusesWhatIsCutOverlongASurrogateOrBeyondTheLastCodePoint) {
   EXPECT_FALSE(is_utf8("\xF4\x90\x80\x80"));
 }
 
+TEST(Utf8, LooksAtEveryByteOfALongText) {
+  for (std::size_t i = 0; i < 40; ++i) {
+    std::string text(40, 'a');
+    EXPECT_TRUE(is_utf8(text.substr(0, i) + "é" + text));
+    text[i] = '\xFF';
+    EXPECT_FALSE(is_utf8(text)) << i;
+  }
+}
+
 TEST(Utf8, ReadsWindows1252WithItsQuotesAndLatin1) {
   EXPECT_EQ(windows_1252_to_utf8("caf\xE9 \x93x\x94 \x80"), "café “x” €");
 }

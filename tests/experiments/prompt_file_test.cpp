@@ -1,5 +1,6 @@
 #include "experiments/prompt_file.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "tests/support/temporary_folder.hpp"
@@ -36,9 +37,15 @@ TEST(SavedPrompt, KeepsWhatDecidesTheAnswersOfAModelInProcess) {
 TEST(SavedPrompt, KeepsAServersAddressAndWhereItsKeyIs) {
   const auto model = std::get<HttpOptions>(
       saved("{base_url: 'http://localhost:1/v1', model: small, api_key_env: KEY}"));
-  EXPECT_EQ(model.base_url, "http://localhost:1/v1");
+  EXPECT_THAT(model.base_urls, testing::ElementsAre("http://localhost:1/v1"));
   EXPECT_EQ(model.model, "small");
   EXPECT_EQ(model.api_key_env, "KEY");
+}
+
+TEST(SavedPrompt, KeepsAllAddressesOfAServedModel) {
+  const auto model =
+      std::get<HttpOptions>(saved("{base_url: ['http://one/v1', 'http://two/v1'], model: small}"));
+  EXPECT_THAT(model.base_urls, testing::ElementsAre("http://one/v1", "http://two/v1"));
 }
 
 }  // namespace

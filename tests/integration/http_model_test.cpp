@@ -28,6 +28,7 @@ using test::Seen;
 using Delivery = Reply::Delivery;
 using Json = nlohmann::json;
 using testing::AllOf;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
@@ -36,7 +37,7 @@ constexpr const char* kKey = "sk-secret/0123456789";
 
 HttpOptions options_for(const std::string& url) {
   HttpOptions options;
-  options.base_url = url;
+  options.base_urls = {url};
   options.model = "tiny";
   options.dialect = Dialect::kOpenAi;
   options.in_flight = 8;
@@ -444,6 +445,129 @@ TEST(HttpModel, GoesOnWhenAServerDiesAndComesBack) {
   EXPECT_GT(model.counters().attempts, 80);
 }
 
+TEST(HttpModel, ListsEveryAttemptThatBroughtNoAnswer) {
+  const LoopbackServer server([](const Seen& seen) {
+    if (seen.number == 0) return Reply{503, "busy", {}, {}, {}};
+    if (seen.number == 1) return deliver(Delivery::kHalf);
+    if (seen.number == 2) return Reply{200, "<html>", {}, {}, {}};
+    if (seen.number == 3) return Reply{429, "slow down", {{"Retry-After", "0.125"}}, {}, {}};
+    return seen.number == 4 ? deliver(Delivery::kReset) : echo(seen);
+  });
+  HttpModel model(options_for(server.url()));
+  const auto answer = ask_one(model, question("hello"));
+  ASSERT_TRUE(answer) << failure(answer);
+  std::vector<std::string> seen;
+  for (const auto& attempt : answer->failed) {
+    seen.push_back(std::to_string(attempt.number) + " " + attempt.outcome + " " + attempt.message);
+  }
+  const std::string at = server.url() + ": ";
+  EXPECT_THAT(seen,
+              ElementsAre("1 status 503 " + at + "status 503: busy",
+                          "2 broken " + at + "the answer broke off: End of file",
+                          "3 unreadable answer " + at + "not JSON: <html>",
+                          "4 status 429 " + at + "status 429: slow down",
+                          "5 stale connection " + at + "no answer: Connection reset by peer"));
+  EXPECT_GE(answer->failed[3].wait_s, 0.125);
+}
+
+TEST(HttpModel, ListsTheAttemptsOfARequestThatFailed) {
+  const LoopbackServer server([](const Seen&) { return Reply{503, "busy", {}, {}, {}}; });
+  auto options = options_for(server.url());
+  options.retries = 1;
+  HttpModel model(options);
+  const auto answer = ask_one(model, question("hello"));
+  ASSERT_FALSE(answer);
+  ASSERT_EQ(answer.error().failed.size(), 2U);
+  EXPECT_EQ(answer.error().failed[1].number, 2);
+  EXPECT_EQ(answer.error().failed[1].outcome, "status 503");
+  EXPECT_EQ(answer.error().failed[1].wait_s, 0);
+}
+
+TEST(HttpModel, SendsMoreToTheServerThatAnswersSooner) {
+  const LoopbackServer fast(echo);
+  const LoopbackServer slow([](const Seen& seen) {
+    Reply reply = echo(seen);
+    reply.delay = std::chrono::milliseconds(100);
+    return reply;
+  });
+  auto options = options_for(fast.url());
+  options.base_urls.push_back(slow.url());
+  HttpModel model(options);
+  const auto wave = questions(200);
+  expect_echoes(wave, ask_all(model, wave));
+  EXPECT_EQ(fast.requests() + slow.requests(), 200U);
+  EXPECT_GE(slow.requests(), 4U);
+  EXPECT_GT(fast.requests(), 2 * slow.requests());
+}
+
+TEST(HttpModel, TakesADeadServerOutAndTriesItAgain) {
+  const LoopbackServer alive(echo);
+  auto dead = std::make_unique<LoopbackServer>(echo);
+  const auto port = dead->port();
+  auto options = options_for(alive.url());
+  options.base_urls.push_back(dead->url());
+  options.backoff_s = 0.01;
+  dead.reset();
+  HttpModel model(options);
+  const auto wave = questions(200);
+  expect_echoes(wave, ask_all(model, wave));
+  EXPECT_EQ(alive.requests(), 200U);
+  // The eight that were sent at once, and tries now and then.
+  EXPECT_LT(model.counters().attempts, 230);
+
+  const LoopbackServer revived(echo, nullptr, port);
+  while (revived.requests() == 0) expect_echoes(wave, ask_all(model, wave));
+  expect_echoes(wave, ask_all(model, wave));
+  EXPECT_GT(revived.requests(), 20U);
+}
+
+TEST(HttpModel, NamesTheServerThatFailedAmongSeveral) {
+  const LoopbackServer refusing([](const Seen&) { return Reply{400, "no", {}, {}, {}}; });
+  auto options = options_for(refusing.url());
+  options.base_urls.insert(options.base_urls.begin(), "http://127.0.0.1:1/v1");
+  HttpModel model(options);
+  for (const auto& answer : ask_all(model, questions(5))) {
+    EXPECT_THAT(failure(answer), StartsWith(refusing.url() + ": status 400: no"));
+  }
+}
+
+TEST(HttpModel, SendsFewerAtOnceToAServerThatSaysItIsOverloaded) {
+  const LoopbackServer server([](const Seen& seen) {
+    if (seen.number < 32) return Reply{429, "slow down", {}, {}, {}};
+    Reply reply = echo(seen);
+    reply.delay = std::chrono::milliseconds(5);
+    return reply;
+  });
+  auto options = options_for(server.url());
+  options.in_flight = 32;
+  HttpModel model(options);
+  const auto wave = questions(32);
+  expect_echoes(wave, ask_all(model, wave));
+  // Half of 32, and the root of that more once as many are answered.
+  EXPECT_LE(server.most_at_once(), 20U);
+}
+
+TEST(HttpModel, SendsNoMoreThanTheLimitsAMinuteAllow) {
+  for (const bool by_tokens : {false, true}) {
+    const LoopbackServer server(echo);
+    auto options = options_for(server.url());
+    (by_tokens ? options.tokens_per_minute : options.requests_per_minute) = 1;
+    HttpModel model(options);
+    std::stop_source stop;
+    // A request of 256 tokens waits for hours where one token a minute is allowed.
+    std::jthread impatient;
+    if (by_tokens) {
+      impatient = std::jthread([&] { stop.request_stop(); });
+    }
+    EXPECT_THROW(
+        model.complete(
+            questions(3), [&](std::size_t, const Result<Response>&) { stop.request_stop(); },
+            stop.get_token()),
+        Interrupted);
+    EXPECT_EQ(server.requests(), by_tokens ? 0U : 1U);
+  }
+}
+
 TEST(HttpModel, NamesAServerThatIsNotThere) {
   auto options = options_for("http://127.0.0.1:1/v1");
   options.retries = 1;
@@ -695,7 +819,7 @@ TEST(HttpModel, HasAnOptionNamedWhereThereAreNoLogprobs) {
     for (const auto& answer : ask_all(model, judgements(10))) {
       ASSERT_TRUE(answer) << failure(answer);
       EXPECT_EQ(answer->text, "Second");
-      EXPECT_EQ(answer->note, "named, not scored: the server gives no logprobs");
+      EXPECT_EQ(answer->note, "named, asked in words, not scored: the server gives no logprobs");
       EXPECT_EQ(answer->option_logprobs, (std::vector<double>{kUnnamedLogprob, 0}));
     }
     // The first request found out; the others were not asked for what the server does not have.
@@ -717,12 +841,10 @@ TEST(HttpModel, CallsAnAnswerThatNamesNoOptionThePromptsFault) {
 
 TEST(HttpModel, IdentityHoldsWhatDecidesAnAnswer) {
   auto options = options_for("http://127.0.0.1:8000/v1");
-  EXPECT_EQ(HttpModel(options).identity(),
-            "tiny at http://127.0.0.1:8000/v1, dialect openai, logprobs auto");
+  EXPECT_EQ(HttpModel(options).identity(), "tiny of a chat server, dialect openai, logprobs auto");
   options.logprobs = false;
   options.dialect = Dialect::kAuto;
-  EXPECT_EQ(HttpModel(options).identity(),
-            "tiny at http://127.0.0.1:8000/v1, dialect auto, logprobs off");
+  EXPECT_EQ(HttpModel(options).identity(), "tiny of a chat server, dialect auto, logprobs off");
 }
 
 }  // namespace

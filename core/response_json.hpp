@@ -1,0 +1,15 @@
+#pragma once
+
+#include <string>
+
+#include "core/language_model.hpp"
+
+namespace theta {
+
+/// An answer as it is kept: all of it but token counts and attempts, which have columns of their
+/// own. `answer` is a Response or the prompt's fault.
+std::string response_json(const Result<Response>& answer);
+/// Reads response_json back.
+Result<Response> response_of(const std::string& json);
+
+}  // namespace theta

@@ -1,0 +1,116 @@
+#include "core/sqlite.hpp"
+
+#include <sqlite3.h>
+
+#include <cmath>
+
+#include "core/result.hpp"
+
+namespace theta {
+namespace {
+
+constexpr int kBusyTimeoutMs = 10'000;
+
+}  // namespace
+
+Database::Database(const std::string& file, bool write)
+    : file_(file), handle_(nullptr, sqlite3_close) {
+  const int flags = write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
+  sqlite3* opened = nullptr;
+  const int code = sqlite3_open_v2(file_.c_str(), &opened, flags | SQLITE_OPEN_NOMUTEX, nullptr);
+  handle_.reset(opened);
+  check(code);
+  check(sqlite3_busy_timeout(opened, kBusyTimeoutMs));
+}
+
+void Database::check(int code) const {
+  if (code == SQLITE_OK || code == SQLITE_ROW || code == SQLITE_DONE) return;
+  const std::string what = sqlite3_errmsg(handle_.get());
+  switch (code & 0xff) {
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      damaged(what);
+    case SQLITE_FULL:
+      throw RunError(file_ + ": the disk is full: free some space and give the same command again");
+    default:
+      throw RunError(file_ + ": " + what);
+  }
+}
+
+void Database::damaged(const std::string& what) const {
+  throw RunError(file_ + " is damaged (" + what +
+                 "): put a copy of it back, or remove it to run anew");
+}
+
+void Database::run(const char* sql) const {
+  check(sqlite3_exec(handle_.get(), sql, nullptr, nullptr, nullptr));
+}
+
+std::string Database::value(const char* sql) const {
+  Statement statement(*this, sql);
+  auto row = statement.use();
+  require(row.next(), "a query for a value has a row");
+  return row.text(0);
+}
+
+Statement::Statement(const Database& database, const char* sql)
+    : database_(database), handle_(nullptr, sqlite3_finalize) {
+  sqlite3_stmt* prepared = nullptr;
+  database_.check(sqlite3_prepare_v3(database_.handle_.get(), sql, -1, SQLITE_PREPARE_PERSISTENT,
+                                     &prepared, nullptr));
+  handle_.reset(prepared);
+}
+
+Statement::Execution::~Execution() {
+  sqlite3_reset(statement_.handle_.get());
+  sqlite3_clear_bindings(statement_.handle_.get());
+}
+
+bool Statement::Execution::next() {
+  const int code = sqlite3_step(statement_.handle_.get());
+  statement_.database_.check(code);
+  return code == SQLITE_ROW;
+}
+
+std::string Statement::Execution::text(int column) const {
+  const auto* bytes = sqlite3_column_text(statement_.handle_.get(), column);
+  const auto size = sqlite3_column_bytes(statement_.handle_.get(), column);
+  return {reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size)};
+}
+
+std::int64_t Statement::Execution::integer(int column) const {
+  return sqlite3_column_int64(statement_.handle_.get(), column);
+}
+
+double Statement::Execution::real(int column) const {
+  return sqlite3_column_double(statement_.handle_.get(), column);
+}
+
+void Statement::bind(int index, std::string_view text) {
+  database_.check(sqlite3_bind_text64(handle_.get(), index, text.empty() ? "" : text.data(),
+                                      text.size(), SQLITE_STATIC, SQLITE_UTF8));
+}
+
+void Statement::bind(int index, std::int64_t value) {
+  database_.check(sqlite3_bind_int64(handle_.get(), index, value));
+}
+
+void Statement::bind(int index, double value) {
+  require(!std::isnan(value), "no number of the store is NaN");
+  database_.check(sqlite3_bind_double(handle_.get(), index, value));
+}
+
+Transaction::Transaction(const Database& database) : database_(database) {
+  database_.run("BEGIN IMMEDIATE");
+}
+
+Transaction::~Transaction() {
+  if (!committed_) sqlite3_exec(database_.handle_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
+}
+
+void Transaction::commit() {
+  database_.run("COMMIT");
+  committed_ = true;
+}
+
+}  // namespace theta

@@ -1,0 +1,229 @@
+// Whole runs of the real program against a chat server: with faults, with a cache, with a key.
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <random>
+#include <sstream>
+
+#include "core/sqlite.hpp"
+#include "tests/support/loopback_server.hpp"
+#include "tests/support/process.hpp"
+#include "tests/support/temporary_folder.hpp"
+
+namespace theta {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::ordered_json;
+using test::LoopbackServer;
+using test::Reply;
+using test::Seen;
+using testing::HasSubstr;
+using testing::MatchesRegex;
+using testing::Not;
+using Delivery = Reply::Delivery;
+
+constexpr const char* kKey = "sk-secret/0123456789";
+constexpr int kRetries = 3;
+
+std::string content(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+std::string lasting_report(const fs::path& folder) {
+  auto report = ordered_json::parse(content(folder / "report.json"));
+  report.erase("timing");
+  return report.dump(2);
+}
+
+int count(const fs::path& database, const std::string& what) {
+  return std::stoi(
+      Database(database.string(), false).value(("SELECT count(*) FROM " + what).c_str()));
+}
+
+/// The same answer to the same request, right or wrong by the request's bytes.
+Reply judge(const Seen& seen) {
+  const bool good = std::hash<std::string>()(seen.body) % 3 > 0;
+  const ordered_json body = {
+      {"choices",
+       {{{"message",
+          {{"content",
+            fmt::format("[[ ## mood ## ]]\n{}\n\n[[ ## completed ## ]]", good ? "good" : "bad")}}},
+         {"finish_reason", "stop"}}}},
+      {"usage", {{"prompt_tokens", 50}, {"completion_tokens", 9}}}};
+  return {200, body.dump(), {}, Delivery::kWhole, {}};
+}
+
+/// Fails one request in five in a random way, the same request at most kRetries times in a row.
+class Faulty {
+ public:
+  Reply operator()(const Seen& seen) {
+    static const std::vector<Reply> faults = {
+        {200, "cut", {}, Delivery::kReset, {}},
+        {200, "cut short", {}, Delivery::kHalf, {}},
+        {200, "{}", {}, Delivery::kTooLong, {}},
+        {200, R"({"choices": [{}]})", {}, Delivery::kTooShort, {}},
+        {200, "{}", {}, Delivery::kAbsurd, {}},
+        {200, "", {}, Delivery::kGarbage, {}},
+        {200, "never ends", {}, Delivery::kStall, {}},
+        {503, std::string("busy, ") + kKey, {}, Delivery::kWhole, {}},
+        {429, "slow down", {{"Retry-After", "0.01"}}, Delivery::kWhole, {}},
+        {200, std::string("<html>") + kKey, {}, Delivery::kWhole, {}},
+        {200, R"({"choices": [{"mess)", {}, Delivery::kWhole, {}}};
+    int& in_a_row = failed_[seen.body];
+    if (in_a_row == kRetries || random_() % 5 > 0) {
+      in_a_row = 0;
+      return judge(seen);
+    }
+    ++in_a_row;
+    ++*injected;
+    return faults[random_() % faults.size()];
+  }
+
+  std::shared_ptr<std::atomic<int>> injected = std::make_shared<std::atomic<int>>(0);
+
+ private:
+  std::mt19937 random_{5};
+  std::map<std::string, int> failed_;
+};
+
+class ServedRun : public testing::Test {
+ protected:
+  void SetUp() override {
+    setenv("THETA_TEST_KEY", kKey, 1);
+    std::string rows = "text,mood\n";
+    for (int i = 0; i < 60; ++i) {
+      rows += fmt::format("sentence number {},{}\n", i, i % 2 == 0 ? "good" : "bad");
+    }
+    folder_.write("rows.csv", rows);
+  }
+  void TearDown() override { unsetenv("THETA_TEST_KEY"); }
+
+  fs::path config(const LoopbackServer& server, const std::string& rest) const {
+    return folder_.write("config.yaml", fmt::format(R"(name: served
+seed: 7
+models:
+  task:
+    base_url: ["{}"]
+    model: mock
+    api_key_env: THETA_TEST_KEY
+    in_flight: 32
+    read_timeout_s: 0.5
+    retries: {}
+data:
+  file: rows.csv
+  split: {{train: 20, validation: 20, test: 20}}
+  fields: {{sentence: text}}
+program:
+  signature: "sentence -> mood: Literal['good', 'bad']"
+  adapter: chat
+metric: exact_match
+optimizers:
+  - {{name: random_search, num_candidates: 3, max_bootstrapped: 2, max_labeled: 2}}
+{})",
+                                                    server.url(), kRetries, rest));
+  }
+
+  Finished run(const fs::path& config, const std::string& name,
+               const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> command = {THETA_BINARY, "run",     config,
+                                        "--out",      out(name), "--verbose"};
+    command.insert(command.end(), more.begin(), more.end());
+    return run_to_end(command);
+  }
+  fs::path out(const std::string& name) const { return folder_.path() / name; }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(ServedRun, OfAFaultyServerEndsWithTheSameReportAndRecordsEveryRetry) {
+  const LoopbackServer sound(judge);
+  ASSERT_EQ(run(config(sound, ""), "sound").code, 0);
+  EXPECT_EQ(count(out("sound") / "run.db", "attempts"), 0);
+
+  Faulty fault;
+  const auto injected = fault.injected;
+  const LoopbackServer faulty(fault);
+  const Finished finished = run(config(faulty, ""), "faulty");
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  EXPECT_EQ(lasting_report(out("faulty")), lasting_report(out("sound")));
+  const fs::path database = out("faulty") / "run.db";
+  EXPECT_GT(*injected, 20);
+  EXPECT_EQ(count(database, "attempts"), *injected);
+  EXPECT_EQ(count(database, "responses"), static_cast<int>(sound.requests()));
+  EXPECT_EQ(count(database, "responses JOIN attempts USING (key) WHERE number = 1"),
+            count(database, "(SELECT DISTINCT key FROM attempts)"));
+}
+
+TEST_F(ServedRun, LeavesTheKeyInNoFileAndNoLine) {
+  Faulty fault;
+  const LoopbackServer faulty(fault);
+  const Finished finished = run(config(faulty, "cache: {path: cache.db}"), "out");
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  EXPECT_THAT(finished.out + finished.err, Not(HasSubstr("0123456789")));
+  std::vector<std::string> searched;
+  for (const auto& entry : fs::recursive_directory_iterator(folder_.path())) {
+    if (!entry.is_regular_file()) continue;
+    searched.push_back(entry.path().filename());
+    EXPECT_THAT(content(entry.path()), Not(HasSubstr("0123456789"))) << entry.path();
+  }
+  EXPECT_THAT(searched, testing::IsSupersetOf({"run.db", "report.json", "report.html", "cache.db",
+                                               "prompt.json", "config.resolved.yaml"}));
+  EXPECT_THAT(content(out("out") / "run.db"), HasSubstr("busy, [key]"));
+}
+
+TEST_F(ServedRun, IsReplayedFromTheCacheOfAnotherWithoutAServer) {
+  auto server = std::make_unique<LoopbackServer>(judge);
+  const fs::path recording = config(*server, "cache: {path: cache.db, mode: record}");
+  ASSERT_EQ(run(recording, "first").code, 0);
+  ASSERT_EQ(run(recording, "second").code, 0);
+  const auto asked = server->requests();
+  EXPECT_EQ(count(folder_.path() / "cache.db", "answers"), static_cast<int>(asked));
+  server.reset();
+
+  const Finished replayed = run(recording, "third", {"--set", "cache.mode=replay"});
+  ASSERT_EQ(replayed.code, 0) << replayed.err;
+  for (const char* name : {"second", "third"}) {
+    EXPECT_EQ(lasting_report(out(name)), lasting_report(out("first")));
+    EXPECT_EQ(count(out(name) / "run.db", "responses"), static_cast<int>(asked));
+  }
+}
+
+TEST_F(ServedRun, ReplayNamesTheRequestThatTheCacheLacks) {
+  const LoopbackServer server(judge);
+  const fs::path recording = config(server, "cache: {path: cache.db, mode: record}");
+  ASSERT_EQ(run(recording, "first").code, 0);
+  const auto asked = server.requests();
+  const Finished refused =
+      run(recording, "second",
+          {"--set", "cache.mode=replay", "--set", "program.instructions=Say how it sounds."});
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.err,
+              MatchesRegex(".*/cache.db holds no answer to request [0-9a-f]{12} of mock of a chat "
+                           "server, dialect auto, logprobs auto, which ends with \".*\": run once "
+                           "with mode: record\n"));
+  EXPECT_EQ(server.requests(), asked);
+}
+
+TEST_F(ServedRun, ReplayNeedsACache) {
+  const LoopbackServer server(judge);
+  const Finished refused = run(config(server, "cache: {path: none.db, mode: replay}"), "out");
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("there is no cache " + (folder_.path() / "none.db").string() +
+                                     " to replay: run once with mode: record\n"));
+}
+
+}  // namespace
+}  // namespace theta
