@@ -1,0 +1,233 @@
+// Judgements a second against servers that give every request the same answer, beside wrk, which
+// sends a request of the same size and does nothing else, and DSPy. What is timed is a search's
+// work: prompts formatted, sent, answers parsed, scored, and every answer committed to a store.
+//
+// usage: http_bench --fast URL --slow URL --wrk SCRIPT [--dspy PYTHON,SCRIPT] [--json FILE]
+//        http_bench --judge URL,IN_FLIGHT,CALLS        one measurement, in a process of its own
+//
+// --fast answers at once, --slow after 50 ms. Started by http.sh.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "core/chat_protocol.hpp"
+#include "core/http_model.hpp"
+#include "core/recorded_model.hpp"
+#include "modules/evaluate.hpp"
+#include "modules/predict.hpp"
+#include "tests/bench/figures.hpp"
+#include "tests/support/process.hpp"
+#include "tests/support/temporary_folder.hpp"
+
+namespace theta {
+namespace {
+
+constexpr std::size_t kExamples = 1000;  // of one evaluation
+constexpr int kSideBySide = 2;           // candidates that are evaluated at once
+constexpr int kRounds = 3;               // each the peers and Theta in turn; medians are reported
+
+std::string repeated(const std::string& words, int times) {
+  std::string text;
+  for (int i = 0; i < times; ++i) text += words;
+  return text;
+}
+
+std::vector<Example> examples() {
+  std::vector<Example> all;
+  for (std::size_t i = 0; i < kExamples; ++i) {
+    Example example;
+    example.id = std::to_string(i);
+    example.fields = {{"conversation", repeated(fmt::format("question {} ", i), 30)},
+                      {"first", repeated("brief ", 20)},
+                      {"second", repeated("rambling ", 14)},
+                      {"preference", "First"}};
+    all.push_back(std::move(example));
+  }
+  return all;
+}
+
+/// The judge with its `number`th instruction, so that no two candidates share a request.
+Predict judge(std::size_t number) {
+  return Predict(chain_of_thought(Signature::parse(
+                     "conversation, first, second -> preference",
+                     fmt::format("Judge which reply the user prefers ({}).", number))),
+                 make_chat_adapter());
+}
+
+/// Peak resident memory of this process in MiB.
+double peak_mib() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmHWM:")) return std::stod(line.substr(6)) / 1024;
+  }
+  throw RunError("/proc/self/status has no VmHWM");
+}
+
+/// Evaluates candidates on the examples until `calls` are made; prints calls a second and peak MiB.
+void judge_until(const std::string& url, int in_flight, std::size_t calls) {
+  const TemporaryFolder folder;
+  HttpOptions options;
+  options.base_urls = {url};
+  options.model = "mock";
+  options.dialect = Dialect::kOpenAi;
+  options.in_flight = in_flight;
+  HttpModel server(options);
+  Store store(folder.path() / "run.db");
+  RecordedModel model(server, store, nullptr);
+  const auto data = examples();
+  const Metric metric = make_metric("exact_match", "preference");
+
+  const auto begin = std::chrono::steady_clock::now();
+  std::atomic<std::size_t> next = 0;
+  std::atomic<std::size_t> right = 0;
+  {
+    std::vector<std::jthread> searchers;
+    for (int i = 0; i < kSideBySide; ++i) {
+      searchers.emplace_back([&] {
+        for (std::size_t k = next++; k * kExamples < calls; k = next++) {
+          const auto result = evaluate(judge(k), data, metric, {.model = model});
+          right +=
+              static_cast<std::size_t>(std::count(result.scores.begin(), result.scores.end(), 1.0));
+        }
+      });
+    }
+  }
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  if (right != calls) throw RunError(fmt::format("{} of {} judgements are right", right, calls));
+  fmt::print("{} {}\n", static_cast<double>(calls) / took.count(), peak_mib());
+}
+
+/// What a program prints. @throws RunError with what it says if it fails.
+std::string output(const std::vector<std::string>& command) {
+  const Finished finished = run_to_end(command);
+  if (finished.code != 0) throw RunError(fmt::format("{} {}", command[0], finished.err));
+  return finished.out;
+}
+
+struct Speed {
+  double calls_per_s = 0;
+  double peak_mib = 0;
+};
+
+Speed judge_in_process(const std::string& url, int in_flight, int calls) {
+  std::istringstream said(
+      output({"/proc/self/exe", "--judge", fmt::format("{},{},{}", url, in_flight, calls)}));
+  Speed speed;
+  said >> speed.calls_per_s >> speed.peak_mib;
+  return speed;
+}
+
+/// Requests a second of one thread of wrk, which sends what `script` says.
+double wrk(const std::string& script, const std::string& url, int connections) {
+  const auto said = output({"/usr/bin/env", "wrk", "-t1", fmt::format("-c{}", connections), "-d4s",
+                            "-s", script, url + "/chat/completions"});
+  constexpr std::string_view kSpeed = "Requests/sec:";
+  const auto at = said.find(kSpeed);
+  if (at == said.npos || said.find("Non-2xx") != said.npos) throw RunError("wrk says " + said);
+  return std::stod(said.substr(at + kSpeed.size()));
+}
+
+std::vector<std::string> parts(const std::string& text) {
+  std::vector<std::string> all;
+  std::istringstream in(text);
+  for (std::string part; std::getline(in, part, ',');) all.push_back(part);
+  return all;
+}
+
+double median(std::array<double, kRounds> values) {
+  std::nth_element(values.begin(), values.begin() + kRounds / 2, values.end());
+  return values[kRounds / 2];
+}
+
+/// Median milliseconds from start to end of a program.
+double start_ms(const std::vector<std::string>& command) {
+  std::array<double, kRounds> took;
+  for (double& ms : took) {
+    const auto begin = std::chrono::steady_clock::now();
+    output(command);
+    ms =
+        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+  }
+  return median(took);
+}
+
+/// The body that wrk sends: the first example's, as Theta sends it.
+std::string body() {
+  Request request;
+  request.messages = judge(0).messages(examples().front().fields);
+  return chat_body("mock", Dialect::kOpenAi, request, ChatAsk::kGenerate);
+}
+
+std::vector<Figure> measure(std::vector<std::string>& arguments) {
+  if (const auto one = parts(take_option(arguments, "--judge")); !one.empty()) {
+    judge_until(one.at(0), std::stoi(one.at(1)), std::stoul(one.at(2)));
+    std::exit(0);
+  }
+  const auto fast = take_option(arguments, "--fast");
+  const auto slow = take_option(arguments, "--slow");
+  const auto script = take_option(arguments, "--wrk");
+  const auto dspy = parts(take_option(arguments, "--dspy"));
+  if (fast.empty() || slow.empty() || script.empty()) throw UserError("start it by http.sh");
+  const TemporaryFolder folder;
+  const auto body_file = folder.write("body.json", body());
+  setenv("THETA_BENCH_BODY", body_file.c_str(), 1);
+
+  std::array<double, kRounds> calls, bare, late_calls, late_bare, memory;
+  for (std::size_t i = 0; i < kRounds; ++i) {
+    bare[i] = wrk(script, fast, 64);
+    calls[i] = judge_in_process(fast, 64, 60'000).calls_per_s;
+    late_bare[i] = wrk(script, slow, 256);
+    const Speed late = judge_in_process(slow, 256, 20'000);
+    late_calls[i] = late.calls_per_s;
+    memory[i] = late.peak_mib;
+    fmt::print(
+        "round {}: {:.0f} of wrk's {:.0f} calls/s; answered after 50 ms {:.0f} of {:.0f}; "
+        "{:.1f} MiB\n",
+        i + 1, calls[i], bare[i], late_calls[i], late_bare[i], memory[i]);
+  }
+  std::vector<Figure> figures = {{.name = "judge calls/s, wrk's bare exchanges",
+                                  .theta = median(calls),
+                                  .peer = median(bare),
+                                  .target = 0.4},
+                                 {.name = "judge calls/s at 50 ms and 256 in flight, wrk's",
+                                  .theta = median(late_calls),
+                                  .peer = median(late_bare),
+                                  .target = 0.95}};
+  if (!dspy.empty()) {
+    // calls a second at once and after 50 ms, MiB, ms of its import
+    std::istringstream said(output({dspy.at(0), dspy.at(1), fast, slow}));
+    double peer_calls = 0, peer_late = 0, peer_mib = 0, peer_import = 0;
+    said >> peer_calls >> peer_late >> peer_mib >> peer_import;
+    figures.push_back({.name = "judge calls/s, DSPy's",
+                       .theta = median(calls),
+                       .peer = peer_calls,
+                       .target = 40});
+    figures.push_back({.name = "judge calls/s at 50 ms and 256 in flight, DSPy's",
+                       .theta = median(late_calls),
+                       .peer = peer_late});
+    fmt::print("DSPy: peak memory {:.0f} MiB, import {:.0f} ms\n", peer_mib, peer_import);
+  }
+  figures.push_back({.name = "peak memory of that in MiB",
+                     .theta = median(memory),
+                     .target = 30,
+                     .better = "lower"});
+  figures.push_back(
+      {.name = "start of theta check in ms",
+       .theta = start_ms({THETA_BINARY, "check", THETA_SOURCE_DIR "/configs/quickstart.yaml"}),
+       .target = 20,
+       .better = "lower"});
+  return figures;
+}
+
+}  // namespace
+}  // namespace theta
+
+int main(int argc, char** argv) { return theta::bench_main("http", argc, argv, theta::measure); }
