@@ -118,6 +118,7 @@ models:
   task:
     base_url: ["{}"]
     model: mock
+    dialect: openai
     api_key_env: THETA_TEST_KEY
     in_flight: 32
     read_timeout_s: 0.5
@@ -212,7 +213,7 @@ TEST_F(ServedRun, ReplayNamesTheRequestThatTheCacheLacks) {
   EXPECT_EQ(refused.code, 2);
   EXPECT_THAT(refused.err,
               MatchesRegex(".*/cache.db holds no answer to request [0-9a-f]{12} of mock of a chat "
-                           "server, dialect auto, logprobs auto, which ends with \".*\": run once "
+                           "server, dialect openai, logprobs auto, which ends with \".*\": run once "
                            "with mode: record\n"));
   EXPECT_EQ(server.requests(), asked);
 }
