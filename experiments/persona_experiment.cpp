@@ -206,15 +206,16 @@ class PersonaRun {
 
   void put_personas(const Method& method) {
     std::vector<PersonaRecord> records;
-    for (const auto& [id, found] : method.personas) {
+    for (const User& user : users_.test) {
+      const FoundPersona& found = method.personas.at(user.id);
       const auto pool = pools_.find(method.name);
       const bool from_pool = pool != pools_.end() &&
                              std::ranges::find(pool->second, found.persona) != pool->second.end();
-      records.push_back({method.name, role_, id, found.persona,
+      records.push_back({method.name, role_, user.id, found.persona,
                          method.name == kTrue ? "taste"
                          : from_pool          ? "training user"
                                               : "theta",
-                         found.user->taste, stated_taste(found.persona)});
+                         user.taste, stated_taste(found.persona)});
     }
     run_.store.put_personas(records);
   }

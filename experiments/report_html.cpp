@@ -97,7 +97,7 @@ std::string trajectory_script(const Report& report) {
   }
   return data +
          "set xlabel 'evaluations'\nset ylabel 'best score so far'\nset xrange [0:]\n"
-         "set grid\nset key bottom right\n" +
+         "set grid\nset key outside top center horizontal\n" +
          plots + "\n";
 }
 
