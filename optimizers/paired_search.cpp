@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <numeric>
 #include <set>
 
+#include "optimizers/combinations.hpp"
 #include "optimizers/knowledge_gradient.hpp"
 
 namespace theta {
@@ -59,9 +61,8 @@ class Search {
           fmt::format("a budget of {} evaluations does not cover the {} examples that the default "
                       "is scored on",
                       options.budget, order_.size()));
-    double size = 1;
-    for (const auto& variable : space) size *= static_cast<double>(variable.choices);
-    if (size <= static_cast<double>(options.pool)) list_all();
+    for (const auto& candidate : list_combinations(space, options.pool))
+      if (allowed(candidate)) all_.push_back(candidate);
   }
 
   PairedSearchResult run() {
@@ -353,36 +354,14 @@ class Search {
   /// and of the highest mean in the last survey, and fresh random combinations.
   std::vector<Combination> candidates() {
     if (!all_.empty()) return all_;
-    std::set<Combination> drawn{default_};
-    for (const auto& [candidate, known] : known_) drawn.insert(candidate);
-    for (const Combination& centre : {incumbent_, leader_})
-      for (std::size_t v = 0; v < space_.size(); ++v)
-        for (std::size_t choice = 0; choice < space_[v].choices; ++choice) {
-          Combination neighbour = centre;
-          neighbour[v] = static_cast<int>(choice);
-          drawn.insert(neighbour);
-        }
-    // Draws may repeat; the space is larger than the pool, so that most do not.
-    for (std::size_t i = drawn.size(); i < options_.pool; ++i) {
-      Combination candidate;
-      for (const auto& variable : space_)
-        candidate.push_back(static_cast<int>(rng_.below(variable.choices)));
-      drawn.insert(candidate);
-    }
+    std::set<Combination> tried{default_};
+    for (const auto& [candidate, known] : known_) tried.insert(candidate);
+    const std::array centres{incumbent_, leader_};
+    const auto drawn = draw_combinations(space_, std::move(tried), centres, options_.pool, rng_);
     std::vector<Combination> pool;
     std::copy_if(drawn.begin(), drawn.end(), std::back_inserter(pool),
                  [this](const auto& candidate) { return allowed(candidate); });
     return pool;
-  }
-
-  void list_all() {
-    Combination at = default_;
-    for (;;) {
-      if (allowed(at)) all_.push_back(at);
-      std::size_t v = space_.size();
-      while (v > 0 && static_cast<std::size_t>(++at[v - 1]) == space_[v - 1].choices) at[--v] = 0;
-      if (v == 0) return;
-    }
   }
 
   const std::vector<Variable>& space_;

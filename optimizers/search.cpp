@@ -6,6 +6,8 @@
 #include <map>
 #include <set>
 
+#include "optimizers/combinations.hpp"
+
 namespace theta {
 
 bool better(const Scores& a, const Scores& b) {
@@ -45,9 +47,8 @@ class Search {
         rng_(options.seed),
         order_(rng_.sample(examples, examples)),
         incumbent_(space.size(), 0) {
-    double size = 1;
-    for (const auto& variable : space) size *= static_cast<double>(variable.choices);
-    if (size <= static_cast<double>(options.pool)) list_all();
+    for (const auto& candidate : list_combinations(space, options.pool))
+      if (candidate == incumbent_ || allowed(candidate)) all_.push_back(candidate);
   }
 
   SearchResult run() {
@@ -157,35 +158,14 @@ class Search {
                    [this](const auto& candidate) { return !is_complete(candidate); });
       return open;
     }
-    std::set<Combination> drawn;
-    for (const auto& [candidate, known] : known_) drawn.insert(candidate);
-    for (std::size_t v = 0; v < space_.size(); ++v)
-      for (std::size_t choice = 0; choice < space_[v].choices; ++choice) {
-        Combination neighbour = incumbent_;
-        neighbour[v] = static_cast<int>(choice);
-        drawn.insert(neighbour);
-      }
-    // Draws may repeat; the space is larger than the pool, so that most do not.
-    for (std::size_t i = drawn.size(); i < options_.pool; ++i) {
-      Combination candidate;
-      for (const auto& variable : space_)
-        candidate.push_back(static_cast<int>(rng_.below(variable.choices)));
-      drawn.insert(candidate);
-    }
+    std::set<Combination> tried;
+    for (const auto& [candidate, known] : known_) tried.insert(candidate);
+    const auto drawn =
+        draw_combinations(space_, std::move(tried), {&incumbent_, 1}, options_.pool, rng_);
     std::copy_if(
         drawn.begin(), drawn.end(), std::back_inserter(open),
         [this](const auto& candidate) { return !is_complete(candidate) && allowed(candidate); });
     return open;
-  }
-
-  void list_all() {
-    Combination at(space_.size(), 0);
-    for (;;) {
-      if (at == incumbent_ || allowed(at)) all_.push_back(at);
-      std::size_t v = space_.size();
-      while (v > 0 && static_cast<std::size_t>(++at[v - 1]) == space_[v - 1].choices) at[--v] = 0;
-      if (v == 0) return;
-    }
   }
 
   const std::vector<Variable>& space_;

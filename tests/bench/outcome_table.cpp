@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "core/rng.hpp"
+#include "optimizers/combinations.hpp"
 
 namespace theta {
 
@@ -38,17 +39,7 @@ OutcomeTable::OutcomeTable(const Family& family, std::uint64_t seed)
 }
 
 std::vector<Combination> OutcomeTable::combinations() const {
-  std::vector<Combination> all{{}};
-  for (const auto& variable : space_) {
-    std::vector<Combination> longer;
-    for (const auto& c : all)
-      for (std::size_t choice = 0; choice < variable.choices; ++choice) {
-        longer.push_back(c);
-        longer.back().push_back(static_cast<int>(choice));
-      }
-    all = std::move(longer);
-  }
-  return all;
+  return list_combinations(space_, std::numeric_limits<std::size_t>::max());
 }
 
 double OutcomeTable::effect(const Combination& c) const {
