@@ -139,7 +139,7 @@ Report run_in_folder(const Config& config, const ExperimentOptions& options, con
     Report report = finish();
     end(RunState::kDone, "");
     return report;
-  } catch (const Interrupted& e) {
+  } catch (const Interrupted&) {
     if (const auto why = ledger.spent(); why && !stop.stop_requested()) {
       store.set_meta("stopped", *why);
       Report report = finish();
@@ -147,7 +147,7 @@ Report run_in_folder(const Config& config, const ExperimentOptions& options, con
       return report;
     }
     models.record_timing();
-    end(RunState::kStopped, e.what());
+    end(RunState::kStopped, "");
     throw;
   } catch (const std::exception& e) {
     end(RunState::kFailed, e.what());
