@@ -139,6 +139,16 @@ void AnswerCache::Leads::publish(std::string_view identity, const std::vector<En
   impl.landed.notify_all();
 }
 
+void AnswerCache::Leads::give_up(const std::string& key) {
+  Impl& impl = *cache_.impl_;
+  const std::lock_guard lock(impl.mutex);
+  const auto found = impl.flights.find(key);
+  require(found != impl.flights.end(), "what is given up was claimed");
+  found->second->over = true;
+  impl.flights.erase(found);
+  impl.landed.notify_all();
+}
+
 AnswerCache::Leads::~Leads() {
   Impl& impl = *cache_.impl_;
   const std::lock_guard lock(impl.mutex);

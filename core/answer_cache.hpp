@@ -68,6 +68,8 @@ class AnswerCache {
     Leads& operator=(const Leads&) = delete;
 
     Claim claim(const std::string& key);
+    /// Frees a key that it leads and will not ask.
+    void give_up(const std::string& key);
     /// Keeps the entries in one transaction and hands them to those who wait.
     void publish(std::string_view identity, const std::vector<Entry>& entries);
 

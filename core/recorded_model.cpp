@@ -95,8 +95,6 @@ class RecordedModel::Wave {
       auto key = sha256(identity_ + '\n' + canonical(wave_[place]));
       if (const auto found = asked.find(key); found != asked.end()) {
         questions_[found->second].places.push_back(place);
-      } else if (const auto answer = owner_.store_.find(key)) {
-        deliver(place, *answer, true);
       } else {
         questions_.push_back({std::move(key), {place}});
         asked.emplace(questions_.back().key, questions_.size() - 1);
@@ -114,34 +112,39 @@ class RecordedModel::Wave {
       std::vector<std::size_t> ours;
       std::vector<std::pair<std::size_t, AnswerCache::FlightPtr>> others;
       for (const auto question : open) {
-        auto claim = leads.claim(questions_[question].key);
-        if (claim.known) {
-          known.push_back({question, std::move(claim.known->front())});
-        } else if (claim.other) {
+        const auto& key = questions_[question].key;
+        // Claimed before it is looked up: what another wave commits meanwhile is found or waited
+        // for.
+        auto claim = leads.claim(key);
+        if (claim.other) {
           others.emplace_back(question, std::move(claim.other));
+        } else if (deliver_kept(questions_[question])) {
+          if (!claim.known) leads.give_up(key);
+        } else if (claim.known) {
+          known.push_back({question, std::move(claim.known->front())});
         } else {
           refuse_in_replay(question);
           ours.push_back(question);
         }
       }
-      owner_.count_cached(known.size() + others.size());
-      if (!known.empty()) settle(known);
+      settle_cached(known);
       if (!ours.empty()) ask_at_once(ours, leads);
       open.clear();
       known.clear();
       for (auto& [question, flight] : others) {
-        if (auto answers = owner_.cache_.wait(flight, stop_)) {
+        if (auto answers = wait_for(flight)) {
           known.push_back({question, std::move(answers->front())});
         } else {
           open.push_back(question);
         }
       }
-      if (!known.empty()) settle(known);
+      settle_cached(known);
     }
   }
 
   /// One unit after the other; an unfinished one leaves nothing behind.
   void ask_in_units() {
+    std::erase_if(questions_, [&](const Question& question) { return deliver_kept(question); });
     if (questions_.empty()) return;
     std::vector<Request> requests;
     for (const auto& question : questions_) requests.push_back(wave_[question.places[0]]);
@@ -158,13 +161,25 @@ class RecordedModel::Wave {
   }
 
  private:
-  void deliver(std::size_t place, const Result<Response>& answer, bool hit) {
-    owner_.count(answer, hit);
-    on_answer_(place, answer);
+  void deliver(const Question& question, const Result<Response>& answer, bool hit) {
+    for (const auto place : question.places) {
+      owner_.count(answer, hit);
+      on_answer_(place, answer);
+    }
   }
 
-  /// Commits a group, then delivers it.
-  void settle(const std::vector<Arrival>& group) {
+  /// Whether the store had the answer.
+  bool deliver_kept(const Question& question) {
+    const auto answer = owner_.store_.find(question.key);
+    if (answer) deliver(question, *answer, true);
+    return answer.has_value();
+  }
+
+  void deliver(const std::vector<Arrival>& group) {
+    for (const auto& [question, answer] : group) deliver(questions_[question], answer, false);
+  }
+
+  void commit(const std::vector<Arrival>& group) {
     std::vector<Store::Answer> unit;
     for (const auto& [question, answer] : group) {
       if (!answer && answer.error().failed.empty() && answer.error().fault == Fault::kService) {
@@ -174,9 +189,16 @@ class RecordedModel::Wave {
           {questions_[question].key, canonical(wave_[questions_[question].places[0]]), answer});
     }
     if (!unit.empty()) owner_.store_.commit(identity_, unit);
-    for (const auto& [question, answer] : group) {
-      for (const auto place : questions_[question].places) deliver(place, answer, false);
-    }
+  }
+
+  void settle(const std::vector<Arrival>& group) {
+    commit(group);
+    deliver(group);
+  }
+
+  void settle_cached(const std::vector<Arrival>& group) {
+    owner_.count_cached(group.size());
+    if (!group.empty()) settle(group);
   }
 
   void ask_at_once(const std::vector<std::size_t>& ours, AnswerCache::Leads& leads) {
@@ -192,8 +214,9 @@ class RecordedModel::Wave {
             index = ours[index];
             entries.push_back({questions_[index].key, {&answer, 1}});
           }
+          commit(group);  // before the key is free to be claimed again
           leads.publish(identity_, entries);
-          settle(group);
+          deliver(group);
         },
         stop_);
   }
@@ -206,17 +229,29 @@ class RecordedModel::Wave {
     for (;;) {
       AnswerCache::Leads leads(owner_.cache_);
       auto claim = leads.claim(key);
-      if (claim.known || claim.other) owner_.count_cached(unit.size());
-      if (claim.known) return *std::move(claim.known);
-      if (claim.other) {
-        if (auto answers = owner_.cache_.wait(claim.other, stop_)) return *std::move(answers);
-        continue;
+      const bool wait = claim.other != nullptr;
+      if (auto answers = wait ? wait_for(claim.other) : std::move(claim.known)) {
+        owner_.count_cached(unit.size());
+        return *std::move(answers);
       }
+      if (wait) continue;
       refuse_in_replay(begin);
       auto answers = ask(owner_.inner_, unit, stop_);
       leads.publish(identity_, {{key, answers}});
       return answers;
     }
+  }
+
+  /// What the other's call brings; nullopt where it gave up or met a service's fault, which may not
+  /// be ours. Its failed attempts are in its own record.
+  std::optional<AnswerCache::Answers> wait_for(const AnswerCache::FlightPtr& flight) {
+    auto answers = owner_.cache_.wait(flight, stop_);
+    if (!answers) return std::nullopt;
+    for (auto& answer : *answers) {
+      if (!answer && answer.error().fault == Fault::kService) return std::nullopt;
+      if (answer) answer->failed.clear();
+    }
+    return answers;
   }
 
   void refuse_in_replay(std::size_t question) const {

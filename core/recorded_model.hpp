@@ -24,7 +24,8 @@ namespace theta {
 /// what is committed stays. Attempts that brought no answer are kept beside the answers.
 ///
 /// Before anything is asked, the cache that runs share is, by request where answers stand alone,
-/// else by unit; what it has is committed like an answer of the model's.
+/// else by unit; what it has is committed like an answer of the model's. What another wave is
+/// asking is waited for, and asked again if that failed by the service's fault.
 class RecordedModel final : public LanguageModel {
  public:
   /// The references outlive this. `progress` may be null, and `cache` where no other run is to

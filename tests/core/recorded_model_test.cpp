@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <atomic>
+#include <latch>
 #include <thread>
 
 #include "core/sha256.hpp"
@@ -214,9 +215,9 @@ TEST(RecordedModel, TakesAUnitFromTheCacheOnlyWhole) {
   (void)ask(one, requests({"a", "b", "c", "d"}), {});
   (void)ask(two, requests({"b", "c", "d"}), {});
   (void)ask(two, requests({"a", "e"}), {});
-  EXPECT_THAT(contents(inner), ElementsAre(ElementsAre("a", "b"), ElementsAre("c", "d"),
-                                           ElementsAre("b", "c"), ElementsAre("d"),
-                                           ElementsAre("a", "e")));
+  EXPECT_THAT(contents(inner),
+              ElementsAre(ElementsAre("a", "b"), ElementsAre("c", "d"), ElementsAre("b", "c"),
+                          ElementsAre("d"), ElementsAre("a", "e")));
 }
 
 TEST_P(RecordedModelOfUnit, KeepsTheAttemptsThatBroughtNoAnswer) {
@@ -298,6 +299,56 @@ TEST(RecordedModel, KeepsTheAnswersOfTwoModelsApart) {
   RecordedModel second(student, store, nullptr);
   EXPECT_THAT(texts(ask(first, requests({"a"}), {})), ElementsAre("T"));
   EXPECT_THAT(texts(ask(second, requests({"a"}), {})), ElementsAre("S"));
+}
+
+TEST_P(RecordedModelOfUnit, AsksItselfWhatFailedForTheRunThatLed) {
+  AnswerCache cache;
+  std::latch asked(1), go_on(1);
+  std::atomic<int> n = 0;
+  ScriptedModel inner(
+      [&](const Request &request) -> Result<Response> {
+        if (n++ > 0) return echo(request);
+        asked.count_down();
+        go_on.wait();
+        return Error{Fault::kService, "timed out"};
+      },
+      {.unit = GetParam()});
+  RecordedModel leading(inner, store_, nullptr, &cache);
+  std::jthread first(
+      [&] { EXPECT_THAT(texts(ask(leading, requests({"a"}), {})), ElementsAre("timed out")); });
+  asked.wait();
+  std::atomic<bool> waiting = false;
+  std::jthread second([&] {
+    Store own(folder_.path() / "own.db");
+    RecordedModel following(inner, own, nullptr, &cache);
+    waiting = true;
+    EXPECT_THAT(texts(ask(following, requests({"a"}), {})), ElementsAre("re a"));
+    EXPECT_EQ(following.cache_hits(), 0);
+  });
+  while (!waiting) std::this_thread::yield();
+  go_on.count_down();
+  second.join();
+  EXPECT_EQ(n, 2);
+}
+
+TEST(RecordedModel, AsksNothingTwiceOfWavesSideBySideWhereAnswersStandAlone) {
+  const TemporaryFolder folder;
+  Store store(folder.path() / "run.db");
+  ScriptedModel inner(echo);
+  RecordedModel recorded(inner, store, nullptr);
+  {
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < 8; ++t) {
+      threads.emplace_back([&] {
+        for (int i = 0; i < 100; ++i) {
+          const auto text = std::to_string(i);
+          EXPECT_THAT(texts(ask(recorded, requests({text.c_str()}), {})),
+                      ElementsAre("re " + text));
+        }
+      });
+    }
+  }
+  EXPECT_EQ(inner.calls(), 100u);
 }
 
 TEST(RecordedModel, AnswersWavesOfManyThreadsAskingEachRequestOnceWhereUnitsAreShared) {
