@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <exception>
 #include <nlohmann/json.hpp>
@@ -27,6 +28,11 @@ struct Arrival {
   Result<Response> answer;
 };
 using Settle = std::function<void(std::vector<Arrival>)>;
+
+/// A service's fault is asked again.
+bool kept(const Arrival& arrival) {
+  return arrival.answer || arrival.answer.error().fault != Fault::kService;
+}
 
 /// Asks everything at once. A second thread settles, so that the model's threads never wait for the
 /// disk: whatever has arrived by the end of one commit is the next group.
@@ -91,8 +97,9 @@ class RecordedModel::Wave {
       : owner_(owner), wave_(requests), on_answer_(on_answer), stop_(std::move(stop)) {
     std::unordered_map<std::string_view, std::size_t> asked;  // key to index of questions_
     questions_.reserve(requests.size());                      // the views stay
+    const std::string scope = scope_of_keys();
     for (std::size_t place = 0; place < wave_.size(); ++place) {
-      auto key = sha256(identity_ + '\n' + canonical(wave_[place]));
+      auto key = sha256(scope + canonical(wave_[place]));
       if (const auto found = asked.find(key); found != asked.end()) {
         questions_[found->second].places.push_back(place);
       } else {
@@ -156,11 +163,21 @@ class RecordedModel::Wave {
       for (auto& answer : answers_of(begin, unit)) {
         group.push_back({begin + group.size(), std::move(answer)});
       }
-      settle(group);
+      // Kept in part, the rest would be asked again in other company.
+      if (owner_.key_ == Key::kRequest || std::ranges::all_of(group, kept)) commit(group);
+      deliver(group);
     }
   }
 
  private:
+  /// What a key says beside the request.
+  std::string scope_of_keys() const {
+    std::string scope = identity_ + '\n';
+    if (owner_.key_ == Key::kRequest || owner_.unit() == 1) return scope;
+    for (const auto& request : wave_) scope += canonical(request) + '\n';
+    return sha256(scope) + '\n';
+  }
+
   void deliver(const Question& question, const Result<Response>& answer, bool hit) {
     for (const auto place : question.places) {
       owner_.count(answer, hit);
@@ -275,8 +292,12 @@ class RecordedModel::Wave {
 };
 
 RecordedModel::RecordedModel(LanguageModel& inner, Store& store, Progress* progress,
-                             AnswerCache* cache)
-    : inner_(inner), store_(store), progress_(progress), cache_(cache ? *cache : own_cache_) {}
+                             AnswerCache* cache, Key key)
+    : inner_(inner),
+      store_(store),
+      progress_(progress),
+      key_(key),
+      cache_(cache ? *cache : own_cache_) {}
 
 void RecordedModel::complete(std::span<const Request> requests, const OnAnswer& on_answer,
                              std::stop_token stop) {

@@ -28,14 +28,21 @@ namespace theta {
 /// asking is waited for, and asked again if that failed by the service's fault.
 class RecordedModel final : public LanguageModel {
  public:
+  /// What finds an answer in the store where answers depend on the unit they are computed in.
+  enum class Key {
+    kRequest,  ///< the request alone: one run asks in the same units again
+    kWave      ///< the request in its wave: several runs ask, each in units of its own
+  };
+
   /// The references outlive this. `progress` may be null, and `cache` where no other run is to
   /// share answers.
   RecordedModel(LanguageModel& inner, Store& store, Progress* progress,
-                AnswerCache* cache = nullptr);
+                AnswerCache* cache = nullptr, Key key = Key::kRequest);
 
   std::string identity() const override { return inner_.identity(); }
   void complete(std::span<const Request> wave, const OnAnswer& on_answer,
                 std::stop_token stop) override;
+  void check(std::span<const Request> wave) const override { inner_.check(wave); }
   std::size_t unit() const override { return inner_.unit(); }
   std::optional<std::size_t> count_tokens(const Request& request) const override {
     return inner_.count_tokens(request);
@@ -58,6 +65,7 @@ class RecordedModel final : public LanguageModel {
   LanguageModel& inner_;
   Store& store_;
   Progress* progress_;
+  const Key key_;
   AnswerCache own_cache_;  // one that is off, for want of another
   AnswerCache& cache_;
   std::mutex wave_mutex_;     // held during a wave of a model whose unit() is not 1

@@ -15,9 +15,9 @@
 namespace theta {
 
 /// Models that runs side by side share: each is loaded once, its limits hold for all of them, and
-/// what one has asked is answered to the others from the cache.
+/// what one has asked is answered to the others from the record that they share.
 ///
-/// The cache does not change an answer. Where a model's answers depend on the unit they were
+/// The record does not change an answer. Where a model's answers depend on the unit they were
 /// computed in (LanguageModel::unit), a unit is found only whole, and units of two runs never mix.
 /// Where answers stand alone, requests are found one by one, and one that is on its way is waited
 /// for. Thread-safe.
@@ -25,9 +25,8 @@ class ModelPool {
  public:
   using Make = std::function<std::unique_ptr<LanguageModel>(const ModelOptions&)>;
 
-  /// @param cache  the file of the answers; one live owner.
+  /// @param cache  the file of the record; one live owner.
   explicit ModelPool(const std::filesystem::path& cache, Make make = make_model);
-  ~ModelPool();
 
   /// A run to come needs these models: each stays loaded until release() was called as often.
   void expect(const ModelTable& table);
@@ -40,11 +39,11 @@ class ModelPool {
   std::vector<std::pair<std::string, double>> timing();
 
  private:
-  class Shared;
   struct Entry {
     std::size_t needed = 0;
     std::string name;
-    std::unique_ptr<Shared> model;
+    std::unique_ptr<LanguageModel> model;
+    std::unique_ptr<RecordedModel> recorded;  ///< in front of it, what every run asks
   };
   void drop(Entry& entry);
 

@@ -90,6 +90,22 @@ TEST_F(ModelPoolTest, FindsAUnitOnlyWholeWhereAnswersDependOnIt) {
   EXPECT_EQ(calls(), 4U);
 }
 
+TEST_F(ModelPoolTest, AsksAUnitAgainWholeOfWhichAPartFailed) {
+  bool fails = true;
+  const auto pool = make_pool(
+      [&](const Request& request) -> Result<Response> {
+        if (fails && request.messages[0].content == "b") return Error{Fault::kService, "timeout"};
+        return echo(request);
+      },
+      2);
+  pool->expect(table());
+  LanguageModel& model = pool->get(table(), "task", silent_);
+  EXPECT_FALSE(ask(model, wave({"a", "b"}), {}).at(1));
+  fails = false;
+  EXPECT_EQ(ask(model, wave({"a", "b"}), {}).at(1)->text, "b");
+  EXPECT_EQ(calls(), 4U);
+}
+
 TEST_F(ModelPoolTest, WaitsForAnAnswerThatAnotherRunIsAskingFor) {
   std::latch asked(1), go_on(1);
   const auto pool = make_pool([&](const Request& request) {
