@@ -38,11 +38,11 @@ void print_report(const std::string& table, const fs::path& folder) {
 /// Numbers of a dry run, a line a row, and their sum.
 class CostTable {
  public:
-  CostTable(std::vector<TextColumn> labels, bool priced)
-      : columns_(std::move(labels)), labels_(columns_.size()), priced_(priced) {
+  CostTable(std::vector<Table::Column> labels, bool priced)
+      : table_{std::move(labels)}, labels_(table_.columns.size()), priced_(priced) {
     for (const char* title : {"calls", "prompt tokens", "generated tokens"})
-      columns_.push_back({title, true});
-    if (priced_) columns_.push_back({"dollars", true});
+      table_.columns.push_back({title, true});
+    if (priced_) table_.columns.push_back({"dollars", true});
   }
 
   void add(std::vector<std::string> labels, const Usage& usage, double money) {
@@ -54,7 +54,7 @@ class CostTable {
     std::vector<std::string> labels(labels_);
     labels[0] = "in all";
     put(std::move(labels), total_, total_money_);
-    return text_table(columns_, rows_);
+    return text_table(table_);
   }
 
  private:
@@ -62,15 +62,14 @@ class CostTable {
     for (const auto n : {usage.calls, usage.prompt_tokens, usage.generated_tokens})
       row.push_back(std::to_string(n));
     if (priced_) row.push_back(fmt::format("{:.4f}", money));
-    rows_.push_back(std::move(row));
+    table_.rows.push_back(std::move(row));
   }
 
-  std::vector<TextColumn> columns_;
+  Table table_;
   const std::size_t labels_;
   const bool priced_;
   Usage total_;
   double total_money_ = 0;
-  std::vector<std::vector<std::string>> rows_;
 };
 
 constexpr const char* kDryRun =
@@ -272,15 +271,15 @@ void status_command(const fs::path& folder) {
   for (const auto& [state, n] : states)
     counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", n, state);
   fmt::print("{}{}\n",
-             text_table({{"run"},
-                         {"folder"},
-                         {"state"},
-                         {"best", true},
-                         {"calls", true},
-                         {"tokens", true},
-                         {"left", true},
-                         {""}},
-                        rows),
+             text_table({{{"run"},
+                          {"folder"},
+                          {"state"},
+                          {"best", true},
+                          {"calls", true},
+                          {"tokens", true},
+                          {"left", true},
+                          {""}},
+                         rows}),
              counts);
 }
 

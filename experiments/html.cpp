@@ -44,8 +44,8 @@ std::string html_escaped(std::string_view text) {
   return out;
 }
 
-std::string html_table(const std::vector<HtmlColumn>& columns,
-                       const std::vector<std::vector<std::string>>& rows) {
+std::string html_table(const Table& table) {
+  const auto& [columns, rows] = table;
   const auto cell = [&](std::string_view tag, std::size_t c, std::string_view text) {
     return fmt::format("<{}{}>{}</{}>", tag, columns[c].number ? " class=\"n\"" : "",
                        html_escaped(text), tag);

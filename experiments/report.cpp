@@ -362,8 +362,8 @@ std::string trials_table(const Report& report) {
     rows.push_back({trial.search, std::to_string(trial.number), trial.kind,
                     fraction(trial.score, 3), std::to_string(trial.evaluations)});
   if (rows.empty()) return "";
-  return text_table({{"search"}, {"trial", true}, {"kind"}, {"score", true}, {"evaluations", true}},
-                    rows);
+  return text_table(
+      {{{"search"}, {"trial", true}, {"kind"}, {"score", true}, {"evaluations", true}}, rows});
 }
 
 void write_report(const Report& report, const std::filesystem::path& directory) {

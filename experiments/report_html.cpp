@@ -142,11 +142,12 @@ std::string to_html(const Report& report) {
       rows.push_back({paired.method, paired.against, paired.model,
                       std::to_string(paired.judgements), difference_text(paired)});
     }
-    out +=
-        "<h2>Paired differences</h2>\n" +
-        html_table(
-            {{"method"}, {"against"}, {"model"}, {"judgements", true}, {"difference [95 %]", true}},
-            rows);
+    out += "<h2>Paired differences</h2>\n" + html_table({{{"method"},
+                                                          {"against"},
+                                                          {"model"},
+                                                          {"judgements", true},
+                                                          {"difference [95 %]", true}},
+                                                         rows});
   }
   out += plots(report);
   if (!report.personas.empty()) {
@@ -155,14 +156,14 @@ std::string to_html(const Report& report) {
       rows.push_back({p.user, p.method, p.model, p.persona, p.source, p.taste, p.matched});
     }
     out += "<h2>Personas</h2>\n" + note +
-           html_table({{"user"},
-                       {"method"},
-                       {"model"},
-                       {"persona"},
-                       {"source"},
-                       {"true taste"},
-                       {"stated taste"}},
-                      rows);
+           html_table({{{"user"},
+                        {"method"},
+                        {"model"},
+                        {"persona"},
+                        {"source"},
+                        {"true taste"},
+                        {"stated taste"}},
+                       rows});
   }
   if (!report.prompts.empty()) out += "<h2>Prompts</h2>\n";
   for (const auto& [name, text] : report.prompts) out += details(name, text);
@@ -172,13 +173,13 @@ std::string to_html(const Report& report) {
       rows.push_back({t.search, std::to_string(t.number), t.kind, fmt::format("{:.3f}", t.score),
                       std::to_string(t.evaluations), t.candidate});
     }
-    out += "<h2>Trials</h2>\n" + html_table({{"search"},
-                                             {"trial", true},
-                                             {"kind"},
-                                             {"score", true},
-                                             {"evaluations", true},
-                                             {"candidate"}},
-                                            rows);
+    out += "<h2>Trials</h2>\n" + html_table({{{"search"},
+                                              {"trial", true},
+                                              {"kind"},
+                                              {"score", true},
+                                              {"evaluations", true},
+                                              {"candidate"}},
+                                             rows});
   }
   if (!report.usage_by_role.empty()) {
     std::vector<std::vector<std::string>> rows;
@@ -186,19 +187,19 @@ std::string to_html(const Report& report) {
       rows.push_back({role, model, std::to_string(usage.calls), std::to_string(usage.prompt_tokens),
                       std::to_string(usage.generated_tokens)});
     }
-    out += "<h2>Usage by role</h2>\n" + html_table({{"role"},
-                                                    {"model"},
-                                                    {"calls", true},
-                                                    {"prompt tokens", true},
-                                                    {"generated tokens", true}},
-                                                   rows);
+    out += "<h2>Usage by role</h2>\n" + html_table({{{"role"},
+                                                     {"model"},
+                                                     {"calls", true},
+                                                     {"prompt tokens", true},
+                                                     {"generated tokens", true}},
+                                                    rows});
   }
   if (!report.timing.empty()) {
     std::vector<std::vector<std::string>> rows;
     for (const auto& [what, amount] : report.timing) {
       rows.push_back({what, fmt::format("{:.6g}", amount)});
     }
-    out += "<h2>Timing</h2>\n" + html_table({{"what"}, {"amount", true}}, rows);
+    out += "<h2>Timing</h2>\n" + html_table({{{"what"}, {"amount", true}}, rows});
   }
   if (!report.config.empty()) out += "<h2>Config</h2>\n" + details("resolved", report.config);
   return html_page(report.name.empty() ? "Theta run" : report.name,

@@ -71,33 +71,57 @@ std::string signed_interval(double mean, const Interval& interval) {
                      fraction(interval.high, 3, true));
 }
 
-std::vector<std::vector<std::string>> row_texts(const SweepReport& report) {
-  std::vector<std::vector<std::string>> out;
+Table result_table(const SweepReport& report) {
+  Table table{{{"setting"},
+               {"method"},
+               {"model"},
+               {"seeds", true},
+               {"accuracy", true},
+               {"calls", true},
+               {"tokens", true}}};
   for (const auto& row : report.rows)
-    out.push_back({row.setting, row.method, row.model, std::to_string(row.accuracies.size()),
-                   interval_text(row.mean, row.interval.low, row.interval.high),
-                   std::to_string(row.usage.calls),
-                   std::to_string(row.usage.prompt_tokens + row.usage.generated_tokens)});
-  return out;
+    table.rows.push_back({row.setting, row.method, row.model, std::to_string(row.accuracies.size()),
+                          interval_text(row.mean, row.interval.low, row.interval.high),
+                          std::to_string(row.usage.calls),
+                          std::to_string(row.usage.prompt_tokens + row.usage.generated_tokens)});
+  return table;
 }
 
-std::vector<std::vector<std::string>> paired_texts(const SweepReport& report) {
-  std::vector<std::vector<std::string>> out;
+Table paired_table(const SweepReport& report) {
+  Table table{{{"setting"},
+               {"method"},
+               {"against"},
+               {"model"},
+               {"seeds", true},
+               {"difference [95 %]", true}}};
   for (const auto& paired : report.paired)
-    out.push_back({paired.setting, paired.method, paired.against, paired.model,
-                   std::to_string(paired.differences.size()),
-                   signed_interval(paired.mean, paired.interval)});
-  return out;
+    table.rows.push_back({paired.setting, paired.method, paired.against, paired.model,
+                          std::to_string(paired.differences.size()),
+                          signed_interval(paired.mean, paired.interval)});
+  return table;
 }
 
-std::vector<std::vector<std::string>> run_texts(const SweepReport& report) {
-  std::vector<std::vector<std::string>> out;
+Table run_table(const SweepReport& report) {
+  Table table{{{"run"},
+               {"folder"},
+               {"state"},
+               {"best on validation", true},
+               {"calls", true},
+               {"tokens", true},
+               {""}}};
   for (const auto& [listed, status] : report.runs)
-    out.push_back({listed.label, listed.folder, name_of(status.state),
-                   fraction_or_dash(status.best), std::to_string(status.kept.calls),
-                   std::to_string(status.kept.prompt_tokens + status.kept.generated_tokens),
-                   status.error});
-  return out;
+    table.rows.push_back({listed.label, listed.folder, name_of(status.state),
+                          fraction_or_dash(status.best), std::to_string(status.kept.calls),
+                          std::to_string(status.kept.prompt_tokens + status.kept.generated_tokens),
+                          status.error});
+  return table;
+}
+
+Table timing_table(const SweepReport& report) {
+  Table table{{{"what"}, {"amount", true}}};
+  for (const auto& [what, amount] : report.timing)
+    table.rows.push_back({what, fmt::format("{:.6g}", amount)});
+  return table;
 }
 
 }  // namespace
@@ -166,59 +190,19 @@ std::string to_json(const SweepReport& report) {
 }
 
 std::string to_html(const SweepReport& report) {
-  std::string body = "<h2>Results</h2>\n" + html_table({{"setting"},
-                                                        {"method"},
-                                                        {"model"},
-                                                        {"seeds", true},
-                                                        {"accuracy", true},
-                                                        {"calls", true},
-                                                        {"tokens", true}},
-                                                       row_texts(report));
+  std::string body = "<h2>Results</h2>\n" + html_table(result_table(report));
   body += fmt::format("<p class=\"muted\">{}.</p>\n", html_escaped(kSeedsLegend));
   if (!report.paired.empty())
-    body += "<h2>Paired differences</h2>\n" + html_table({{"setting"},
-                                                          {"method"},
-                                                          {"against"},
-                                                          {"model"},
-                                                          {"seeds", true},
-                                                          {"difference [95 %]", true}},
-                                                         paired_texts(report));
-  body += "<h2>Runs</h2>\n" + html_table({{"run"},
-                                          {"folder"},
-                                          {"state"},
-                                          {"best on validation", true},
-                                          {"calls", true},
-                                          {"tokens", true},
-                                          {""}},
-                                         run_texts(report));
-  if (!report.timing.empty()) {
-    std::vector<std::vector<std::string>> rows;
-    for (const auto& [what, amount] : report.timing)
-      rows.push_back({what, fmt::format("{:.6g}", amount)});
-    body +=
-        "<h2>Timing of the shared models</h2>\n" + html_table({{"what"}, {"amount", true}}, rows);
-  }
+    body += "<h2>Paired differences</h2>\n" + html_table(paired_table(report));
+  body += "<h2>Runs</h2>\n" + html_table(run_table(report));
+  if (!report.timing.empty())
+    body += "<h2>Timing of the shared models</h2>\n" + html_table(timing_table(report));
   return html_page(report.name, fmt::format("{} runs", report.runs.size()), body);
 }
 
 std::string to_table(const SweepReport& report) {
-  std::string out = text_table({{"setting"},
-                                {"method"},
-                                {"model"},
-                                {"seeds", true},
-                                {"accuracy", true},
-                                {"calls", true},
-                                {"tokens", true}},
-                               row_texts(report)) +
-                    kSeedsLegend + "\n";
-  if (!report.paired.empty())
-    out += "\npaired differences\n" + text_table({{"setting"},
-                                                  {"method"},
-                                                  {"against"},
-                                                  {"model"},
-                                                  {"seeds", true},
-                                                  {"difference [95 %]", true}},
-                                                 paired_texts(report));
+  std::string out = text_table(result_table(report)) + kSeedsLegend + "\n";
+  if (!report.paired.empty()) out += "\npaired differences\n" + text_table(paired_table(report));
   const auto done = std::ranges::count_if(
       report.runs, [](const auto& run) { return run.status.state == RunState::kDone; });
   if (done < std::ssize(report.runs))

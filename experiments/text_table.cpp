@@ -21,8 +21,8 @@ std::string line_of(std::string text) {
   return text + '\n';
 }
 
-std::string text_table(const std::vector<TextColumn>& columns,
-                       const std::vector<std::vector<std::string>>& rows) {
+std::string text_table(const Table& table) {
+  const auto& [columns, rows] = table;
   std::vector<std::size_t> widths;
   for (std::size_t c = 0; c < columns.size(); ++c) {
     widths.push_back(text_width(columns[c].title));
@@ -32,7 +32,7 @@ std::string text_table(const std::vector<TextColumn>& columns,
   const auto add = [&](const auto& text_of) {
     std::string line;
     for (std::size_t c = 0; c < columns.size(); ++c)
-      line += (c == 0 ? "" : "  ") + padded(text_of(c), widths[c], columns[c].right);
+      line += (c == 0 ? "" : "  ") + padded(text_of(c), widths[c], columns[c].number);
     out += line_of(std::move(line));
   };
   add([&](std::size_t c) { return columns[c].title; });

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "experiments/table.hpp"
+
 namespace theta {
 
 /// Characters of a text, each taken as one column wide.
@@ -17,14 +19,8 @@ std::string padded(const std::string& text, std::size_t columns, bool right);
 /// As a line of its own, without spaces at its end.
 std::string line_of(std::string text);
 
-struct TextColumn {
-  std::string title;
-  bool right = false;
-};
-
 /// A table for a terminal: every column as wide as its widest text.
-std::string text_table(const std::vector<TextColumn>& columns,
-                       const std::vector<std::vector<std::string>>& rows);
+std::string text_table(const Table& table);
 
 /// Without the zero before the point: `.53`, `1.00`, `-.040`.
 std::string fraction(double value, int digits, bool sign = false);
