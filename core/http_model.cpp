@@ -9,9 +9,8 @@
 #include "core/chat_protocol.hpp"
 
 namespace theta {
-namespace {
 
-std::string_view name(Dialect dialect) {
+std::string_view name_of(Dialect dialect) {
   switch (dialect) {
     case Dialect::kOpenAi:
       return "openai";
@@ -24,6 +23,8 @@ std::string_view name(Dialect dialect) {
   }
   return "auto";
 }
+
+namespace {
 
 HttpOptions checked(HttpOptions options) {
   if (options.model.empty()) throw UserError("a server's model needs a name");
@@ -71,7 +72,7 @@ HttpModel::HttpModel(HttpOptions options)
 
 std::string HttpModel::identity() const {
   return fmt::format("{} of a chat server, dialect {}, logprobs {}", options_.model,
-                     name(options_.dialect), options_.logprobs ? "auto" : "off");
+                     name_of(options_.dialect), options_.logprobs ? "auto" : "off");
 }
 
 HostCounters HttpModel::counters() const {

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace theta {
@@ -17,6 +18,8 @@ namespace theta {
 /// The last column is how an option is named where it cannot be scored. kAuto asks `GET /models`
 /// once, whose `owned_by` is `vllm` or `llamacpp`; whatever else it says is kOpenAi.
 enum class Dialect { kAuto, kOpenAi, kLlamaServer, kVllm };
+/// As a config names it: `auto`, `openai`, `llama-server`, `vllm`.
+std::string_view name_of(Dialect dialect);
 
 /// OpenAI-compatible servers of one model and how they are talked to. Holds where the key is, never
 /// the key.

@@ -90,10 +90,8 @@ HttpOptions read_http(const Config& model) {
   options.api_key_file = model.text("api_key_file", "");
   const std::string dialect =
       model.choice("dialect", {"auto", "openai", "llama-server", "vllm"}, "auto");
-  options.dialect = dialect == "openai"         ? Dialect::kOpenAi
-                    : dialect == "llama-server" ? Dialect::kLlamaServer
-                    : dialect == "vllm"         ? Dialect::kVllm
-                                                : Dialect::kAuto;
+  for (const Dialect one : {Dialect::kOpenAi, Dialect::kLlamaServer, Dialect::kVllm})
+    if (name_of(one) == dialect) options.dialect = one;
   options.logprobs = model.boolean("logprobs", options.logprobs);
   options.in_flight = static_cast<int>(model.integer("in_flight", options.in_flight, 1));
   options.requests_per_minute = read_limit(model, "requests_per_minute");

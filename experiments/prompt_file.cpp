@@ -11,16 +11,26 @@ namespace {
 
 nlohmann::ordered_json model_json(const ModelOptions& options) {
   if (const auto* llama = std::get_if<LlamaOptions>(&options)) {
-    nlohmann::ordered_json out = {
-        {"path", llama->path.string()},          {"threads", llama->threads},
-        {"gpu_layers", llama->gpu_layers},       {"context", llama->context},
-        {"chat_template", llama->chat_template}, {"convert", llama->convert}};
+    const bool throughput = llama->mode == LlamaMode::kThroughput;
+    nlohmann::ordered_json out = {{"path", llama->path.string()},
+                                  {"mode", throughput ? "throughput" : "deterministic"},
+                                  {"threads", llama->threads},
+                                  {"gpu_layers", llama->gpu_layers},
+                                  {"context", llama->context},
+                                  {"batch", llama->batch},
+                                  {"sequences", llama->sequences},
+                                  {"unit", llama->unit},
+                                  {"chat_template", llama->chat_template},
+                                  {"convert", llama->convert}};
     for (const LoraAdapter& lora : llama->lora)
       out["lora"].push_back({{"path", lora.path.string()}, {"scale", lora.scale}});
     return out;
   }
   const auto& http = std::get<HttpOptions>(options);
-  nlohmann::ordered_json out = {{"base_url", http.base_urls}, {"model", http.model}};
+  nlohmann::ordered_json out = {{"base_url", http.base_urls},
+                                {"model", http.model},
+                                {"dialect", name_of(http.dialect)},
+                                {"logprobs", http.logprobs}};
   if (http.base_urls.size() == 1) out["base_url"] = http.base_urls.front();
   if (!http.api_key_env.empty()) out["api_key_env"] = http.api_key_env;
   if (!http.api_key_file.empty()) out["api_key_file"] = http.api_key_file;

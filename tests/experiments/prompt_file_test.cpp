@@ -34,6 +34,26 @@ TEST(SavedPrompt, KeepsWhatDecidesTheAnswersOfAModelInProcess) {
   EXPECT_EQ(model.lora[0].scale, 0.5);
 }
 
+TEST(SavedPrompt, KeepsHowAModelInProcessSharesBatches) {
+  const auto model = std::get<LlamaOptions>(
+      saved("{path: a.gguf, mode: throughput, batch: 256, sequences: 16, unit: 8}"));
+  EXPECT_EQ(model.mode, LlamaMode::kThroughput);
+  EXPECT_EQ(model.batch, 256U);
+  EXPECT_EQ(model.sequences, 16U);
+  EXPECT_EQ(model.unit, 8U);
+}
+
+TEST(SavedPrompt, KeepsHowAServerIsTalkedTo) {
+  for (const Dialect dialect :
+       {Dialect::kAuto, Dialect::kOpenAi, Dialect::kLlamaServer, Dialect::kVllm}) {
+    const auto model = std::get<HttpOptions>(
+        saved("{base_url: 'http://localhost:1/v1', model: small, logprobs: false, dialect: " +
+              std::string(name_of(dialect)) + "}"));
+    EXPECT_EQ(model.dialect, dialect);
+    EXPECT_FALSE(model.logprobs);
+  }
+}
+
 TEST(SavedPrompt, KeepsAServersAddressAndWhereItsKeyIs) {
   const auto model = std::get<HttpOptions>(
       saved("{base_url: 'http://localhost:1/v1', model: small, api_key_env: KEY}"));
