@@ -97,6 +97,34 @@ class ScratchFolder {
   std::string path_;
 };
 
+RunStatus status_of_record(const fs::path& record) {
+  RunStatus status;
+  const bool owned = Store::owner(record).has_value();
+  const Store store(record, Store::Access::kRead);
+  const std::string state = store.meta("state").value_or("");
+  if (owned) {
+    status.state = RunState::kRunning;
+  } else if (state == name_of(RunState::kDone)) {
+    status.state = RunState::kDone;
+  } else {
+    // A run that was killed could not say so.
+    status.state = state == name_of(RunState::kFailed) ? RunState::kFailed : RunState::kStopped;
+    status.error = store.meta("error").value_or("");
+  }
+  status.hash = store.meta("config_hash").value_or("");
+  status.kept = store.kept();
+  for (const TrialRecord& trial : store.trials())
+    if (trial.kind != "minibatch") status.best = std::max(status.best.value_or(0), trial.score);
+  if (owned) {
+    const auto beat = nlohmann::json::parse(store.meta("progress").value_or("{}"));
+    status.stage = beat.value("stage", "");
+    if (beat.contains("left_s"))
+      status.left_s =
+          std::max(0.0, beat["left_s"].get<double>() - (unix_seconds() - beat["at"].get<double>()));
+  }
+  return status;
+}
+
 }  // namespace
 
 Report run_in_folder(const Config& config, const ExperimentOptions& options, const fs::path& folder,
@@ -198,32 +226,15 @@ const char* name_of(RunState state) {
 }
 
 RunStatus read_status(const fs::path& folder) {
-  RunStatus status;
-  if (!fs::exists(folder / kRecord)) return status;
-  const bool owned = Store::owner(folder / kRecord).has_value();
-  const Store store(folder / kRecord, Store::Access::kRead);
-  const std::string state = store.meta("state").value_or("");
-  if (owned) {
-    status.state = RunState::kRunning;
-  } else if (state == name_of(RunState::kDone)) {
-    status.state = RunState::kDone;
-  } else {
-    // A run that was killed could not say so.
-    status.state = state == name_of(RunState::kFailed) ? RunState::kFailed : RunState::kStopped;
-    status.error = store.meta("error").value_or("");
+  if (!fs::exists(folder / kRecord)) return {};
+  try {
+    return status_of_record(folder / kRecord);
+  } catch (const RunError& e) {  // of this run alone
+    RunStatus damaged;
+    damaged.state = RunState::kFailed;
+    damaged.error = e.what();
+    return damaged;
   }
-  status.hash = store.meta("config_hash").value_or("");
-  status.kept = store.kept();
-  for (const TrialRecord& trial : store.trials())
-    if (trial.kind != "minibatch") status.best = std::max(status.best.value_or(0), trial.score);
-  if (owned) {
-    const auto beat = nlohmann::json::parse(store.meta("progress").value_or("{}"));
-    status.stage = beat.value("stage", "");
-    if (beat.contains("left_s"))
-      status.left_s =
-          std::max(0.0, beat["left_s"].get<double>() - (unix_seconds() - beat["at"].get<double>()));
-  }
-  return status;
 }
 
 }  // namespace theta

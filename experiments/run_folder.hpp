@@ -46,7 +46,7 @@ struct RunStatus {
   std::optional<double> left_s;
 };
 
-/// @param folder  may hold no run: then it is waiting.
+/// @param folder  may hold no run: then it is waiting. One whose record is damaged has failed.
 RunStatus read_status(const std::filesystem::path& folder);
 
 }  // namespace theta

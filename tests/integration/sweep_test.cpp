@@ -232,6 +232,23 @@ TEST_F(SweepRuns, StatusShowsEveryRunWhileTheSweepGoesOnAndAfterIt) {
   EXPECT_THAT(after.out, HasSubstr(std::to_string(run.at("calls").get<int>())));
 }
 
+TEST_F(SweepRuns, ADamagedRecordFailsItsRunAloneWithOneLine) {
+  ASSERT_EQ(sweep(config("  seeds: [1]\n"), "out").code, 0);
+  const fs::path out = folder_.path() / "out";
+  const std::string damaged = lasting_report(out).at("runs").at(0).at("folder");
+  std::ofstream(out / damaged / "run.db", std::ios::binary) << std::string(5000, 'x');
+  const std::string why =
+      (out / damaged / "run.db").string() + " is damaged (file is not a database)";
+  const Finished finished = sweep(config("  seeds: [1, 2]\n"), "out");
+  EXPECT_EQ(finished.code, 1);
+  EXPECT_THAT(finished.err, HasSubstr("theta: failed: seed 1: " + why));
+  EXPECT_THAT(states(out),
+              testing::ElementsAre(std::pair("seed 1", "failed"), std::pair("seed 2", "done")));
+  EXPECT_THAT(run_to_end({THETA_BINARY, "status", out}).out, HasSubstr(why));
+  fs::remove(out / damaged / "run.db");
+  EXPECT_EQ(sweep(config("  seeds: [1, 2]\n"), "out").code, 0);
+}
+
 TEST_F(SweepRuns, StatusOfAFolderWithoutARunIsAnError) {
   const Finished finished = run_to_end({THETA_BINARY, "status", folder_.path()});
   EXPECT_EQ(finished.code, 2);
