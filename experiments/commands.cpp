@@ -80,7 +80,7 @@ constexpr const char* kDryRun =
 void dry_run(const ExperimentOptions& options, std::stop_token stop) {
   CostTable table({{"stage"}, {"model"}}, !options.models.prices.empty());
   for (const auto& [stage, role, usage] : forecast(options, Models::Purpose::kCount, stop))
-    table.add({stage, role}, usage, options.models.price(role).of(usage));
+    table.add({stage, role.name}, usage, options.models.price(role.model).of(usage));
   fmt::print("{} needs about\n{}{}", options.name, table.text(), kDryRun);
 }
 
@@ -93,7 +93,7 @@ void dry_run(const Sweep& sweep, std::stop_token stop) {
     double money = 0;
     for (const auto& stage : forecast(run.options, Models::Purpose::kCount, stop)) {
       usage += stage.usage;
-      money += run.options.models.price(stage.role).of(stage.usage);
+      money += run.options.models.price(stage.role.model).of(stage.usage);
     }
     table.add({run.label()}, usage, money);
   }

@@ -235,11 +235,11 @@ LanguageModel& Models::load_own(const std::string& name) {
   return *model;
 }
 
-RecordedModel& Models::operator[](const std::string& role) {
-  auto& recorded = roles_[role];
+RecordedModel& Models::as(const std::string& part, const std::string& role) {
+  const std::string& model = table_.resolve(role);
+  auto& recorded = roles_[{part, model}];
   if (!recorded)
-    recorded = std::make_unique<RecordedModel>(load(table_.resolve(role)), store_, &progress_,
-                                               cache_.get());
+    recorded = std::make_unique<RecordedModel>(load(model), store_, &progress_, cache_.get());
   return *recorded;
 }
 
@@ -257,14 +257,16 @@ void record_counters(Store& store, const std::string& name, const HostCounters& 
 void Models::record_timing() {
   for (const auto& [name, model] : loaded_) record_counters(store_, name, model->counters());
   for (const auto& [role, model] : roles_) {
-    store_.add_timing(role + " store hits", static_cast<double>(model->store_hits()));
-    store_.add_timing(role + " cache hits", static_cast<double>(model->cache_hits()));
+    store_.add_timing(role.name + " store hits", static_cast<double>(model->store_hits()));
+    store_.add_timing(role.name + " cache hits", static_cast<double>(model->cache_hits()));
   }
 }
 
 void Models::record_usage() {
+  std::map<std::pair<std::string, std::string>, Usage> sums;  // two models may be one file
   for (const auto& [role, usage] : this->usage())
-    store_.put_row(role, model_name(options(role)), {}, usage);
+    sums[{role.name, model_name(options(role.model))}] += usage;
+  for (const auto& [role, usage] : sums) store_.put_row(role.first, role.second, {}, usage);
 }
 
 void Models::stage(std::string name) {
@@ -281,8 +283,8 @@ std::vector<StageUsage> Models::usage_by_stage() {
   return stages_;
 }
 
-std::map<std::string, Usage> Models::usage() const {
-  std::map<std::string, Usage> out;
+std::map<Role, Usage> Models::usage() const {
+  std::map<Role, Usage> out;
   for (const auto& [role, model] : roles_) out.emplace(role, model->asked());
   return out;
 }

@@ -61,9 +61,18 @@ void record_counters(Store& store, const std::string& name, const HostCounters& 
 
 class ModelPool;
 
+/// A part that a model plays in a run.
+struct Role {
+  std::string name;   ///< `teacher`, or `judge`
+  std::string model;  ///< the name of its model under `models`
+
+  auto operator<=>(const Role&) const = default;
+};
+
 /// What one role asked for in one stage of a run.
 struct StageUsage {
-  std::string stage, role;
+  std::string stage;
+  Role role;
   Usage usage;
 };
 
@@ -90,13 +99,15 @@ class Models {
   const ModelOptions& options(const std::string& role) const {
     return table_.models.at(table_.resolve(role));
   }
-  RecordedModel& operator[](const std::string& role);
+  RecordedModel& operator[](const std::string& role) { return as(role, role); }
+  /// The model of a role in another part, which is counted apart.
+  RecordedModel& as(const std::string& part, const std::string& role);
 
   /// Begins a stage of the run: what is asked from here on is counted as its own.
   void stage(std::string name);
   /// What was asked, by stage and role, in the order of the stages.
   std::vector<StageUsage> usage_by_stage();
-  std::map<std::string, Usage> usage() const;
+  std::map<Role, Usage> usage() const;
   /// Keeps the usage of each role in the store.
   void record_usage();
 
@@ -114,12 +125,12 @@ class Models {
   ModelPool* const pool_;
   Ledger* const ledger_;
   std::string stage_;
-  std::map<std::string, Usage> before_stage_;
+  std::map<Role, Usage> before_stage_;
   std::vector<StageUsage> stages_;
   std::shared_ptr<AnswerCache> cache_;
   std::map<std::string, std::unique_ptr<LanguageModel>> loaded_;
   std::map<std::string, std::unique_ptr<BudgetedModel>> budgeted_;
-  std::map<std::string, std::unique_ptr<RecordedModel>> roles_;
+  std::map<Role, std::unique_ptr<RecordedModel>> roles_;
 };
 
 }  // namespace theta

@@ -41,8 +41,10 @@ class PersonaRun {
         users_(users),
         role_(std::move(role)),
         run_(run),
-        model_(run.models[role_]),
-        call_{.model = model_, .stop = run.stop},
+        writer_(run.models[role_]),
+        judging_(run.models.as("judge", role_)),
+        writing_{.model = writer_, .stop = run.stop},
+        judging_call_{.model = judging_, .stop = run.stop},
         judge_(experiment.judge,
                std::shared_ptr<const Adapter>(make_adapter(experiment.judge_adapter))),
         finder_{judge_, experiment.writing, experiment.contrasts},
@@ -55,7 +57,8 @@ class PersonaRun {
   std::vector<FoundPersona> learn_training_users(const Module& theta) {
     stage("personas of training users");
     std::vector<FoundPersona> found;
-    for (const User& user : users_.train) found.push_back(finder_.find(theta, user, {}, call_));
+    for (const User& user : users_.train)
+      found.push_back(finder_.find(theta, user, {}, writing_, judging_call_));
     std::ranges::stable_sort(found, std::ranges::greater{}, &FoundPersona::fit);
     return found;
   }
@@ -86,7 +89,7 @@ class PersonaRun {
       return false;
     };
     const SearchResult result = search_theta(seed_theta_, choices, users_.validation, finder_,
-                                             experiment_.search, on_trial, call_);
+                                             experiment_.search, on_trial, writing_, judging_call_);
     run_.progress.note("");
     return choose_theta(seed_theta_, choices, result.best);
   }
@@ -102,7 +105,7 @@ class PersonaRun {
         pool.push_back(one.persona);
     stage(name);
     for (const User& user : users_.test)
-      method.personas.emplace(user.id, finder_.find(theta, user, pool, call_));
+      method.personas.emplace(user.id, finder_.find(theta, user, pool, writing_, judging_call_));
     end(method);
     pools_[name] = std::move(pool);
   }
@@ -119,7 +122,7 @@ class PersonaRun {
     PersonaWriting greedy = experiment_.writing;
     greedy.samples = 1;
     for (const User& user : users_.test) {
-      const auto written = write_personas(seed_theta_, user, greedy, call_);
+      const auto written = write_personas(seed_theta_, user, greedy, writing_);
       plain.personas[user.id] = {&user, written.empty() ? "" : written[0], 1, 0};
     }
     end(plain);
@@ -163,7 +166,7 @@ class PersonaRun {
                                                                       : persona->second.contrast);
           }
       }
-      const auto judgements = judge_.judge(questions, call_);
+      const auto judgements = judge_.judge(questions, judging_call_);
       for (std::size_t i = 0; i < judgements.size(); ++i) {
         Method& method = methods_[asker[i]];
         method.usage += judgements[i].usage;
@@ -185,10 +188,16 @@ class PersonaRun {
 
  private:
   Method& begin(const std::string& name) {
-    asked_ = model_.asked();
+    asked_ = asked();
     return methods_.emplace_back(Method{name, {}, {}, true, {}});
   }
-  void end(Method& method) { method.usage = model_.asked() - asked_; }
+  void end(Method& method) { method.usage = asked() - asked_; }
+
+  Usage asked() const {
+    Usage usage = writer_.asked();
+    usage += judging_.asked();
+    return usage;
+  }
 
   void put_random_row() {
     std::vector<Outcome> outcomes;
@@ -224,8 +233,10 @@ class PersonaRun {
   const Users& users_;
   const std::string role_;
   RunContext& run_;
-  RecordedModel& model_;
-  const Call call_;
+  RecordedModel& writer_;   ///< the role's model as it runs Θ
+  RecordedModel& judging_;  ///< and as it judges
+  const Call writing_;
+  const Call judging_call_;
   const Judge judge_;
   const PersonaFinder finder_;
   const Predict& seed_theta_;

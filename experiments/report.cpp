@@ -276,7 +276,7 @@ std::string to_json(const Report& report) {
                {"paired", Json::array()},
                {"trials", Json::array()},
                {"personas", Json::array()},
-               {"usage_by_role", Json::array()},
+               {"usage_by_role", usage_json(report.usage_by_role)},
                {"timing", Json::object()}};
   for (const auto& [name, how] : report.models) json["models"][name] = how;
   for (const auto& row : report.rows) {
@@ -325,13 +325,6 @@ std::string to_json(const Report& report) {
                                 {"taste", persona.taste},
                                 {"matched", persona.matched}});
   }
-  for (const auto& [role, model, usage] : report.usage_by_role) {
-    json["usage_by_role"].push_back({{"role", role},
-                                     {"model", model},
-                                     {"calls", usage.calls},
-                                     {"prompt_tokens", usage.prompt_tokens},
-                                     {"generated_tokens", usage.generated_tokens}});
-  }
   for (const auto& [what, amount] : report.timing) json["timing"][what] = amount;
   // What a model wrote can end in the middle of a character; a reader of JSON needs UTF-8.
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
@@ -351,6 +344,8 @@ std::string to_table(const Report& report, std::size_t columns) {
     out += fmt::format("  {} - {}, {}: {}\n", paired.method, paired.against, paired.model,
                        difference_text(paired));
   }
+  if (!report.usage_by_role.empty())
+    out += "\nusage by role\n" + text_table(usage_table(report.usage_by_role));
   if (!report.note.empty()) out += "\n" + report.note + "\n";
   if (!report.stopped.empty()) out += "\nStopped early: " + report.stopped + ".\n";
   return out;
@@ -383,6 +378,28 @@ std::vector<std::string> column_texts(const Report::Row& row) {
           std::to_string(row.failed),
           std::to_string(row.usage.calls),
           std::to_string(row.usage.prompt_tokens + row.usage.generated_tokens)};
+}
+
+Table usage_table(const std::vector<UsageRecord>& by_role) {
+  Table table{
+      {{"role"}, {"model"}, {"calls", true}, {"prompt tokens", true}, {"generated tokens", true}}};
+  for (const auto& [role, model, usage] : by_role)
+    table.rows.push_back({role, model, std::to_string(usage.calls),
+                          std::to_string(usage.prompt_tokens),
+                          std::to_string(usage.generated_tokens)});
+  return table;
+}
+
+nlohmann::ordered_json usage_json(const std::vector<UsageRecord>& by_role) {
+  Json json = Json::array();
+  for (const auto& [role, model, usage] : by_role) {
+    json.push_back({{"role", role},
+                    {"model", model},
+                    {"calls", usage.calls},
+                    {"prompt_tokens", usage.prompt_tokens},
+                    {"generated_tokens", usage.generated_tokens}});
+  }
+  return json;
 }
 
 std::string difference_text(const Report::Paired& paired) {

@@ -2,12 +2,14 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "core/store.hpp"
+#include "experiments/table.hpp"
 
 namespace theta {
 
@@ -51,7 +53,7 @@ struct Report {
   std::vector<Paired> paired;
   std::vector<TrialRecord> trials;
   std::vector<PersonaRecord> personas;
-  std::vector<UsageRecord> usage_by_role;  ///< by role and model, rows included
+  std::vector<UsageRecord> usage_by_role;  ///< by role (as `method`) and model, rows included
   std::vector<std::pair<std::string, std::string>> prompts;
   std::vector<std::pair<std::string, double>> timing;  ///< the only part that differs between runs
 };
@@ -87,6 +89,9 @@ inline constexpr const char* kLegend =
 /// The columns of a row as every table shows them, and their titles.
 std::vector<std::string> column_titles();
 std::vector<std::string> column_texts(const Report::Row& row);
+/// What each role asked for, as every report shows it.
+Table usage_table(const std::vector<UsageRecord>& by_role);
+nlohmann::ordered_json usage_json(const std::vector<UsageRecord>& by_role);
 /// `+.040 [+.010, +.070], p = .012`
 std::string difference_text(const Report::Paired& paired);
 /// The models in the order of their first rows, and the methods likewise.

@@ -181,19 +181,8 @@ std::string to_html(const Report& report) {
                                               {"candidate"}},
                                              rows});
   }
-  if (!report.usage_by_role.empty()) {
-    std::vector<std::vector<std::string>> rows;
-    for (const auto& [role, model, usage] : report.usage_by_role) {
-      rows.push_back({role, model, std::to_string(usage.calls), std::to_string(usage.prompt_tokens),
-                      std::to_string(usage.generated_tokens)});
-    }
-    out += "<h2>Usage by role</h2>\n" + html_table({{{"role"},
-                                                     {"model"},
-                                                     {"calls", true},
-                                                     {"prompt tokens", true},
-                                                     {"generated tokens", true}},
-                                                    rows});
-  }
+  if (!report.usage_by_role.empty())
+    out += "<h2>Usage by role</h2>\n" + html_table(usage_table(report.usage_by_role));
   if (!report.timing.empty()) {
     std::vector<std::vector<std::string>> rows;
     for (const auto& [what, amount] : report.timing) {

@@ -53,6 +53,10 @@ void add_run(SweepReport& out, const std::string& setting, const Report& run) {
     mine.differences.push_back(paired.difference);
     mine.interval = {paired.low, paired.high};
   }
+  for (const UsageRecord& one : run.usage_by_role)
+    find_or_add(out.usage_by_role, {one.method, one.model, {}}, [&](const auto& u) {
+      return u.method == one.method && u.model == one.model;
+    }).usage += one.usage;
 }
 
 /// 6 significant digits, as in a run's report.
@@ -150,8 +154,13 @@ SweepReport make_sweep_report(const fs::path& folder) {
 }
 
 std::string to_json(const SweepReport& report) {
-  Json json = {{"schema", 1},           {"name", report.name},     {"runs", Json::array()},
-               {"rows", Json::array()}, {"paired", Json::array()}, {"timing", Json::object()}};
+  Json json = {{"schema", 1},
+               {"name", report.name},
+               {"runs", Json::array()},
+               {"rows", Json::array()},
+               {"paired", Json::array()},
+               {"usage_by_role", usage_json(report.usage_by_role)},
+               {"timing", Json::object()}};
   for (const auto& [listed, status] : report.runs)
     json["runs"].push_back({{"folder", listed.folder},
                             {"label", listed.label},
@@ -194,6 +203,8 @@ std::string to_html(const SweepReport& report) {
   body += fmt::format("<p class=\"muted\">{}.</p>\n", html_escaped(kSeedsLegend));
   if (!report.paired.empty())
     body += "<h2>Paired differences</h2>\n" + html_table(paired_table(report));
+  if (!report.usage_by_role.empty())
+    body += "<h2>Usage by role</h2>\n" + html_table(usage_table(report.usage_by_role));
   body += "<h2>Runs</h2>\n" + html_table(run_table(report));
   if (!report.timing.empty())
     body += "<h2>Timing of the shared models</h2>\n" + html_table(timing_table(report));
@@ -203,6 +214,8 @@ std::string to_html(const SweepReport& report) {
 std::string to_table(const SweepReport& report) {
   std::string out = text_table(result_table(report)) + kSeedsLegend + "\n";
   if (!report.paired.empty()) out += "\npaired differences\n" + text_table(paired_table(report));
+  if (!report.usage_by_role.empty())
+    out += "\nusage by role\n" + text_table(usage_table(report.usage_by_role));
   const auto done = std::ranges::count_if(
       report.runs, [](const auto& run) { return run.status.state == RunState::kDone; });
   if (done < std::ssize(report.runs))

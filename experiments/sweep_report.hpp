@@ -38,6 +38,7 @@ struct SweepReport {
   std::vector<Run> runs;
   std::vector<Row> rows;
   std::vector<Paired> paired;
+  std::vector<UsageRecord> usage_by_role;              ///< of all runs together
   std::vector<std::pair<std::string, double>> timing;  ///< of the models that the runs shared
 };
 

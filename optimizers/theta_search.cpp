@@ -36,12 +36,13 @@ std::vector<Demo> draw_demos(const Signature& theta, std::span<const FoundPerson
 }  // namespace
 
 FoundPersona PersonaFinder::find(const Module& theta, const User& user,
-                                 std::span<const std::string> others, const Call& call) const {
-  std::vector<std::string> candidates = write_personas(theta, user, writing, call);
+                                 std::span<const std::string> others, const Call& synthesizer,
+                                 const Call& judging) const {
+  std::vector<std::string> candidates = write_personas(theta, user, writing, synthesizer);
   for (const std::string& other : others)
     if (std::ranges::find(candidates, other) == candidates.end()) candidates.push_back(other);
   candidates.emplace_back();
-  const auto verified = verify_personas(judge, user.context, candidates, contrasts, call);
+  const auto verified = verify_personas(judge, user.context, candidates, contrasts, judging);
   const auto best = static_cast<std::size_t>(
       std::ranges::max_element(verified, {}, &Verification::fit) - verified.begin());
   return {&user, candidates[best], verified[best].contrast, verified[best].fit};
@@ -97,16 +98,17 @@ std::unique_ptr<Module> choose_theta(const Predict& theta, const ThetaChoices& c
 SearchResult search_theta(const Predict& theta, const ThetaChoices& choices,
                           std::span<const User> users, const PersonaFinder& finder,
                           const ThetaSearchOptions& options,
-                          const std::function<bool(const Trial&)>& on_trial, const Call& call) {
+                          const std::function<bool(const Trial&)>& on_trial,
+                          const Call& synthesizer, const Call& judging) {
   const auto score_user = [&](const Module& candidate, const User& user) -> Result<double> {
-    const FoundPersona found = finder.find(candidate, user, {}, call);
+    const FoundPersona found = finder.find(candidate, user, {}, synthesizer, judging);
     std::vector<Question> questions;
     for (const PreferencePair& pair : user.test)
       questions.push_back({&pair, pair.flip, found.persona, nullptr});
     double sum = 0;
     std::size_t counted = 0;
     std::string reason;
-    for (const Judgement& judgement : finder.judge.judge(questions, call)) {
+    for (const Judgement& judgement : finder.judge.judge(questions, judging)) {
       if (judgement.status == Outcome::Status::kFailed) {
         reason = judgement.error;
         continue;
@@ -132,7 +134,7 @@ SearchResult search_theta(const Predict& theta, const ThetaChoices& choices,
                         .step = options.minibatch_size > 0 ? options.minibatch_size : users.size(),
                         .seed = options.seed,
                         .on_trial = on_trial,
-                        .stop = call.stop});
+                        .stop = judging.stop});
 }
 
 }  // namespace theta

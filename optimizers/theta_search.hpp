@@ -30,8 +30,9 @@ struct PersonaFinder {
 
   /// Writes candidates with Θ, adds `others` and the judge without a persona, and returns what
   /// explains the user's context pairs best; the first of equals.
+  /// @param synthesizer  runs Θ   @param judging  runs the judge
   FoundPersona find(const Module& theta, const User& user, std::span<const std::string> others,
-                    const Call& call) const;
+                    const Call& synthesizer, const Call& judging) const;
 };
 
 /// What a search for a better Θ chooses from. Index 0 is the seed.
@@ -71,6 +72,7 @@ std::unique_ptr<Module> choose_theta(const Predict& theta, const ThetaChoices& c
 SearchResult search_theta(const Predict& theta, const ThetaChoices& choices,
                           std::span<const User> users, const PersonaFinder& finder,
                           const ThetaSearchOptions& options,
-                          const std::function<bool(const Trial&)>& on_trial, const Call& call);
+                          const std::function<bool(const Trial&)>& on_trial,
+                          const Call& synthesizer, const Call& judging);
 
 }  // namespace theta

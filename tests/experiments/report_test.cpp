@@ -279,6 +279,10 @@ personas | .96 [.88, 1.00]  1.00   .50    1    0    12    324 |
 paired differences, 95 % interval
   personas - default, teacher: +.409 [+.167, +.500], p = .250
 
+usage by role
+role    model    calls  prompt tokens  generated tokens
+search  teacher    100           2000                50
+
 All users are simulated.
 )");
   EXPECT_EQ("\n" + to_table(make_report(store_)), table + kLegend + rest);

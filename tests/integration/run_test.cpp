@@ -244,6 +244,20 @@ TEST_P(RunOf, EveryNumberOfARowIsAQueryOverTheRecord) {
 INSTANTIATE_TEST_SUITE_P(Configs, RunOf, testing::Values(kTask, kPeople),
                          [](const auto& one) { return one.param == kTask ? "ATask" : "People"; });
 
+TEST_F(Run, TheJudgeIsARoleOfItsOwnInEveryReport) {
+  const fs::path out = run(kPeople, "out");
+  const auto report = ordered_json::parse(content(out / "report.json"));
+  std::map<std::string, ordered_json> usage;
+  for (const auto& one : report.at("usage_by_role")) usage[one.at("role")] = one;
+  ASSERT_EQ(usage.size(), 4U);  // both judges are one file
+  EXPECT_GT(usage.at("judge").at("calls"), 0);
+  EXPECT_EQ(usage.at("judge").at("generated_tokens"), 0);  // it is scored
+  for (const char* writer : {"teacher", "student", "proposer"})
+    EXPECT_GT(usage.at(writer).at("generated_tokens"), 0) << writer;
+  EXPECT_THAT(content(out / "report.html"), HasSubstr("<tr><td>judge</td>"));
+  EXPECT_THAT(run_to_end({THETA_BINARY, "report", out}).out, HasSubstr("\njudge  "));
+}
+
 TEST_F(Run, InterruptedItSaysHowToGoOnAndGoesOnToTheSameReport) {
   const fs::path whole = run(kTask, "whole"), stopped = folder_.path() / "stopped";
   const Finished finished = interrupt(kTask, stopped, committed(whole) / 3, SIGINT);

@@ -348,6 +348,26 @@ TEST_F(SweepRuns, EveryRoleIsCountedApartInTheReport) {
   EXPECT_GT(calls.at("task"), rows);  // the search beside the test rows
 }
 
+TEST_F(SweepRuns, SumsWhatEachRoleAskedOverTheRuns) {
+  const Finished finished = sweep(config("  seeds: [1, 2]\n"), "out");
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  const fs::path out = folder_.path() / "out";
+  const auto calls = [](const ordered_json& report) {
+    std::map<std::string, std::int64_t> of_role;
+    for (const auto& usage : report.at("usage_by_role"))
+      of_role[usage.at("role")] = usage.at("calls");
+    return of_role;
+  };
+  const auto report = lasting_report(out);
+  std::map<std::string, std::int64_t> sums;
+  for (const auto& run : report.at("runs"))
+    for (const auto& [role, n] : calls(lasting_report(out / run.at("folder")))) sums[role] += n;
+  EXPECT_GT(sums.at("task"), 0);
+  EXPECT_EQ(calls(report), sums);
+  EXPECT_THAT(content(out / "report.html"), HasSubstr("<tr><td>task</td><td>tiny</td>"));
+  EXPECT_THAT(finished.out, HasSubstr("\ntask      tiny "));
+}
+
 TEST_F(SweepRuns, PingSaysWhatAnswersAndWhatIsWrong) {
   const fs::path file = config(
       "  list:\n    here: {}\n    nowhere: {models.task.model: other, models.task.base_url: "

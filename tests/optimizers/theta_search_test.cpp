@@ -59,7 +59,7 @@ class ThetaSearch : public ::testing::Test {
 
 TEST_F(ThetaSearch, FindsThePersonaThatExplainsTheUserBest) {
   const std::vector<std::string> others = {"Likes complaints"};
-  const FoundPersona found = finder_.find(theta_, critic("u"), others, call_);
+  const FoundPersona found = finder_.find(theta_, critic("u"), others, call_, call_);
   EXPECT_EQ(found.persona, "Likes complaints");
   EXPECT_EQ(found.contrast, 1);
   EXPECT_NEAR(found.fit, -std::log1p(std::exp(-2.0)), 1e-12);  // +1 with, -1 without the persona
@@ -70,7 +70,7 @@ TEST_F(ThetaSearch, KeepsNoPersonaWhereTheJudgeExplainsTheUserBetterWithoutOne) 
   for (PreferencePair& pair : fan.context) std::swap(pair.chosen, pair.rejected);
   const std::vector<std::string> others = {"Likes complaints"};
   const PersonaFinder writes_nothing{.judge = judge_, .writing = {.samples = 2, .max_words = 1}};
-  const FoundPersona found = writes_nothing.find(theta_, fan, others, call_);
+  const FoundPersona found = writes_nothing.find(theta_, fan, others, call_, call_);
   EXPECT_EQ(found.persona, "");
   EXPECT_NEAR(found.fit, -std::log1p(std::exp(-1.0)), 1e-12);
 }
@@ -103,7 +103,7 @@ TEST_F(ThetaSearch, FindsTheInstructionWhosePersonasPredictHeldOutChoices) {
   };
   const SearchResult result =
       search_theta(theta_, choices, users, finder_,
-                   {.num_trials = 6, .minibatch_size = 2, .full_every = 2}, on_trial, call_);
+                   {.num_trials = 6, .minibatch_size = 2, .full_every = 2}, on_trial, call_, call_);
   EXPECT_THAT(result.best, ElementsAre(2, 0));
   EXPECT_NEAR(result.score, 1 / (1 + std::exp(-2.0)), 1e-12);  // +1 with, -1 without it
   EXPECT_FALSE(seen.empty());
