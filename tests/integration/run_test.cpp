@@ -8,9 +8,7 @@
 #include <array>
 #include <chrono>
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -19,6 +17,8 @@
 
 #include "core/store.hpp"
 #include "tests/support/process.hpp"
+#include "tests/support/run_report.hpp"
+#include "tests/support/small_model.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 namespace theta {
@@ -80,20 +80,6 @@ personas:
     proposal_tokens: 16
 )";
 
-std::string content(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
-/// A run's report but for what differs between hosts and restarts.
-std::string lasting_report(const fs::path& folder) {
-  auto report = ordered_json::parse(content(folder / "report.json"));
-  report.erase("timing");
-  return report.dump(2);
-}
-
 /// The rows that a query finds in a run's record; none while it has no tables.
 std::vector<std::vector<std::string>> rows_of(const fs::path& folder, const std::string& sql) {
   std::vector<std::vector<std::string>> rows;
@@ -136,13 +122,7 @@ std::vector<std::vector<std::string>> responses(const fs::path& folder) {
 class Run : public testing::Test {
  protected:
   void SetUp() override {
-    const char* home = std::getenv("HOME");
-    setenv("THETA_CACHE", (fs::path(home ? home : "/") / ".cache/theta").c_str(), 0);
-    setenv("GOMP_SPINCOUNT", "1000", 1);
-    const fs::path cache = std::getenv("THETA_CACHE");
-    for (const char* need : {"models/smollm2-135m-instruct-q4_1.gguf", "data/hutto_ICWSM_2014"})
-      if (!fs::exists(cache / need))
-        GTEST_SKIP() << cache / need << " is missing: scripts/setup fetches it";
+    if (const auto missing = missing_for_small_runs(); !missing.empty()) GTEST_SKIP() << missing;
   }
 
   std::vector<std::string> command(const char* config, const fs::path& out) const {

@@ -7,16 +7,15 @@
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <random>
-#include <sstream>
 
 #include "core/sqlite.hpp"
 #include "tests/support/loopback_server.hpp"
 #include "tests/support/process.hpp"
+#include "tests/support/run_report.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 namespace theta {
@@ -34,19 +33,6 @@ using Delivery = Reply::Delivery;
 
 constexpr const char* kKey = "sk-secret/0123456789";
 constexpr int kRetries = 3;
-
-std::string content(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
-std::string lasting_report(const fs::path& folder) {
-  auto report = ordered_json::parse(content(folder / "report.json"));
-  report.erase("timing");
-  return report.dump(2);
-}
 
 int count(const fs::path& database, const std::string& what) {
   return std::stoi(
@@ -211,10 +197,11 @@ TEST_F(ServedRun, ReplayNamesTheRequestThatTheCacheLacks) {
       run(recording, "second",
           {"--set", "cache.mode=replay", "--set", "program.instructions=Say how it sounds."});
   EXPECT_EQ(refused.code, 2);
-  EXPECT_THAT(refused.err,
-              MatchesRegex(".*/cache.db holds no answer to request [0-9a-f]{12} of mock of a chat "
-                           "server, dialect openai, logprobs auto, which ends with \".*\": run once "
-                           "with mode: record\n"));
+  EXPECT_THAT(
+      refused.err,
+      MatchesRegex(".*/cache.db holds no answer to request [0-9a-f]{12} of mock of a chat "
+                   "server, dialect openai, logprobs auto, which ends with \".*\": run once "
+                   "with mode: record\n"));
   EXPECT_EQ(server.requests(), asked);
 }
 

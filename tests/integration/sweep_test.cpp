@@ -17,6 +17,8 @@
 #include "core/store.hpp"
 #include "tests/support/loopback_server.hpp"
 #include "tests/support/process.hpp"
+#include "tests/support/run_report.hpp"
+#include "tests/support/small_model.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 namespace theta {
@@ -29,19 +31,6 @@ using test::Reply;
 using test::Seen;
 using testing::EndsWith;
 using testing::HasSubstr;
-
-std::string content(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
-ordered_json lasting_report(const fs::path& folder) {
-  auto report = ordered_json::parse(content(folder / "report.json"));
-  report.erase("timing");
-  return report;
-}
 
 /// The program against a server of this process: a reader who is right about most sentences, and
 /// about more of them where the prompt shows examples.
@@ -385,13 +374,7 @@ TEST_F(SweepRuns, PingSaysWhatAnswersAndWhatIsWrong) {
 
 /// The embedded engine: two runs at once on one model that computes in units.
 TEST(SweepOfTheSmallestModel, GivesWhatEachRunGivesAlone) {
-  const char* home = std::getenv("HOME");
-  setenv("THETA_CACHE", (fs::path(home ? home : "/") / ".cache/theta").c_str(), 0);
-  setenv("GOMP_SPINCOUNT", "1000", 1);
-  const fs::path cache = std::getenv("THETA_CACHE");
-  for (const char* need : {"models/smollm2-135m-instruct-q4_1.gguf", "data/hutto_ICWSM_2014"})
-    if (!fs::exists(cache / need))
-      GTEST_SKIP() << cache / need << " is missing: scripts/setup fetches it";
+  if (const auto missing = missing_for_small_runs(); !missing.empty()) GTEST_SKIP() << missing;
   const TemporaryFolder folder;
   const std::string config = R"(name: task
 seed: 1

@@ -6,12 +6,27 @@
 
 namespace theta {
 
-std::filesystem::path smollm() {
+namespace {
+
+std::filesystem::path cache_folder() {
   const char* set = std::getenv("THETA_CACHE");
-  const std::filesystem::path cache =
-      set != nullptr ? std::filesystem::path(set)
-                     : std::filesystem::path(std::getenv("HOME")) / ".cache" / "theta";
-  return cache / "models" / "smollm2-135m-instruct-q4_1.gguf";
+  return set != nullptr ? std::filesystem::path(set)
+                        : std::filesystem::path(std::getenv("HOME")) / ".cache" / "theta";
+}
+
+}  // namespace
+
+std::filesystem::path smollm() {
+  return cache_folder() / "models" / "smollm2-135m-instruct-q4_1.gguf";
+}
+
+std::string missing_for_small_runs() {
+  setenv("THETA_CACHE", cache_folder().c_str(), 0);
+  setenv("GOMP_SPINCOUNT", "1000", 1);
+  for (const auto& need : {smollm(), cache_folder() / "data" / "hutto_ICWSM_2014"})
+    if (!std::filesystem::exists(need))
+      return need.string() + " is missing: scripts/setup fetches it";
+  return "";
 }
 
 const ChatTokenizer& small_tokenizer() {

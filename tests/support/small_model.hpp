@@ -11,6 +11,9 @@ namespace theta {
 
 /// The file of SmolLM2-135M-Instruct, which scripts/test fetches.
 std::filesystem::path smollm();
+/// Readies the environment for runs of the program on that model and real sentences.
+/// @return what is missing for them; empty: nothing is.
+std::string missing_for_small_runs();
 /// Its tokenizer, kept to the end of the process.
 const ChatTokenizer& small_tokenizer();
 
