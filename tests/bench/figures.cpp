@@ -6,6 +6,7 @@
 #include <exception>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "core/result.hpp"
 
@@ -62,6 +63,14 @@ std::string take_option(std::vector<std::string>& arguments, const std::string& 
   const std::string value = at[1];
   arguments.erase(at, at + 2);
   return value;
+}
+
+std::vector<std::string> take_list(std::vector<std::string>& arguments, const std::string& name,
+                                   const std::string& otherwise) {
+  std::vector<std::string> all;
+  std::istringstream in(take_option(arguments, name, otherwise));
+  for (std::string part; std::getline(in, part, ',');) all.push_back(part);
+  return all;
 }
 
 bool take_flag(std::vector<std::string>& arguments, const std::string& name) {

@@ -33,6 +33,10 @@ void report_figures(const std::string& bench, const std::vector<Figure>& figures
 std::string take_option(std::vector<std::string>& arguments, const std::string& name,
                         const std::string& otherwise = "");
 
+/// The same of a list, `--seeds 1,2,3`.
+std::vector<std::string> take_list(std::vector<std::string>& arguments, const std::string& name,
+                                   const std::string& otherwise = "");
+
 /// Takes `name` (`--slow`) out; whether it was there.
 bool take_flag(std::vector<std::string>& arguments, const std::string& name);
 

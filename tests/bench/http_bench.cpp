@@ -105,13 +105,6 @@ void judge_until(const std::string& url, int in_flight, std::size_t calls) {
   fmt::print("{} {}\n", static_cast<double>(calls) / took.count(), peak_mib());
 }
 
-/// What a program prints. @throws RunError with what it says if it fails.
-std::string output(const std::vector<std::string>& command) {
-  const Finished finished = run_to_end(command);
-  if (finished.code != 0) throw RunError(fmt::format("{} {}", command[0], finished.err));
-  return finished.out;
-}
-
 struct Speed {
   double calls_per_s = 0;
   double peak_mib = 0;
@@ -119,7 +112,7 @@ struct Speed {
 
 Speed judge_in_process(const std::string& url, int in_flight, int calls) {
   std::istringstream said(
-      output({"/proc/self/exe", "--judge", fmt::format("{},{},{}", url, in_flight, calls)}));
+      output_of({"/proc/self/exe", "--judge", fmt::format("{},{},{}", url, in_flight, calls)}));
   Speed speed;
   said >> speed.calls_per_s >> speed.peak_mib;
   return speed;
@@ -127,19 +120,12 @@ Speed judge_in_process(const std::string& url, int in_flight, int calls) {
 
 /// Requests a second of one thread of wrk, which sends what `script` says.
 double wrk(const std::string& script, const std::string& url, int connections) {
-  const auto said = output({"/usr/bin/env", "wrk", "-t1", fmt::format("-c{}", connections), "-d4s",
-                            "-s", script, url + "/chat/completions"});
+  const auto said = output_of({"/usr/bin/env", "wrk", "-t1", fmt::format("-c{}", connections),
+                               "-d4s", "-s", script, url + "/chat/completions"});
   constexpr std::string_view kSpeed = "Requests/sec:";
   const auto at = said.find(kSpeed);
   if (at == said.npos || said.find("Non-2xx") != said.npos) throw RunError("wrk says " + said);
   return std::stod(said.substr(at + kSpeed.size()));
-}
-
-std::vector<std::string> parts(const std::string& text) {
-  std::vector<std::string> all;
-  std::istringstream in(text);
-  for (std::string part; std::getline(in, part, ',');) all.push_back(part);
-  return all;
 }
 
 double median(std::array<double, kRounds> values) {
@@ -152,7 +138,7 @@ double start_ms(const std::vector<std::string>& command) {
   std::array<double, kRounds> took;
   for (double& ms : took) {
     const auto begin = std::chrono::steady_clock::now();
-    output(command);
+    output_of(command);
     ms =
         std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
   }
@@ -167,14 +153,14 @@ std::string body() {
 }
 
 std::vector<Figure> measure(std::vector<std::string>& arguments) {
-  if (const auto one = parts(take_option(arguments, "--judge")); !one.empty()) {
+  if (const auto one = take_list(arguments, "--judge"); !one.empty()) {
     judge_until(one.at(0), std::stoi(one.at(1)), std::stoul(one.at(2)));
     std::exit(0);
   }
   const auto fast = take_option(arguments, "--fast");
   const auto slow = take_option(arguments, "--slow");
   const auto script = take_option(arguments, "--wrk");
-  const auto dspy = parts(take_option(arguments, "--dspy"));
+  const auto dspy = take_list(arguments, "--dspy");
   if (fast.empty() || slow.empty() || script.empty()) throw UserError("start it by http.sh");
   const TemporaryFolder folder;
   const auto body_file = folder.write("body.json", body());
@@ -203,7 +189,7 @@ std::vector<Figure> measure(std::vector<std::string>& arguments) {
                                   .target = 0.95}};
   if (!dspy.empty()) {
     // calls a second at once and after 50 ms, MiB, ms of its import
-    std::istringstream said(output({dspy.at(0), dspy.at(1), fast, slow}));
+    std::istringstream said(output_of({dspy.at(0), dspy.at(1), fast, slow}));
     double peer_calls = 0, peer_late = 0, peer_mib = 0, peer_import = 0;
     said >> peer_calls >> peer_late >> peer_mib >> peer_import;
     figures.push_back({.name = "judge calls/s, DSPy's",

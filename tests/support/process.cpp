@@ -1,6 +1,7 @@
 #include "tests/support/process.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -9,6 +10,8 @@
 #include <csignal>
 #include <stdexcept>
 #include <system_error>
+
+#include "core/result.hpp"
 
 namespace theta {
 namespace {
@@ -66,6 +69,12 @@ Finished Process::wait() {
   }
   return {WIFEXITED(status_) ? WEXITSTATUS(status_) : -WTERMSIG(status_), content(out_.get()),
           content(err_.get())};
+}
+
+std::string output_of(const std::vector<std::string>& command) {
+  const Finished finished = run_to_end(command);
+  if (finished.code != 0) throw RunError(fmt::format("{}: {}", command[0], finished.err));
+  return finished.out;
 }
 
 }  // namespace theta

@@ -1,0 +1,59 @@
+#include "tests/bench/run_tokens.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "core/json_text.hpp"
+#include "core/llama_job.hpp"
+#include "core/sqlite.hpp"
+#include "core/store.hpp"
+#include "tests/support/small_model.hpp"
+
+namespace theta {
+namespace {
+
+Request request_of(const std::string& canonical) {
+  const auto json = nlohmann::json::parse(canonical);
+  Request request;
+  for (const auto& message : json["messages"]) {
+    request.messages.push_back({text_of(message["role"]), text_of(message["content"])});
+  }
+  request.answer_prefix = text_of(json["answer_prefix"]);
+  for (const auto& option : json["options"]) request.options.push_back(text_of(option));
+  request.max_tokens = json["max_tokens"];
+  return request;
+}
+
+}  // namespace
+
+RunTokens read_run_tokens(const std::filesystem::path& folder) {
+  RunTokens run;
+  for (const auto& [what, amount] : Store(folder / "run.db", Store::Access::kRead).timing()) {
+    if (what.ends_with(" computed tokens")) run.computed += static_cast<std::int64_t>(amount);
+  }
+  for (const auto& [model, requests] : asked_in(folder)) {
+    run.needed += needed_tokens(requests);
+    run.requests += requests.size();
+  }
+  return run;
+}
+
+std::map<std::string, std::vector<Request>> asked_in(const std::filesystem::path& folder) {
+  const Database run((folder / "run.db").string(), false);
+  Statement asked(run, "SELECT identity, request FROM responses ORDER BY rowid");
+  std::map<std::string, std::vector<Request>> requests;
+  for (auto row = asked.use(); row.next();)
+    requests[row.text(0)].push_back(request_of(row.text(1)));
+  return requests;
+}
+
+std::int64_t needed_tokens(const std::vector<Request>& requests) {
+  std::vector<std::vector<Token>> reads;
+  for (const Request& request : requests) {
+    const LlamaJob job(request, small_tokenizer());
+    if (!job.scored()) reads.push_back(job.prompt());
+    for (std::size_t i = 0; i < job.options().size(); ++i) reads.push_back(job.read(i));
+  }
+  return static_cast<std::int64_t>(prefix_tree_nodes(std::move(reads)) + requests.size());
+}
+
+}  // namespace theta
