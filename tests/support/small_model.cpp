@@ -31,6 +31,7 @@ std::string missing_for_small_runs() {
 
 const ChatTokenizer& small_tokenizer() {
   static const ChatTokenizer only = [] {
+    llama_log_set([](ggml_log_level, const char*, void*) {}, nullptr);
     llama_model_params params = llama_model_default_params();
     params.vocab_only = true;
     return ChatTokenizer(llama_model_load_from_file(smollm().c_str(), params), "smollm2", "");
