@@ -3,20 +3,13 @@
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 bin=$here/../../build/release/bin
-peers=${THETA_CACHE:-$HOME/.cache/theta}/peers
-dspy=$peers/dspy-3.4.1
 
 if ! command -v wrk >/dev/null; then
   root=$([ "$(id -u)" = 0 ] || echo sudo)
   $root apt-get -qq update
   $root apt-get -qq install --no-install-recommends wrk >/dev/null
 fi
-if [ ! -e "$dspy/ready" ]; then
-  mkdir -p "$peers"
-  python3 -m venv "$dspy"
-  "$dspy/bin/pip" install -q dspy==3.4.1
-  touch "$dspy/ready"
-fi
+dspy=$("$here/setup_dspy")
 
 ports=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null; rm -r "$ports"' EXIT
@@ -24,4 +17,4 @@ trap 'kill $(jobs -p) 2>/dev/null; rm -r "$ports"' EXIT
 "$bin/mock_server" 50 >"$ports/slow" &
 while [ ! -s "$ports/fast" ] || [ ! -s "$ports/slow" ]; do sleep 0.05; done
 "$bin/http_bench" --fast "http://127.0.0.1:$(cat "$ports/fast")/v1" --slow "http://127.0.0.1:$(cat "$ports/slow")/v1" \
-  --wrk "$here/http_wrk.lua" --dspy "$dspy/bin/python,$here/http_dspy.py" "$@"
+  --wrk "$here/http_wrk.lua" --dspy "$dspy,$here/http_dspy.py" "$@"
