@@ -27,9 +27,9 @@ int free_port() {
   return ntohs(address.sin_port);
 }
 
-HttpOptions options(int port, int slots) {
+HttpOptions options(const std::string& url, int slots) {
   HttpOptions options;
-  options.base_urls = {fmt::format("http://127.0.0.1:{}", port)};
+  options.base_urls = {url};
   options.in_flight = slots;
   options.read_timeout_s = 3600;
   options.total_timeout_s = 7200;
@@ -44,7 +44,7 @@ LlamaServer::LlamaServer(const std::string& binary, const std::filesystem::path&
       process_({binary, "--model", model.string(), "--host", "127.0.0.1", "--port",
                 std::to_string(port_), "--parallel", std::to_string(slots), "--ctx-size",
                 std::to_string(slots * cells), "--threads", "2", "--threads-batch", "2"}),
-      client_(options(port_, slots)) {
+      client_(options(url(), slots)) {
   bool up = false;
   while (!up) {
     if (!process_.running()) throw RunError("llama-server: " + process_.wait().err);
@@ -61,6 +61,8 @@ LlamaServer::LlamaServer(const std::string& binary, const std::filesystem::path&
                 [](std::size_t, const Result<Response>&) {}, {});
   }
 }
+
+std::string LlamaServer::url() const { return fmt::format("http://127.0.0.1:{}", port_); }
 
 LlamaServer::Spent LlamaServer::ask(const std::vector<Asked>& wave) {
   Spent spent;

@@ -20,6 +20,8 @@ class LlamaServer {
   /// @throws RunError if it ends before.
   LlamaServer(const std::string& binary, const std::filesystem::path& model, int slots, int cells);
 
+  std::string url() const;
+
   struct Asked {
     std::vector<Token> prompt;
     int tokens = 1;    ///< exactly as many are generated
