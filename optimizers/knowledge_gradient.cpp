@@ -9,6 +9,13 @@
 #include "core/statistics.hpp"
 
 namespace theta {
+namespace {
+
+/// A line that overtakes the one with the best mean only beyond so many standard deviations adds
+/// nothing that a double could hold, and most lines of a late search do.
+constexpr double kFar = 9;
+
+}  // namespace
 
 // The maximum of lines is convex and piecewise linear: with the lines of its pieces in order of
 // slope and z_k where piece k gives way to piece k + 1,
@@ -18,8 +25,12 @@ double knowledge_gradient(const Eigen::VectorXd& mean, const Eigen::VectorXd& sl
   struct Line {
     double slope, mean, from;  ///< highest from this z on
   };
+  Eigen::Index best = 0;
+  mean.maxCoeff(&best);
   std::vector<Line> lines;
-  for (Eigen::Index i = 0; i < mean.size(); ++i) lines.push_back({slope(i), mean(i), 0});
+  for (Eigen::Index i = 0; i < mean.size(); ++i)
+    if (mean(best) - mean(i) <= kFar * std::abs(slope(i) - slope(best)))
+      lines.push_back({slope(i), mean(i), 0});
   std::sort(lines.begin(), lines.end(), [](const Line& a, const Line& b) {
     return a.slope < b.slope || (a.slope == b.slope && a.mean < b.mean);
   });
