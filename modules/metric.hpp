@@ -9,7 +9,7 @@
 
 namespace theta {
 
-/// Scores a prediction against its example, in [0, 1].
+/// Scores a prediction against its example, in [0, 1]. May be called from several threads at once.
 using Metric = std::function<double(const Example& example, const Prediction& prediction)>;
 
 /// `exact_match`, `contains` or `f1` on the given output field, texts normalised as SQuAD does

@@ -20,6 +20,9 @@ namespace {
 /// teleprompt/mipro_optimizer_v2.py.
 constexpr std::size_t kGroundingDemos = 3;
 
+/// Examples that a candidate is asked where one is asked after another.
+constexpr std::size_t kExamplesInTurn = 5;
+
 template <typename T>
 void add_new(std::vector<T>& choices, T choice) {
   if (std::find(choices.begin(), choices.end(), choice) == choices.end())
@@ -269,12 +272,20 @@ Compiled Mipro::compile(const Module& student, const Task& given) {
     const std::size_t examples = task.validation.size();
     auto budget = mipro_budget(examples, run.num_trials, run.minibatch_size, run.full_every);
     if (task.max_evaluations > 0) budget = std::min(budget, task.max_evaluations);
-    auto searched = paired_search(space, examples, in_turn(evaluate_candidate),
-                                  {.budget = budget,
-                                   .seed = options.seed,
-                                   .allowed = options.allowed,
-                                   .on_trial = on_trial,
-                                   .stop = task.stop});
+    PairedSearchOptions paired{.budget = budget,
+                               .seed = options.seed,
+                               .allowed = options.allowed,
+                               .on_trial = on_trial,
+                               .stop = task.stop};
+    EvaluateWave evaluate_wave = side_by_side(evaluate_candidate);
+    // Where answers depend on what is computed with them, waves must come in one order, and as
+    // several candidates cannot share a computation, few long ones cost least.
+    if (task.model.unit() > 1) {
+      evaluate_wave = in_turn(evaluate_candidate);
+      paired.step = kExamplesInTurn;
+      paired.in_flight = 1;
+    }
+    auto searched = paired_search(space, examples, evaluate_wave, paired);
     compiled.front = front_of(
         searched.tried,
         [&](const Combination& combination) { return choices.apply(student, combination); },

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <future>
 #include <map>
 #include <numeric>
 #include <set>
@@ -136,7 +137,7 @@ class Search {
     fresh.mean = sum / n;
     fresh.interval = wilson(sum, n);
     scored_fresh_ = fresh;
-    record("fresh", incumbent_, fresh.mean, false);
+    record("fresh", incumbent_, fresh.mean, true);
   }
 
   /// Suggestions, as many as may be in flight and the budget has room for; none to end.
@@ -258,9 +259,11 @@ class Search {
       throw RunError(
           fmt::format("no example of the default could be scored, the last because: {}", reason_));
 
-    const Combination old = incumbent_;
     survey();
     choose_incumbent([](const Combination&) { return true; });
+    std::size_t told = wave.size();  // what brought no score is not: it counts with the next
+    const auto failed = [](const auto& score) { return !score; };
+    while (told > 0 && std::ranges::all_of(scores[told - 1], failed)) --told;
     evaluations_ = before;
     for (std::size_t s = 0; s < wave.size(); ++s) {
       const auto& [kind, suggestion] = wave[s];
@@ -270,18 +273,19 @@ class Search {
       int n = 0;
       for (const auto& score : scores[s])
         if (score) sum += *score, ++n;
-      if (n == 0) continue;  // its evaluations count with the next
-      const bool last = s + 1 == wave.size();
-      if (record(kind, suggestion.combination, known.checked ? mean(known.scores) : sum / n,
-                 last && incumbent_ != old))
+      if (n > 0 && record(kind, suggestion.combination,
+                          known.checked ? mean(known.scores) : sum / n, s + 1 == told))
         return true;
     }
     return false;
   }
 
-  bool record(const char* kind, const Combination& candidate, double score, bool improved) {
+  /// The incumbent changes with the last trial of a wave.
+  bool record(const char* kind, const Combination& candidate, double score, bool last) {
+    const Combination before = trials_.empty() ? default_ : trials_.back().incumbent;
+    const Combination& now = last ? incumbent_ : before;
     trials_.push_back({static_cast<int>(trials_.size()) + 1, kind, candidate, score, evaluations_,
-                       improved, incumbent_});
+                       now != before, now});
     return stopped_ = options_.on_trial && options_.on_trial(trials_.back());
   }
 
@@ -393,6 +397,19 @@ EvaluateWave in_turn(EvaluateCandidate evaluate) {
     std::vector<std::vector<Result<double>>> scores;
     for (const auto& [combination, examples] : wave)
       scores.push_back(evaluate(combination, examples));
+    return scores;
+  };
+}
+
+EvaluateWave side_by_side(EvaluateCandidate evaluate) {
+  return [evaluate = std::move(evaluate)](std::span<const Suggestion> wave) {
+    std::vector<std::future<std::vector<Result<double>>>> asked;
+    for (const Suggestion& suggestion : wave)
+      asked.push_back(std::async(std::launch::async, [&] {
+        return evaluate(suggestion.combination, suggestion.examples);
+      }));
+    std::vector<std::vector<Result<double>>> scores;
+    for (auto& one : asked) scores.push_back(one.get());
     return scores;
   };
 }

@@ -27,10 +27,17 @@ using EvaluateWave =
 /// One candidate after another.
 EvaluateWave in_turn(EvaluateCandidate evaluate);
 
+/// Each candidate in a thread of its own, for calls that wait for a service. The first exception in
+/// the order of the wave is passed on, after all have ended.
+EvaluateWave side_by_side(EvaluateCandidate evaluate);
+
 struct PairedSearchOptions {
-  std::int64_t budget = 0;     ///< candidate-example pairs that may be asked; never exceeded
-  std::size_t step = 5;        ///< examples a suggestion holds; more where fewer calls count more
-  std::size_t in_flight = 1;   ///< suggestions a wave
+  std::int64_t budget = 0;  ///< candidate-example pairs that may be asked; never exceeded
+  /// Examples a suggestion holds, and suggestions a wave. What one wave asks is chosen without its
+  /// answers, at a loss that is small while the wave is spread over candidates: 4 x 2 loses
+  /// nothing against 1 x 5, where 4 x 5 does. Where every suggestion pays anew for what its
+  /// examples' prompts share, fewer and longer ones are cheaper.
+  std::size_t step = 2, in_flight = 4;
   std::size_t lookahead = 10;  ///< examples whose outcomes the choice of a candidate looks ahead to
   /// Ends where no candidate's remaining examples are expected to raise the best posterior mean by
   /// this much; 0: spends the budget.

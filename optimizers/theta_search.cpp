@@ -132,6 +132,7 @@ SearchResult search_theta(const Predict& theta, const ThetaChoices& choices,
                        {.budget = mipro_budget(users.size(), options.num_trials,
                                                options.minibatch_size, options.full_every),
                         .step = options.minibatch_size > 0 ? options.minibatch_size : users.size(),
+                        .in_flight = 1,
                         .seed = options.seed,
                         .on_trial = on_trial,
                         .stop = judging.stop});

@@ -16,4 +16,4 @@ mkdir "$scratch/tables"
 build/release/bin/regret_bench --export "$scratch/tables" >/dev/null
 "$peers/bin/python" tests/bench/regret_optuna.py "$scratch/tables" "$scratch/optuna.json"
 build/release/bin/regret_bench --optuna "$scratch/optuna.json" \
-  --families 20 --texts 60 "$@"
+  --families 24 --texts 60 "$@"

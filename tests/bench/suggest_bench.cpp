@@ -55,27 +55,29 @@ std::vector<double> suggestions(const std::string& name, const std::vector<std::
   return medians;
 }
 
-/// Median milliseconds between the end of an evaluation and the next, in the fifty before each
-/// number of evaluations: learning, refits among it, and choosing.
+/// Median milliseconds between the end of a wave of evaluations and the next, in the fifty before
+/// each number of evaluations: learning, refits among it, and choosing.
 std::vector<double> decisions(const std::vector<std::size_t>& sizes) {
   const OutcomeTable table(kFamily, 1);
   std::vector<double> times;
   std::optional<double> ended;
   const EvaluateWave evaluate = [&](std::span<const Suggestion> wave) {
     if (ended) times.push_back(milliseconds() - *ended);
-    std::vector<std::vector<Result<double>>> scores(1);
-    for (const auto j : wave[0].examples) scores[0].emplace_back(table.row(wave[0].combination)[j]);
+    std::vector<std::vector<Result<double>>> scores(wave.size());
+    for (std::size_t s = 0; s < wave.size(); ++s)
+      for (const auto j : wave[s].examples)
+        scores[s].emplace_back(table.row(wave[s].combination)[j]);
     ended = milliseconds();
     return scores;
   };
-  constexpr std::size_t kStep = 5;
-  paired_search(
-      table.space(), kFamily.examples, evaluate,
-      {.budget = static_cast<std::int64_t>(sizes.back() + kStep), .step = kStep, .checked = false});
+  PairedSearchOptions options{.budget = static_cast<std::int64_t>(sizes.back()), .checked = false};
+  const std::size_t in_wave = options.step * options.in_flight;
+  options.budget += static_cast<std::int64_t>(in_wave);
+  paired_search(table.space(), kFamily.examples, evaluate, options);
   std::vector<double> medians;
   for (const std::size_t size : sizes) {
     const auto to =
-        times.begin() + static_cast<std::ptrdiff_t>(std::min(size / kStep, times.size()));
+        times.begin() + static_cast<std::ptrdiff_t>(std::min(size / in_wave, times.size()));
     medians.push_back(median({to - 50, to}));
   }
   return medians;

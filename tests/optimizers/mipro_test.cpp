@@ -56,6 +56,30 @@ TEST_F(MiproTest, RecordsIndicesAndTextsOfEveryCandidate) {
               Contains(HasSubstr(std::string(R"("instruction":")") + ScriptedTask::kBest)));
 }
 
+TEST_F(MiproTest, AsksForFewExamplesOfSeveralCandidatesWhereAnswersStandAlone) {
+  const auto longest_minibatch = [&](std::size_t unit) {
+    ScriptedModel model([&](const Request& request) { return scripted_.answer(request); },
+                        {.unit = unit});
+    const auto task = scripted_.task();
+    const auto compiled =
+        Mipro(options()).compile(scripted_.student(), {.train = task.train,
+                                                       .validation = task.validation,
+                                                       .metric = task.metric,
+                                                       .model = model,
+                                                       .proposer = scripted_.proposer,
+                                                       .teacher = scripted_.teacher});
+    EXPECT_NEAR(compiled.validation_score, .9, 1e-9);
+    std::int64_t longest = 0;
+    for (std::size_t t = 1; t < compiled.trials.size(); ++t)
+      if (compiled.trials[t].kind == "minibatch")
+        longest =
+            std::max(longest, compiled.trials[t].evaluations - compiled.trials[t - 1].evaluations);
+    return longest;
+  };
+  EXPECT_EQ(longest_minibatch(1), 2);
+  EXPECT_EQ(longest_minibatch(2), 5);
+}
+
 TEST_F(MiproTest, CountsWhatCameOfTheProposals) {
   const auto counts = compile(options()).proposals;
   EXPECT_GT(counts.unparsable, 0);

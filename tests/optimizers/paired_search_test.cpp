@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <barrier>
 #include <map>
 #include <set>
 
@@ -164,7 +166,7 @@ TEST(PairedSearch, CheckedComparesOneCandidateWithTheDefaultWhereTheBudgetIsForT
     recorded.run({.budget = 200, .seed = seed});
     spent.insert(recorded.evaluations());
   }
-  EXPECT_THAT(spent, ElementsAre(105, 200));  // a bad start of the candidate, and a good one
+  EXPECT_THAT(spent, ElementsAre(102, 200));  // a bad start of the candidate, and a good one
 }
 
 TEST(PairedSearch, EndsEarlyWhereNothingIsToBeGained) {
@@ -203,6 +205,36 @@ TEST(PairedSearch, KeepsSeveralCandidatesInFlight) {
   EXPECT_GT(std::set<Combination>(first.begin(), first.begin() + 4).size(), 2u);
 }
 
+TEST(SideBySide, AsksCandidatesAtTheSameTimeAndAnswersInTheirOrder) {
+  std::barrier both(2);
+  const auto evaluate = side_by_side([&](const Combination& c, std::span<const std::size_t> of) {
+    both.arrive_and_wait();
+    return std::vector<Result<double>>(of.size(), c[0]);
+  });
+  const auto scores = evaluate(std::vector<Suggestion>{{{1}, {4, 5}}, {{0}, {6}}});
+  ASSERT_EQ(scores.size(), 2u);
+  EXPECT_EQ(scores[0].size(), 2u);
+  EXPECT_EQ(*scores[0][0], 1);
+  EXPECT_EQ(*scores[1][0], 0);
+}
+
+TEST(SideBySide, PassesOnTheFirstExceptionOfAWaveOnceAllHaveEnded) {
+  std::atomic<int> ended = 0;
+  const auto evaluate = side_by_side(
+      [&](const Combination& c, std::span<const std::size_t>) -> std::vector<Result<double>> {
+        ++ended;
+        if (c[0] > 0) throw RunError("candidate " + std::to_string(c[0]));
+        return {0.0};
+      });
+  try {
+    evaluate(std::vector<Suggestion>{{{0}, {1}}, {{2}, {1}}, {{1}, {1}}, {{0}, {1}}});
+    FAIL();
+  } catch (const RunError& e) {
+    EXPECT_STREQ(e.what(), "candidate 2");
+  }
+  EXPECT_EQ(ended, 4);
+}
+
 TEST(PairedSearch, GivesTheSameTrialsForTheSameSeed) {
   const auto trials = [](std::uint64_t seed) {
     return combinations(Recorded(7).run({.budget = 300, .checked = false, .seed = seed}).trials);
@@ -229,6 +261,7 @@ TEST(PairedSearch, StopsOnTheTokenWithNothingWorseThanTheDefault) {
     std::stop_source source;
     Recorded recorded(4);
     const auto result = recorded.run({.budget = 300,
+                                      .in_flight = 1,
                                       .on_trial =
                                           [&](const Trial& trial) {
                                             if (trial.number == last) source.request_stop();
