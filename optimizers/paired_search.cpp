@@ -19,6 +19,9 @@ namespace {
 constexpr std::size_t kShortlist = 100;
 constexpr double kOptimism = 2;
 
+/// Draws of what may be learned, to decide whether to go on.
+constexpr int kDraws = 128;
+
 /// Failures in a row that are taken for the end of the service.
 constexpr std::size_t kLost = 30;
 
@@ -154,7 +157,7 @@ class Search {
 
     std::vector<Asked> wave;
     while (wave.size() < options_.in_flight && room > 0) {
-      double most = -1, most_in_all = 0;
+      double most = -1;
       std::size_t chosen = shortlist.size();
       for (std::size_t i = 0; i < shortlist.size(); ++i) {
         const std::size_t open = order_.size() - asked[i];
@@ -166,11 +169,11 @@ class Search {
           most = gain;
           chosen = i;
         }
-        if (options_.stop_below > 0)
-          most_in_all = std::max(most_in_all, knowledge_gradient(means, slope(at, open)));
       }
       if (chosen == shortlist.size()) break;
-      if (options_.stop_below > 0 && most_in_all < options_.stop_below) break;
+      if (wave.empty() && most < options_.stop_below &&
+          gain_of_all(means, covariance, asked) < options_.stop_below)
+        break;
 
       const std::size_t n =
           std::min({options_.step, order_.size() - asked[chosen], static_cast<std::size_t>(room)});
@@ -183,6 +186,37 @@ class Search {
       covariance -= learned * learned.transpose();
     }
     return wave;
+  }
+
+  /// How much higher the best posterior mean is expected to be once everything is asked: the mean
+  /// outcomes of the n examples left to each have noise D = diag(s_e^2 / n), and so move the means
+  /// by N(0, C (C + D)^-1 C). Over kDraws draws, the same ones every time.
+  double gain_of_all(const Eigen::VectorXd& means, const Eigen::MatrixXd& covariance,
+                     const std::vector<std::size_t>& asked) const {
+    std::vector<Eigen::Index> open;
+    for (std::size_t i = 0; i < asked.size(); ++i)
+      if (asked[i] < order_.size()) open.push_back(static_cast<Eigen::Index>(i));
+    Eigen::MatrixXd learned = covariance(open, open);
+    for (std::size_t k = 0; k < open.size(); ++k)
+      learned(static_cast<Eigen::Index>(k), static_cast<Eigen::Index>(k)) +=
+          surrogate_.variances().noise /
+          static_cast<double>(order_.size() - asked[static_cast<std::size_t>(open[k])]);
+    // With C + D = G G' and R = G^-1 C, R' z has that covariance.
+    const Eigen::LLT<Eigen::MatrixXd> llt(learned);
+    require(llt.info() == Eigen::Success, "what may be learned has a covariance");
+    const Eigen::MatrixXd all = covariance(open, Eigen::all);
+    const Eigen::MatrixXd root = llt.matrixL().solve(all);
+    Eigen::Index best = 0;
+    means.maxCoeff(&best);
+    Rng rng(options_.seed);
+    double gain = 0;
+    for (int draw = 0; draw < kDraws; ++draw) {
+      Eigen::VectorXd z(root.rows());
+      for (auto& value : z) value = rng.normal();
+      const Eigen::VectorXd drawn = means + root.transpose() * z;
+      gain += drawn.maxCoeff() - drawn(best);
+    }
+    return gain / kDraws;
   }
 
   /// What may be the best, the likeliest first, and the highest mean.

@@ -39,8 +39,9 @@ struct PairedSearchOptions {
   /// examples' prompts share, fewer and longer ones are cheaper.
   std::size_t step = 2, in_flight = 4;
   std::size_t lookahead = 10;  ///< examples whose outcomes the choice of a candidate looks ahead to
-  /// Ends where no candidate's remaining examples are expected to raise the best posterior mean by
-  /// this much; 0: spends the budget.
+  /// Ends where asking everything that is left is expected to raise the best posterior mean by less
+  /// than this. 0: the budget alone decides, as who gives one wants what it buys: on the simulated
+  /// problems .005 ends after a quarter of 3,200 evaluations, .9 points lower.
   double stop_below = 0;
   /// The default is scored on all examples before anything else, and the budget keeps what it takes
   /// to score the winner on all of them in the end: it is returned only if it then beats the

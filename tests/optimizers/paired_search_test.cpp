@@ -169,13 +169,16 @@ TEST(PairedSearch, CheckedComparesOneCandidateWithTheDefaultWhereTheBudgetIsForT
   EXPECT_THAT(spent, ElementsAre(102, 200));  // a bad start of the candidate, and a good one
 }
 
-TEST(PairedSearch, EndsEarlyWhereNothingIsToBeGained) {
-  Recorded recorded(5);
-  const auto whole = recorded.run({.budget = 1600, .checked = false});
-  Recorded again(5);
-  const auto stopped = again.run({.budget = 1600, .stop_below = .01, .checked = false});
-  EXPECT_LT(stopped.trials.back().evaluations, 1200);
-  EXPECT_LT(again.table.regret(stopped.best), recorded.table.regret(whole.best) + 3);
+TEST(PairedSearch, EndsEarlyWhereLittleIsToBeGained) {
+  double lost = 0;
+  for (std::uint64_t seed = 0; seed < 10; ++seed) {
+    Recorded recorded(seed), again(seed);
+    const auto whole = recorded.run({.budget = 1600, .checked = false});
+    const auto stopped = again.run({.budget = 1600, .stop_below = .01, .checked = false});
+    EXPECT_LT(stopped.trials.back().evaluations, 800) << seed;
+    lost += again.table.regret(stopped.best) - recorded.table.regret(whole.best);
+  }
+  EXPECT_LT(lost / 10, 2);
 }
 
 TEST(PairedSearch, ScoresTheWinnerOnFreshExamplesThatTheSearchNeverSaw) {
@@ -244,12 +247,13 @@ TEST(PairedSearch, GivesTheSameTrialsForTheSameSeed) {
 }
 
 TEST(PairedSearch, StopsWhenTheCallbackSaysSo) {
-  const auto whole = Recorded(4).run({.budget = 300, .checked = false});
+  const auto whole = Recorded(4).run({.budget = 300, .in_flight = 1, .checked = false});
   for (std::size_t last = 1; last <= whole.trials.size(); last += 7) {
     Recorded recorded(4);
-    const auto result = recorded.run({.budget = 300, .checked = false, .on_trial = [&](auto& t) {
-                                        return t.number == static_cast<int>(last);
-                                      }});
+    const auto result =
+        recorded.run({.budget = 300, .in_flight = 1, .checked = false, .on_trial = [&](auto& t) {
+                        return t.number == static_cast<int>(last);
+                      }});
     EXPECT_TRUE(result.stopped);
     ASSERT_EQ(result.trials.size(), last);
     EXPECT_EQ(result.best, whole.trials[last - 1].incumbent) << last;
