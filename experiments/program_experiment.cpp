@@ -52,6 +52,14 @@ std::string front_text(const std::vector<Tradeoff>& front) {
   return out;
 }
 
+/// For the report: [[what, count], ..].
+nlohmann::json listed(const ProposalCounts& counts) {
+  const std::vector<std::pair<std::string, std::int64_t>> list{
+      {"asked", counts.asked},         {"failed", counts.failed}, {"unparsable", counts.unparsable},
+      {"duplicate", counts.duplicate}, {"copied", counts.copied}, {"too_long", counts.too_long}};
+  return list;
+}
+
 }  // namespace
 
 ProgramExperiment read_program_experiment(const Config& config) {
@@ -104,6 +112,7 @@ void run_program_experiment(const ProgramExperiment& experiment, RunContext& run
   const auto untouched = make_program(experiment.program);
 
   nlohmann::json rows = {kUntouched}, comparisons = nlohmann::json::array(),
+                 proposals = nlohmann::json::array(),
                  prompts = nlohmann::json::array({{"untouched", prompt_text(*untouched)}});
   std::unique_ptr<Module> best = student->clone();
   double best_score = -1;
@@ -111,6 +120,7 @@ void run_program_experiment(const ProgramExperiment& experiment, RunContext& run
     run.store.set_meta("rows", rows.dump());
     run.store.set_meta("comparisons", comparisons.dump());
     run.store.set_meta("prompts", prompts.dump());
+    run.store.set_meta("proposals", proposals.dump());
     save_prompt(run.folder / "prompt.json", *best, compiled_program, run.models.options(kModel),
                 experiment.metric);
   };
@@ -141,6 +151,7 @@ void run_program_experiment(const ProgramExperiment& experiment, RunContext& run
     rows.push_back(name);
     comparisons.push_back({name, kUntouched});
     prompts.push_back({name, prompt_text(*compiled.program)});
+    if (compiled.proposals.asked > 0) proposals.push_back({name, listed(compiled.proposals)});
     if (!compiled.front.empty())
       prompts.push_back({name + ": accuracy against prompt tokens", front_text(compiled.front)});
     if (compiled.validation_score > best_score) {

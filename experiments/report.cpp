@@ -219,6 +219,11 @@ Report make_report(const Store& store) {
   for (const auto& prompt : json_meta(store, "prompts")) {
     report.prompts.emplace_back(prompt.at(0), prompt.at(1));
   }
+  for (const auto& search : json_meta(store, "proposals")) {
+    std::vector<std::pair<std::string, std::int64_t>> counts;
+    for (const auto& count : search.at(1)) counts.emplace_back(count.at(0), count.at(1));
+    report.proposals.emplace_back(search.at(0), std::move(counts));
+  }
 
   std::map<std::pair<std::string, std::string>, std::vector<Outcome>> outcomes;
   for (auto& outcome : store.outcomes()) {
@@ -274,11 +279,14 @@ std::string to_json(const Report& report) {
                {"models", Json::object()},
                {"rows", Json::array()},
                {"paired", Json::array()},
+               {"proposals", Json::object()},
                {"trials", Json::array()},
                {"personas", Json::array()},
                {"usage_by_role", usage_json(report.usage_by_role)},
                {"timing", Json::object()}};
   for (const auto& [name, how] : report.models) json["models"][name] = how;
+  for (const auto& [search, counts] : report.proposals)
+    for (const auto& [what, count] : counts) json["proposals"][search][what] = count;
   for (const auto& row : report.rows) {
     json["rows"].push_back({{"method", row.method},
                             {"model", row.model},

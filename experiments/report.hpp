@@ -18,7 +18,8 @@ namespace theta {
 /// What the experiment keeps under these meta keys is used: `config_hash` and `seed` (required),
 /// `name`, `note` (shown wherever users are: that they are simulated), `config` (the resolved
 /// YAML), `rows` (JSON list of methods, the order wanted), `comparisons` (JSON list of [method,
-/// against]), `prompts` (JSON list of [title, text]).
+/// against]), `prompts` (JSON list of [title, text]), `proposals` (JSON list of [search, [[what,
+/// count], ..]]).
 struct Report {
   /// One method under one model.
   struct Row {
@@ -55,6 +56,9 @@ struct Report {
   std::vector<PersonaRecord> personas;
   std::vector<UsageRecord> usage_by_role;  ///< by role (as `method`) and model, rows included
   std::vector<std::pair<std::string, std::string>> prompts;
+  /// What came of the instructions that each search had written: how many were asked for, and why
+  /// how many of them were not tried.
+  std::vector<std::pair<std::string, std::vector<std::pair<std::string, std::int64_t>>>> proposals;
   std::vector<std::pair<std::string, double>> timing;  ///< the only part that differs between runs
 };
 

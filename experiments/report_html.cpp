@@ -167,6 +167,14 @@ std::string to_html(const Report& report) {
   }
   if (!report.prompts.empty()) out += "<h2>Prompts</h2>\n";
   for (const auto& [name, text] : report.prompts) out += details(name, text);
+  if (!report.proposals.empty()) {
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& [search, counts] : report.proposals)
+      for (const auto& [what, count] : counts)
+        rows.push_back({search, what, std::to_string(count)});
+    out += "<h2>Proposed instructions</h2>\n" +
+           html_table({{{"search"}, {"what came of them"}, {"instructions", true}}, rows});
+  }
   if (!report.trials.empty()) {
     std::vector<std::vector<std::string>> rows;
     for (const auto& t : report.trials) {

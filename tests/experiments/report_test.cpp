@@ -43,6 +43,7 @@ void fill(Store& store) {
   store.set_meta("note", "All users are simulated.");
   store.set_meta("config", "name: quickstart\n");
   store.set_meta("models", R"([["teacher","t.gguf as q4_0, deterministic mode"]])");
+  store.set_meta("proposals", R"([["mipro",[["asked",12],["copied",3]]]])");
   store.set_meta("comparisons", R"([["personas","default"],["absent","default"]])");
   std::vector<Outcome> base;
   std::vector<Outcome> personas;
@@ -231,7 +232,15 @@ TEST_F(ReportTest, WritesTheContractThatOtherProgramsRead) {
   EXPECT_EQ(report["usage_by_role"], json::parse(R"([{
     "role": "search", "model": "teacher", "calls": 100, "prompt_tokens": 2000,
     "generated_tokens": 50}])"));
+  EXPECT_EQ(report["proposals"], json::parse(R"({"mipro": {"asked": 12, "copied": 3}})"));
   EXPECT_EQ(report["timing"], json::parse(R"({"seconds": 1.25})"));
+}
+
+TEST_F(ReportTest, ShowsWhatCameOfTheProposals) {
+  fill(store_);
+  const auto page = to_html(make_report(store_));
+  EXPECT_THAT(page, HasSubstr("<h2>Proposed instructions</h2>"));
+  EXPECT_THAT(page, HasSubstr("<td>mipro</td><td>copied</td><td class=\"n\">3</td>"));
 }
 
 TEST_F(ReportTest, IsTheSameBytesForTheSameContentButForTiming) {
