@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -166,62 +167,79 @@ ChatReading read_refusal(int status, std::string_view body, ChatAsk ask) {
 
 std::string chat_body(const std::string& model, Dialect dialect, const Request& request,
                       ChatAsk ask) {
-  // Long texts are written at once; what else there is goes through a JSON value.
-  std::string out = "{\"messages\":[";
-  const auto add = [&](const std::string& role, const std::string& content) {
+  // Written by the thousand: a JSON value is made of what is rare alone.
+  std::string out;
+  std::size_t expected = 512;
+  for (const auto& message : request.messages) expected += message.content.size() * 9 / 8 + 32;
+  out.reserve(expected);
+  out += "{\"model\":";
+  append_json_string(out, model);
+  out += ",\"messages\":[";
+  const auto add_message = [&](const std::string& role, const std::string& content) {
     out += out.ends_with('[') ? "{\"role\":" : ",{\"role\":";
     append_json_string(out, role);
     out += ",\"content\":";
     append_json_string(out, content);
     out += '}';
   };
-  Json rest = {{"model", model}};
   const auto& messages = request.messages;
   std::string told = dialect == Dialect::kOpenAi ? instruction(request, ask) : "";
   for (const auto& message : messages) {
     if (!told.empty() && &message == &messages.back() && message.role == "user") {
-      add(message.role, message.content + "\n\n" + std::exchange(told, ""));
+      add_message(message.role, message.content + "\n\n" + std::exchange(told, ""));
     } else {
-      add(message.role, message.content);
+      add_message(message.role, message.content);
     }
   }
-  if (!told.empty()) add("user", told);
-  if (dialect != Dialect::kOpenAi) {
-    if (const auto prefix = trim_right(request.answer_prefix); !prefix.empty()) {
-      add("assistant", std::string(prefix));
-      if (dialect == Dialect::kVllm) {
-        rest["add_generation_prompt"] = false;
-        rest["continue_final_message"] = true;
-      }
-    }
-  }
+  if (!told.empty()) add_message("user", told);
+  const auto prefix = trim_right(request.answer_prefix);
+  const bool continues = dialect != Dialect::kOpenAi && !prefix.empty();
+  if (continues) add_message("assistant", std::string(prefix));
+  out += ']';
 
+  const auto add_number = [&](std::string_view name, auto number) {
+    fmt::format_to(std::back_inserter(out), ",\"{}\":{}", name, number);
+  };
+  const auto add = [&](std::string_view name, const Json& value) { add_number(name, dump(value)); };
+  if (continues && dialect == Dialect::kVllm) {
+    add("add_generation_prompt", false);
+    add("continue_final_message", true);
+  }
   if (ask == ChatAsk::kLogprobs) {
     // Some servers scale the log-probabilities by the temperature: 1 leaves the model's own.
-    rest["temperature"] = 1;
-    rest["max_tokens"] = 1;
-    rest["logprobs"] = true;
-    rest["top_logprobs"] = 20;
+    add_number("temperature", 1);
+    add_number("max_tokens", 1);
+    add("logprobs", true);
+    add_number("top_logprobs", 20);
   } else if (ask == ChatAsk::kNameOption) {
     // No option has more tokens than bytes; an echoed prefix may stand before it.
     std::size_t longest = 16;
     for (const auto& option : request.options) longest = std::max(longest, option.size());
-    rest["temperature"] = 0;
-    rest["max_tokens"] = longest + request.answer_prefix.size();
-    if (dialect == Dialect::kLlamaServer) rest["grammar"] = options_grammar(request.options);
-    if (dialect == Dialect::kVllm) rest["structured_outputs"] = {{"choice", request.options}};
+    add_number("temperature", 0);
+    add_number("max_tokens", longest + request.answer_prefix.size());
+    if (dialect == Dialect::kLlamaServer) add("grammar", options_grammar(request.options));
+    if (dialect == Dialect::kVllm) add("structured_outputs", {{"choice", request.options}});
   } else {
-    rest["temperature"] = request.temperature;
-    rest["max_tokens"] = request.max_tokens;
-    if (request.temperature > 0) rest["seed"] = request.seed & 0x7fffffff;
-    if (request.temperature > 0 && request.top_p < 1) rest["top_p"] = request.top_p;
-    if (!request.stop.empty()) rest["stop"] = request.stop;
+    out += ",\"temperature\":";
+    append_json_number(out, request.temperature);
+    add_number("max_tokens", request.max_tokens);
+    if (request.temperature > 0) add_number("seed", request.seed & 0x7fffffff);
+    if (request.temperature > 0 && request.top_p < 1) add("top_p", request.top_p);
+    if (!request.stop.empty()) {
+      out += ",\"stop\":";
+      for (const auto& text : request.stop) {
+        out += &text == &request.stop.front() ? '[' : ',';
+        append_json_string(out, text);
+      }
+      out += ']';
+    }
     if (!request.grammar.empty()) {
-      if (dialect == Dialect::kLlamaServer) rest["grammar"] = request.grammar;
-      if (dialect == Dialect::kVllm) rest["structured_outputs"] = {{"grammar", request.grammar}};
+      if (dialect == Dialect::kLlamaServer) add("grammar", request.grammar);
+      if (dialect == Dialect::kVllm) add("structured_outputs", {{"grammar", request.grammar}});
     }
   }
-  return out + "]," + dump(rest).substr(1);
+  out += '}';
+  return out;
 }
 
 ChatReading read_chat(int status, std::string_view body, const Request& request, Dialect dialect,

@@ -38,8 +38,20 @@ using boost::system::error_code;
 using net::ip::tcp;
 using Clock = std::chrono::steady_clock;
 
+// All by the type of their executor: a call through any_executor costs more than what it calls.
+using Executor = net::io_context::executor_type;
+using Socket = net::basic_stream_socket<tcp, Executor>;
+using Resolver = net::ip::basic_resolver<tcp, Executor>;
+using Timer = net::basic_waitable_timer<Clock, net::wait_traits<Clock>, Executor>;
+template <typename T>
+using Awaitable = net::awaitable<T, Executor>;
+constexpr net::use_awaitable_t<Executor> kAwait;
+
 constexpr const char* kNoConnection = "no connection";
 constexpr double kLongestOutS = 30;
+/// The least time between two wakes of a caller while answers come: a switch of threads for every
+/// answer costs as much as the answer.
+constexpr std::chrono::milliseconds kRest{2};
 
 Clock::duration seconds(double s) {
   return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(s));
@@ -177,7 +189,8 @@ class HttpClient::Engine {
   std::int64_t attempts() const { return attempts_; }
 
  private:
-  /// One caller's batch. `ready` and `finished` are shared with the caller under `mutex`.
+  /// One caller's batch. `ready`, `waiting` and `finished` are shared with the caller under
+  /// `mutex`.
   struct Wave {
     explicit Wave(const HttpBatch& b) : batch(b) {}
     bool has_next() const { return !stopped && next < batch.size; }
@@ -191,14 +204,15 @@ class HttpClient::Engine {
     std::mutex mutex;
     std::condition_variable changed;
     std::vector<std::pair<std::size_t, Result<Response>>> ready;
+    bool waiting = false;  ///< the caller, for an answer
     bool finished = false;
   };
 
   struct Connection {
     explicit Connection(net::io_context& io) : socket(io), resolver(io) {}
-    tcp::socket socket;
-    std::optional<ssl::stream<tcp::socket&>> tls;
-    tcp::resolver resolver;
+    Socket socket;
+    std::optional<ssl::stream<Socket&>> tls;
+    Resolver resolver;
     boost::beast::flat_buffer buffer;
     bool open = false;  ///< connected, and the last answer was read to its end
   };
@@ -232,7 +246,7 @@ class HttpClient::Engine {
       connection->socket.close(ignored);
     }
 
-    net::steady_timer timer;
+    Timer timer;
     std::unique_ptr<Connection> connection;                 ///< while it is used
     bool busy = false;                                      ///< has a coroutine
     Wave* wave = nullptr;                                   ///< whose request is under way
@@ -245,20 +259,20 @@ class HttpClient::Engine {
   void cancel(Wave& wave);
   void leave(Wave& wave);
   std::shared_ptr<Wave> next_wave();
-  net::awaitable<void> work(Lane& lane);
-  net::awaitable<void> watch();
-  net::awaitable<Result<Response>> converse(Lane& lane, const HttpBatch& batch, std::size_t index);
-  net::awaitable<Server*> admit(Lane& lane, double cost, Clock::time_point give_up);
-  net::awaitable<void> sleep_until(Lane& lane, Clock::time_point time);
+  Awaitable<void> work(Lane& lane);
+  Awaitable<void> watch();
+  Awaitable<Result<Response>> converse(Lane& lane, const HttpBatch& batch, std::size_t index);
+  Awaitable<Server*> admit(Lane& lane, double cost, Clock::time_point give_up);
+  Awaitable<void> sleep_until(Lane& lane, Clock::time_point time);
   Server* least_busy();
   Clock::duration out_for(const Server& server) const;
   void settle(Server& server, const Attempt* got, Clock::time_point sent);
-  net::awaitable<void> attempt(Lane& lane, Server& server, const std::string& request,
-                               Clock::time_point give_up, Attempt& out,
-                               std::vector<FailedAttempt>& stale);
-  net::awaitable<void> connect(Lane& lane, Server& server, Clock::time_point give_up, Attempt& out);
-  net::awaitable<bool> exchange(Lane& lane, const std::string& request, Clock::time_point give_up,
-                                Attempt& out);
+  Awaitable<void> attempt(Lane& lane, Server& server, const std::string& request,
+                          Clock::time_point give_up, Attempt& out,
+                          std::vector<FailedAttempt>& stale);
+  Awaitable<void> connect(Lane& lane, Server& server, Clock::time_point give_up, Attempt& out);
+  Awaitable<bool> exchange(Lane& lane, const std::string& request, Clock::time_point give_up,
+                           Attempt& out);
   std::string redact(std::string text) const;
   Result<Response> redact(Result<Response> answer) const;
 
@@ -276,7 +290,7 @@ class HttpClient::Engine {
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::deque<Lane*> waiting_;                ///< for a server to have room
   std::deque<std::shared_ptr<Wave>> waves_;  ///< with requests to send, in the order they came
-  net::steady_timer watch_timer_{io_};
+  Timer watch_timer_{io_};
   bool watching_ = false;
   std::minstd_rand jitter_{std::random_device{}()};  ///< of waits alone: no result depends on it
   std::jthread thread_;                              ///< last: it uses all of the above
@@ -313,10 +327,15 @@ void HttpClient::Engine::run(const HttpBatch& batch, const LanguageModel::OnAnsw
   std::size_t answered = 0;
   std::exception_ptr failure;
   std::vector<std::pair<std::size_t, Result<Response>>> ready;
-  for (bool finished = false; !finished;) {
+  Clock::time_point handed_over{};
+  for (bool finished = false; !finished; handed_over = Clock::now()) {
     {
       std::unique_lock lock(wave->mutex);
+      const auto rested = handed_over + kRest;
+      wave->changed.wait_until(lock, rested, [&] { return wave->finished; });
+      wave->waiting = true;
       wave->changed.wait(lock, [&] { return wave->finished || !wave->ready.empty(); });
+      wave->waiting = false;
       ready.swap(wave->ready);
       finished = wave->finished;
     }
@@ -380,7 +399,7 @@ std::shared_ptr<HttpClient::Engine::Wave> HttpClient::Engine::next_wave() {
   return wave;
 }
 
-net::awaitable<void> HttpClient::Engine::work(Lane& lane) {
+Awaitable<void> HttpClient::Engine::work(Lane& lane) {
   while (const auto wave = next_wave()) {
     const std::size_t index = wave->next++;
     if (wave->has_next()) waves_.push_front(wave);
@@ -391,8 +410,7 @@ net::awaitable<void> HttpClient::Engine::work(Lane& lane) {
       if (!wave->stopped) {
         const std::lock_guard lock(wave->mutex);
         wave->ready.emplace_back(index, redact(std::move(answer)));
-        // The caller is woken once for all answers that came together.
-        if (wave->ready.size() == 1) net::post(io_, [wave] { wave->changed.notify_one(); });
+        if (std::exchange(wave->waiting, false)) wave->changed.notify_one();
       }
     } catch (...) {
       wave->failure = std::current_exception();
@@ -407,7 +425,7 @@ net::awaitable<void> HttpClient::Engine::work(Lane& lane) {
 
 /// Ends operations whose deadline has passed. One timer for all is cheaper than one an operation,
 /// and no timeout needs to be sharp.
-net::awaitable<void> HttpClient::Engine::watch() {
+Awaitable<void> HttpClient::Engine::watch() {
   const double shortest =
       std::min({options_.connect_timeout_s, options_.read_timeout_s, options_.total_timeout_s});
   const auto period = seconds(std::clamp(shortest / 10, 0.005, 0.25));
@@ -415,7 +433,7 @@ net::awaitable<void> HttpClient::Engine::watch() {
   while (std::any_of(lanes_.begin(), lanes_.end(), busy)) {
     watch_timer_.expires_after(period);
     error_code ending;
-    co_await watch_timer_.async_wait(net::redirect_error(net::use_awaitable, ending));
+    co_await watch_timer_.async_wait(net::redirect_error(kAwait, ending));
     if (ending) co_return;
     const auto now = Clock::now();
     for (auto& lane : lanes_) {
@@ -427,8 +445,8 @@ net::awaitable<void> HttpClient::Engine::watch() {
   watching_ = false;
 }
 
-net::awaitable<Result<Response>> HttpClient::Engine::converse(Lane& lane, const HttpBatch& batch,
-                                                              std::size_t index) {
+Awaitable<Result<Response>> HttpClient::Engine::converse(Lane& lane, const HttpBatch& batch,
+                                                         std::size_t index) {
   const std::string body = batch.body(index);
   const double cost = batch.tokens ? batch.tokens(index, body) : 0;
   auto give_up = Clock::time_point::max();  // the time starts once the first attempt may be made
@@ -447,6 +465,7 @@ net::awaitable<Result<Response>> HttpClient::Engine::converse(Lane& lane, const 
     const auto sent = Clock::now();
     if (tried == 1) give_up = sent + seconds(options_.total_timeout_s);
     request.clear();
+    request.reserve(body.size() + 512);
     fmt::format_to(std::back_inserter(request), "{} {}{} HTTP/1.1\r\n{}", batch.method,
                    server->url.path, batch.path, server->head);
     if (!body.empty()) {
@@ -507,8 +526,8 @@ net::awaitable<Result<Response>> HttpClient::Engine::converse(Lane& lane, const 
 /// Waits until the limits let a request of that cost through. @return the server to send it to,
 /// with a place taken there; null if the wave was stopped, or the wait would not end before
 /// `give_up`.
-net::awaitable<HttpClient::Engine::Server*> HttpClient::Engine::admit(Lane& lane, double cost,
-                                                                      Clock::time_point give_up) {
+Awaitable<HttpClient::Engine::Server*> HttpClient::Engine::admit(Lane& lane, double cost,
+                                                                 Clock::time_point give_up) {
   lane.deadline = Clock::time_point::max();
   lane.late = false;
   const auto now = Clock::now();
@@ -532,10 +551,10 @@ net::awaitable<HttpClient::Engine::Server*> HttpClient::Engine::admit(Lane& lane
   co_return nullptr;
 }
 
-net::awaitable<void> HttpClient::Engine::sleep_until(Lane& lane, Clock::time_point time) {
+Awaitable<void> HttpClient::Engine::sleep_until(Lane& lane, Clock::time_point time) {
   lane.timer.expires_at(time);
   error_code cut_short;
-  co_await lane.timer.async_wait(net::redirect_error(net::use_awaitable, cut_short));
+  co_await lane.timer.async_wait(net::redirect_error(kAwait, cut_short));
 }
 
 /// The server with the fewest requests outstanding among those that have room, null if none has.
@@ -598,10 +617,9 @@ void HttpClient::Engine::settle(Server& server, const Attempt* got, Clock::time_
 
 /// Tries to get an answer of `server`. What a kept connection that was closed while it was idle
 /// lost is sent again at once, on a new one, and added to `stale`.
-net::awaitable<void> HttpClient::Engine::attempt(Lane& lane, Server& server,
-                                                 const std::string& request,
-                                                 Clock::time_point give_up, Attempt& out,
-                                                 std::vector<FailedAttempt>& stale) {
+Awaitable<void> HttpClient::Engine::attempt(Lane& lane, Server& server, const std::string& request,
+                                            Clock::time_point give_up, Attempt& out,
+                                            std::vector<FailedAttempt>& stale) {
   bool reused = !server.kept.empty();
   if (reused) {
     lane.connection = std::move(server.kept.back());
@@ -628,8 +646,8 @@ net::awaitable<void> HttpClient::Engine::attempt(Lane& lane, Server& server,
 }
 
 /// Opens the lane's connection, or says in `out` why not.
-net::awaitable<void> HttpClient::Engine::connect(Lane& lane, Server& server,
-                                                 Clock::time_point give_up, Attempt& out) {
+Awaitable<void> HttpClient::Engine::connect(Lane& lane, Server& server, Clock::time_point give_up,
+                                            Attempt& out) {
   Connection& connection = *lane.connection;
   const Url& url = server.url;
   lane.late = false;
@@ -644,13 +662,12 @@ net::awaitable<void> HttpClient::Engine::connect(Lane& lane, Server& server,
 
   if (server.endpoints.empty()) {
     const auto found = co_await connection.resolver.async_resolve(
-        url.host, url.port, net::redirect_error(net::use_awaitable, error));
+        url.host, url.port, net::redirect_error(kAwait, error));
     if (error) co_return fail(fmt::format("cannot find the address of {}", url.host));
     server.endpoints.assign(found.begin(), found.end());
   }
   const auto endpoints = server.endpoints;
-  co_await net::async_connect(connection.socket, endpoints,
-                              net::redirect_error(net::use_awaitable, error));
+  co_await net::async_connect(connection.socket, endpoints, net::redirect_error(kAwait, error));
   if (error) co_return fail("cannot connect");
   error_code ignored;
   connection.socket.set_option(tcp::no_delay(true), ignored);
@@ -666,7 +683,7 @@ net::awaitable<void> HttpClient::Engine::connect(Lane& lane, Server& server,
       X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(session), url.host.c_str());
     }
     co_await connection.tls->async_handshake(ssl::stream_base::client,
-                                             net::redirect_error(net::use_awaitable, error));
+                                             net::redirect_error(kAwait, error));
     if (error) {
       const long verdict = SSL_get_verify_result(session);
       if (verdict == X509_V_OK) co_return fail("TLS handshake failed");
@@ -683,8 +700,8 @@ net::awaitable<void> HttpClient::Engine::connect(Lane& lane, Server& server,
 }
 
 /// Sends the request and reads the answer into `out`. @return whether any of it came.
-net::awaitable<bool> HttpClient::Engine::exchange(Lane& lane, const std::string& request,
-                                                  Clock::time_point give_up, Attempt& out) {
+Awaitable<bool> HttpClient::Engine::exchange(Lane& lane, const std::string& request,
+                                             Clock::time_point give_up, Attempt& out) {
   Connection& connection = *lane.connection;
   const auto silence = seconds(options_.read_timeout_s);
   lane.late = false;
@@ -704,10 +721,10 @@ net::awaitable<bool> HttpClient::Engine::exchange(Lane& lane, const std::string&
 
   if (connection.tls) {
     co_await net::async_write(*connection.tls, net::buffer(request),
-                              net::redirect_error(net::use_awaitable, error));
+                              net::redirect_error(kAwait, error));
   } else {
     co_await net::async_write(connection.socket, net::buffer(request),
-                              net::redirect_error(net::use_awaitable, error));
+                              net::redirect_error(kAwait, error));
   }
   if (error) {
     fail_with_error("cannot send");
@@ -740,11 +757,9 @@ net::awaitable<bool> HttpClient::Engine::exchange(Lane& lane, const std::string&
       std::size_t n = 0;
       const auto space = connection.buffer.prepare(4096);
       if (connection.tls) {
-        n = co_await connection.tls->async_read_some(
-            space, net::redirect_error(net::use_awaitable, error));
+        n = co_await connection.tls->async_read_some(space, net::redirect_error(kAwait, error));
       } else {
-        n = co_await connection.socket.async_read_some(
-            space, net::redirect_error(net::use_awaitable, error));
+        n = co_await connection.socket.async_read_some(space, net::redirect_error(kAwait, error));
       }
       connection.buffer.commit(n);
       any = any || n > 0;

@@ -78,6 +78,7 @@ std::string HttpModel::identity() const {
 HostCounters HttpModel::counters() const {
   HostCounters counters;
   counters.attempts = client_.attempts();
+  counters.asked_tokens = prompt_tokens_;
   counters.reused_tokens = reused_tokens_;
   counters.computed_tokens = prompt_tokens_ - reused_tokens_;
   counters.generated_tokens = generated_tokens_;

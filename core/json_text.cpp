@@ -1,5 +1,6 @@
 #include "core/json_text.hpp"
 
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <nlohmann/json.hpp>
@@ -72,6 +73,17 @@ void append_json_text(std::string& out, const std::string& text) {
 void append_json_string(std::string& out, const std::string& text) {
   if (is_utf8(text)) return append_quoted(out, text);
   out += nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+void append_json_number(std::string& out, double number) {
+  // Most are the defaults of a request.
+  if (number == 0 && !std::signbit(number)) {
+    out += "0.0";
+  } else if (number == 1) {
+    out += "1.0";
+  } else {
+    out += nlohmann::json(number).dump();
+  }
 }
 
 std::string text_of(const nlohmann::json& value) {

@@ -12,6 +12,8 @@ nlohmann::json json_text(const std::string& text);
 void append_json_text(std::string& out, const std::string& text);
 /// Appends `text` as a JSON string, what is no UTF-8 in it replaced by U+FFFD.
 void append_json_string(std::string& out, const std::string& text);
+/// Appends a finite number as a JSON value, with the digits that nlohmann::json writes.
+void append_json_number(std::string& out, double number);
 /// The text that json_text() made `value` of.
 std::string text_of(const nlohmann::json& value);
 

@@ -13,22 +13,24 @@ std::string response_json(const Result<Response>& answer) {
     require(answer.error().fault == Fault::kPrompt, "a service's fault is not kept");
     return nlohmann::json{{"prompt_fault", json_text(answer.error().message)}}.dump();
   }
-  const auto& response = *answer;
-  auto logprobs = nlohmann::json::array();
-  for (const double value : response.option_logprobs) {
+  // Written by the thousand: not by way of a JSON value.
+  std::string out = "{\"note\":";
+  append_json_text(out, answer->note);
+  out += ",\"option_logprobs\":[";
+  for (const double value : answer->option_logprobs) {
     require(!std::isnan(value) && value < std::numeric_limits<double>::infinity(),
             "a log-probability is a number below infinity");
+    if (!out.ends_with('[')) out += ',';
     if (std::isinf(value)) {
-      logprobs.push_back(nullptr);  // JSON has no -infinity
+      out += "null";  // JSON has no -infinity
     } else {
-      logprobs.push_back(value);
+      append_json_number(out, value);
     }
   }
-  return nlohmann::json{{"text", json_text(response.text)},
-                        {"option_logprobs", std::move(logprobs)},
-                        {"truncated", response.truncated},
-                        {"note", json_text(response.note)}}
-      .dump();
+  out += "],\"text\":";
+  append_json_text(out, answer->text);
+  out += answer->truncated ? ",\"truncated\":true}" : ",\"truncated\":false}";
+  return out;
 }
 
 Result<Response> response_of(const std::string& text) {

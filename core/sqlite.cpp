@@ -53,6 +53,8 @@ std::string Database::value(const char* sql) const {
   return row.text(0);
 }
 
+std::int64_t Database::last_row() const { return sqlite3_last_insert_rowid(handle_.get()); }
+
 Statement::Statement(const Database& database, const char* sql)
     : database_(database), handle_(nullptr, sqlite3_finalize) {
   sqlite3_stmt* prepared = nullptr;

@@ -21,6 +21,8 @@ class Database {
   void run(const char* sql) const;
   /// The first column of the only row.
   std::string value(const char* sql) const;
+  /// The rowid of the row that was inserted last.
+  std::int64_t last_row() const;
   [[noreturn]] void damaged(const std::string& what) const;
 
  private:

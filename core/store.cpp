@@ -9,6 +9,7 @@
 #include <cstring>
 #include <fstream>
 #include <mutex>
+#include <unordered_map>
 
 #include "core/response_json.hpp"
 #include "core/sqlite.hpp"
@@ -19,7 +20,7 @@ namespace {
 constexpr const char* kTables = R"(
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE responses (
-  key TEXT PRIMARY KEY, identity TEXT NOT NULL, request TEXT NOT NULL, response TEXT NOT NULL,
+  key TEXT NOT NULL, identity TEXT NOT NULL, request TEXT NOT NULL, response TEXT NOT NULL,
   prompt_tokens INTEGER NOT NULL, generated_tokens INTEGER NOT NULL, unit INTEGER NOT NULL);
 CREATE TABLE attempts (
   id INTEGER PRIMARY KEY, key TEXT NOT NULL, number INTEGER NOT NULL, outcome TEXT NOT NULL,
@@ -87,8 +88,10 @@ Database open_database(const std::filesystem::path& file, Store::Access access) 
   }
   Database database(file.string(), write);
   if (write) {
-    // FULL: what was paid for survives power loss. Commits are few enough for its fsync.
-    database.run("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+    // A row with a prompt is about half a small page: larger ones hold more and are written at
+    // once.
+    database.run(
+        "PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
   }
   const auto state = database.value("PRAGMA quick_check(1)");
   if (state != "ok") database.damaged(state);
@@ -140,20 +143,43 @@ struct Store::Impl {
     auto last = Statement(database, "SELECT unit FROM responses ORDER BY rowid DESC LIMIT 1");
     auto row = last.use();
     if (row.next()) unit = row.integer(0);
+    if (!lock) return;
+    Statement all(database, "SELECT rowid, key FROM responses");
+    for (auto kept = all.use(); kept.next();) {
+      rows.emplace(std::hash<std::string_view>()(kept.text(1)), kept.integer(0));
+    }
+  }
+
+  /// The row that keeps the answer to a request.
+  std::optional<std::int64_t> row_of(std::string_view key) {
+    if (!lock) {  // rows come without our knowledge
+      auto row = search_response.use(key);
+      return row.next() ? std::optional(row.integer(0)) : std::nullopt;
+    }
+    const auto [begin, end] = rows.equal_range(std::hash<std::string_view>()(key));
+    for (auto it = begin; it != end; ++it) {
+      if (has_response.use(it->second, key).next()) return it->second;
+    }
+    return std::nullopt;
   }
 
   const std::unique_ptr<Lock> lock;
   const Database database;
   std::mutex mutex;       // guards all below
   std::int64_t unit = 0;  // the number of the last committed unit
+  // Where the answers are, by the hash of their keys. An index in the file would have pages all
+  // over it written anew by every commit, for keys that come in no order.
+  std::unordered_multimap<std::size_t, std::int64_t> rows;
 
   Statement get_meta{database, "SELECT value FROM meta WHERE key = ?"};
   Statement put_meta{database,
                      "INSERT INTO meta VALUES (?1, ?2)"
                      " ON CONFLICT DO UPDATE SET value = excluded.value"};
+  Statement search_response{database, "SELECT rowid FROM responses WHERE key = ?"};
+  Statement has_response{database, "SELECT 1 FROM responses WHERE rowid = ? AND key = ?"};
   Statement get_response{
-      database, "SELECT response, prompt_tokens, generated_tokens FROM responses WHERE key = ?"};
-  Statement put_response{database, "INSERT OR IGNORE INTO responses VALUES (?, ?, ?, ?, ?, ?, ?)"};
+      database, "SELECT response, prompt_tokens, generated_tokens FROM responses WHERE rowid = ?"};
+  Statement put_response{database, "INSERT INTO responses VALUES (?, ?, ?, ?, ?, ?, ?)"};
   Statement sum_responses{database,
                           "SELECT count(*), total(prompt_tokens), total(generated_tokens)"
                           " FROM responses"};
@@ -236,8 +262,10 @@ std::optional<Result<Response>> Store::find(std::string_view key) const {
   std::int64_t generated_tokens = 0;
   {
     const std::lock_guard guard(impl_->mutex);
-    auto row = impl_->get_response.use(key);
-    if (!row.next()) return std::nullopt;
+    const auto kept = impl_->row_of(key);
+    if (!kept) return std::nullopt;
+    auto row = impl_->get_response.use(*kept);
+    require(row.next(), "a row that was found is there");
     json = row.text(0);
     prompt_tokens = row.integer(1);
     generated_tokens = row.integer(2);
@@ -266,10 +294,11 @@ void Store::commit(std::string_view identity, const std::vector<Answer>& unit) {
     for (const auto& attempt : answer ? answer->failed : answer.error().failed) {
       impl_->put_attempt.run(key, attempt.number, attempt.outcome, attempt.message, attempt.wait_s);
     }
-    if (!kept(answer)) continue;
+    if (!kept(answer) || impl_->row_of(key)) continue;
     impl_->put_response.run(key, identity, request, responses[i],
                             answer ? answer->prompt_tokens : 0,
                             answer ? answer->generated_tokens : 0, impl_->unit + 1);
+    impl_->rows.emplace(std::hash<std::string_view>()(key), impl_->database.last_row());
   }
   transaction.commit();
   ++impl_->unit;

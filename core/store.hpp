@@ -53,9 +53,10 @@ struct UsageRecord {
 /// of a run is here, and the report is computed from it alone. Thread-safe. Tables: meta,
 /// responses, attempts, outcomes, personas, trials, usage, timing; `meta.schema` is kSchema.
 ///
-/// What a call has written when it returns survives SIGKILL and power loss. Writing what is there
-/// already replaces it in its place, so that a run done again over its store leaves the same
-/// record. Any member may throw RunError: disk full, damaged file.
+/// What a call has written when it returns survives SIGKILL; a power failure may cost the last
+/// calls, whole, and never the file. Writing what is there already replaces it in its place, so
+/// that a run done again over its store leaves the same record. Any member may throw RunError: disk
+/// full, damaged file.
 class Store {
  public:
   static constexpr int kSchema = 2;
@@ -83,6 +84,7 @@ class Store {
     std::string request;        ///< canonical JSON
     Result<Response> response;  ///< of a service's fault only the attempts are kept
   };
+  /// What is kept for a key. Quick for the owner alone.
   std::optional<Result<Response>> find(std::string_view key) const;
   /// Keeps the answers of one unit: all or, if the process dies, none. An answer that is kept
   /// already stays.

@@ -19,6 +19,9 @@ bool continues_a_character(char c) { return (static_cast<unsigned char>(c) & 0xC
 }  // namespace
 
 std::string_view strip(std::string_view text) {
+  // Most texts have nothing to strip, and printable ASCII where it would be.
+  const auto visible = [](char c) { return c > ' ' && c < '\x7f'; };
+  if (!text.empty() && visible(text.front()) && visible(text.back())) return text;
   const auto leads = [&](std::string_view space) { return text.starts_with(space); };
   const auto trails = [&](std::string_view space) { return text.ends_with(space); };
   const auto end = kSpaces.end();

@@ -33,5 +33,13 @@ TEST(JsonText, ThatIsNoUtf8IsKeptLosslessOrReplaced) {
   EXPECT_EQ(replaced, "\"caf\uFFFD \uFFFD\"");
 }
 
+TEST(JsonText, WritesANumberAsAJsonValueDoes) {
+  for (const double number : {0.0, -0.0, 1.0, -1.0, 0.7, 1e-5, 1e300, -123.456}) {
+    std::string out;
+    append_json_number(out, number);
+    EXPECT_EQ(out, nlohmann::json(number).dump());
+  }
+}
+
 }  // namespace
 }  // namespace theta

@@ -142,6 +142,17 @@ TEST(HttpModel, ReusesConnectionsAcrossRequestsAndWaves) {
   EXPECT_EQ(model.counters().attempts, 400);
 }
 
+TEST(HttpModel, CountsTheTokensThatTheServerSaysItRead) {
+  const LoopbackServer server(echo);
+  HttpModel model(options_for(server.url()));
+  ask_all(model, questions(3));
+  const HostCounters counters = model.counters();
+  EXPECT_EQ(counters.asked_tokens, 33);
+  EXPECT_EQ(counters.reused_tokens, 0);
+  EXPECT_EQ(counters.computed_tokens, 33);
+  EXPECT_EQ(counters.generated_tokens, 9);
+}
+
 TEST(HttpModel, KeepsAtMostInFlightRequestsOpen) {
   const LoopbackServer server([](const Seen& seen) {
     Reply reply = echo(seen);
