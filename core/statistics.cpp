@@ -113,6 +113,24 @@ Interval student_t(std::span<const double> values) {
   return {center - half, center + half};
 }
 
+Interval over_seeds_and_items(std::span<const double> values, std::span<const Interval> items) {
+  if (values.size() != items.size()) {
+    throw std::invalid_argument("over_seeds_and_items: an interval for each value");
+  }
+  const Interval seeds = student_t(values);
+  const double center = mean(values);
+  const auto square = [](double x) { return x * x; };
+  double below = 0;
+  double above = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    below += square(values[i] - items[i].low);
+    above += square(items[i].high - values[i]);
+  }
+  const auto n = static_cast<double>(values.size());
+  return {center - std::sqrt(square(center - seeds.low) + below / n),
+          center + std::sqrt(square(seeds.high - center) + above / n)};
+}
+
 double mcnemar(std::size_t n01, std::size_t n10) {
   // Twice the lower tail of Binomial(n, 1/2), in logarithms as 2^-n vanishes early.
   const auto n = static_cast<double>(n01 + n10);

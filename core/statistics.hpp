@@ -35,6 +35,15 @@ Interval clustered_bootstrap(std::span<const double> values, std::span<const std
 /// the mean.   @throws std::invalid_argument as mean().
 Interval student_t(std::span<const double> values);
 
+/// 95 % interval of a mean over runs that differ by their seed and score the same items: what the
+/// seeds leave open (student_t) and what the items leave open in each run, which further seeds do
+/// not narrow, add up as variances, each side on its own. Zou & Donner 2008 (MOVER). Of one run:
+/// that run's.
+/// @param values  (n) the means of the runs
+/// @param items   (n) their 95 % intervals over items
+/// @throws std::invalid_argument as mean(), or if the sizes differ.
+Interval over_seeds_and_items(std::span<const double> values, std::span<const Interval> items);
+
 /// Two-sided exact McNemar test on paired 0/1 outcomes: n01 and n10 discordant pairs. 1 if there
 /// are none.
 double mcnemar(std::size_t n01, std::size_t n10);

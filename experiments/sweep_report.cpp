@@ -16,9 +16,7 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 constexpr const char* kSeedsLegend =
-    "accuracy: mean over seeds and its 95 % interval by Student's t; of one seed, the interval "
-    "over "
-    "that run's items";
+    "accuracy: mean over seeds and its 95 % interval over seeds and items";
 
 /// Of a mean of scores, which are in [0, 1].
 Interval within_scores(Interval interval) {
@@ -35,23 +33,23 @@ T& find_or_add(std::vector<T>& rows, T fresh, const F& is_it) {
 void add_run(SweepReport& out, const std::string& setting, const Report& run) {
   for (const Report::Row& row : run.rows) {
     if (!row.accuracy) continue;
-    SweepReport::Row& mine =
-        find_or_add(out.rows, {setting, row.method, row.model, {}, 0, {}, {}}, [&](const auto& r) {
+    SweepReport::Row& mine = find_or_add(
+        out.rows, {setting, row.method, row.model, {}, {}, 0, {}, {}}, [&](const auto& r) {
           return r.setting == setting && r.method == row.method && r.model == row.model;
         });
     mine.accuracies.push_back(*row.accuracy);
+    mine.run_intervals.push_back({*row.low, *row.high});
     mine.usage += row.usage;
-    mine.interval = {*row.low, *row.high};
   }
   for (const Report::Paired& paired : run.paired) {
-    SweepReport::Paired& mine =
-        find_or_add(out.paired, {setting, paired.method, paired.against, paired.model, {}, 0, {}},
-                    [&](const auto& p) {
-                      return p.setting == setting && p.method == paired.method &&
-                             p.against == paired.against && p.model == paired.model;
-                    });
+    SweepReport::Paired& mine = find_or_add(
+        out.paired, {setting, paired.method, paired.against, paired.model, {}, {}, 0, {}},
+        [&](const auto& p) {
+          return p.setting == setting && p.method == paired.method && p.against == paired.against &&
+                 p.model == paired.model;
+        });
     mine.differences.push_back(paired.difference);
-    mine.interval = {paired.low, paired.high};
+    mine.run_intervals.push_back({paired.low, paired.high});
   }
   for (const UsageRecord& one : run.usage_by_role)
     find_or_add(out.usage_by_role, {one.method, one.model, {}}, [&](const auto& u) {
@@ -142,11 +140,11 @@ SweepReport make_sweep_report(const fs::path& folder) {
   }
   for (auto& row : report.rows) {
     row.mean = mean(row.accuracies);
-    if (row.accuracies.size() > 1) row.interval = within_scores(student_t(row.accuracies));
+    row.interval = within_scores(over_seeds_and_items(row.accuracies, row.run_intervals));
   }
   for (auto& paired : report.paired) {
     paired.mean = mean(paired.differences);
-    if (paired.differences.size() > 1) paired.interval = student_t(paired.differences);
+    paired.interval = over_seeds_and_items(paired.differences, paired.run_intervals);
   }
   if (fs::exists(folder / "cache.db"))
     report.timing = Store(folder / "cache.db", Store::Access::kRead).timing();

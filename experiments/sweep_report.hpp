@@ -21,15 +21,17 @@ struct SweepReport {
   /// One method under one model, over the seeds of a setting.
   struct Row {
     std::string setting, method, model;
-    std::vector<double> accuracies;  ///< one a seed, in the order of the runs
+    std::vector<double> accuracies;       ///< one a seed, in the order of the runs
+    std::vector<Interval> run_intervals;  ///< of each, over its items
     double mean = 0;
-    Interval interval;  ///< 95 % over seeds (Student's t); of one seed: over that run's items
+    Interval interval;  ///< 95 %, over_seeds_and_items()
     Usage usage;        ///< of all seeds together
   };
   /// Mean over seeds of the differences of two methods.
   struct Paired {
     std::string setting, method, against, model;
     std::vector<double> differences;
+    std::vector<Interval> run_intervals;
     double mean = 0;
     Interval interval;
   };

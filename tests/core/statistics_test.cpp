@@ -57,6 +57,26 @@ TEST(StudentT, OfOneValueIsThatValueAndOfNoneAnError) {
   EXPECT_EQ(error_of([] { student_t({}); }), "student_t: no values");
 }
 
+TEST(OverSeedsAndItems, AddsTheSquaresOfBothHalves) {
+  const std::vector<double> means = {0.7, 0.9, 0.8};
+  const Interval seeds = student_t(means);
+  const auto interval =
+      over_seeds_and_items(means, std::vector<Interval>{{0.6, 0.8}, {0.8, 0.95}, {0.7, 0.85}});
+  EXPECT_NEAR(interval.low, 0.8 - std::hypot(0.8 - seeds.low, 0.1), kTolerance);
+  EXPECT_NEAR(interval.high,
+              0.8 + std::hypot(seeds.high - 0.8, std::sqrt((0.01 + 0.0025 + 0.0025) / 3)),
+              kTolerance);
+}
+
+TEST(OverSeedsAndItems, IsTheItemsWhereTheSeedsAgree) {
+  const std::vector<Interval> items(3, {0.6, 0.75});
+  const auto interval = over_seeds_and_items(std::vector<double>(3, 0.7), items);
+  EXPECT_NEAR(interval.low, 0.6, kTolerance);
+  EXPECT_NEAR(interval.high, 0.75, kTolerance);
+  EXPECT_EQ(error_of([&] { over_seeds_and_items(std::vector<double>{0.7}, items); }),
+            "over_seeds_and_items: an interval for each value");
+}
+
 TEST(Wilson, AgreesWithScipy) {
   const auto near = [](double k, double n, double low, double high) {
     EXPECT_NEAR(wilson(k, n).low, low, kTolerance);
