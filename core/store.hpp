@@ -41,7 +41,7 @@ struct TrialRecord {
   std::string kind;       ///< `default`, `minibatch`, `full`, `fresh`
   std::string candidate;  ///< JSON: indices and texts
   double score = 0;
-  std::int64_t evaluations = 0;  ///< of the program on an example, spent on this trial
+  std::int64_t evaluations = 0;  ///< of the program on an example, so far, this trial included
 };
 
 struct UsageRecord {

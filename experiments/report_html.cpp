@@ -81,15 +81,13 @@ std::string trajectory_script(const Report& report) {
   std::string plots;
   for (std::size_t s = 0; s < searches.size(); ++s) {
     data += fmt::format("$search{} << END\n", s);
-    std::int64_t spent = 0;
     std::optional<double> best;
     for (const auto& trial : report.trials) {
       if (trial.search != searches[s] || trial.kind == "fresh") continue;
-      spent += trial.evaluations;
       if (!(trial.kind == "minibatch" && evaluates_in_full[trial.search])) {
         best = std::max(best.value_or(trial.score), trial.score);
       }
-      if (best) data += fmt::format("{} {}\n", spent, *best);
+      if (best) data += fmt::format("{} {}\n", trial.evaluations, *best);
     }
     data += "END\n";
     plots += fmt::format("{} $search{} with steps lw 2 title {}", s == 0 ? "plot" : ",", s,

@@ -374,6 +374,16 @@ TEST_F(ReportTest, DrawsIntervalsAndSearchesInline) {
   EXPECT_THAT(page, Not(HasSubstr("<?xml")));
 }
 
+TEST_F(ReportTest, DrawsASearchOverTheEvaluationsSoFar) {
+  if (std::system("gnuplot --version > /dev/null 2>&1") != 0) GTEST_SKIP() << "no gnuplot";
+  fill(store_);
+  store_.put_trial({"long", 0, "default", "{}", 0.5, 100});
+  store_.put_trial({"long", 1, "full", "{}", 0.7, 200});
+  const auto page = to_html(make_report(store_));
+  EXPECT_THAT(page, HasSubstr(" 200</text>"));
+  EXPECT_THAT(page, Not(HasSubstr(" 300</text>")));
+}
+
 TEST_F(ReportTest, WritesBothFilesOrSaysWhichItCannot) {
   fill(store_);
   const auto report = make_report(store_);
