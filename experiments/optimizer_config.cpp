@@ -61,6 +61,8 @@ void read_faithful(const Config& options, MiproOptions& mipro) {
   if (mipro.faithful) {
     refuse("surrogate", "a faithful mipro searches with tpe: leave 'surrogate' out");
     refuse("max_prompt_tokens", "a faithful mipro has no token limit, as DSPy has none");
+    refuse("stop_below",
+           "a faithful mipro runs to its end, as DSPy's does: leave 'stop_below' out");
   } else {
     refuse("auto", "'auto' is DSPy's: it wants 'faithful: true'");
   }
@@ -81,6 +83,11 @@ MiproOptions read_mipro(const Config& options, std::uint64_t seed) {
   mipro.minibatch_size = read_size(options, "minibatch_size", mipro.minibatch_size);
   mipro.full_every = read_size(options, "full_every", mipro.full_every, 1);
   mipro.surrogate = options.choice("surrogate", {"paired", "gp", "tpe", "random"}, mipro.surrogate);
+  if (const auto threshold = options.find("stop_below")) {
+    if (mipro.surrogate != "paired") threshold->fail("'stop_below' wants 'surrogate: paired'");
+    mipro.stop_below = threshold->number();
+    if (!(mipro.stop_below >= 0)) threshold->fail("'stop_below' must be at least 0");
+  }
   mipro.limits = read_limits(options);
   mipro.instructions = options.texts("instructions");
   mipro.proposer = read_proposer(options);

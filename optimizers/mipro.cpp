@@ -273,6 +273,7 @@ Compiled Mipro::compile(const Module& student, const Task& given) {
     auto budget = mipro_budget(examples, run.num_trials, run.minibatch_size, run.full_every);
     if (task.max_evaluations > 0) budget = std::min(budget, task.max_evaluations);
     PairedSearchOptions paired{.budget = budget,
+                               .stop_below = run.stop_below,
                                .seed = options.seed,
                                .allowed = options.allowed,
                                .on_trial = on_trial,

@@ -29,6 +29,7 @@ struct MiproOptions {
   /// `paired`, which searches by paired_search() and spends what the three numbers above come to, a
   /// few examples at a time; or `gp`, `tpe` or `random`, which search() goes by as they say.
   std::string surrogate = "paired";
+  double stop_below = 0;  ///< of `paired`, see PairedSearchOptions
   std::uint64_t seed = 9;
   PromptLimits limits = {};
   std::vector<std::string> instructions = {};  ///< written by people, tried beside the proposals

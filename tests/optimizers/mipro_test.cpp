@@ -80,6 +80,13 @@ TEST_F(MiproTest, AsksForFewExamplesOfSeveralCandidatesWhereAnswersStandAlone) {
   EXPECT_EQ(longest_minibatch(2), 5);
 }
 
+TEST_F(MiproTest, EndsWhereGoingOnIsWorthLessThanItsThreshold) {
+  auto patient = options();
+  auto hasty = options();
+  hasty.stop_below = 1;  // an accuracy cannot rise by more
+  EXPECT_LT(compile(hasty).trials.back().evaluations, compile(patient).trials.back().evaluations);
+}
+
 TEST_F(MiproTest, CountsWhatCameOfTheProposals) {
   const auto counts = compile(options()).proposals;
   EXPECT_GT(counts.unparsable, 0);
