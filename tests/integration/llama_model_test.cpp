@@ -9,10 +9,10 @@
 #include <filesystem>
 #include <fstream>
 #include <set>
-#include <thread>
 
 #include "core/recorded_model.hpp"
 #include "core/store.hpp"
+#include "tests/support/interruption.hpp"
 #include "tests/support/small_model.hpp"
 #include "tests/support/temporary_folder.hpp"
 
@@ -360,17 +360,7 @@ TEST_F(LlamaModelTest, IsInterruptedInTheMiddleOfABatch) {
   LlamaOptions large = options();
   large.context = large.batch = 2048;
   LlamaModel model(large);
-  std::string text;
-  for (int i = 0; i < 1900; ++i) text += " rain";
-  std::stop_source stop;
-  std::jthread later([&] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(200));
-    stop.request_stop();
-  });
-  EXPECT_THROW(model.complete(
-                   std::vector{choice(text, {"Yes", "No"})},
-                   [](std::size_t, Result<Response>) { FAIL() << "answered"; }, stop.get_token()),
-               Interrupted);
+  expect_interrupted_in_a_batch(model);
 }
 
 TEST_F(LlamaModelTest, CountsTokensWithTheVocabularyAlone) {

@@ -11,6 +11,7 @@
 #include "core/llama_model.hpp"
 #include "core/recorded_model.hpp"
 #include "core/store.hpp"
+#include "tests/support/interruption.hpp"
 #include "tests/support/small_model.hpp"
 #include "tests/support/temporary_folder.hpp"
 
@@ -166,17 +167,7 @@ TEST_F(LlamaStreamTest, IsInterruptedInTheMiddleOfABatchAndAnswersAfterwards) {
   LlamaOptions large = options();
   large.context = large.batch = 2048;
   LlamaModel model(large);
-  std::string text;
-  for (int i = 0; i < 1900; ++i) text += " rain";
-  std::stop_source stop;
-  std::jthread later([&] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(200));
-    stop.request_stop();
-  });
-  EXPECT_THROW(model.complete(
-                   std::vector{choice(text, {"Yes", "No"})},
-                   [](std::size_t, Result<Response>) { FAIL() << "answered"; }, stop.get_token()),
-               Interrupted);
+  expect_interrupted_in_a_batch(model);
   EXPECT_EQ(ask(model, reviews(0, 2), {}).size(), 2U);
 }
 
