@@ -73,7 +73,7 @@ ChatTokenizer::ChatTokenizer(const llama_model* model, std::string name,
 }
 
 std::vector<ChatTokenizer::Span> ChatTokenizer::render(const Request& request) const {
-  std::vector<Message> messages = request.messages;
+  Messages messages = request.messages;
   std::string answer = request.answer_prefix;
   if (!messages.empty() && messages.back().role == "assistant") {
     answer = messages.back().content + answer;

@@ -17,11 +17,12 @@ struct Message {
   std::string content;
   bool operator==(const Message&) const = default;
 };
+using Messages = std::vector<Message>;
 
 /// One question to a model. With `options` it is scored: nothing is generated, and the answer is
 /// log P(option | prompt) of each. Without, it is generated.
 struct Request {
-  std::vector<Message> messages;
+  Messages messages;
   std::string
       answer_prefix;  ///< text that the answer is made to begin with; not part of the answer
   std::vector<std::string> options;  ///< continuations of answer_prefix to score

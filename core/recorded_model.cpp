@@ -20,6 +20,7 @@ namespace {
 /// A request that the store had no answer to, and the places of the wave that ask it.
 struct Question {
   std::string key;
+  std::string request;  ///< canonical, until it is committed
   std::vector<std::size_t> places;
 };
 
@@ -105,11 +106,12 @@ class RecordedModel::Wave {
     questions_.reserve(requests.size());                      // the views stay
     const std::string scope = scope_of_keys();
     for (std::size_t place = 0; place < wave_.size(); ++place) {
-      auto key = sha256(scope + canonical(wave_[place]));
+      auto request = canonical(wave_[place]);
+      auto key = sha256(scope + request);
       if (const auto found = asked.find(key); found != asked.end()) {
         questions_[found->second].places.push_back(place);
       } else {
-        questions_.push_back({std::move(key), {place}});
+        questions_.push_back({std::move(key), std::move(request), {place}});
         asked.emplace(questions_.back().key, questions_.size() - 1);
       }
     }
@@ -208,8 +210,8 @@ class RecordedModel::Wave {
       if (!answer && answer.error().failed.empty() && answer.error().fault == Fault::kService) {
         continue;
       }
-      unit.push_back(
-          {questions_[question].key, canonical(wave_[questions_[question].places[0]]), answer});
+      auto& [key, request, places] = questions_[question];
+      unit.push_back({key, std::move(request), answer});
     }
     if (!unit.empty()) owner_.store_.commit(identity_, unit);
   }

@@ -46,9 +46,9 @@ class RowReader {
     return value.get<std::string>();
   }
 
-  std::vector<Message> messages(const char* key) const {
+  Messages messages(const char* key) const {
     const Json& value = at(key);
-    std::vector<Message> messages;
+    Messages messages;
     if (value.is_array()) {
       for (const Json& item : value) messages.push_back(message(key, item));
     } else {
@@ -115,8 +115,8 @@ std::optional<Choice> read_vote(const RowReader& row, std::optional<bool>& flip)
   if (winner != "model_a" && winner != "model_b") {
     row.fail("`winner` is `" + winner + "`, none of model_a, model_b and tie");
   }
-  std::vector<Message> a = row.messages("conversation_a");
-  std::vector<Message> b = row.messages("conversation_b");
+  Messages a = row.messages("conversation_a");
+  Messages b = row.messages("conversation_b");
   if (row.has("turn")) {
     if (!row.at("turn").is_number_unsigned()) row.fail("`turn` is no whole number");
     const auto n_messages = 2 * row.at("turn").get<std::size_t>();

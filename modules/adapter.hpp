@@ -22,10 +22,15 @@ class Adapter {
 
   virtual std::string name() const = 0;
 
-  /// The messages for one input: system, demos as user/assistant pairs (incomplete ones first, as
-  /// DSPy), then the input. @throws UserError naming a missing input field.
-  virtual std::vector<Message> format(const Signature& signature, std::span<const Demo> demos,
-                                      const Record& inputs) const = 0;
+  /// The messages for each input: system, demos as user/assistant pairs (incomplete ones first, as
+  /// DSPy), then the input. What the inputs share is written once. @throws UserError naming a
+  /// missing input field.
+  virtual std::vector<Messages> format(const Signature& signature, std::span<const Demo> demos,
+                                       std::span<const Record> inputs) const = 0;
+  Messages format(const Signature& signature, std::span<const Demo> demos,
+                  const Record& inputs) const {
+    return format(signature, demos, std::span(&inputs, 1)).front();
+  }
 
   /// The output fields of an answer. A prompt's fault if one is missing or cannot be cast.
   virtual Result<Record> parse(const Signature& signature, std::string_view answer) const = 0;

@@ -74,10 +74,8 @@ std::string DspyAdapter::requirement(const Field& field) {
   return " (must be formatted as a valid Python " + field.type.name() + ")";
 }
 
-std::vector<Message> DspyAdapter::format(const Signature& signature, std::span<const Demo> demos,
-                                         const Record& inputs) const {
-  for (const Field& field : signature.inputs) inputs.at(field.name);
-
+std::vector<Messages> DspyAdapter::format(const Signature& signature, std::span<const Demo> demos,
+                                          std::span<const Record> inputs) const {
   const auto user = [&](const Record& record, const std::string& before, const std::string& after) {
     std::vector<std::string> parts = {before};
     for (const Field& field : signature.inputs) {
@@ -91,12 +89,12 @@ std::vector<Message> DspyAdapter::format(const Signature& signature, std::span<c
     return [&demo](const Field& field) { return demo.fields.find(field.name) != nullptr; };
   };
 
-  std::vector<Message> messages = {
+  Messages shared = {
       {"system",
        fmt::format("Your input fields are:\n{}\nYour output fields are:\n{}\n{}\n{}",
                    description_list(signature.inputs), description_list(signature.outputs),
                    structure(signature), task(signature))}};
-  std::vector<Message> complete;
+  Messages complete;
   for (const Demo& demo : demos) {
     if (std::ranges::all_of(signature.inputs, has(demo)) &&
         std::ranges::all_of(signature.outputs, has(demo))) {
@@ -104,17 +102,27 @@ std::vector<Message> DspyAdapter::format(const Signature& signature, std::span<c
       complete.push_back({"assistant", answer(signature, demo.fields, "")});
     } else if (std::ranges::any_of(signature.inputs, has(demo)) &&
                std::ranges::any_of(signature.outputs, has(demo))) {
-      messages.push_back({"user", user(demo.fields,
-                                       "This is an example of the task, though some input or "
-                                       "output fields are not supplied.",
-                                       "")});
-      messages.push_back({"assistant", answer(signature, demo.fields,
-                                              "Not supplied for this particular example. ")});
+      shared.push_back({"user", user(demo.fields,
+                                     "This is an example of the task, though some input or "
+                                     "output fields are not supplied.",
+                                     "")});
+      shared.push_back({"assistant", answer(signature, demo.fields,
+                                            "Not supplied for this particular example. ")});
     }
   }
-  messages.insert(messages.end(), complete.begin(), complete.end());
-  messages.push_back({"user", user(inputs, "", reminder(signature))});
-  return messages;
+  shared.insert(shared.end(), complete.begin(), complete.end());
+
+  const std::string how_to_answer = reminder(signature);
+  std::vector<Messages> all;
+  all.reserve(inputs.size());
+  for (const Record& record : inputs) {
+    for (const Field& field : signature.inputs) record.at(field.name);
+    Messages& messages = all.emplace_back();
+    messages.reserve(shared.size() + 1);
+    messages = shared;
+    messages.push_back({"user", user(record, "", how_to_answer)});
+  }
+  return all;
 }
 
 }  // namespace theta

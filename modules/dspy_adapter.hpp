@@ -12,8 +12,9 @@ namespace theta {
 /// frame and the user's turns. dspy 3.4.1, adapters/base.py and chat_adapter.py.
 class DspyAdapter : public Adapter {
  public:
-  std::vector<Message> format(const Signature& signature, std::span<const Demo> demos,
-                              const Record& inputs) const final;
+  using Adapter::format;
+  std::vector<Messages> format(const Signature& signature, std::span<const Demo> demos,
+                               std::span<const Record> inputs) const final;
 
  protected:
   /// The part of the system message that shows how inputs and outputs are laid out.

@@ -70,7 +70,7 @@ void Predict::calibrate_on(std::vector<Record> inputs) {
 
 std::unique_ptr<Module> Predict::clone() const { return std::make_unique<Predict>(*this); }
 
-std::vector<Message> Predict::messages(const Record& inputs) const {
+Messages Predict::messages(const Record& inputs) const {
   return adapter_->format(predictor_.signature, predictor_.demos, inputs);
 }
 
@@ -78,9 +78,12 @@ std::vector<Result<Prediction>> Predict::run(std::span<const Record> inputs,
                                              const Call& call) const {
   if (inputs.empty()) return {};
   const Signature& signature = predictor_.signature;
-  std::vector<Messages> prompts;
-  for (const Record& record : inputs) prompts.push_back(messages(record));
-  for (const Record& record : calibration_) prompts.push_back(messages(record));
+  std::vector<Messages> prompts = adapter_->format(signature, predictor_.demos, inputs);
+  if (!calibration_.empty()) {
+    for (auto& prompt : adapter_->format(signature, predictor_.demos, calibration_)) {
+      prompts.push_back(std::move(prompt));
+    }
+  }
 
   const bool scores = options_.answering == Answering::kScore;
   const std::size_t generated = signature.outputs.size() - (scores ? 1 : 0);

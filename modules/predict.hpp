@@ -52,10 +52,9 @@ class Predict final : public Module {
 
   const Signature& signature() const { return predictor_.signature; }
   /// The messages that `inputs` would be asked with: for export and for token counts.
-  std::vector<Message> messages(const Record& inputs) const;
+  Messages messages(const Record& inputs) const;
 
  private:
-  using Messages = std::vector<Message>;
   /// Asks for the first `count` outputs of every prompt in one wave. Takes the prompts unless a
   /// second wave is to score.
   std::vector<Result<Record>> generate(std::span<Messages> prompts, std::size_t count,

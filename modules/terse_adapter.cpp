@@ -75,18 +75,23 @@ class TerseAdapter final : public Adapter {
  public:
   std::string name() const override { return "terse"; }
 
-  std::vector<Message> format(const Signature& signature, std::span<const Demo> demos,
-                              const Record& inputs) const override {
+  std::vector<Messages> format(const Signature& signature, std::span<const Demo> demos,
+                               std::span<const Record> inputs) const override {
     check_labels(signature);
-    for (const Field& field : signature.inputs) inputs.at(field.name);
     std::vector<std::string> parts = {std::string(strip(signature.instructions))};
     for (const Demo& demo : demos) {
       const std::string asked = lines_of(signature.inputs, demo.fields, block);
       const std::string answered = lines_of(signature.outputs, demo.fields, line);
       if (!asked.empty() && !answered.empty()) parts.push_back(asked + "\n" + answered);
     }
-    parts.push_back(lines_of(signature.inputs, inputs, block));
-    return {{"user", join(parts, "\n\n")}};
+    parts.emplace_back();  // the input's
+    std::vector<Messages> all;
+    for (const Record& record : inputs) {
+      for (const Field& field : signature.inputs) record.at(field.name);
+      parts.back() = lines_of(signature.inputs, record, block);
+      all.push_back({{"user", join(parts, "\n\n")}});
+    }
+    return all;
   }
 
   Result<Record> parse(const Signature& signature, std::string_view answer) const override {

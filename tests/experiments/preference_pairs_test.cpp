@@ -45,7 +45,7 @@ class Pairs : public testing::Test {
 
 TEST_F(Pairs, AConversationIsRenderedTurnByTurn) {
   EXPECT_EQ(render_conversation({}), "");
-  const std::vector<Message> turns = {{"user", "Hi\nthere"}, {"model", "Hello"}, {"", "bare"}};
+  const Messages turns = {{"user", "Hi\nthere"}, {"model", "Hello"}, {"", "bare"}};
   EXPECT_EQ(render_conversation(turns), "[user]: Hi\nthere\n\n[model]: Hello\n\nbare");
 }
 

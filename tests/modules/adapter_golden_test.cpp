@@ -42,7 +42,7 @@ Signature signature_of(const Json& json) {
   return json.contains("chain_of_thought") ? chain_of_thought(signature) : signature;
 }
 
-std::string shown(const std::vector<Message>& messages) {
+std::string shown(const Messages& messages) {
   std::string out;
   for (const Message& message : messages)
     out += "<" + message.role + ">\n" + message.content + "\n";
@@ -55,7 +55,7 @@ void expect_dspys_messages(const Adapter& adapter, const std::string& dspys_name
     for (const Json& demo : json.value("demos", Json::array())) {
       demos.push_back({record_of(demo), demo.contains("augmented")});
     }
-    std::vector<Message> expected;
+    Messages expected;
     for (const Json& message : json.at("messages").at(dspys_name)) {
       expected.push_back({message.at("role"), message.at("content")});
     }

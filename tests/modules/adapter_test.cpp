@@ -253,6 +253,19 @@ TEST_P(EveryAdapter, NamesAMissingInput) {
   }
 }
 
+TEST_P(EveryAdapter, WritesManyInputsAsEachAlone) {
+  const std::vector<Demo> demos = {
+      {{{"context", "c"}, {"first", "f"}, {"reasoning", "r"}, {"preference", "First"}}},
+      {{{"context", "c"}, {"preference", "Second"}}}};
+  const std::vector<Record> inputs = {{{"context", "a"}, {"first", "b"}},
+                                      {{"context", "c"}, {"first", "d"}}};
+  const auto messages = adapter_->format(judge(), demos, inputs);
+  ASSERT_EQ(messages.size(), 2U);
+  EXPECT_EQ(messages[0], adapter_->format(judge(), demos, inputs[0]));
+  EXPECT_EQ(messages[1], adapter_->format(judge(), demos, inputs[1]));
+  EXPECT_NE(messages[0], messages[1]);
+}
+
 TEST_P(EveryAdapter, LetsNoValueOpenOrCloseAField) {
   const std::vector<std::string> pieces = {
       "[[ ## ", "[[",           "[ ",        "## ",       "#",  " ## ]]", "]]",
