@@ -2,7 +2,8 @@
 // sends a request of the same size and does nothing else, and DSPy. What is timed is a search's
 // work: prompts formatted, sent, answers parsed, scored, and every answer committed to a store.
 //
-// usage: http_bench --fast URL --slow URL --wrk SCRIPT [--dspy PYTHON,SCRIPT] [--json FILE]
+// usage: http_bench --fast URL --slow URL --wrk SCRIPT [--dspy PYTHON,SCRIPT] [--dspy-rs BINARY]
+//                   [--json FILE]
 //        http_bench --judge URL,IN_FLIGHT,CALLS        one measurement, in a process of its own
 //
 // --fast answers at once, --slow after 50 ms. Started by http.sh.
@@ -110,12 +111,16 @@ struct Speed {
   double peak_mib = 0;
 };
 
-Speed judge_in_process(const std::string& url, int in_flight, int calls) {
-  std::istringstream said(
-      output_of({"/proc/self/exe", "--judge", fmt::format("{},{},{}", url, in_flight, calls)}));
+/// What a judge in a process of its own prints.
+Speed speed_of(const std::vector<std::string>& command) {
+  std::istringstream said(output_of(command));
   Speed speed;
   said >> speed.calls_per_s >> speed.peak_mib;
   return speed;
+}
+
+Speed judge_in_process(const std::string& url, int in_flight, int calls) {
+  return speed_of({"/proc/self/exe", "--judge", fmt::format("{},{},{}", url, in_flight, calls)});
 }
 
 /// Requests a second of one thread of wrk, which sends what `script` says.
@@ -161,6 +166,7 @@ std::vector<Figure> measure(std::vector<std::string>& arguments) {
   const auto slow = take_option(arguments, "--slow");
   const auto script = take_option(arguments, "--wrk");
   const auto dspy = take_list(arguments, "--dspy");
+  const auto dspy_rs = take_option(arguments, "--dspy-rs");
   if (fast.empty() || slow.empty() || script.empty()) throw UserError("start it by http.sh");
   const TemporaryFolder folder;
   const auto body_file = folder.write("body.json", body());
@@ -187,29 +193,42 @@ std::vector<Figure> measure(std::vector<std::string>& arguments) {
                                   .theta = median(late_calls),
                                   .peer = median(late_bare),
                                   .target = 0.95}};
+  const double start =
+      start_ms({THETA_BINARY, "check", THETA_SOURCE_DIR "/configs/quickstart.yaml"});
+  figures.push_back(
+      {.name = "its peak memory in MiB", .theta = median(memory), .target = 30, .better = "lower"});
+  figures.push_back(
+      {.name = "start of theta check in ms", .theta = start, .target = 20, .better = "lower"});
+  const auto add_peer = [&](const std::string& whose, double at_once, double late, double mib,
+                            double target) {
+    figures.push_back({.name = "judge calls/s, " + whose,
+                       .theta = median(calls),
+                       .peer = at_once,
+                       .target = target});
+    figures.push_back({.name = "judge calls/s at 50 ms and 256 in flight, " + whose,
+                       .theta = median(late_calls),
+                       .peer = late});
+    figures.push_back({.name = "its peak memory in MiB, " + whose,
+                       .theta = median(memory),
+                       .peer = mib,
+                       .better = "lower"});
+  };
   if (!dspy.empty()) {
     // calls a second at once and after 50 ms, MiB, ms of its import
     std::istringstream said(output_of({dspy.at(0), dspy.at(1), fast, slow}));
-    double peer_calls = 0, peer_late = 0, peer_mib = 0, peer_import = 0;
-    said >> peer_calls >> peer_late >> peer_mib >> peer_import;
-    figures.push_back({.name = "judge calls/s, DSPy's",
-                       .theta = median(calls),
-                       .peer = peer_calls,
-                       .target = 40});
-    figures.push_back({.name = "judge calls/s at 50 ms and 256 in flight, DSPy's",
-                       .theta = median(late_calls),
-                       .peer = peer_late});
-    fmt::print("DSPy: peak memory {:.0f} MiB, import {:.0f} ms\n", peer_mib, peer_import);
+    double at_once = 0, late = 0, mib = 0, import_ms = 0;
+    said >> at_once >> late >> mib >> import_ms;
+    add_peer("DSPy's", at_once, late, mib, 40);
+    figures.push_back({.name = "start of theta check in ms, DSPy's import",
+                       .theta = start,
+                       .peer = import_ms,
+                       .better = "lower"});
   }
-  figures.push_back({.name = "peak memory of that in MiB",
-                     .theta = median(memory),
-                     .target = 30,
-                     .better = "lower"});
-  figures.push_back(
-      {.name = "start of theta check in ms",
-       .theta = start_ms({THETA_BINARY, "check", THETA_SOURCE_DIR "/configs/quickstart.yaml"}),
-       .target = 20,
-       .better = "lower"});
+  if (!dspy_rs.empty()) {
+    const Speed at_once = speed_of({dspy_rs, fast, "64", "20000"});
+    const Speed late = speed_of({dspy_rs, slow, "256", "20000"});
+    add_peer("dspy-rs's", at_once.calls_per_s, late.calls_per_s, late.peak_mib, 3);
+  }
   return figures;
 }
 

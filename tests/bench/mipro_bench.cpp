@@ -128,6 +128,23 @@ Json theta_run(const Json& config, const std::filesystem::path& folder) {
   return result;
 }
 
+double mean_score(const Json& scores) {
+  std::vector<double> values;
+  for (const auto& score : scores) values.push_back(score);
+  return mean(values);
+}
+
+void print(std::uint64_t seed, const std::string& name, const Json& side) {
+  fmt::print(
+      "seed {}, {}: {:.1f} s, {} evaluations, {} calls, {} prompt and {} generated tokens, test "
+      "{:.2f}, untouched {:.2f}\n",
+      seed, name, side["seconds"].get<double>(), side["evaluations"].get<int>(),
+      side["calls"].get<int>(), side["prompt_tokens"].get<int>(),
+      side["generated_tokens"].get<int>(), mean_score(side["scores"]),
+      mean_score(side["untouched"]));
+  std::fflush(stdout);
+}
+
 /// Both sides of a seed: what DSPy printed and the same of each line, by their names. What `folder`
 /// holds of them is not run again.
 Json measure_seed(std::uint64_t seed, const std::filesystem::path& folder,
@@ -136,9 +153,11 @@ Json measure_seed(std::uint64_t seed, const std::filesystem::path& folder,
   const auto kept = folder / fmt::format("{}.json", seed);
   Json sides = Json::object();
   if (std::ifstream file(kept); file) sides = Json::parse(file);
+  for (const auto& [name, side] : sides.items()) print(seed, name, side);
   const auto keep = [&](const char* name, const Json& side) {
     sides[name] = side;
     std::ofstream(kept) << sides.dump(2) << "\n";
+    print(seed, name, side);
   };
   const TemporaryFolder scratch;
   const Dataset data = sentiment_task(load_hutto(hutto_folder()).sentences,
@@ -154,22 +173,6 @@ Json measure_seed(std::uint64_t seed, const std::filesystem::path& folder,
                               scratch.path() / line.name));
   }
   return sides;
-}
-
-double mean_score(const Json& scores) {
-  std::vector<double> values;
-  for (const auto& score : scores) values.push_back(score);
-  return mean(values);
-}
-
-void print(std::uint64_t seed, const std::string& name, const Json& side) {
-  fmt::print(
-      "seed {}, {}: {:.1f} s, {} evaluations, {} calls, {} prompt and {} generated tokens, test "
-      "{:.2f}, untouched {:.2f}\n",
-      seed, name, side["seconds"].get<double>(), side["evaluations"].get<int>(),
-      side["calls"].get<int>(), side["prompt_tokens"].get<int>(),
-      side["generated_tokens"].get<int>(), mean_score(side["scores"]),
-      mean_score(side["untouched"]));
 }
 
 /// A line of all seeds beside DSPy. The target of a speed where there is one goes for all figures.
@@ -231,7 +234,6 @@ std::vector<Figure> measure(std::vector<std::string>& arguments) {
   for (const std::string& number : take_list(arguments, "--seeds", "1,2,3")) {
     const auto seed = std::stoull(number);
     seeds.push_back(measure_seed(seed, folder, peer, server, sizes));
-    for (const auto& [name, side] : seeds.back().items()) print(seed, name, side);
   }
   std::vector<Figure> figures;
   for (const Line& line : kLines) compare(line, seeds, &line == std::end(kLines) - 1, figures);

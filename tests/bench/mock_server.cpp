@@ -1,5 +1,6 @@
 // A chat server that gives every request the same answer, so that what is timed is the client: one
-// thread, HTTP/1.1 kept alive, as little done as the protocol allows.
+// thread, HTTP/1.1 kept alive. It reads the JSON of a request, as every chat server has to, and
+// does nothing else with it.
 //
 // usage: mock_server [LATENCY_MS]      prints the port it listens on, and serves until it is killed
 
@@ -18,6 +19,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -33,6 +35,8 @@ constexpr std::string_view kBody =
     R"(The first answers in fewer words, as this reader likes.\n\n[[ ## preference ## ]]\nFirst)"
     R"(\n\n[[ ## completed ## ]]"}}],"usage":{"prompt_tokens":500,"completion_tokens":30,)"
     R"("total_tokens":530}})";
+
+constexpr std::string_view kEnd = "\r\n\r\n";  // of a request's head
 
 struct Connection {
   std::uint64_t number = 0;  // tells apart those that had the same descriptor
@@ -50,6 +54,7 @@ class Server {
   explicit Server(int latency_ms) : latency_(latency_ms) {
     reply_ = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: " +
              std::to_string(kBody.size()) + "\r\n\r\n" + std::string(kBody);
+    refusal_ = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
     listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     poll_ = ::epoll_create1(EPOLL_CLOEXEC);
     sockaddr_in address{};
@@ -77,7 +82,7 @@ class Server {
       for (const auto now = Clock::now(); !due_.empty() && due_.front().time <= now;) {
         const Due due = due_.front();
         due_.pop_front();
-        if (at(due.descriptor).number == due.connection) reply(due.descriptor);
+        if (at(due.descriptor).number == due.connection) send(due.descriptor, reply_);
       }
     }
   }
@@ -124,9 +129,12 @@ class Server {
     if (!held.empty()) bytes = held.append(bytes);
     std::size_t used = 0;
     while (const std::size_t size = request_size(bytes.substr(used))) {
+      const auto request = bytes.substr(used, size);
       used += size;
-      if (latency_.count() == 0) {
-        reply(descriptor);
+      if (!is_chat(request.substr(request.find(kEnd) + kEnd.size()))) {
+        send(descriptor, refusal_);
+      } else if (latency_.count() == 0) {
+        send(descriptor, reply_);
       } else {
         due_.push_back({Clock::now() + latency_, descriptor, at(descriptor).number});
       }
@@ -134,11 +142,17 @@ class Server {
     held = std::string(bytes.substr(used));
   }
 
+  static bool is_chat(std::string_view body) {
+    const auto request = nlohmann::json::parse(body, nullptr, false);
+    const auto messages = request.find("messages");
+    return messages != request.end() && messages->is_array() && !messages->empty();
+  }
+
   /// Bytes of the request at the beginning; 0: it is not there whole.
   static std::size_t request_size(std::string_view bytes) {
-    const auto end = bytes.find("\r\n\r\n");
+    const auto end = bytes.find(kEnd);
     if (end == bytes.npos) return 0;
-    std::size_t size = end + 4;
+    std::size_t size = end + kEnd.size();
     constexpr std::string_view kLength = "\r\nContent-Length:";
     for (std::size_t line = bytes.find("\r\n"); line < end; line = bytes.find("\r\n", line + 2)) {
       if (::strncasecmp(bytes.data() + line, kLength.data(), kLength.size()) == 0) {
@@ -148,14 +162,14 @@ class Server {
     return size <= bytes.size() ? size : 0;
   }
 
-  void reply(int descriptor) const {
+  static void send(int descriptor, const std::string& answer) {
     // A client that does not read its answers is no part of the benchmark.
     [[maybe_unused]] const auto sent =
-        ::send(descriptor, reply_.data(), reply_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        ::send(descriptor, answer.data(), answer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   }
 
   const std::chrono::milliseconds latency_;
-  std::string reply_;
+  std::string reply_, refusal_;
   int listener_ = -1;
   int poll_ = -1;
   std::uint64_t accepted_ = 0;

@@ -4,16 +4,11 @@
 # usage: tests/bench/regret.sh [--json FILE]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-peers=${THETA_CACHE:-$HOME/.cache/theta}/bench/optuna
-if [ ! -e "$peers/done" ]; then
-  python3 -m venv "$peers"
-  "$peers/bin/pip" install --quiet optuna==5.0.0
-  touch "$peers/done"
-fi
+python=$(tests/bench/setup_dspy)
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 mkdir "$scratch/tables"
 build/release/bin/regret_bench --export "$scratch/tables" >/dev/null
-"$peers/bin/python" tests/bench/regret_optuna.py "$scratch/tables" "$scratch/optuna.json"
+"$python" tests/bench/regret_optuna.py "$scratch/tables" "$scratch/optuna.json"
 build/release/bin/regret_bench --optuna "$scratch/optuna.json" \
-  --families 24 --texts 60 "$@"
+  --further 300 --families 40 --texts 60 "$@"

@@ -2,11 +2,12 @@
 // incumbent after so many program evaluations.
 //
 // usage: regret_bench [--json FILE] [--problems N] [--first SEED] [--optuna FILE] [--families N]
-//                     [--texts N]
+//                     [--texts N] [--further N]
 //        regret_bench --export FOLDER [--problems N] [--first SEED]
 //
 // --families and --texts, with so many problems each, are for other families than the one of the
-// targets, and for candidates with texts.
+// targets, and for candidates with texts; --further is for that family's problems that nothing was
+// developed on.
 //
 // The second form writes the problems as tables, SEED.json, and runs nothing; regret_optuna.py
 // searches them with Optuna's TPE and writes the FILE of the first form.
@@ -238,6 +239,20 @@ void compare_with_optuna(const Problems& problems, const std::vector<Regret>& tp
                        .better = "lower"});
 }
 
+/// The targets on problems that nothing was developed on.
+void measure_further(std::uint64_t count, std::vector<Figure>& figures) {
+  constexpr std::uint64_t kFirst = 20'000;
+  fmt::print("\n{} further problems\n", count);
+  const Problems problems{{}, kFirst, count};
+  problems.measure("the floor", informed);
+  const Summary ours = summarise(problems.measure("Theta", theta));
+  for (std::size_t b = 0; b < kBudgets.size(); ++b)
+    figures.push_back({.name = fmt::format("regret at {}, {} further problems", kBudgets[b], count),
+                       .theta = ours.mean[b],
+                       .target = kTargets[b],
+                       .better = "lower"});
+}
+
 /// Regret in excess of the floor: at most .4 of MIPROv2's, and no more where that is under a point.
 void measure_families(std::uint64_t first, std::uint64_t count, std::vector<Figure>& figures) {
   const std::vector<std::pair<const char*, Family>> families{
@@ -334,6 +349,7 @@ std::vector<Figure> regrets(std::vector<std::string>& arguments) {
   };
   const Problems problems{{}, number("--first", "0"), number("--problems", "60")};
   const std::uint64_t in_families = number("--families", "0"), with = number("--texts", "0");
+  const std::uint64_t further = number("--further", "0");
   const std::string folder = take_option(arguments, "--export");
   if (!folder.empty()) {
     for (std::uint64_t seed = problems.first; seed < problems.first + problems.count; ++seed)
@@ -358,6 +374,7 @@ std::vector<Figure> regrets(std::vector<std::string>& arguments) {
     if (const std::string optuna = take_option(arguments, "--optuna"); !optuna.empty())
       compare_with_optuna(problems, tpe, optuna, figures);
   }
+  if (further > 0) measure_further(further, figures);
   if (in_families > 0) measure_families(problems.first, in_families, figures);
   if (with > 0) measure_texts(problems.first, with, figures);
   return figures;
