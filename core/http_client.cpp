@@ -250,6 +250,7 @@ class HttpClient::Engine {
     std::unique_ptr<Connection> connection;                 ///< while it is used
     bool busy = false;                                      ///< has a coroutine
     Wave* wave = nullptr;                                   ///< whose request is under way
+    Server* place = nullptr;                                ///< that it waited for and was given
     Clock::time_point deadline = Clock::time_point::max();  ///< of the operation under way
     bool late = false;                                      ///< the deadline passed
   };
@@ -264,7 +265,8 @@ class HttpClient::Engine {
   Awaitable<Result<Response>> converse(Lane& lane, const HttpBatch& batch, std::size_t index);
   Awaitable<Server*> admit(Lane& lane, double cost, Clock::time_point give_up);
   Awaitable<void> sleep_until(Lane& lane, Clock::time_point time);
-  Server* least_busy();
+  Server* take_place();
+  void leave_place(Server& server);
   Clock::duration out_for(const Server& server) const;
   void settle(Server& server, const Attempt* got, Clock::time_point sent);
   Awaitable<void> attempt(Lane& lane, Server& server, const std::string& request,
@@ -409,7 +411,7 @@ Awaitable<void> HttpClient::Engine::work(Lane& lane) {
       auto answer = co_await converse(lane, wave->batch, index);
       if (!wave->stopped) {
         const std::lock_guard lock(wave->mutex);
-        wave->ready.emplace_back(index, redact(std::move(answer)));
+        wave->ready.emplace_back(index, std::move(answer));
         if (std::exchange(wave->waiting, false)) wave->changed.notify_one();
       }
     } catch (...) {
@@ -536,15 +538,15 @@ Awaitable<HttpClient::Engine::Server*> HttpClient::Engine::admit(Lane& lane, dou
   const auto turn = now + seconds(wait_s);
   if (turn < give_up) {
     if (wait_s > 0) co_await sleep_until(lane, turn);
-    while (!lane.wave->stopped && Clock::now() < give_up) {
-      if (Server* const server = least_busy()) {
-        ++server->outstanding;
-        co_return server;
-      }
+    Server* server = waiting_.empty() ? take_place() : nullptr;
+    if (server == nullptr && !lane.wave->stopped) {
       waiting_.push_back(&lane);
       co_await sleep_until(lane, give_up);
       std::erase(waiting_, &lane);
+      server = std::exchange(lane.place, nullptr);
     }
+    if (server != nullptr && !lane.wave->stopped) co_return server;
+    if (server != nullptr) leave_place(*server);
   }
   requests_.give_back(1);
   tokens_.give_back(cost);
@@ -557,12 +559,13 @@ Awaitable<void> HttpClient::Engine::sleep_until(Lane& lane, Clock::time_point ti
   co_await lane.timer.async_wait(net::redirect_error(kAwait, cut_short));
 }
 
-/// The server with the fewest requests outstanding among those that have room, null if none has.
-/// One that was taken out is tried with a single request when its time has come; where all are out,
-/// the one that is back first stands in for all.
-HttpClient::Engine::Server* HttpClient::Engine::least_busy() {
+/// Takes a place at the server with the fewest requests outstanding; null if none has room. One
+/// that was taken out is tried with a single request when its time has come; only where all are
+/// out, the one that is back first stands in for all.
+HttpClient::Engine::Server* HttpClient::Engine::take_place() {
   const auto now = Clock::now();
-  const auto out = [&](const Server& server) { return now < server.out_until; };
+  const auto out = [&](const auto& server) { return now < server->out_until; };
+  const bool all_out = std::ranges::all_of(servers_, out);
   Server* best = nullptr;
   ++turn_;
   for (std::size_t i = 0; i < servers_.size(); ++i) {
@@ -578,17 +581,29 @@ HttpClient::Engine::Server* HttpClient::Engine::least_busy() {
   return best;
 }
 
+/// Gives a place back, and what room there is then to those who wait for it, first come, first
+/// served: a lane whose request is settled would else take its own place again and again.
+void HttpClient::Engine::leave_place(Server& server) {
+  --server.outstanding;
+  while (!waiting_.empty()) {
+    Server* const place = take_place();
+    if (place == nullptr) return;
+    Lane& first = *waiting_.front();
+    waiting_.pop_front();
+    first.place = place;
+    first.timer.cancel();
+  }
+}
+
 /// For how long a server that failed is left alone: twice as long each time in a row.
 Clock::duration HttpClient::Engine::out_for(const Server& server) const {
   return seconds(
       std::min(kLongestOutS, options_.backoff_s * std::ldexp(1.0, std::min(server.failures, 30))));
 }
 
-/// Learns from an attempt (null: we broke it off ourselves), and hands the place that it took to
-/// whoever waits for one.
+/// Learns from an attempt (null: we broke it off ourselves), and leaves the place that it took.
 void HttpClient::Engine::settle(Server& server, const Attempt* got, Clock::time_point sent) {
   const auto now = Clock::now();
-  --server.outstanding;
   if (got != nullptr && !got->outcome.empty()) {
     if (sent >= server.failed_at) {  // what failed together counts once
       ++server.failures;
@@ -607,12 +622,7 @@ void HttpClient::Engine::settle(Server& server, const Attempt* got, Clock::time_
       server.limit.answered(since_epoch(sent), since_epoch(now));
     }
   }
-  int room = 0;
-  for (const auto& each : servers_) room += std::max(0, each->limit.limit() - each->outstanding);
-  for (; room > 0 && !waiting_.empty(); --room) {
-    waiting_.front()->timer.cancel();
-    waiting_.pop_front();
-  }
+  leave_place(server);
 }
 
 /// Tries to get an answer of `server`. What a kept connection that was closed while it was idle
@@ -791,9 +801,12 @@ Awaitable<bool> HttpClient::Engine::exchange(Lane& lane, const std::string& requ
   co_return true;
 }
 
+/// What a server sent, the key in it replaced, as it is or as JSON spells it. A shorter key is
+/// left: it is a stand-in such as `none`, and answers hold its letters.
 std::string HttpClient::Engine::redact(std::string text) const {
+  constexpr std::size_t kShortest = 8;
   constexpr std::string_view kStandIn = "[key]";
-  if (key_.empty()) return text;
+  if (key_.size() < kShortest) return text;
   for (std::size_t at = 0; (at = text.find(key_, at)) != text.npos; at += kStandIn.size()) {
     text.replace(at, key_.size(), kStandIn);
   }

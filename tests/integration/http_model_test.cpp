@@ -532,6 +532,48 @@ TEST(HttpModel, TakesADeadServerOutAndTriesItAgain) {
   EXPECT_GT(revived.requests(), 20U);
 }
 
+TEST(HttpModel, LeavesADeadServerAloneWhileTheOthersAreFull) {
+  const LoopbackServer throttled([](const Seen& seen) {
+    if (seen.number % 6 == 0) return Reply{429, "slow down", {}, {}, {}};
+    Reply reply = echo(seen);
+    reply.delay = std::chrono::milliseconds(2);
+    return reply;
+  });
+  auto options = options_for(throttled.url());
+  options.base_urls.push_back("http://127.0.0.1:1/v1");
+  options.in_flight = 16;
+  options.backoff_s = 0.01;
+  options.retries = 30;
+  HttpModel model(options);
+  const auto wave = questions(200);
+  expect_echoes(wave, ask_all(model, wave));
+  // The eight that were sent at once, and tries now and then.
+  EXPECT_LT(static_cast<std::size_t>(model.counters().attempts), throttled.requests() + 25);
+}
+
+TEST(HttpModel, KeepsTurnsAmongWhatWaitsForAServer) {
+  const LoopbackServer server([](const Seen& seen) {
+    if (seen.number % 3 == 0) return Reply{429, "slow down", {}, {}, {}};
+    Reply reply = echo(seen);
+    reply.delay = std::chrono::milliseconds(1);
+    return reply;
+  });
+  auto options = options_for(server.url());
+  options.in_flight = 16;
+  options.retries = 30;
+  HttpModel model(options);
+  std::size_t answered = 0, overtaken = 0;
+  model.complete(
+      questions(300),
+      [&](std::size_t i, const Result<Response>& answer) {
+        ASSERT_TRUE(answer) << failure(answer);
+        if (answer->failed.empty() && answered > i) overtaken = std::max(overtaken, answered - i);
+        ++answered;
+      },
+      {});
+  EXPECT_LT(overtaken, 10U);
+}
+
 TEST(HttpModel, NamesTheServerThatFailedAmongSeveral) {
   const LoopbackServer refusing([](const Seen&) { return Reply{400, "no", {}, {}, {}}; });
   auto options = options_for(refusing.url());
