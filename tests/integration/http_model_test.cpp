@@ -643,17 +643,23 @@ TEST(HttpModel, ObeysRetryAfterUpToTheTotalTimeout) {
   EXPECT_EQ(server.requests(), 1U);
 }
 
-TEST(HttpModel, EndsADripThatPassesNoReadTimeoutAtTheTotalTimeout) {
-  const LoopbackServer server([](const Seen& seen) {
-    Reply reply = echo(seen);
-    reply.delay = std::chrono::seconds(60);
-    return reply;
-  });
+TEST(HttpModel, EndsASilenceAtTheTotalTimeout) {
+  const LoopbackServer server([](const Seen&) { return deliver(Delivery::kSilent); });
   auto options = options_for(server.url());
   options.total_timeout_s = 0.1;
   HttpModel model(options);
   EXPECT_THAT(failure(ask_one(model, question("hello"))),
               StartsWith(server.url() + ": no answer within 0.1 s"));
+}
+
+TEST(HttpModel, EndsADripThatPassesNoReadTimeoutAtTheTotalTimeout) {
+  const LoopbackServer server([](const Seen&) { return deliver(Delivery::kDrip); });
+  auto options = options_for(server.url());
+  options.read_timeout_s = 0.2;
+  options.total_timeout_s = 0.5;
+  HttpModel model(options);
+  EXPECT_THAT(failure(ask_one(model, question("hello"))),
+              StartsWith(server.url() + ": no answer within 0.5 s"));
 }
 
 TEST(RetryAfter, IsSecondsOrADate) {

@@ -92,6 +92,8 @@ std::string bytes(const Reply& reply) {
     case Delivery::kHalf:
     case Delivery::kStall:
       return head(reply, body.size()) + body.substr(0, body.size() / 2);
+    case Delivery::kDrip:
+      return head(reply, body.size());
     case Delivery::kTooLong:
       return head(reply, body.size() + 10) + body;
     case Delivery::kTooShort:
@@ -188,6 +190,18 @@ class LoopbackServer::Host {
   }
 
   template <typename Stream>
+  net::awaitable<void> drip(Stream& stream, const std::string& body) {
+    net::steady_timer timer(io_);
+    error_code gone;
+    for (std::size_t at = 0; at < body.size() && !gone; ++at) {
+      timer.expires_after(std::chrono::milliseconds(20));
+      co_await timer.async_wait(net::use_awaitable);
+      co_await net::async_write(stream, net::buffer(&body[at], 1),
+                                net::redirect_error(net::use_awaitable, gone));
+    }
+  }
+
+  template <typename Stream>
   net::awaitable<void> serve(Stream& stream, tcp::socket& socket) {
     boost::beast::flat_buffer buffer;
     error_code error;
@@ -213,6 +227,7 @@ class LoopbackServer::Host {
       co_await net::async_write(stream, net::buffer(out),
                                 net::redirect_error(net::use_awaitable, error));
       if (error) co_return;
+      if (reply.delivery == Delivery::kDrip) co_await drip(stream, reply.body);
       switch (reply.delivery) {
         case Delivery::kReset:
           socket.set_option(net::socket_base::linger(true, 0));

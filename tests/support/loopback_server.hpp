@@ -33,6 +33,7 @@ struct Reply {
     kAbsurd,      ///< a Content-Length of an exabyte
     kSilent,      ///< nothing, and the connection stays open
     kStall,       ///< half the body, and the connection stays open
+    kDrip,        ///< the head, then a byte of the body every 20 ms
     kDrop,        ///< whole, then the connection ends although it said keep-alive
     kGarbage,     ///< bytes that are not HTTP
   };
