@@ -76,8 +76,11 @@ Url parse_url(const std::string& text) {
         "name it");
   }
   const auto malformed = [&] {
-    return UserError(fmt::format(
-        "base_url '{}' is not of the form http://host:port/path or https://host/path", text));
+    // What follows a question mark is as likely as not a key.
+    const auto shown = text.substr(0, text.find('?'));
+    return UserError(
+        fmt::format("base_url '{}{}' is not of the form http://host:port/path or https://host/path",
+                    shown, shown == text ? "" : "?.."));
   };
   Url url;
   std::string_view rest = text;
@@ -139,6 +142,29 @@ std::string read_key(const HttpOptions& options) {
     throw UserError(where + " holds no key: one line of printable characters without spaces");
   }
   return key;
+}
+
+struct Spelled {
+  char character;
+  std::size_t length;
+};
+
+/// A printable character as a JSON string spells it at `at`, or as a string inside a string does,
+/// with more backslashes; a backslash, where what it escapes is another.
+Spelled spelled(std::string_view text, std::size_t at) {
+  if (text[at] != '\\') return {text[at], 1};
+  const std::size_t slashes = std::min(text.find_first_not_of('\\', at), text.size()) - at;
+  const std::string_view rest = text.substr(at + slashes);
+  if (rest.starts_with('/') || rest.starts_with('"')) return {rest.front(), slashes + 1};
+  if (rest.starts_with('u') && rest.size() >= 5) {
+    unsigned code = 0;
+    const char* end = rest.data() + 5;
+    const auto [read, error] = std::from_chars(rest.data() + 1, end, code, 16);
+    if (error == std::errc() && read == end && code > ' ' && code < 127) {
+      return {static_cast<char>(code), slashes + 5};
+    }
+  }
+  return {'\\', slashes};
 }
 
 /// One attempt to get an answer: a complete one, or why there is none.
@@ -276,7 +302,6 @@ class HttpClient::Engine {
   Awaitable<bool> exchange(Lane& lane, const std::string& request, Clock::time_point give_up,
                            Attempt& out);
   std::string redact(std::string text) const;
-  Result<Response> redact(Result<Response> answer) const;
 
   const HttpOptions options_;
   const std::string key_;
@@ -569,15 +594,16 @@ HttpClient::Engine::Server* HttpClient::Engine::take_place() {
   Server* best = nullptr;
   ++turn_;
   for (std::size_t i = 0; i < servers_.size(); ++i) {
-    Server& server = *servers_[(turn_ + i) % servers_.size()];
-    if (server.outstanding >= server.limit.limit()) continue;
-    const bool better = best == nullptr ||
-                        (out(*best) && (!out(server) || server.out_until < best->out_until)) ||
-                        (!out(*best) && !out(server) && server.outstanding < best->outstanding);
-    if (better) best = &server;
+    const auto& server = servers_[(turn_ + i) % servers_.size()];
+    if (server->outstanding >= server->limit.limit() || (out(server) && !all_out)) continue;
+    const bool better = best == nullptr || (all_out ? server->out_until < best->out_until
+                                                    : server->outstanding < best->outstanding);
+    if (better) best = server.get();
   }
-  const bool probe = best != nullptr && !out(*best) && best->out_until != Clock::time_point{};
+  if (best == nullptr) return nullptr;
+  const bool probe = !all_out && best->out_until != Clock::time_point{};
   if (probe) best->out_until = now + out_for(*best);
+  ++best->outstanding;
   return best;
 }
 
@@ -810,20 +836,33 @@ std::string HttpClient::Engine::redact(std::string text) const {
   for (std::size_t at = 0; (at = text.find(key_, at)) != text.npos; at += kStandIn.size()) {
     text.replace(at, key_.size(), kStandIn);
   }
-  return text;
-}
 
-/// The body that was read held no key as it was sent; JSON can spell one in other ways.
-Result<Response> HttpClient::Engine::redact(Result<Response> answer) const {
-  if (key_.empty()) return answer;
-  auto failed = answer ? std::move(answer->failed) : answer.error().failed;
-  for (auto& attempt : failed) attempt.message = redact(std::move(attempt.message));
-  if (!answer) {
-    return Error{answer.error().fault, redact(answer.error().message), std::move(failed)};
+  // Looking for other spellings is slow, and what else JSON escapes mostly stands in no key.
+  bool escaped = false;
+  for (std::size_t at = 0; !escaped && (at = text.find('\\', at)) != text.npos;) {
+    const Spelled letter = spelled(text, at);
+    escaped = key_.find(letter.character) != key_.npos;
+    at += letter.length;
   }
-  answer->text = redact(std::move(answer->text));
-  answer->failed = std::move(failed);
-  return answer;
+  if (!escaped) return text;
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    std::size_t end = at;
+    std::size_t matched = 0;
+    while (matched < key_.size() && end < text.size()) {
+      const Spelled letter = spelled(text, end);
+      if (letter.character != key_[matched]) break;
+      ++matched;
+      end += letter.length;
+    }
+    if (matched == key_.size()) {
+      out += kStandIn;
+      at = end;
+    } else {
+      out += text[at++];
+    }
+  }
+  return out;
 }
 
 HttpClient::HttpClient(const HttpOptions& options) : engine_(std::make_unique<Engine>(options)) {}

@@ -50,8 +50,9 @@ struct HttpBatch {
 /// Refused, broken and late connections and whatever `read` calls passing are tried again after a
 /// wait with full jitter (Brooker 2015), or after Retry-After where that is longer; a wait that
 /// would end after total_timeout_s ends the request instead. Certificates and host names are
-/// verified. Redirects are not followed: the key belongs to the servers named. Every attempt that
-/// brought no answer is listed in `failed` of what is delivered. Thread-safe.
+/// verified. Redirects are not followed: the key belongs to the servers named. `[key]` stands
+/// wherever a server repeats a key of 8 characters or more, before `read` sees it. Every attempt
+/// that brought no answer is listed in `failed` of what is delivered. Thread-safe.
 class HttpClient {
  public:
   /// Reads the key. @throws UserError for a malformed base_url, a key that cannot be read or an

@@ -18,8 +18,7 @@ namespace theta {
 ///
 /// What can pass (transport, timeouts, damaged answers, 408, 409, 429, 5xx) is tried again; what
 /// remains is an answer with a service's fault, one line that names the server, the cause and what
-/// to do. The key appears in the Authorization header alone: where the server repeats it, `[key]`
-/// stands in its place.
+/// to do. The key appears in the Authorization header alone.
 ///
 /// Options are scored by the log-probabilities of the answer's first token. Where the server gives
 /// none, or they do not tell the options apart, the model is made or asked to name one option:

@@ -82,11 +82,26 @@ double read_limit(const Config& model, const char* key) {
   return value;
 }
 
+/// The name of an environment variable. What is none is not repeated: a key may stand there.
+std::string read_variable(const Config& model, const char* key) {
+  const std::string name = model.text(key, "");
+  const auto letter = [](char c) {
+    return c == '_' || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+  };
+  const bool digit_first = !name.empty() && name.front() >= '0' && name.front() <= '9';
+  if (digit_first || !std::ranges::all_of(name, letter))
+    model.at(key).fail(fmt::format(
+        "'{}' names an environment variable (letters, digits, '_'): put the key there, or into a "
+        "file that api_key_file names",
+        key));
+  return name;
+}
+
 HttpOptions read_http(const Config& model) {
   HttpOptions options;
   options.base_urls = read_base_urls(model.at("base_url"));
   options.model = model.text("model");
-  options.api_key_env = model.text("api_key_env", "");
+  options.api_key_env = read_variable(model, "api_key_env");
   options.api_key_file = model.text("api_key_file", "");
   const std::string dialect =
       model.choice("dialect", {"auto", "openai", "llama-server", "vllm"}, "auto");

@@ -80,6 +80,13 @@ const std::vector<Broken>& broken_configs() {
        ":4:36: 'http://a' is given twice"},
       {"NoAddressIsGiven", kPeople, "\"http://localhost:1/v1\"", "[]",
        ":4:23: 'base_url' lists no address"},
+      {"AKeyStandsWhereAVariableIsNamed", kPeople, "model: small",
+       "model: small, api_key_env: sk-0123456789",
+       ":4:75: 'api_key_env' names an environment variable (letters, digits, '_'): put the key "
+       "there, or into a file that api_key_file names"},
+      {"AKeyStandsInAnAddress", kPeople, "localhost:1/v1", "localhost:1/v1?key=0123456789",
+       ":4:23: base_url 'http://localhost:1/v1?..' is not of the form http://host:port/path or "
+       "https://host/path"},
       {"ALimitAMinuteIsNone", kPeople, "model: small", "model: small, requests_per_minute: 0",
        ":4:83: 'requests_per_minute' is not in 0..1e12"},
       {"ALimitAMinuteIsMisspelt", kPeople, "model: small", "model: small, token_per_minute: 9",

@@ -335,7 +335,7 @@ TEST(HttpModel, RefusesAKeyThatCannotBeRead) {
 TEST(HttpModel, RefusesAMalformedAddress) {
   for (const char* url :
        {"127.0.0.1:8000/v1", "ftp://host/v1", "http://", "http://host:0/v1", "http://host:port/v1",
-        "http://host:99999/", "http://host/v1?key=1", "http://ho st/v1"}) {
+        "http://host:99999/", "http://host/v1#here", "http://ho st/v1"}) {
     try {
       HttpModel model(options_for(url));
       FAIL() << url;
@@ -356,18 +356,33 @@ TEST(HttpModel, NeverRepeatsAKeyWrittenIntoTheAddress) {
                  "base_url holds a user or a key; put the key where api_key_env or api_key_file "
                  "name it");
   }
+  try {
+    HttpModel model(options_for(std::string("https://host/v1?key=") + kKey));
+    FAIL();
+  } catch (const UserError& error) {
+    EXPECT_STREQ(error.what(),
+                 "base_url 'https://host/v1?..' is not of the form http://host:port/path or "
+                 "https://host/path");
+  }
 }
 
 TEST(HttpModel, NeverLetsTheKeyOutOfTheHeader) {
-  // The server repeats the key as it came, escaped in JSON, across the excerpt's end, and as text.
+  // The server repeats the key as it came, escaped in JSON and once more, across the excerpt's end,
+  // and as text.
   std::vector<Reply> replies = {
       {401, std::string("bad key ") + kKey, {}, {}, {}},
       {401, R"({"error": {"message": "bad key sk-secret\/0123456789"}})", {}, {}, {}},
+      {401, R"({"error": {"message": "{\"bad key\": \"sk-secret\\\/0123456789\"}"}})", {}, {}, {}},
       {400, std::string(190, 'x') + kKey, {}, {}, {}},
+      {400,
+       R"({"message": ")" + std::string(190, 'x') + R"(sk-secret\u002F0123456789"})",
+       {},
+       {},
+       {}},
       {200, std::string("<html>") + kKey, {}, {}, {}},
       chat(kKey),
       chat(std::string("your key is ") + kKey + ", " + kKey)};
-  replies.push_back(replies[4]);
+  replies.push_back(replies[6]);
   replies.back().body.replace(replies.back().body.find('/'), 1, "\\u002f");
   const KeyFile key;
   for (const auto& reply : replies) {
@@ -386,6 +401,16 @@ TEST(HttpModel, NeverLetsTheKeyOutOfTheHeader) {
     const auto said = model.ping({});
     EXPECT_THAT(said ? *said : said.error().message, Not(HasSubstr("sk-sec")));
   }
+}
+
+TEST(HttpModel, LeavesTheLettersOfAShortKeyInAnswers) {
+  const LoopbackServer server([](const Seen&) { return chat("none of the \\ nones"); });
+  ::setenv("THETA_TEST_KEY", "none", 1);
+  auto options = options_for(server.url());
+  options.api_key_env = "THETA_TEST_KEY";
+  HttpModel model(options);
+  ::unsetenv("THETA_TEST_KEY");
+  EXPECT_EQ(ask_one(model, question("hello"))->text, "none of the \\ nones");
 }
 
 TEST(HttpModel, SurvivesOneCallInFiveFailingInARandomWay) {
