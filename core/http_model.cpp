@@ -71,8 +71,11 @@ HttpModel::HttpModel(HttpOptions options)
 }
 
 std::string HttpModel::identity() const {
-  return fmt::format("{} of a chat server, dialect {}, logprobs {}", options_.model,
-                     name_of(options_.dialect), options_.logprobs ? "auto" : "off");
+  auto addresses = options_.base_urls;
+  std::ranges::sort(addresses);
+  return fmt::format("{} at {}, dialect {}, logprobs {}", options_.model,
+                     fmt::join(addresses, ", "), name_of(options_.dialect),
+                     options_.logprobs ? "auto" : "off");
 }
 
 HostCounters HttpModel::counters() const {

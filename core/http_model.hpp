@@ -31,8 +31,8 @@ class HttpModel final : public LanguageModel {
   /// @throws UserError as HttpClient does, and for a missing model name or limits out of range.
   explicit HttpModel(HttpOptions options);
 
-  /// Model name and whatever else of the options decides an answer. Not the addresses, which come
-  /// and go: the same name stands for the same model wherever it is served.
+  /// Model name, addresses in any order, and whatever else of the options decides an answer: two
+  /// servers may call two models by one name.
   std::string identity() const override;
   void complete(std::span<const Request> wave, const OnAnswer& on_answer,
                 std::stop_token stop) override;

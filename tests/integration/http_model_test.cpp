@@ -925,10 +925,16 @@ TEST(HttpModel, CallsAnAnswerThatNamesNoOptionThePromptsFault) {
 
 TEST(HttpModel, IdentityHoldsWhatDecidesAnAnswer) {
   auto options = options_for("http://127.0.0.1:8000/v1");
-  EXPECT_EQ(HttpModel(options).identity(), "tiny of a chat server, dialect openai, logprobs auto");
+  EXPECT_EQ(HttpModel(options).identity(),
+            "tiny at http://127.0.0.1:8000/v1, dialect openai, logprobs auto");
   options.logprobs = false;
   options.dialect = Dialect::kAuto;
-  EXPECT_EQ(HttpModel(options).identity(), "tiny of a chat server, dialect auto, logprobs off");
+  options.base_urls.insert(options.base_urls.begin(), "http://host/v1");
+  const std::string identity = HttpModel(options).identity();
+  EXPECT_EQ(identity,
+            "tiny at http://127.0.0.1:8000/v1, http://host/v1, dialect auto, logprobs off");
+  std::swap(options.base_urls[0], options.base_urls[1]);
+  EXPECT_EQ(HttpModel(options).identity(), identity);
 }
 
 }  // namespace

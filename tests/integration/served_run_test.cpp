@@ -197,11 +197,11 @@ TEST_F(ServedRun, ReplayNamesTheRequestThatTheCacheLacks) {
       run(recording, "second",
           {"--set", "cache.mode=replay", "--set", "program.instructions=Say how it sounds."});
   EXPECT_EQ(refused.code, 2);
-  EXPECT_THAT(
-      refused.err,
-      MatchesRegex(".*/cache.db holds no answer to request [0-9a-f]{12} of mock of a chat "
-                   "server, dialect openai, logprobs auto, which ends with \".*\": run once "
-                   "with mode: record\n"));
+  EXPECT_THAT(refused.err,
+              MatchesRegex(".*/cache.db holds no answer to request [0-9a-f]{12} of mock at "
+                           "http://127.0.0.1:[0-9]+/v1, dialect openai, logprobs auto, which ends "
+                           "with \".*\": run once "
+                           "with mode: record\n"));
   EXPECT_EQ(server.requests(), asked);
 }
 
