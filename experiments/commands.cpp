@@ -8,7 +8,6 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "core/http_model.hpp"
 #include "experiments/dataset_file.hpp"
 #include "experiments/experiment.hpp"
 #include "experiments/files.hpp"
@@ -101,20 +100,31 @@ void dry_run(const Sweep& sweep, std::stop_token stop) {
   fmt::print("What several runs ask alike is asked once.\n");
 }
 
+/// A model as each of its servers has it.
+std::vector<ModelOptions> by_server(const ModelOptions& options) {
+  const auto* http = std::get_if<HttpOptions>(&options);
+  if (http == nullptr) return {options};
+  std::vector<ModelOptions> servers;
+  for (const std::string& url : http->base_urls) {
+    HttpOptions server = *http;
+    server.base_urls = {url};
+    server.retries = 0;
+    servers.push_back(std::move(server));
+  }
+  return servers;
+}
+
 /// A line that says what answered. @throws UserError or RunError that says what is wrong.
 std::string ping(const ModelOptions& options, std::stop_token stop) {
-  if (const auto* http = std::get_if<HttpOptions>(&options)) {
-    auto line = HttpModel(*http).ping(stop);
-    if (!line) throw RunError(line.error().message);
-    return *line;
-  }
   const auto model = make_model(options);
   Request request;
   request.messages = {{"user", "Say hello."}};
   request.max_tokens = 1;
   const auto answer = ask(*model, {&request, 1}, stop).front();
   if (!answer) throw RunError(answer.error().message);
-  return fmt::format("{} answers in this process", model_name(options));
+  const auto* http = std::get_if<HttpOptions>(&options);
+  return fmt::format("{} answers {}", model_name(options),
+                     http ? "at " + http->base_urls.front() : "in this process");
 }
 
 /// A saved prompt made runnable.
@@ -209,13 +219,15 @@ int ping_command(const fs::path& file, const std::vector<std::string>& sets, std
   for (const ModelTable& table : tables)
     for (const auto& [name, options] : table.models) {
       if (!asked.insert(table.sources.at(name)).second) continue;
-      try {
-        fmt::print("{}: {}\n", name, ping(options, stop));
-      } catch (const Interrupted&) {
-        throw;
-      } catch (const std::runtime_error& e) {
-        fmt::print(stderr, "{}: {}\n", name, e.what());
-        ++wrong;
+      for (const ModelOptions& server : by_server(options)) {
+        try {
+          fmt::print("{}: {}\n", name, ping(server, stop));
+        } catch (const Interrupted&) {
+          throw;
+        } catch (const std::runtime_error& e) {
+          fmt::print(stderr, "{}: {}\n", name, e.what());
+          ++wrong;
+        }
       }
     }
   return wrong;

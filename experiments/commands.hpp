@@ -39,8 +39,8 @@ int sweep_command(const SweepArguments& arguments, Progress& progress, std::stop
 /// `theta status`: how each run of a sweep's folder, or the run of a folder, stands.
 void status_command(const std::filesystem::path& folder);
 
-/// `theta ping`: asks each model of a config, or of a sweep, for one token, and writes what answers
-/// or what is wrong. @return how many are wrong.
+/// `theta ping`: asks each model of a config, or of a sweep, at each of its addresses, for one
+/// token without a retry, and writes what answers or what is wrong. @return how many are wrong.
 int ping_command(const std::filesystem::path& config, const std::vector<std::string>& sets,
                  std::stop_token stop);
 

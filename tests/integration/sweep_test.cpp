@@ -372,6 +372,17 @@ TEST_F(SweepRuns, PingSaysWhatAnswersAndWhatIsWrong) {
   EXPECT_THAT(run_to_end({THETA_BINARY, "ping", file}).err, HasSubstr("503"));
 }
 
+TEST_F(SweepRuns, PingAsksEveryAddressOnce) {
+  const fs::path file = config("  seeds: [1]\n");
+  const Finished finished = run_to_end(
+      {THETA_BINARY, "ping", file, "--set",
+       fmt::format("models.task.base_url=['{}', 'http://127.0.0.1:1/v1']", server_.url())});
+  EXPECT_EQ(finished.code, 1);
+  EXPECT_EQ(finished.out, fmt::format("task: tiny answers at {}\n", server_.url()));
+  EXPECT_EQ(finished.err, "task: http://127.0.0.1:1/v1: cannot connect: Connection refused\n");
+  EXPECT_EQ(server_.requests(), 1U);
+}
+
 /// The embedded engine: two runs at once on one model that computes in units.
 TEST(SweepOfTheSmallestModel, GivesWhatEachRunGivesAlone) {
   if (const auto missing = missing_for_small_runs(); !missing.empty()) GTEST_SKIP() << missing;
