@@ -63,12 +63,11 @@ const Json& member(const Json& json, std::initializer_list<const char*> path) {
   return *at;
 }
 
+/// Tokens, as far as they can be: what a server sends may be any number.
 std::int64_t count(const Json& json) {
-  return json.is_number_integer() ? json.get<std::int64_t>() : 0;
-}
-
-ChatReading retry(std::string message) {
-  return {Error{Fault::kService, std::move(message)}, Verdict::kRetry};
+  constexpr std::uint64_t kMost = 1'000'000'000;
+  if (!json.is_number_unsigned()) return 0;
+  return static_cast<std::int64_t>(std::min(json.get<std::uint64_t>(), kMost));
 }
 
 /// GBNF that allows one of the options.
@@ -111,20 +110,27 @@ std::string_view after_prefix(std::string_view text, std::string_view prefix) {
   return text.starts_with(tail) ? text.substr(tail.size()) : text;
 }
 
-/// The option that a text names: as its beginning (the longest such), else as the only one in it.
+bool of_a_word(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' ||
+         (c & 0x80) != 0;
+}
+
+bool begins_with_word(std::string_view text, std::string_view word) {
+  if (word.empty() || !text.starts_with(word)) return false;
+  return text.size() == word.size() || !of_a_word(word.back()) || !of_a_word(text[word.size()]);
+}
+
+/// The option that a text begins with, the longest such, quotes and emphasis aside. One further
+/// behind is not taken for the answer: it may be denied.
 std::optional<std::size_t> named_option(std::string_view text,
                                         const std::vector<std::string>& options) {
-  text = trim(text);
+  const std::string_view bare =
+      text.substr(std::min(text.find_first_not_of(" \t\r\n\"'`*_"), text.size()));
   std::optional<std::size_t> named;
   for (std::size_t i = 0; i < options.size(); ++i) {
-    const bool begins = text.starts_with(trim(options[i]));
+    const std::string_view option = trim(options[i]);
+    const bool begins = begins_with_word(trim_left(text), option) || begins_with_word(bare, option);
     if (begins && (!named || options[i].size() > options[*named].size())) named = i;
-  }
-  if (named) return named;
-  for (std::size_t i = 0; i < options.size(); ++i) {
-    if (text.find(trim(options[i])) == std::string_view::npos) continue;
-    if (named) return std::nullopt;
-    named = i;
   }
   return named;
 }
@@ -149,16 +155,20 @@ std::size_t best(const std::vector<double>& scores) {
 /// An answer with an error status. Servers say why in `error.message`, `message` or `detail`.
 ChatReading read_refusal(int status, std::string_view body, ChatAsk ask) {
   const Json json = Json::parse(body, nullptr, false);
-  std::string why = excerpt(body);
-  for (const Json* said : {&member(json, {"error", "message"}), &member(json, {"error"}),
-                           &member(json, {"message"}), &member(json, {"detail"})}) {
-    if (!said->is_string()) continue;
-    why = excerpt(said->get_ref<const std::string&>());
+  std::string_view said = body;
+  for (const Json* at : {&member(json, {"error", "message"}), &member(json, {"error"}),
+                         &member(json, {"message"}), &member(json, {"detail"})}) {
+    if (!at->is_string()) continue;
+    said = at->get_ref<const std::string&>();
     break;
   }
-  if (status == 400 && ask == ChatAsk::kLogprobs && body.find("logprob") != body.npos) {
-    return {Error{Fault::kService, kLogprobsMissing}, Verdict::kNoLogprobs};
+  // `param` names what is refused, the message only where that is missing: it may quote the prompt.
+  const Json& param = member(json, {"error", "param"});
+  const std::string_view refused = param.is_string() ? param.get_ref<const std::string&>() : said;
+  if (status == 400 && ask == ChatAsk::kLogprobs && refused.find("logprob") != refused.npos) {
+    return {Error{Fault::kService, kLogprobsMissing}, Verdict::kRefusesLogprobs};
   }
+  std::string why = excerpt(said);
   return {Error{Fault::kService, fmt::format("status {}: {}", status, why)},
           is_passing(status) ? Verdict::kRetry : Verdict::kDone};
 }
@@ -246,53 +256,61 @@ ChatReading read_chat(int status, std::string_view body, const Request& request,
                       ChatAsk ask) {
   if (status < 200 || status > 299) return read_refusal(status, body, ask);
   const Json json = Json::parse(body, nullptr, false);
-  if (json.is_discarded()) return retry("not JSON: " + excerpt(body));
-  const Json& choices = member(json, {"choices"});
-  if (!choices.is_array() || choices.empty()) return retry("no choices: " + excerpt(body));
-  const Json& choice = choices.front();
-
   const Json& usage = member(json, {"usage"});
-  Response response;
-  response.prompt_tokens = count(member(usage, {"prompt_tokens"}));
-  response.generated_tokens = count(member(usage, {"completion_tokens"}));
-  const auto done = [&](Result<Response> answer) {
-    return ChatReading{std::move(answer), Verdict::kDone,
-                       count(member(usage, {"prompt_tokens_details", "cached_tokens"}))};
+  ChatReading reading{Error{}, Verdict::kDone, count(member(usage, {"prompt_tokens"})),
+                      count(member(usage, {"completion_tokens"})),
+                      count(member(usage, {"prompt_tokens_details", "cached_tokens"}))};
+  const auto fail = [&](std::string why, Verdict verdict) {
+    reading.answer = Error{Fault::kService, std::move(why)};
+    reading.verdict = verdict;
+    return std::move(reading);
   };
+  if (json.is_discarded()) return fail("not JSON: " + excerpt(body), Verdict::kRetry);
+  const Json& choices = member(json, {"choices"});
+  if (!choices.is_array() || choices.empty()) {
+    return fail("no choices: " + excerpt(body), Verdict::kRetry);
+  }
+  const Json& choice = choices.front();
+  Response response;
+  response.prompt_tokens = reading.prompt_tokens;
+  response.generated_tokens = reading.generated_tokens;
 
   if (ask == ChatAsk::kLogprobs) {
     if (member(choice, {"logprobs"}).is_null()) {
-      return {Error{Fault::kService, kLogprobsMissing}, Verdict::kNoLogprobs};
+      return fail(kLogprobsMissing, Verdict::kNoLogprobs);
     }
     auto scores = score_options(listed_tokens(choice), request.options);
-    if (!scores) return {scores.error(), Verdict::kUnscored};
+    if (!scores) return fail(scores.error().message, Verdict::kUnscored);
     response.text = request.options[best(scores->logprobs)];
     response.option_logprobs = std::move(scores->logprobs);
     response.note = std::move(scores->note);
-    return done(std::move(response));
+    reading.answer = std::move(response);
+    return reading;
   }
 
   const Json& content = member(choice, {"message", "content"});
-  if (!content.is_string()) return retry("no text in the answer: " + excerpt(body));
+  if (!content.is_string()) return fail("no text in the answer: " + excerpt(body), Verdict::kRetry);
   const auto text = after_prefix(content.get_ref<const std::string&>(), request.answer_prefix);
   if (ask == ChatAsk::kNameOption) {
     const auto named = named_option(text, request.options);
     if (!named) {
-      return done(
+      reading.answer =
           Error{Fault::kPrompt, fmt::format("the answer names none of the options {}: {}",
-                                            fmt::join(request.options, ", "), excerpt(text))});
+                                            fmt::join(request.options, ", "), excerpt(text))};
+      return reading;
     }
     response.text = request.options[*named];
     response.option_logprobs.assign(request.options.size(), kUnnamedLogprob);
     response.option_logprobs[*named] = 0;
-    return done(std::move(response));
+  } else {
+    response.text = text;
+    response.truncated = member(choice, {"finish_reason"}) == "length";
+    if (!request.grammar.empty() && dialect == Dialect::kOpenAi) {
+      response.note = "grammar not enforced";
+    }
   }
-  response.text = text;
-  response.truncated = member(choice, {"finish_reason"}) == "length";
-  if (!request.grammar.empty() && dialect == Dialect::kOpenAi) {
-    response.note = "grammar not enforced";
-  }
-  return done(std::move(response));
+  reading.answer = std::move(response);
+  return reading;
 }
 
 Result<OptionScores> score_options(const std::vector<TokenLogprob>& listed,

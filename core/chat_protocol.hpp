@@ -21,7 +21,7 @@ enum class ChatAsk {
 /// model reports, and finite so that differences of such scores stay numbers.
 inline constexpr double kUnnamedLogprob = -100.0;
 
-/// The reason that goes with Verdict::kNoLogprobs.
+/// The reason that goes with Verdict::kNoLogprobs and kRefusesLogprobs.
 inline constexpr const char* kLogprobsMissing = "the server gives no logprobs";
 
 /// Whether the same request may succeed later: 408, 409, 429, 5xx.
@@ -37,13 +37,16 @@ std::string chat_body(const std::string& model, Dialect dialect, const Request& 
 /// What became of one answer of the server.
 struct ChatReading {
   enum class Verdict {
-    kDone,        ///< `answer` stands
-    kRetry,       ///< `answer` is an error that may pass: damaged JSON, 408, 409, 429, 5xx
-    kUnscored,    ///< `answer` is an error that says why kNameOption has to be asked
-    kNoLogprobs,  ///< the same, and it holds for every request to this server
+    kDone,             ///< `answer` stands
+    kRetry,            ///< `answer` is an error that may pass: damaged JSON, 408, 409, 429, 5xx
+    kUnscored,         ///< `answer` is an error that says why kNameOption has to be asked
+    kNoLogprobs,       ///< the same: what came has no log-probabilities
+    kRefusesLogprobs,  ///< the same, and it holds for every request to this server
   };
   Result<Response> answer;
   Verdict verdict = Verdict::kDone;
+  /// What the server says that it took, whatever became of it; at most 1e9 each.
+  std::int64_t prompt_tokens = 0, generated_tokens = 0;
   std::int64_t reused_tokens = 0;  ///< prompt tokens that the server found in its cache
 };
 

@@ -10,6 +10,8 @@
 
 namespace theta {
 
+using Verdict = ChatReading::Verdict;
+
 std::string_view name_of(Dialect dialect) {
   switch (dialect) {
     case Dialect::kOpenAi:
@@ -90,36 +92,16 @@ HostCounters HttpModel::counters() const {
 
 void HttpModel::complete(std::span<const Request> wave, const OnAnswer& on_answer,
                          std::stop_token stop) {
-  ask_server(wave, options_.retries, on_answer, std::move(stop));
-}
-
-Result<std::string> HttpModel::ping(std::stop_token stop) {
-  Request request;
-  request.messages = {{"user", "Hello"}};
-  request.max_tokens = 1;
-  Result<std::string> said = Error{};
-  ask_server(
-      {&request, 1}, 0,
-      [&](std::size_t, Result<Response> answer) {
-        if (answer) {
-          said =
-              fmt::format("{} answers at {}", options_.model, fmt::join(options_.base_urls, ", "));
-        } else {
-          said = answer.error();
-        }
-      },
-      std::move(stop));
-  return said;
-}
-
-void HttpModel::ask_server(std::span<const Request> wave, int retries, const OnAnswer& on_answer,
-                           std::stop_token stop) {
   const bool plain = std::all_of(wave.begin(), wave.end(), [](const Request& request) {
     return request.options.empty() && request.grammar.empty() && request.answer_prefix.empty();
   });
-  const Result<Dialect> spoken = plain ? Dialect::kOpenAi : dialect(retries, stop);
+  std::vector<FailedAttempt> asking;  // for the dialect: made once, so the first request's
+  const Result<Dialect> spoken = plain ? Dialect::kOpenAi : dialect(stop, asking);
   if (!spoken) {
-    for (std::size_t i = 0; i < wave.size(); ++i) on_answer(i, spoken.error());
+    const auto& [fault, message, _] = spoken.error();
+    for (std::size_t i = 0; i < wave.size(); ++i) {
+      on_answer(i, Error{fault, message, std::exchange(asking, {})});
+    }
     return;
   }
 
@@ -128,14 +110,17 @@ void HttpModel::ask_server(std::span<const Request> wave, int retries, const OnA
     ChatAsk ask;
     std::string unscored = {};  ///< why an option is named, where its own answer said so
     bool again = false;         ///< found out by the answer
-    std::vector<FailedAttempt> failed = {};  ///< before the answer that said so
+    std::int64_t prompt_tokens = 0, generated_tokens = 0;  ///< of that answer
+    std::vector<FailedAttempt> failed = {};                ///< before this question was put
   };
   const std::string general =
       options_.logprobs ? kLogprobsMissing : "logprobs are off in the config";
   std::vector<Item> items;
   for (std::size_t i = 0; i < wave.size(); ++i) {
     const bool scored = !wave[i].options.empty();
-    items.push_back({.index = i, .ask = scored ? ChatAsk::kLogprobs : ChatAsk::kGenerate});
+    items.push_back({.index = i,
+                     .ask = scored ? ChatAsk::kLogprobs : ChatAsk::kGenerate,
+                     .failed = std::exchange(asking, {})});
   }
 
   // What turns out unscored in the first pass is named in the second.
@@ -143,7 +128,7 @@ void HttpModel::ask_server(std::span<const Request> wave, int retries, const OnA
     HttpBatch batch;
     batch.path = "/chat/completions";
     batch.size = items.size();
-    batch.retries = retries;
+    batch.retries = options_.retries;
     batch.body = [&](std::size_t i) {
       Item& item = items[i];
       if (item.ask == ChatAsk::kLogprobs && !logprobs_) item.ask = ChatAsk::kNameOption;
@@ -157,24 +142,24 @@ void HttpModel::ask_server(std::span<const Request> wave, int retries, const OnA
     };
     batch.read = [&](std::size_t i, int status, std::string_view body) -> HttpReading {
       Item& item = items[i];
-      auto [answer, verdict, reused] = read_chat(status, body, wave[item.index], *spoken, item.ask);
-      if (verdict == ChatReading::Verdict::kNoLogprobs) logprobs_ = false;
-      if (verdict == ChatReading::Verdict::kNoLogprobs ||
-          verdict == ChatReading::Verdict::kUnscored) {
-        item.again = true;
-        item.unscored = answer.error().message;
-        return {Response{}};
-      }
-      if (answer) {
-        prompt_tokens_ += answer->prompt_tokens;
-        reused_tokens_ += reused;
-        generated_tokens_ += answer->generated_tokens;
+      ChatReading read = read_chat(status, body, wave[item.index], *spoken, item.ask);
+      prompt_tokens_ += read.prompt_tokens;
+      reused_tokens_ += read.reused_tokens;
+      generated_tokens_ += read.generated_tokens;
+      HttpReading reading{Response{}, read.verdict == Verdict::kRetry};
+      if (read.prompt_tokens > 0) reading.tokens = read.prompt_tokens + read.generated_tokens;
+      if (item.ask == ChatAsk::kLogprobs) learn_of_logprobs(read);
+      if (read.verdict == Verdict::kDone || read.verdict == Verdict::kRetry) {
+        reading.answer = std::move(read.answer);
+        if (!reading.answer) {
+          const Error& error = reading.answer.error();
+          reading.answer = Error{error.fault, error.message + advice(status)};
+        }
       } else {
-        answer = Error{answer.error().fault, answer.error().message + advice(status)};
-      }
-      HttpReading reading{std::move(answer), verdict == ChatReading::Verdict::kRetry};
-      if (reading.answer && reading.answer->prompt_tokens > 0) {
-        reading.tokens = reading.answer->prompt_tokens + reading.answer->generated_tokens;
+        item.again = true;
+        item.unscored = read.answer.error().message;
+        item.prompt_tokens = read.prompt_tokens;
+        item.generated_tokens = read.generated_tokens;
       }
       return reading;
     };
@@ -183,14 +168,19 @@ void HttpModel::ask_server(std::span<const Request> wave, int retries, const OnA
         [&](std::size_t i, Result<Response> answer) {
           Item& item = items[i];
           if (item.again) {
-            unscored.push_back({.index = item.index,
-                                .ask = ChatAsk::kNameOption,
-                                .unscored = std::move(item.unscored),
-                                .failed = std::move(answer->failed)});
+            unscored.push_back(
+                {.index = item.index,
+                 .ask = ChatAsk::kNameOption,
+                 .unscored = std::move(item.unscored),
+                 .prompt_tokens = item.prompt_tokens,
+                 .generated_tokens = item.generated_tokens,
+                 .failed = after(std::move(item.failed), std::move(answer->failed))});
             return;
           }
           if (answer) {
             answer->failed = after(std::move(item.failed), std::move(answer->failed));
+            answer->prompt_tokens += item.prompt_tokens;
+            answer->generated_tokens += item.generated_tokens;
           } else {
             const Error& error = answer.error();
             answer = Error{error.fault, error.message, after(std::move(item.failed), error.failed)};
@@ -205,7 +195,19 @@ void HttpModel::ask_server(std::span<const Request> wave, int retries, const OnA
   }
 }
 
-Result<Dialect> HttpModel::dialect(int retries, std::stop_token stop) {
+/// A server that never sends log-probabilities is not asked for them for ever. An answer or two
+/// without are no proof of one: the questions that they were asked for are named alone.
+void HttpModel::learn_of_logprobs(const ChatReading& reading) {
+  constexpr int kProof = 8;
+  if (reading.verdict == Verdict::kRefusesLogprobs) logprobs_ = false;
+  if (reading.verdict == Verdict::kNoLogprobs && !had_logprobs_ && ++without_logprobs_ == kProof) {
+    logprobs_ = false;
+  }
+  if (reading.answer || reading.verdict == Verdict::kUnscored) had_logprobs_ = true;
+}
+
+/// @param failed  takes the attempts to find out that failed.
+Result<Dialect> HttpModel::dialect(std::stop_token stop, std::vector<FailedAttempt>& failed) {
   {
     const std::lock_guard lock(mutex_);
     if (dialect_) return *dialect_;
@@ -215,7 +217,7 @@ Result<Dialect> HttpModel::dialect(int retries, std::stop_token stop) {
   batch.method = "GET";
   batch.path = "/models";
   batch.size = 1;
-  batch.retries = retries;
+  batch.retries = options_.retries;
   batch.body = [](std::size_t) { return std::string(); };
   batch.read = [&](std::size_t, int status, std::string_view body) -> HttpReading {
     if (is_passing(status)) return {Error{Fault::kService, fmt::format("status {}", status)}, true};
@@ -225,6 +227,7 @@ Result<Dialect> HttpModel::dialect(int retries, std::stop_token stop) {
   client_.run(
       batch,
       [&](std::size_t, const Result<Response>& answer) {
+        failed = answer ? answer->failed : answer.error().failed;
         if (!answer) found = answer.error();
       },
       std::move(stop));

@@ -7,7 +7,9 @@
 #include <span>
 #include <stop_token>
 #include <string>
+#include <vector>
 
+#include "core/chat_protocol.hpp"
 #include "core/http_client.hpp"
 #include "core/http_options.hpp"
 #include "core/language_model.hpp"
@@ -40,20 +42,19 @@ class HttpModel final : public LanguageModel {
   std::optional<std::size_t> count_tokens(const Request&) const override { return std::nullopt; }
   HostCounters counters() const override;
 
-  /// Asks for one token, without a retry: a line that says what answers, or what is wrong.
-  Result<std::string> ping(std::stop_token stop);
-
  private:
-  void ask_server(std::span<const Request> wave, int retries, const OnAnswer& on_answer,
-                  std::stop_token stop);
-  Result<Dialect> dialect(int retries, std::stop_token stop);
+  void learn_of_logprobs(const ChatReading& reading);
+  Result<Dialect> dialect(std::stop_token stop, std::vector<FailedAttempt>& failed);
   std::string advice(int status) const;
 
   const HttpOptions options_;
   HttpClient client_;
   std::mutex mutex_;
   std::optional<Dialect> dialect_;
-  std::atomic<bool> logprobs_;  ///< until the server says that it has none
+  std::atomic<bool> logprobs_;  ///< until the server turns out to have none
+  // Of the client's thread: answers without any, before the first that had some.
+  int without_logprobs_ = 0;
+  bool had_logprobs_ = false;
   std::atomic<std::int64_t> prompt_tokens_ = 0, reused_tokens_ = 0, generated_tokens_ = 0;
 };
 

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace theta {
@@ -95,6 +96,44 @@ TEST(ReadChat, ReadsTextUsageAndTruncation) {
   EXPECT_EQ(reading.reused_tokens, 5);
 }
 
+TEST(ReadChat, TakesNoTokenCountThatCannotBe) {
+  for (const auto& [sent, read] : std::vector<std::pair<const char*, std::int64_t>>{
+           {"18446744073709551615", 1'000'000'000}, {"-5", 0}, {"1e300", 0}, {"\"7\"", 0}}) {
+    std::string body = completion("so");
+    body.replace(body.find("\"prompt_tokens\":9") + 16, 1, sent);
+    const auto reading = read_chat(200, body, {}, Dialect::kOpenAi, ChatAsk::kGenerate);
+    ASSERT_TRUE(reading.answer);
+    EXPECT_EQ(reading.prompt_tokens, read) << sent;
+    EXPECT_EQ(reading.answer->prompt_tokens, read) << sent;
+  }
+}
+
+TEST(ReadChat, SaysWhatAnUnscoredAnswerTook) {
+  const auto reading =
+      read_chat(200, completion("so"), judgement(), Dialect::kOpenAi, ChatAsk::kLogprobs);
+  EXPECT_EQ(reading.verdict, Verdict::kNoLogprobs);
+  EXPECT_EQ(reading.prompt_tokens, 9);
+  EXPECT_EQ(reading.generated_tokens, 2);
+  EXPECT_EQ(reading.reused_tokens, 5);
+}
+
+TEST(ReadChat, TakesARefusalForOneOfLogprobsByWhatItNames) {
+  const auto verdict = [](const char* body) {
+    return read_chat(400, body, judgement(), Dialect::kOpenAi, ChatAsk::kLogprobs).verdict;
+  };
+  for (const char* refused :
+       {R"({"error": {"message": "logprobs are not supported"}})",
+        R"({"error": {"message": "not supported", "param": "top_logprobs"}})",
+        R"({"detail": "top_logprobs must be at most 5"})", "no logprobs here"}) {
+    EXPECT_EQ(verdict(refused), Verdict::kRefusesLogprobs) << refused;
+  }
+  for (const char* other :
+       {R"({"error": {"message": "too long: what are logprobs?", "param": "messages"}})",
+        R"({"error": {"message": "too long"}, "request": {"logprobs": true}})"}) {
+    EXPECT_EQ(verdict(other), Verdict::kDone) << other;
+  }
+}
+
 TEST(ReadChat, CutsThePrefixThatTheAnswerRepeats) {
   const auto text = [](const char* prefix, const char* content) {
     Request request;
@@ -129,9 +168,12 @@ TEST(ReadChat, FindsTheNamedOption) {
   };
   EXPECT_EQ(named(" Second.", {"First", "Second"}), "Second");
   EXPECT_EQ(named("10", {"1", "10"}), "10");
-  EXPECT_EQ(named("I prefer Second", {"First", "Second"}), "Second");
-  EXPECT_EQ(named("not First but Second", {"First", "Second"}),
-            "the answer names none of the options First, Second: not First but Second");
+  EXPECT_EQ(named("**\"Second\"**", {"First", "Second"}), "Second");
+  EXPECT_EQ(named("C++", {"C+", "C++"}), "C++");
+  EXPECT_EQ(named("nothing", {"yes", "no"}),
+            "the answer names none of the options yes, no: nothing");
+  EXPECT_EQ(named("not positive", {"positive", "negative"}),
+            "the answer names none of the options positive, negative: not positive");
 }
 
 TEST(ReadChat, CutsAnErrorAtACharacter) {

@@ -398,8 +398,6 @@ TEST(HttpModel, NeverLetsTheKeyOutOfTheHeader) {
     EXPECT_THAT(failure(answer),
                 AllOf(Not(HasSubstr("0123456789")), Not(HasSubstr("sk-sec")), HasSubstr("[key]")));
     EXPECT_THAT(model.identity(), Not(HasSubstr("sk-sec")));
-    const auto said = model.ping({});
-    EXPECT_THAT(said ? *said : said.error().message, Not(HasSubstr("sk-sec")));
   }
 }
 
@@ -804,22 +802,6 @@ TEST(HttpModel, RefusesAnAuthorityFileThatIsNone) {
   }
 }
 
-TEST(HttpModel, PingSaysWhatAnswersOrWhatIsWrong) {
-  Json asked;
-  const LoopbackServer server(
-      [&](const Seen& seen) { return asked = Json::parse(seen.body), chat("Hi"); });
-  HttpModel model(options_for(server.url()));
-  const auto said = model.ping({});
-  ASSERT_TRUE(said);
-  EXPECT_EQ(*said, "tiny answers at " + server.url());
-  EXPECT_EQ(asked.at("max_tokens"), 1);
-
-  HttpModel nobody(options_for("http://127.0.0.1:1/v1"));
-  const auto silence = nobody.ping({});
-  ASSERT_FALSE(silence);
-  EXPECT_EQ(silence.error().message, "http://127.0.0.1:1/v1: cannot connect: Connection refused");
-}
-
 TEST(HttpModel, FindsOutTheDialectOnce) {
   std::atomic<int> listings = 0;
   Json asked;
@@ -845,16 +827,37 @@ TEST(HttpModel, FindsOutTheDialectOnce) {
   EXPECT_EQ(asked.at("continue_final_message"), true);
 }
 
-TEST(HttpModel, TellsEveryRequestWhyTheDialectIsUnknown) {
+TEST(HttpModel, TellsEveryRequestWhyTheDialectIsUnknownAndTheFirstHowOftenItAsked) {
   auto options = options_for("http://127.0.0.1:1/v1");
   options.dialect = Dialect::kAuto;
-  options.retries = 0;
+  options.retries = 1;
   HttpModel model(options);
   auto wave = questions(3);
   wave[2].grammar = "root ::= \"a\"";
+  std::vector<std::size_t> failed;
   for (const auto& answer : ask_all(model, wave)) {
-    EXPECT_EQ(failure(answer), "http://127.0.0.1:1/v1: cannot connect: Connection refused");
+    EXPECT_EQ(failure(answer),
+              "http://127.0.0.1:1/v1: cannot connect: Connection refused; 2 attempts");
+    failed.push_back(answer.error().failed.size());
   }
+  EXPECT_THAT(failed, ElementsAre(2, 0, 0));
+}
+
+TEST(HttpModel, ListsFailedAttemptsToFindOutTheDialectWithTheFirstRequest) {
+  const LoopbackServer server([](const Seen& seen) {
+    if (seen.number == 0) return Reply{503, "loading", {}, {}, {}};
+    return seen.method == "GET" ? Reply{200, "{}", {}, {}, {}} : echo(seen);
+  });
+  auto options = options_for(server.url());
+  options.dialect = Dialect::kAuto;
+  HttpModel model(options);
+  auto wave = questions(2);
+  wave[1].grammar = "root ::= \"a\"";
+  const auto answers = ask_all(model, wave);
+  expect_echoes(wave, answers);
+  ASSERT_EQ(answers[0]->failed.size(), 1U);
+  EXPECT_EQ(answers[0]->failed[0].message, server.url() + ": status 503");
+  EXPECT_EQ(answers[1]->failed.size(), 0U);
 }
 
 std::vector<Request> judgements(std::size_t n) {
@@ -863,18 +866,23 @@ std::vector<Request> judgements(std::size_t n) {
   return wave;
 }
 
+/// An answer of one token with the log-probabilities of both options.
+Reply scored() {
+  Json body = Json::parse(chat("Second").body);
+  body["choices"][0]["logprobs"]["content"] = {
+      {{"token", "Second"},
+       {"logprob", -0.25},
+       {"top_logprobs",
+        {{{"token", "Second"}, {"logprob", -0.25}}, {{"token", "First"}, {"logprob", -1.75}}}}}};
+  return {200, body.dump(), {}, Delivery::kWhole, {}};
+}
+
 TEST(HttpModel, ScoresOptionsByLogprobs) {
   const LoopbackServer server([](const Seen& seen) {
     const Json asked = Json::parse(seen.body);
     EXPECT_EQ(asked.at("top_logprobs"), 20);
     EXPECT_EQ(asked.at("max_tokens"), 1);
-    Json body = Json::parse(chat("Second").body);
-    body["choices"][0]["logprobs"]["content"] = {
-        {{"token", "Second"},
-         {"logprob", -0.25},
-         {"top_logprobs",
-          {{{"token", "Second"}, {"logprob", -0.25}}, {{"token", "First"}, {"logprob", -1.75}}}}}};
-    return Reply{200, body.dump(), {}, {}, {}};
+    return scored();
   });
   HttpModel model(options_for(server.url()));
   const auto wave = judgements(3);
@@ -900,15 +908,37 @@ TEST(HttpModel, HasAnOptionNamedWhereThereAreNoLogprobs) {
     auto options = options_for(server.url());
     options.in_flight = 1;
     HttpModel model(options);
-    for (const auto& answer : ask_all(model, judgements(10))) {
+    for (const auto& answer : ask_all(model, judgements(20))) {
       ASSERT_TRUE(answer) << failure(answer);
       EXPECT_EQ(answer->text, "Second");
       EXPECT_EQ(answer->note, "named, asked in words, not scored: the server gives no logprobs");
       EXPECT_EQ(answer->option_logprobs, (std::vector<double>{kUnnamedLogprob, 0}));
     }
-    // The first request found out; the others were not asked for what the server does not have.
-    EXPECT_EQ(server.requests(), 11U);
+    // One refusal or eight answers say so; what follows is not asked for what the server lacks.
+    EXPECT_EQ(server.requests(), refused ? 21U : 28U);
   }
+}
+
+TEST(HttpModel, GoesOnScoringWhereSomeAnswersLackLogprobs) {
+  const LoopbackServer server([](const Seen& seen) {
+    return seen.number < 7 || seen.number > 10 ? chat("Second") : scored();
+  });
+  auto options = options_for(server.url());
+  options.in_flight = 1;
+  HttpModel model(options);
+  EXPECT_TRUE(ask_all(model, judgements(40)).back());
+  EXPECT_EQ(server.requests(), 40U + 36);
+}
+
+TEST(HttpModel, CountsTheTokensOfAnAnswerThatScoredNothing) {
+  const LoopbackServer server([](const Seen&) { return chat("Second"); });
+  HttpModel model(options_for(server.url()));
+  const auto answer = ask_one(model, judgements(1).front());
+  ASSERT_TRUE(answer) << failure(answer);
+  EXPECT_EQ(answer->prompt_tokens, 22);
+  EXPECT_EQ(answer->generated_tokens, 6);
+  EXPECT_EQ(model.counters().asked_tokens, 22);
+  EXPECT_EQ(model.counters().generated_tokens, 6);
 }
 
 TEST(HttpModel, CallsAnAnswerThatNamesNoOptionThePromptsFault) {
