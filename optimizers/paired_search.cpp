@@ -73,18 +73,20 @@ class Search {
     try {
       if (!options_.checked || !run_wave({rest("default", default_)})) spend();
       if (!stopped_ && options_.checked) check_winner();
-      if (stopped_ || options_.checked) settle();
+      settle();
       if (!stopped_ && options_.fresh > 0) run_fresh();
     } catch (const Interrupted&) {
       if (trials_.empty()) throw;
       stopped_ = true;
       settle();
     }
-    if (!is_tried(incumbent_))
+    if (trials_.empty())
       throw RunError(fmt::format("no example could be scored, the last because: {}", reason_));
     PairedSearchResult result;
     result.best = incumbent_;
-    result.score = mean(known_.at(incumbent_).scores);
+    // Unchecked, the best can be a default that was never asked: what is known of others says so.
+    result.score = is_tried(incumbent_) ? mean(known_.at(incumbent_).scores)
+                                        : surrogate_.posterior({incumbent_}).mean(0);
     result.trials = std::move(trials_);
     result.stopped = stopped_;
     std::vector<Combination> tried;
@@ -119,11 +121,9 @@ class Search {
     }
   }
 
-  /// Goes back to the default if the incumbent is not better as measured.
+  /// Checked, goes back to the default if the incumbent is not better as measured.
   void settle() {
-    if (!options_.checked && is_tried(incumbent_)) return;
-    const auto found = known_.find(incumbent_);
-    if (found == known_.end() || !better(found->second.scores, known_[default_].scores))
+    if (options_.checked && !better(known_.at(incumbent_).scores, known_.at(default_).scores))
       incumbent_ = default_;
   }
 

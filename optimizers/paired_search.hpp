@@ -58,6 +58,8 @@ struct PairedSearchOptions {
   std::stop_token stop = {};
 };
 
+/// Its score is the posterior mean where the best is a default that was never asked: unchecked, and
+/// the outcomes of others speak for it.
 struct PairedSearchResult : SearchResult {
   /// The belief in each candidate that was tried: its mean score over all examples there could be.
   struct Tried {

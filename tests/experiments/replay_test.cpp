@@ -114,6 +114,24 @@ TEST(Replay, RefusesANegativeBudget) {
   EXPECT_EQ(error_of("tpe", -1), "--budget must be at least 0, not -1");
 }
 
+/// Its default is the best, and the texts of its others have most to tell.
+ScoreTable telling_table() {
+  auto made = table();
+  made.predictors[0].instructions = {"Say yes.",
+                                     "Answer the question about the review with good or bad.",
+                                     "Answer the question about the review with good or bad, now.",
+                                     "Answer the question about a review with good or bad.",
+                                     "Answer the question on the review with good or bad.",
+                                     "Answer the question about the review with bad or good."};
+  for (auto& [candidate, row] : made.scores) row.assign(row.size(), candidate[0] == 0 ? 1 : 0);
+  return made;
+}
+
+TEST(Replay, PairedEndsWellAtAnySmallBudget) {
+  for (std::int64_t budget = 1; budget <= 20; ++budget)
+    EXPECT_EQ(replayed(telling_table(), "paired", budget).back().incumbent[0], 0) << budget;
+}
+
 TEST(Replay, MissesAScoreOnlyWhenItIsAskedFor) {
   auto incomplete = table();
   incomplete.scores.erase({5, 2});

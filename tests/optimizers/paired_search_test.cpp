@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <barrier>
 #include <map>
@@ -167,6 +168,31 @@ TEST(PairedSearch, CheckedComparesOneCandidateWithTheDefaultWhereTheBudgetIsForT
     spent.insert(recorded.evaluations());
   }
   EXPECT_THAT(spent, ElementsAre(102, 200));  // a bad start of the candidate, and a good one
+}
+
+/// Three candidates of two choices, of which the middle one is like both others, so that it tells
+/// most and is asked first.
+std::vector<Variable> telling_space() {
+  Eigen::MatrixXd alike(3, 3);
+  alike << 1, .6, 0, .6, 1, .6, 0, .6, 1;
+  return {{.name = "instruction", .choices = 3, .similarity = alike}};
+}
+
+TEST(PairedSearch, UncheckedReturnsADefaultThatWasNeverAskedWhereWhatWasAskedIsWorse) {
+  const auto evaluate = in_turn([](const Combination& c, std::span<const std::size_t> examples) {
+    return std::vector<Result<double>>(examples.size(), c[0] == 0 ? 1. : 0.);
+  });
+  bool never_asked = false;
+  for (std::int64_t budget = 1; budget <= 20; ++budget) {
+    const auto result =
+        paired_search(telling_space(), 10, evaluate, {.budget = budget, .checked = false});
+    if (std::ranges::count(combinations(result.trials), Combination{0}) > 0) continue;
+    never_asked = true;
+    EXPECT_EQ(result.best, Combination{0}) << budget;
+    EXPECT_GT(result.score, 0) << budget;
+    EXPECT_LT(result.score, 1) << budget;
+  }
+  EXPECT_TRUE(never_asked);
 }
 
 TEST(PairedSearch, EndsEarlyWhereLittleIsToBeGained) {
