@@ -113,12 +113,22 @@ class Search {
     }
   }
 
-  /// Scores the winner on everything, and the next one if that unseats it.
+  /// Scores the winner on everything, and the next one if that unseats it. A winner that nothing is
+  /// left to ask of has its full trial, too.
   void check_winner() {
     for (;;) {
       choose_incumbent([this](const Combination& c) { return cost_to_check(c) <= left(); });
-      if (known_[incumbent_].checked || run_wave({rest("full", incumbent_)})) return;
+      Knowledge& known = known_.at(incumbent_);
+      if (known.checked) break;
+      const Asked asked = rest("full", incumbent_);
+      if (asked.suggestion.examples.empty())
+        known.checked = true;
+      else if (run_wave({asked}))
+        return;
     }
+    const Trial& last = trials_.back();
+    if (last.kind == "minibatch" || last.combination != incumbent_)
+      record("full", incumbent_, mean(known_.at(incumbent_).scores), true);
   }
 
   /// Checked, goes back to the default if the incumbent is not better as measured.

@@ -44,8 +44,8 @@ struct PairedSearchOptions {
   /// problems .005 ends after a quarter of 3,200 evaluations, .9 points lower.
   double stop_below = 0;
   /// The default is scored on all examples before anything else, and the budget keeps what it takes
-  /// to score the winner on all of them in the end: it is returned only if it then beats the
-  /// default. Off, the posterior's best is returned, and a default is nothing but the first
+  /// to score the winner on all of them in the end, which is its `full` trial: it is returned only
+  /// if it then beats the default. Off, the posterior's best is returned, and a default is nothing but the first
   /// incumbent: for recorded outcomes.
   bool checked = true;
   /// Examples kept out of the search, on which the winner is scored in the end, beside the budget.

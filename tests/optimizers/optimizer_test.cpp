@@ -255,7 +255,8 @@ TEST_P(EveryOptimizer, TellsEveryTrialToTheCallback) {
   auto task = scripted_.task();
   task.on_trial = [&](const TrialRecord& trial) {
     numbers.push_back(trial.number);
-    EXPECT_GT(trial.evaluations, evaluations);
+    // The winner's full trial can have nothing left to ask.
+    EXPECT_GE(trial.evaluations, evaluations + (trial.kind == "full" ? 0 : 1));
     evaluations = trial.evaluations;
     return false;
   };

@@ -154,6 +154,18 @@ TEST(PairedSearch, CheckedNeverReturnsWhatIsNotBetterThanTheDefaultAsMeasured) {
   }
 }
 
+TEST(PairedSearch, CheckedEndsWithAFullTrialOfTheWinnerAlsoWhereNothingIsLeftToAskOfIt) {
+  for (std::uint64_t seed = 0; seed < 10; ++seed) {
+    Recorded recorded(seed, {.instructions = 3, .demos = 1, .examples = 10});
+    const auto result = recorded.run({.budget = 1000});
+    const Trial& last = result.trials.back();
+    EXPECT_EQ(last.kind, "full") << seed;
+    EXPECT_EQ(last.combination, result.best) << seed;
+    EXPECT_DOUBLE_EQ(last.score, recorded.mean(result.best)) << seed;
+    EXPECT_EQ(last.evaluations, recorded.evaluations()) << seed;
+  }
+}
+
 TEST(PairedSearch, CheckedRefusesABudgetThatCannotPayForIt) {
   EXPECT_EQ(Recorded().error_of({.budget = 99}),
             "a budget of 99 evaluations does not cover the 100 examples that the default is scored "
