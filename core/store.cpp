@@ -39,6 +39,7 @@ CREATE TABLE personas (
 CREATE TABLE trials (
   id INTEGER PRIMARY KEY, search TEXT NOT NULL, number INTEGER NOT NULL, kind TEXT NOT NULL,
   candidate TEXT NOT NULL, score REAL NOT NULL, evaluations INTEGER NOT NULL,
+  improved INTEGER NOT NULL, best REAL NOT NULL, low REAL NOT NULL, high REAL NOT NULL,
   UNIQUE (search, number, kind));
 CREATE TABLE timing (id INTEGER PRIMARY KEY, what TEXT NOT NULL UNIQUE, amount REAL NOT NULL);
 )";
@@ -206,9 +207,12 @@ struct Store::Impl {
       " source = excluded.source, taste = excluded.taste, matched = excluded.matched"};
   Statement put_trial{
       database,
-      "INSERT INTO trials (search, number, kind, candidate, score, evaluations)"
-      " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET candidate = excluded.candidate,"
-      " score = excluded.score, evaluations = excluded.evaluations"};
+      "INSERT INTO trials"
+      " (search, number, kind, candidate, score, evaluations, improved, best, low, high)"
+      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+      " candidate = excluded.candidate, score = excluded.score,"
+      " evaluations = excluded.evaluations, improved = excluded.improved, best = excluded.best,"
+      " low = excluded.low, high = excluded.high"};
   Statement add_timing{database,
                        "INSERT INTO timing (what, amount) VALUES (?, ?)"
                        " ON CONFLICT DO UPDATE SET amount = amount + excluded.amount"};
@@ -220,8 +224,8 @@ struct Store::Impl {
                          "SELECT method, model, user, persona, source, taste, matched"
                          " FROM personas ORDER BY id"};
   Statement all_trials{database,
-                       "SELECT search, number, kind, candidate, score, evaluations"
-                       " FROM trials ORDER BY id"};
+                       "SELECT search, number, kind, candidate, score, evaluations, improved,"
+                       " best, low, high FROM trials ORDER BY id"};
   Statement all_usage{database,
                       "SELECT method, model, calls, prompt_tokens, generated_tokens"
                       " FROM usage ORDER BY id"};
@@ -345,7 +349,8 @@ void Store::put_personas(const std::vector<PersonaRecord>& personas) {
 void Store::put_trial(const TrialRecord& trial) {
   const std::lock_guard guard(impl_->mutex);
   impl_->put_trial.run(trial.search, trial.number, trial.kind, trial.candidate, trial.score,
-                       trial.evaluations);
+                       trial.evaluations, trial.improved ? 1 : 0, trial.best, trial.low,
+                       trial.high);
 }
 
 void Store::add_timing(std::string_view what, double amount) {
@@ -379,7 +384,8 @@ std::vector<TrialRecord> Store::trials() const {
   std::vector<TrialRecord> all;
   for (auto row = impl_->all_trials.use(); row.next();) {
     all.push_back({row.text(0), static_cast<int>(row.integer(1)), row.text(2), row.text(3),
-                   row.real(4), row.integer(5)});
+                   row.real(4), row.integer(5), row.integer(6) != 0, row.real(7), row.real(8),
+                   row.real(9)});
   }
   return all;
 }

@@ -42,6 +42,10 @@ struct TrialRecord {
   std::string candidate;  ///< JSON: indices and texts
   double score = 0;
   std::int64_t evaluations = 0;  ///< of the program on an example, so far, this trial included
+  bool improved = false;         ///< another candidate is the best from here on
+  /// Score of the best candidate so far and its 95 % interval: what a surrogate believes, else as
+  /// measured.
+  double best = 0, low = 0, high = 0;
 };
 
 struct UsageRecord {
@@ -59,7 +63,7 @@ struct UsageRecord {
 /// full, damaged file.
 class Store {
  public:
-  static constexpr int kSchema = 2;
+  static constexpr int kSchema = 3;
 
   enum class Access {
     kWrite,  ///< creates the file if need be; one live owner

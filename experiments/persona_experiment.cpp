@@ -73,19 +73,15 @@ class PersonaRun {
   std::unique_ptr<Module> search(const ThetaChoices& choices) {
     const std::string name = "theta-" + role_;
     stage("searching Θ");
-    double best = 0;
-    std::size_t judgements = 0;
-    for (const User& user : users_.validation) judgements += user.test.size();
     const auto on_trial = [&](const Trial& trial) {
       const auto instruction = static_cast<std::size_t>(trial.combination[0]);
       const nlohmann::ordered_json candidate = {
           {"combination", trial.combination},
           {"instruction", choices.instructions[instruction]},
           {"demos", choices.demo_sets[static_cast<std::size_t>(trial.combination[1])].size()}};
-      run_.store.put_trial(
-          {name, trial.number, trial.kind, candidate.dump(), trial.score, trial.evaluations});
-      if (trial.improved || trial.kind == "default") best = trial.score;
-      run_.show_trial(trial.number, best, judgements);
+      const TrialRecord record = record_of(name, trial, candidate.dump());
+      run_.store.put_trial(record);
+      run_.show_trial(record);
       return false;
     };
     const SearchResult result = search_theta(seed_theta_, choices, users_.validation, finder_,

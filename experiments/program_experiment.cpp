@@ -136,14 +136,12 @@ void run_program_experiment(const ProgramExperiment& experiment, RunContext& run
     const auto optimizer = make_optimizer(config.options);
     const std::string& name = config.label;
     run.stage(name);
-    double top = 0;
     Task task = task_of(prepared, run);
     task.max_evaluations = config.max_evaluations;
     task.on_trial = [&](TrialRecord trial) {
       trial.search = name;
       run.store.put_trial(trial);
-      if (trial.kind != "minibatch") top = std::max(top, trial.score);
-      run.show_trial(trial.number, top, data.validation.size());
+      run.show_trial(trial);
       return false;
     };
     Compiled compiled = optimizer->compile(*student, task);

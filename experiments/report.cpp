@@ -322,7 +322,11 @@ std::string to_json(const Report& report) {
          {"kind", trial.kind},
          {"candidate", candidate.is_discarded() ? Json(trial.candidate) : candidate},
          {"score", number(trial.score)},
-         {"evaluations", trial.evaluations}});
+         {"evaluations", trial.evaluations},
+         {"improved", trial.improved},
+         {"best", number(trial.best)},
+         {"low", number(trial.low)},
+         {"high", number(trial.high)}});
   }
   for (const auto& persona : report.personas) {
     json["personas"].push_back({{"method", persona.method},
@@ -359,14 +363,29 @@ std::string to_table(const Report& report, std::size_t columns) {
   return out;
 }
 
-std::string trials_table(const Report& report) {
-  std::vector<std::vector<std::string>> rows;
+Table trials_of(const Report& report) {
+  Table table{{{"search"},
+               {"trial", true},
+               {"kind"},
+               {"score", true},
+               {"best", true},
+               {"evaluations", true},
+               {"candidate"}}};
   for (const TrialRecord& trial : report.trials)
-    rows.push_back({trial.search, std::to_string(trial.number), trial.kind,
-                    fraction(trial.score, 3), std::to_string(trial.evaluations)});
-  if (rows.empty()) return "";
-  return text_table(
-      {{{"search"}, {"trial", true}, {"kind"}, {"score", true}, {"evaluations", true}}, rows});
+    if (trial.kind != "minibatch" || trial.improved)
+      table.rows.push_back({trial.search, std::to_string(trial.number), trial.kind,
+                            fraction(trial.score, 3),
+                            interval_text(trial.best, trial.low, trial.high),
+                            std::to_string(trial.evaluations), trial.candidate});
+  return table;
+}
+
+std::string trials_table(const Report& report) {
+  Table table = trials_of(report);
+  if (table.rows.empty()) return "";
+  table.columns.pop_back();
+  for (auto& row : table.rows) row.pop_back();
+  return text_table(table) + kTrialsLegend + '\n';
 }
 
 void write_report(const Report& report, const std::filesystem::path& directory) {

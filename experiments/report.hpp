@@ -76,8 +76,14 @@ std::string to_html(const Report& report);
 /// `columns`.
 std::string to_table(const Report& report, std::size_t columns = 140);
 
-/// The trials of a run's searches; empty if it had none.
+/// The trials of a run's searches but for the minibatches that left the best what it was.
+Table trials_of(const Report& report);
+/// The same for a terminal, without the candidates; empty if there were none.
 std::string trials_table(const Report& report);
+/// What the rows are.
+inline constexpr const char* kTrialsLegend =
+    "minibatches only where another candidate became the best; score: of the trial; best: what is "
+    "known of\nthe best candidate so far, and its 95 % interval; report.json has every trial";
 
 /// Writes report.json and report.html into `directory`. @throws RunError if they cannot be written.
 void write_report(const Report& report, const std::filesystem::path& directory);

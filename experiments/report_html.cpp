@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 
 #include "experiments/gnuplot.hpp"
 #include "experiments/html.hpp"
@@ -66,28 +65,22 @@ std::string forest_script(const Report& report) {
                     ticks, static_cast<double>(methods.size()) - 0.2, plots);
 }
 
-/// The best score so far over the evaluations spent, a curve a search. Minibatches are too noisy
-/// to be a best where a search also evaluates in full; fresh items are no part of the search.
+/// What is known of the best candidate so far over the evaluations spent, a curve a search; fresh
+/// items are no part of the search.
 std::string trajectory_script(const Report& report) {
   std::vector<std::string> searches;
-  std::map<std::string, bool> evaluates_in_full;
   for (const auto& trial : report.trials) {
     if (std::find(searches.begin(), searches.end(), trial.search) == searches.end()) {
       searches.push_back(trial.search);
     }
-    if (trial.kind == "full") evaluates_in_full[trial.search] = true;
   }
   std::string data;
   std::string plots;
   for (std::size_t s = 0; s < searches.size(); ++s) {
     data += fmt::format("$search{} << END\n", s);
-    std::optional<double> best;
     for (const auto& trial : report.trials) {
       if (trial.search != searches[s] || trial.kind == "fresh") continue;
-      if (!(trial.kind == "minibatch" && evaluates_in_full[trial.search])) {
-        best = std::max(best.value_or(trial.score), trial.score);
-      }
-      if (best) data += fmt::format("{} {}\n", trial.evaluations, *best);
+      data += fmt::format("{} {}\n", trial.evaluations, trial.best);
     }
     data += "END\n";
     plots += fmt::format("{} $search{} with steps lw 2 title {}", s == 0 ? "plot" : ",", s,
@@ -174,18 +167,8 @@ std::string to_html(const Report& report) {
            html_table({{{"search"}, {"what came of them"}, {"instructions", true}}, rows});
   }
   if (!report.trials.empty()) {
-    std::vector<std::vector<std::string>> rows;
-    for (const auto& t : report.trials) {
-      rows.push_back({t.search, std::to_string(t.number), t.kind, fmt::format("{:.3f}", t.score),
-                      std::to_string(t.evaluations), t.candidate});
-    }
-    out += "<h2>Trials</h2>\n" + html_table({{{"search"},
-                                              {"trial", true},
-                                              {"kind"},
-                                              {"score", true},
-                                              {"evaluations", true},
-                                              {"candidate"}},
-                                             rows});
+    out += fmt::format("<h2>Trials</h2>\n<p class=\"muted\">{}.</p>\n{}", kTrialsLegend,
+                       html_table(trials_of(report)));
   }
   if (!report.usage_by_role.empty())
     out += "<h2>Usage by role</h2>\n" + html_table(usage_table(report.usage_by_role));

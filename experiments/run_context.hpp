@@ -27,9 +27,9 @@ struct RunContext {
     progress.stage(name);
   }
 
-  /// Remarks where a search stands: its best score so far, with a 95 % interval as a proportion of
-  /// `n` judgements, and the tokens asked for.
-  void show_trial(int number, double best, std::size_t n) const;
+  /// Remarks where a search stands: its best score so far with its interval, and the tokens asked
+  /// for.
+  void show_trial(const TrialRecord& trial) const;
 };
 
 }  // namespace theta

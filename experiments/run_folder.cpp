@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -113,8 +114,9 @@ RunStatus status_of_record(const fs::path& record) {
   }
   status.hash = store.meta("config_hash").value_or("");
   status.kept = store.kept();
-  for (const TrialRecord& trial : store.trials())
-    if (trial.kind != "minibatch") status.best = std::max(status.best.value_or(0), trial.score);
+  std::map<std::string, double> best;  // by search, as it stands
+  for (const TrialRecord& trial : store.trials()) best[trial.search] = trial.best;
+  for (const auto& [search, score] : best) status.best = std::max(status.best.value_or(0), score);
   if (owned) {
     const auto beat = nlohmann::json::parse(store.meta("progress").value_or("{}"));
     status.stage = beat.value("stage", "");

@@ -41,7 +41,7 @@ struct RunStatus {
   std::string error;           ///< why it failed or stopped
   std::string hash;            ///< of its config
   std::string stage;           ///< while it runs
-  std::optional<double> best;  ///< score of its searches so far on all validation examples
+  std::optional<double> best;  ///< what is known of the best candidate of its searches so far
   Usage kept;                  ///< answers paid for, once each
   std::optional<double> left_s;
 };

@@ -30,7 +30,7 @@ class DspySearch {
       if (trials_.empty()) throw;
       stopped_ = true;
     }
-    return {incumbent_, best_, std::move(trials_), stopped_};
+    return {incumbent_, best_.score, std::move(trials_), stopped_};
   }
 
  private:
@@ -91,10 +91,10 @@ class DspySearch {
     tpe_.observe(outcomes);
     evaluations_ += cost;
     const double mean = sum / static_cast<double>(outcomes.size());
-    const bool improved = kind == "full" && mean > best_ + kRounding;
+    const bool improved = kind == "full" && mean > best_.score + kRounding;
     if (improved) incumbent_ = candidate;
-    if (improved || kind == "default") best_ = mean;
-    trials_.push_back({number, kind, candidate, mean, evaluations_, improved, incumbent_});
+    if (improved || kind == "default") best_ = measured(mean, outcomes.size());
+    trials_.push_back({number, kind, candidate, mean, evaluations_, improved, incumbent_, best_});
     stopped_ = options_.on_trial && options_.on_trial(trials_.back());
     return !stopped_;
   }
@@ -108,7 +108,7 @@ class DspySearch {
   TpeSurrogate tpe_;
   std::vector<Tried> tried_;  ///< in the order in which they were first tried
   Combination incumbent_;
-  double best_ = 0;
+  Estimate best_;
   std::vector<Trial> trials_;
   std::int64_t evaluations_ = 0;
   bool stopped_ = false;

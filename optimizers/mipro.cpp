@@ -248,10 +248,9 @@ Compiled Mipro::compile(const Module& student, const Task& given) {
 
   Compiled compiled;
   const auto on_trial = [&](const Trial& trial) {
-    compiled.trials.push_back(
-        {name(), trial.number, trial.kind,
-         describe(*choices.apply(student, trial.combination), trial.combination), trial.score,
-         trial.evaluations});
+    compiled.trials.push_back(record_of(
+        name(), trial,
+        describe(*choices.apply(student, trial.combination), trial.combination)));
     return task.on_trial && task.on_trial(compiled.trials.back());
   };
   SearchOptions options{.num_trials = run.num_trials,

@@ -16,6 +16,19 @@ std::string describe(const Module& program, const Combination& combination) {
   return candidate.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
+TrialRecord record_of(std::string search, const Trial& trial, std::string candidate) {
+  return {.search = std::move(search),
+          .number = trial.number,
+          .kind = trial.kind,
+          .candidate = std::move(candidate),
+          .score = trial.score,
+          .evaluations = trial.evaluations,
+          .improved = trial.improved,
+          .best = trial.best.score,
+          .low = trial.best.interval.low,
+          .high = trial.best.interval.high};
+}
+
 Scores scores_of(const Evaluation& evaluation) {
   Scores scores(evaluation.scores.size());
   for (std::size_t j = 0; j < scores.size(); ++j)
@@ -49,13 +62,17 @@ bool Contest::enter(const std::function<std::unique_ptr<Module>()>& build) {
     program = build();
   });
   if (!built) return true;
-  const auto evaluation = run(best_ ? "full" : "default", *program, task_.validation);
+  const auto evaluation = run(*program, task_.validation);
   if (!evaluation) return true;
   last_ = scores_of(*evaluation);
-  if (!best_ || better(last_, scores_)) {
+  std::string candidate = describe(*program);
+  const bool first = best_ == nullptr;
+  const bool improved = !first && better(last_, scores_);
+  if (first || improved) {
     best_ = std::move(program);
     scores_ = last_;
   }
+  record(first ? "default" : "full", std::move(candidate), evaluation->mean(), improved);
   return over_;
 }
 
@@ -71,21 +88,30 @@ bool Contest::step(const std::function<void()>& work) {
 
 std::optional<Evaluation> Contest::sample(const Module& program,
                                           std::span<const Example> examples) {
-  return run("minibatch", program, examples);
+  auto evaluation = run(program, examples);
+  if (evaluation) record("minibatch", describe(program), evaluation->mean(), false);
+  return evaluation;
 }
 
-std::optional<Evaluation> Contest::run(const char* kind, const Module& program,
-                                       std::span<const Example> examples) {
+std::optional<Evaluation> Contest::run(const Module& program, std::span<const Example> examples) {
   std::optional<Evaluation> evaluation;
   const bool done = step([&] {
     evaluation = evaluate(program, examples, task_.metric, {task_.model, task_.stop});
   });
   if (!done) return std::nullopt;
   evaluations_ += static_cast<std::int64_t>(examples.size());
-  trials_.push_back({name_, static_cast<int>(trials_.size()) + 1, kind, describe(program),
-                     evaluation->mean(), evaluations_});
-  if (task_.on_trial && task_.on_trial(trials_.back())) over_ = stopped_ = true;
   return evaluation;
+}
+
+void Contest::record(const char* kind, std::string candidate, double score, bool improved) {
+  const Trial trial{.number = static_cast<int>(trials_.size()) + 1,
+                    .kind = kind,
+                    .score = score,
+                    .evaluations = evaluations_,
+                    .improved = improved,
+                    .best = measured(scores_)};
+  trials_.push_back(record_of(name_, trial, std::move(candidate)));
+  if (task_.on_trial && task_.on_trial(trials_.back())) over_ = stopped_ = true;
 }
 
 Compiled Contest::result(const ProposalCounts& proposals) && {

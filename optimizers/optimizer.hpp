@@ -70,6 +70,9 @@ class Optimizer {
 /// instruction and number of demos.
 std::string describe(const Module& program, const Combination& combination = {});
 
+/// A search's trial for the record.
+TrialRecord record_of(std::string search, const Trial& trial, std::string candidate);
+
 /// An evaluation's scores; none where the service failed.
 Scores scores_of(const Evaluation& evaluation);
 
@@ -102,8 +105,9 @@ class Contest {
   Compiled result(const ProposalCounts& proposals = {}) &&;
 
  private:
-  std::optional<Evaluation> run(const char* kind, const Module& program,
-                                std::span<const Example> examples);
+  std::optional<Evaluation> run(const Module& program, std::span<const Example> examples);
+  void record(const char* kind, std::string candidate, double score, bool improved);
+
   std::string name_;
   const Task& task_;
   std::unique_ptr<Module> best_;

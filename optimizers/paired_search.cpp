@@ -25,6 +25,13 @@ constexpr int kDraws = 128;
 /// Failures in a row that are taken for the end of the service.
 constexpr std::size_t kLost = 30;
 
+/// What the surrogate believes, of a normal distribution cut off at what scores can be.
+Estimate believed(double mean, double variance) {
+  const double score = std::clamp(mean, 0.0, 1.0);
+  const double half = normal_quantile(.975) * std::sqrt(variance);
+  return {score, {std::max(score - half, 0.0), std::min(score + half, 1.0)}};
+}
+
 /// What is known of one candidate.
 struct Knowledge {
   Scores scores;          ///< by example
@@ -139,18 +146,19 @@ class Search {
 
   void run_fresh() {
     const auto scores = ask({{"fresh", {incumbent_, fresh_}}}).front();
-    PairedSearchResult::Fresh fresh;
-    double sum = 0;
-    for (const auto& score : scores)
-      if (score) sum += *score, ++fresh.scored;
-    if (fresh.scored == 0)
+    Scores& known = known_.at(incumbent_).scores;
+    Scores fresh;
+    for (std::size_t i = 0; i < scores.size(); ++i)
+      if (scores[i]) fresh.push_back(known[fresh_[i]] = *scores[i]);
+    if (fresh.empty())
       throw RunError(fmt::format("no fresh example could be scored, the first because: {}",
                                  scores.front().error().message));
-    const auto n = static_cast<double>(fresh.scored);
-    fresh.mean = sum / n;
-    fresh.interval = wilson(sum, n);
-    scored_fresh_ = fresh;
-    record("fresh", incumbent_, fresh.mean, true);
+    scored_fresh_ = measured(fresh);
+    record({.kind = "fresh",
+            .combination = incumbent_,
+            .score = scored_fresh_->score,
+            .incumbent = incumbent_,
+            .best = *scored_fresh_});
   }
 
   /// Suggestions, as many as may be in flight and the budget has room for; none to end.
@@ -328,8 +336,18 @@ class Search {
   bool record(const char* kind, const Combination& candidate, double score, bool last) {
     const Combination before = trials_.empty() ? default_ : trials_.back().incumbent;
     const Combination& now = last ? incumbent_ : before;
-    trials_.push_back({static_cast<int>(trials_.size()) + 1, kind, candidate, score, evaluations_,
-                       now != before, now});
+    const Posterior belief = surrogate_.posterior({now});
+    return record({.kind = kind,
+                   .combination = candidate,
+                   .score = score,
+                   .improved = now != before,
+                   .incumbent = now,
+                   .best = believed(belief.mean(0), belief.variance(0))});
+  }
+  bool record(Trial trial) {
+    trial.number = static_cast<int>(trials_.size()) + 1;
+    trial.evaluations = evaluations_;
+    trials_.push_back(std::move(trial));
     return stopped_ = options_.on_trial && options_.on_trial(trials_.back());
   }
 
@@ -430,7 +448,7 @@ class Search {
   std::int64_t evaluations_ = 0;
   std::size_t lost_ = 0;  ///< failures in a row
   std::string reason_;    ///< of the last failure
-  std::optional<PairedSearchResult::Fresh> scored_fresh_;
+  std::optional<Estimate> scored_fresh_;
   bool stopped_ = false;
 };
 

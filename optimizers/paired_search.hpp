@@ -7,7 +7,6 @@
 #include <stop_token>
 #include <vector>
 
-#include "core/statistics.hpp"
 #include "optimizers/paired_surrogate.hpp"
 #include "optimizers/search.hpp"
 
@@ -67,14 +66,8 @@ struct PairedSearchResult : SearchResult {
     double mean = 0, variance = 0;
   };
   std::vector<Tried> tried = {};
-  /// The winner's mean on the fresh examples with its 95 % interval (Wilson): the only unbiased
-  /// score here, as the others chose it.
-  struct Fresh {
-    double mean = 0;
-    Interval interval;
-    std::size_t scored = 0;
-  };
-  std::optional<Fresh> fresh = {};
+  /// Of the winner on the fresh examples: the only unbiased score here, as the others chose it.
+  std::optional<Estimate> fresh = {};
 };
 
 /// What DSPy's rule spends on a search: the default, the minibatches, and a full evaluation every

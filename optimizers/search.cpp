@@ -27,6 +27,16 @@ double mean(const Scores& scores) {
   return sum / n;
 }
 
+Estimate measured(double mean, std::size_t n) {
+  const auto examples = static_cast<double>(n);
+  return {mean, wilson(std::min(mean, 1.0) * examples, examples)};
+}
+
+Estimate measured(const Scores& scores) {
+  return measured(mean(scores), static_cast<std::size_t>(std::ranges::count_if(
+                                    scores, [](const auto& score) { return score.has_value(); })));
+}
+
 namespace {
 
 /// What is known of one candidate.
@@ -125,7 +135,8 @@ class Search {
     if (improved) incumbent_ = candidate;
     trials_.push_back({number, kind, candidate,
                        minibatch ? sum / static_cast<double>(outcomes.size()) : mean(known.scores),
-                       evaluations_, improved, incumbent_});
+                       evaluations_, improved, incumbent_,
+                       measured(known_.at(incumbent_).scores)});
     stopped_ = options_.on_trial && options_.on_trial(trials_.back());
     return stopped_;
   }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/result.hpp"
+#include "core/statistics.hpp"
 #include "optimizers/surrogate.hpp"
 
 namespace theta {
@@ -27,15 +28,26 @@ bool better(const Scores& a, const Scores& b);
 /// Mean of what was scored; something was.
 double mean(const Scores& scores);
 
+/// A candidate's mean score over all examples there could be, and its 95 % interval.
+struct Estimate {
+  double score = 0;
+  Interval interval;
+};
+
+/// As `n` examples with scores of this mean tell (Wilson).
+Estimate measured(double mean, std::size_t n);
+Estimate measured(const Scores& scores);
+
 /// One evaluation of a search.
 struct Trial {
   int number = 0;    ///< from 1
-  std::string kind;  ///< `default`, `minibatch` or `full`
-  Combination combination;
+  std::string kind;  ///< `default`, `minibatch`, `full` or `fresh`
+  Combination combination = {};
   double score = 0;              ///< a minibatch's own mean; else over all examples scored so far
   std::int64_t evaluations = 0;  ///< candidate-example pairs asked so far, this trial included
   bool improved = false;         ///< there is another incumbent from here on
   Combination incumbent = {};    ///< the best so far, this trial included
+  Estimate best = {};            ///< what is known of the incumbent
 };
 
 struct SearchOptions {

@@ -215,7 +215,7 @@ TEST_F(StoreTest, GivesBackTrialsAndReplacesThoseOfTheSameNumberAndKind) {
   Store store(file());
   store.put_trial({"s", 1, "minibatch", "{}", 0.5, 35});
   store.put_trial({"s", 1, "full", "{}", 0.25, 335});
-  store.put_trial({"s", 1, "minibatch", "{\"i\":3}", 0.75, 35});
+  store.put_trial({"s", 1, "minibatch", "{\"i\":3}", 0.75, 35, true, 0.5, 0.25, 0.875});
   const auto trials = store.trials();
   ASSERT_EQ(trials.size(), 2u);
   EXPECT_EQ(trials[0].search, "s");
@@ -224,6 +224,11 @@ TEST_F(StoreTest, GivesBackTrialsAndReplacesThoseOfTheSameNumberAndKind) {
   EXPECT_EQ(trials[0].candidate, "{\"i\":3}");
   EXPECT_EQ(trials[0].score, 0.75);
   EXPECT_EQ(trials[0].evaluations, 35);
+  EXPECT_TRUE(trials[0].improved);
+  EXPECT_EQ(trials[0].best, 0.5);
+  EXPECT_EQ(trials[0].low, 0.25);
+  EXPECT_EQ(trials[0].high, 0.875);
+  EXPECT_FALSE(trials[1].improved);
   EXPECT_EQ(trials[1].kind, "full");
 }
 
@@ -264,10 +269,10 @@ TEST_F(StoreTest, NoticesDamageInTheMiddleWhenItOpens) {
 
 TEST_F(StoreTest, RefusesAnotherSchema) {
   { const Store store(file()); }
-  execute("UPDATE meta SET value = '3' WHERE key = 'schema'");
+  execute("UPDATE meta SET value = '4' WHERE key = 'schema'");
   EXPECT_EQ(message_of<RunError>([&] { const Store store(file()); }),
             file().string() +
-                " has schema 3, this program reads schema 2: use the version that wrote it, or "
+                " has schema 4, this program reads schema 3: use the version that wrote it, or "
                 "another --out");
 }
 

@@ -68,8 +68,12 @@ void fill(Store& store) {
       {{"personas", "teacher", "u1", "likes <b>praise</b>", "theta", "praise", "praise"},
        {"personas", "teacher", "u2", "likes \"mild\" & short", "theta", "mild", ""},
        {"personas", "teacher", "u3", "unknown", "theta", "", "praise"}});
-  store.put_trial({"theta-teacher", 0, "default", R"({"instruction":0})", 0.5, 60});
-  store.put_trial({"theta-teacher", 1, "minibatch", R"({"instruction":1})", 2.0 / 3.0, 25});
+  store.put_trial({"theta-teacher", 0, "default", R"({"instruction":0})", 0.5, 60, false, 0.5, 0.375,
+                   0.625});
+  store.put_trial({"theta-teacher", 1, "minibatch", R"({"instruction":1})", 2.0 / 3.0, 85, true,
+                   0.6, 0.4, 0.8});
+  store.put_trial({"theta-teacher", 2, "minibatch", R"({"instruction":2})", 1, 87, false, 0.625, 0.5,
+                   0.75});
   store.add_timing("seconds", 1.25);
 }
 
@@ -225,7 +229,8 @@ TEST_F(ReportTest, WritesTheContractThatOtherProgramsRead) {
   EXPECT_EQ(report["paired"][0]["p"], 0.25);
   EXPECT_EQ(report["trials"][1], json::parse(R"({
     "search": "theta-teacher", "number": 1, "kind": "minibatch", "candidate": {"instruction": 1},
-    "score": 0.666667, "evaluations": 25})"));
+    "score": 0.666667, "evaluations": 85, "improved": true, "best": 0.6, "low": 0.4,
+    "high": 0.8})"));
   EXPECT_EQ(report["personas"][0], json::parse(R"({
     "method": "personas", "model": "teacher", "user": "u1", "persona": "likes <b>praise</b>",
     "source": "theta", "taste": "praise", "matched": "praise"})"));
@@ -234,6 +239,20 @@ TEST_F(ReportTest, WritesTheContractThatOtherProgramsRead) {
     "generated_tokens": 50}])"));
   EXPECT_EQ(report["proposals"], json::parse(R"({"mipro": {"asked": 12, "copied": 3}})"));
   EXPECT_EQ(report["timing"], json::parse(R"({"seconds": 1.25})"));
+}
+
+TEST_F(ReportTest, ShowsOfTheMinibatchesThoseThatChangedTheBest) {
+  fill(store_);
+  EXPECT_EQ(trials_table(make_report(store_)), std::string(R"(
+search         trial  kind       score            best  evaluations
+theta-teacher      0  default     .500  .50 [.38, .62]           60
+theta-teacher      1  minibatch   .667  .60 [.40, .80]           85
+)")
+                                                   .substr(1) +
+                                                   kTrialsLegend + "\n");
+  const auto page = to_html(make_report(store_));
+  EXPECT_THAT(page, HasSubstr("{&quot;instruction&quot;:1}"));
+  EXPECT_THAT(page, Not(HasSubstr("{&quot;instruction&quot;:2}")));
 }
 
 TEST_F(ReportTest, ShowsWhatCameOfTheProposals) {
