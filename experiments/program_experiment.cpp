@@ -1,7 +1,5 @@
 #include "experiments/program_experiment.hpp"
 
-#include <fmt/format.h>
-
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -44,12 +42,12 @@ std::string prompt_text(const Module& program) {
   return out;
 }
 
-std::string front_text(const std::vector<Tradeoff>& front) {
-  std::string out;
+/// For the report: [[tokens, score, sd, candidate], ..].
+nlohmann::json listed(const std::vector<Tradeoff>& front) {
+  nlohmann::json list = nlohmann::json::array();
   for (const Tradeoff& one : front)
-    out += fmt::format("{:5} tokens  {:.3f} ± {:.3f}  {}\n", one.prompt_tokens, one.score, one.sd,
-                       one.candidate);
-  return out;
+    list.push_back({one.prompt_tokens, one.score, one.sd, one.candidate});
+  return list;
 }
 
 /// For the report: [[what, count], ..].
@@ -112,7 +110,7 @@ void run_program_experiment(const ProgramExperiment& experiment, RunContext& run
   const auto untouched = make_program(experiment.program);
 
   nlohmann::json rows = {kUntouched}, comparisons = nlohmann::json::array(),
-                 proposals = nlohmann::json::array(),
+                 proposals = nlohmann::json::array(), fronts = nlohmann::json::array(),
                  prompts = nlohmann::json::array({{"untouched", prompt_text(*untouched)}});
   std::unique_ptr<Module> best = student->clone();
   double best_score = -1;
@@ -121,6 +119,7 @@ void run_program_experiment(const ProgramExperiment& experiment, RunContext& run
     run.store.set_meta("comparisons", comparisons.dump());
     run.store.set_meta("prompts", prompts.dump());
     run.store.set_meta("proposals", proposals.dump());
+    run.store.set_meta("fronts", fronts.dump());
     save_prompt(run.folder / "prompt.json", *best, compiled_program, run.models.options(kModel),
                 experiment.metric);
   };
@@ -150,8 +149,7 @@ void run_program_experiment(const ProgramExperiment& experiment, RunContext& run
     comparisons.push_back({name, kUntouched});
     prompts.push_back({name, prompt_text(*compiled.program)});
     if (compiled.proposals.asked > 0) proposals.push_back({name, listed(compiled.proposals)});
-    if (!compiled.front.empty())
-      prompts.push_back({name + ": accuracy against prompt tokens", front_text(compiled.front)});
+    if (!compiled.front.empty()) fronts.push_back({name, listed(compiled.front)});
     if (compiled.validation_score > best_score) {
       best_score = compiled.validation_score;
       best = compiled.program->clone();

@@ -150,6 +150,12 @@ Json number(std::optional<double> value) {
   return std::strtod(fmt::format("{:.6g}", *value).c_str(), nullptr) + 0.0;
 }
 
+/// Text that is no JSON stays what it is.
+Json candidate_json(const std::string& candidate) {
+  const auto json = Json::parse(candidate, nullptr, false);
+  return json.is_discarded() ? Json(candidate) : json;
+}
+
 std::size_t widest(const std::string& text) {
   std::istringstream lines(text);
   std::size_t most = 0;
@@ -225,6 +231,16 @@ Report make_report(const Store& store) {
     report.proposals.emplace_back(search.at(0), std::move(counts));
   }
 
+  for (const auto& search : json_meta(store, "fronts")) {
+    std::vector<Tradeoff> front;
+    for (const auto& one : search.at(1))
+      front.push_back({.candidate = one.at(3),
+                       .score = one.at(1),
+                       .sd = one.at(2),
+                       .prompt_tokens = one.at(0)});
+    report.fronts.emplace_back(search.at(0), std::move(front));
+  }
+
   std::map<std::pair<std::string, std::string>, std::vector<Outcome>> outcomes;
   for (auto& outcome : store.outcomes()) {
     outcomes[{outcome.method, outcome.model}].push_back(std::move(outcome));
@@ -280,6 +296,7 @@ std::string to_json(const Report& report) {
                {"rows", Json::array()},
                {"paired", Json::array()},
                {"proposals", Json::object()},
+               {"fronts", Json::object()},
                {"trials", Json::array()},
                {"personas", Json::array()},
                {"usage_by_role", usage_json(report.usage_by_role)},
@@ -314,13 +331,18 @@ std::string to_json(const Report& report) {
                               {"high", number(paired.high)},
                               {"p", number(paired.p)}});
   }
+  for (const auto& [search, front] : report.fronts)
+    for (const Tradeoff& one : front)
+      json["fronts"][search].push_back({{"prompt_tokens", one.prompt_tokens},
+                                        {"score", number(one.score)},
+                                        {"sd", number(one.sd)},
+                                        {"candidate", candidate_json(one.candidate)}});
   for (const auto& trial : report.trials) {
-    const auto candidate = Json::parse(trial.candidate, nullptr, false);
     json["trials"].push_back(
         {{"search", trial.search},
          {"number", trial.number},
          {"kind", trial.kind},
-         {"candidate", candidate.is_discarded() ? Json(trial.candidate) : candidate},
+         {"candidate", candidate_json(trial.candidate)},
          {"score", number(trial.score)},
          {"evaluations", trial.evaluations},
          {"improved", trial.improved},

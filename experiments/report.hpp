@@ -10,6 +10,7 @@
 
 #include "core/store.hpp"
 #include "experiments/table.hpp"
+#include "optimizers/optimizer.hpp"
 
 namespace theta {
 
@@ -19,7 +20,7 @@ namespace theta {
 /// `name`, `note` (shown wherever users are: that they are simulated), `config` (the resolved
 /// YAML), `rows` (JSON list of methods, the order wanted), `comparisons` (JSON list of [method,
 /// against]), `prompts` (JSON list of [title, text]), `proposals` (JSON list of [search, [[what,
-/// count], ..]]).
+/// count], ..]]), `fronts` (JSON list of [search, [[prompt tokens, score, sd, candidate], ..]]).
 struct Report {
   /// One method under one model.
   struct Row {
@@ -59,6 +60,8 @@ struct Report {
   /// What came of the instructions that each search had written: how many were asked for, and why
   /// how many of them were not tried.
   std::vector<std::pair<std::string, std::vector<std::pair<std::string, std::int64_t>>>> proposals;
+  /// The best that each search knows for every length of prompt, the shortest first.
+  std::vector<std::pair<std::string, std::vector<Tradeoff>>> fronts;
   std::vector<std::pair<std::string, double>> timing;  ///< the only part that differs between runs
 };
 

@@ -166,6 +166,16 @@ std::string to_html(const Report& report) {
     out += "<h2>Proposed instructions</h2>\n" +
            html_table({{{"search"}, {"what came of them"}, {"instructions", true}}, rows});
   }
+  if (!report.fronts.empty()) {
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& [search, front] : report.fronts)
+      for (const Tradeoff& one : front)
+        rows.push_back({search, std::to_string(one.prompt_tokens),
+                        fmt::format("{:.3f} ± {:.3f}", one.score, one.sd), one.candidate});
+    out += "<h2>Accuracy against prompt tokens</h2>\n" +
+           html_table(
+               {{{"search"}, {"prompt tokens", true}, {"score ± sd", true}, {"candidate"}}, rows});
+  }
   if (!report.trials.empty()) {
     out += fmt::format("<h2>Trials</h2>\n<p class=\"muted\">{}.</p>\n{}", kTrialsLegend,
                        html_table(trials_of(report)));

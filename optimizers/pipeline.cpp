@@ -31,6 +31,7 @@ Compiled Pipeline::compile(const Module& student, const Task& task) {
       made.validation_score = next.validation_score;
       made.stopped = next.stopped;
       made.proposals += next.proposals;
+      if (!next.front.empty()) made.front = std::move(next.front);
     } catch (const Interrupted&) {
       if (made.trials.empty()) throw;
       made.stopped = true;

@@ -44,6 +44,7 @@ void fill(Store& store) {
   store.set_meta("config", "name: quickstart\n");
   store.set_meta("models", R"([["teacher","t.gguf as q4_0, deterministic mode"]])");
   store.set_meta("proposals", R"([["mipro",[["asked",12],["copied",3]]]])");
+  store.set_meta("fronts", R"([["mipro",[[12,0.5,0.0625,"{\"combination\":[0,0]}"]]]])");
   store.set_meta("comparisons", R"([["personas","default"],["absent","default"]])");
   std::vector<Outcome> base;
   std::vector<Outcome> personas;
@@ -238,7 +239,16 @@ TEST_F(ReportTest, WritesTheContractThatOtherProgramsRead) {
     "role": "search", "model": "teacher", "calls": 100, "prompt_tokens": 2000,
     "generated_tokens": 50}])"));
   EXPECT_EQ(report["proposals"], json::parse(R"({"mipro": {"asked": 12, "copied": 3}})"));
+  EXPECT_EQ(report["fronts"], json::parse(R"({"mipro": [{
+    "prompt_tokens": 12, "score": 0.5, "sd": 0.0625, "candidate": {"combination": [0, 0]}}]})"));
   EXPECT_EQ(report["timing"], json::parse(R"({"seconds": 1.25})"));
+}
+
+TEST_F(ReportTest, ShowsTheBestForEveryLengthOfPrompt) {
+  fill(store_);
+  const auto page = to_html(make_report(store_));
+  EXPECT_THAT(page, HasSubstr("<h2>Accuracy against prompt tokens</h2>"));
+  EXPECT_THAT(page, HasSubstr("<td>mipro</td><td class=\"n\">12</td><td class=\"n\">0.500 ± 0.062"));
 }
 
 TEST_F(ReportTest, ShowsOfTheMinibatchesThoseThatChangedTheBest) {

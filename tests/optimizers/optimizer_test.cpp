@@ -331,6 +331,15 @@ TEST_P(EveryOptimizer, TunesProgramsOfSeveralPredictors) {
   EXPECT_EQ(compiled.program->predictors().size(), 2u);
 }
 
+TEST(Pipeline, KeepsTheFrontOfTheStepThatHasOne) {
+  ScriptedTask scripted;
+  std::vector<std::unique_ptr<Optimizer>> steps;
+  steps.push_back(mipro("paired", 1));
+  steps.push_back(std::make_unique<LabeledFewShot>());
+  EXPECT_FALSE(
+      Pipeline(std::move(steps)).compile(scripted.student(), scripted.task()).front.empty());
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Contract, EveryOptimizer,
     ::testing::Values(
