@@ -60,6 +60,7 @@ void read_faithful(const Config& options, MiproOptions& mipro) {
   mipro.faithful = options.boolean("faithful", false);
   if (mipro.faithful) {
     refuse("surrogate", "a faithful mipro searches with tpe: leave 'surrogate' out");
+    refuse("fresh", "a faithful mipro keeps no examples fresh, as DSPy keeps none");
     refuse("max_prompt_tokens", "a faithful mipro has no token limit, as DSPy has none");
     refuse("stop_below",
            "a faithful mipro runs to its end, as DSPy's does: leave 'stop_below' out");
@@ -88,6 +89,9 @@ MiproOptions read_mipro(const Config& options, std::uint64_t seed) {
     mipro.stop_below = threshold->number();
     if (!(mipro.stop_below >= 0)) threshold->fail("'stop_below' must be at least 0");
   }
+  mipro.fresh = read_size(options, "fresh", mipro.fresh);
+  if (mipro.fresh > 0 && mipro.surrogate != "paired")
+    options.at("fresh").fail("'fresh' wants 'surrogate: paired'");
   mipro.limits = read_limits(options);
   mipro.instructions = options.texts("instructions");
   mipro.proposer = read_proposer(options);

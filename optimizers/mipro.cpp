@@ -112,6 +112,8 @@ Mipro::Mipro(MiproOptions options) : options_(std::move(options)) {
     options_.proposer.unique = false;
     options_.proposer.writer.max_copied = 0;
   }
+  if (options_.fresh > 0 && (options_.faithful || options_.surrogate != "paired"))
+    throw UserError("only a paired search keeps examples `fresh`");
   if (options_.auto_mode.empty()) return;
   if (!options_.faithful) throw UserError("an auto mode is DSPy's and wants `faithful`");
   const bool zero_shot = options_.max_bootstrapped == 0 && options_.max_labeled == 0;
@@ -214,6 +216,9 @@ Compiled Mipro::compile(const Module& student, const Task& given) {
     if (drawn.size() <= kMostWithoutMinibatches) run.minibatch_size = 0;
   }
   check_task(task);
+  if (run.fresh >= task.validation.size())
+    throw UserError(fmt::format("`fresh` is {}, which leaves the search none of the {} examples",
+                                run.fresh, task.validation.size()));
   const Choices choices = this->choices(student, task, rng);
   const auto space = choices.space(student);
   if (run.num_trials == 0) {
@@ -269,10 +274,13 @@ Compiled Mipro::compile(const Module& student, const Task& given) {
     found = dspy_search(space, task.validation.size(), evaluate_candidate, options);
   } else if (run.surrogate == "paired") {
     const std::size_t examples = task.validation.size();
-    auto budget = mipro_budget(examples, run.num_trials, run.minibatch_size, run.full_every);
-    if (task.max_evaluations > 0) budget = std::min(budget, task.max_evaluations);
+    auto budget =
+        mipro_budget(examples - run.fresh, run.num_trials, run.minibatch_size, run.full_every);
+    if (task.max_evaluations > 0)
+      budget = std::min(budget, task.max_evaluations - static_cast<std::int64_t>(run.fresh));
     PairedSearchOptions paired{.budget = budget,
                                .stop_below = run.stop_below,
+                               .fresh = run.fresh,
                                .seed = options.seed,
                                .allowed = options.allowed,
                                .on_trial = on_trial,

@@ -208,6 +208,39 @@ TEST_F(MiproTest, TellsWhatIsTheBestForEveryLengthOfPrompt) {
   EXPECT_NEAR(front.back().score, .9, .1);
 }
 
+TEST_F(MiproTest, ScoresTheWinnerOnExamplesKeptOutOfTheSearch) {
+  auto o = options();
+  o.fresh = 30;
+  const auto compiled = compile(o);
+  const auto& fresh = compiled.trials.back();
+  EXPECT_EQ(fresh.kind, "fresh");
+  EXPECT_EQ(fresh.evaluations - compiled.trials[compiled.trials.size() - 2].evaluations, 30);
+  EXPECT_EQ(compiled.trials[0].evaluations, 70);
+  EXPECT_EQ(fresh.best, fresh.score);
+  EXPECT_LT(fresh.low, fresh.score);
+  EXPECT_NEAR(compiled.validation_score, .9, 1e-9);  // on all 100
+}
+
+TEST_F(MiproTest, KeepsFreshExamplesWithinTheBudget) {
+  auto o = options();
+  o.fresh = 30;
+  for (const std::int64_t budget : {100, 175}) {
+    auto task = scripted_.task();
+    task.max_evaluations = budget;
+    const auto compiled = Mipro(o).compile(scripted_.student(), task);
+    EXPECT_EQ(compiled.trials.back().kind, "fresh");
+    EXPECT_LE(compiled.trials.back().evaluations, budget);
+  }
+}
+
+TEST_F(MiproTest, RefusesFreshExamplesThatLeaveNoneOrThatNoSearchKeeps) {
+  auto o = options();
+  o.fresh = 100;
+  EXPECT_EQ(error_of(o), "`fresh` is 100, which leaves the search none of the 100 examples");
+  o.surrogate = "gp";
+  EXPECT_EQ(error_of(o), "only a paired search keeps examples `fresh`");
+}
+
 TEST_F(MiproTest, RefusesToFreezeWhatIsNotThere) {
   auto o = options();
   o.limits.frozen = {"judge.demos"};
