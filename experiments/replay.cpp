@@ -156,9 +156,10 @@ void replay_search(const ScoreTable& table, const std::string& name, std::int64_
 
 void replay_proposals(const ScoreTable& table, const std::string& name, std::int64_t budget,
                       std::uint64_t seed, const OnIncumbent& on_incumbent) {
-  if (budget < static_cast<std::int64_t>(table.examples)) return;
   spdlog::info("{} proposes instructions: it is given the table's in an order drawn from seed {}",
                name, seed);
+  // Both begin with the default on every example.
+  if (budget < static_cast<std::int64_t>(table.examples)) return;
   const TableProgram student(table);
   TableProposer model(table, seed);
   double best = -1;

@@ -1,6 +1,7 @@
 #include "experiments/replay.hpp"
 
-#include <gtest/gtest.h>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
 
 #include "core/result.hpp"
 #include "core/rng.hpp"
@@ -9,6 +10,8 @@
 
 namespace theta {
 namespace {
+
+using ::testing::HasSubstr;
 
 /// One predictor, six instructions and three demo sets over 60 examples. Instruction 4 is best, and
 /// demo set 1 adds to every instruction.
@@ -114,15 +117,15 @@ TEST(Replay, RefusesANegativeBudget) {
   EXPECT_EQ(error_of("tpe", -1), "--budget must be at least 0, not -1");
 }
 
-/// Its default is the best, and the texts of its others have most to tell.
+/// Its default is the best, and the text that is unlike all others is asked first.
 ScoreTable telling_table() {
   auto made = table();
-  made.predictors[0].instructions = {"Say yes.",
-                                     "Answer the question about the review with good or bad.",
+  made.predictors[0].instructions = {"Answer the question about the review with good or bad.",
                                      "Answer the question about the review with good or bad, now.",
                                      "Answer the question about a review with good or bad.",
                                      "Answer the question on the review with good or bad.",
-                                     "Answer the question about the review with bad or good."};
+                                     "Answer the question about the review with bad or good.",
+                                     "Say yes."};
   for (auto& [candidate, row] : made.scores) row.assign(row.size(), candidate[0] == 0 ? 1 : 0);
   return made;
 }
@@ -140,17 +143,37 @@ TEST(Replay, MissesAScoreOnlyWhenItIsAskedFor) {
             "table.json: there is no \"5,2\" in these scores, which was asked for");
 }
 
+/// What is printed of replayed().
+std::string lines(const std::string& optimizer, std::int64_t budget) {
+  std::string text;
+  for (const auto& [evaluations, incumbent] : replayed(table(), optimizer, budget))
+    text += fmt::format("{{\"evaluations\": {}, \"combination\": [{}, {}]}}\n", evaluations,
+                        incumbent[0], incumbent[1]);
+  return text;
+}
+
 TEST(Replay, PrintsALineForEachIncumbent) {
   const TemporaryFolder folder;
   write_score_table(table(), folder.path() / "t.json");
   const auto done = run_to_end({THETA_BINARY, "replay", folder.path() / "t.json", "--optimizer",
                                 "tpe", "--budget", "1000", "--seed", "1", "--json"});
   EXPECT_EQ(done.code, 0);
-  std::string expected;
-  for (const auto& [evaluations, incumbent] : replayed(table(), "tpe", 1000))
-    expected += "{\"evaluations\": " + std::to_string(evaluations) + ", \"combination\": [" +
-                std::to_string(incumbent[0]) + ", " + std::to_string(incumbent[1]) + "]}\n";
-  EXPECT_EQ(done.out, expected);
+  EXPECT_EQ(done.out, lines("tpe", 1000));
+}
+
+TEST(Replay, SaysBesideItsLinesThatTheTableProposes) {
+  const TemporaryFolder folder;
+  write_score_table(table(), folder.path() / "t.json");
+  for (const std::string optimizer : {"copro", "gepa"})
+    for (const std::int64_t budget : {59, 1000}) {
+      const auto done =
+          run_to_end({THETA_BINARY, "replay", folder.path() / "t.json", "--optimizer", optimizer,
+                      "--budget", std::to_string(budget), "--seed", "1", "--json"});
+      EXPECT_EQ(done.code, 0);
+      EXPECT_THAT(done.err, HasSubstr(optimizer + " proposes instructions: it is given the table's "
+                                                  "in an order drawn from seed 1\n"));
+      EXPECT_EQ(done.out, lines(optimizer, budget));
+    }
 }
 
 TEST(Replay, EndsWithTwoForWhatItCannotReplay) {
