@@ -150,8 +150,14 @@ void run_program_experiment(const ProgramExperiment& experiment, RunContext& run
     prompts.push_back({name, prompt_text(*compiled.program)});
     if (compiled.proposals.asked > 0) proposals.push_back({name, listed(compiled.proposals)});
     if (!compiled.front.empty()) fronts.push_back({name, listed(compiled.front)});
-    if (compiled.validation_score > best_score) {
-      best_score = compiled.validation_score;
+    double score = compiled.validation_score;
+    // What a part of validation says does not compare with what all of it says of others.
+    if (compiled.validated < data.validation.size() && !compiled.stopped)
+      score = evaluate(*compiled.program, data.validation, metric,
+                       {.model = run.models[kModel], .stop = run.stop})
+                  .mean();
+    if (score > best_score) {
+      best_score = score;
       best = compiled.program->clone();
     }
     keep();  // also what a budget or a person stopped, before more is asked

@@ -117,7 +117,12 @@ void Contest::record(const char* kind, std::string candidate, double score, bool
 Compiled Contest::result(const ProposalCounts& proposals) && {
   require(best_ != nullptr, "a contest has had an entry");
   const double best = score();
-  return {std::move(best_), best, std::move(trials_), stopped_, proposals};
+  return {.program = std::move(best_),
+          .validation_score = best,
+          .validated = task_.validation.size(),
+          .trials = std::move(trials_),
+          .stopped = stopped_,
+          .proposals = proposals};
 }
 
 }  // namespace theta

@@ -23,6 +23,7 @@ namespace theta {
 struct Task {
   std::vector<Example> train;       ///< demos and data summaries come from here
   std::vector<Example> validation;  ///< the only examples that decide; not empty
+  /// Thread-safe: a search can have several candidates evaluated at once.
   Metric metric;
   LanguageModel& model;     ///< runs the program (DSPy's task model)
   LanguageModel& proposer;  ///< writes instructions (prompt model)
@@ -46,7 +47,9 @@ struct Tradeoff {
 
 struct Compiled {
   std::unique_ptr<Module> program;  ///< never worse than the student on validation as measured
-  double validation_score = 0;      ///< of `program`, on all of validation that could be scored
+  double validation_score = 0;      ///< of `program`, on what of `validated` could be scored
+  /// Examples of validation that were used: all, but for a part that was drawn (DSPy's `auto`).
+  std::size_t validated = 0;
   std::vector<TrialRecord> trials;
   bool stopped = false;      ///< by on_trial or the stop token, not the budget: the best so far
   ProposalCounts proposals;  ///< 0 where nothing is proposed

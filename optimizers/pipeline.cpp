@@ -29,6 +29,7 @@ Compiled Pipeline::compile(const Module& student, const Task& task) {
       Compiled next = step->compile(*made.program, own);
       made.program = std::move(next.program);
       made.validation_score = next.validation_score;
+      made.validated = next.validated;
       made.stopped = next.stopped;
       made.proposals += next.proposals;
       if (!next.front.empty()) made.front = std::move(next.front);
