@@ -155,10 +155,10 @@ TEST_F(Bootstrap, GivesEveryPredictorItsOwnCallAsDemo) {
                                 {.max_bootstrapped = 1, .max_labeled = 0});
   const auto predictors = result.program->predictors();
   EXPECT_EQ(predictors[0]->demos,
-            (std::vector<Demo>{{{{"text", "item 1000"}, {"note", "yes"}}, true}}));
+            (std::vector<Demo>{{{{"text", "item 1000"}, {"note", "unsure"}}, true}}));
   EXPECT_EQ(
       predictors[1]->demos,
-      (std::vector<Demo>{{{{"note", "yes"}, {"text", "item 1000"}, {"label", "yes"}}, true}}));
+      (std::vector<Demo>{{{{"note", "unsure"}, {"text", "item 1000"}, {"label", "yes"}}, true}}));
 }
 
 TEST_F(Bootstrap, KeepsOneOfSeveralCallsOfAPredictorTheLastHalfOfTheTime) {

@@ -25,12 +25,16 @@ struct ScriptedTask {
   std::vector<std::string> written{"Decide.", "Think.", kBest, "", kOwn};  ///< by the proposer
   std::function<bool(int item)> service_fails = [](int) { return false; };
 
-  /// Kept a wave at a time where it is recorded.
-  ScriptedModel model{[this](const Request& request) { return answer(request); }, {.unit = 100}};
+  ScriptedModel model;
   ScriptedModel teacher{[this](const Request& request) { return answer(request); }};
   ScriptedModel proposer{
       [this](const Request& request) { return say(written[request.seed % written.size()]); }};
   std::shared_ptr<const Adapter> adapter = make_terse_adapter();
+
+  /// @param unit  of the model: where it is recorded, so many answers are kept at a time, and above
+  ///              1 candidates are evaluated one after another
+  explicit ScriptedTask(std::size_t unit = 100)
+      : model([this](const Request& request) { return answer(request); }, {.unit = unit}) {}
 
   Predict student() const {
     return Predict(Signature::parse("text -> label: Literal['yes', 'no']", kOwn), adapter);
@@ -60,12 +64,18 @@ struct ScriptedTask {
     const int item = item_of(text);
     if (service_fails(item)) return Error{Fault::kService, "timed out"};
     const std::string instruction = text.substr(0, text.find('\n'));
+    if (request.answer_prefix == "Note:")
+      return say(quality.contains(instruction) || text.find("\nNote:") != std::string::npos
+                     ? "sure"
+                     : "unsure");
     double q = quality.contains(instruction) ? quality.at(instruction) : 0;
     std::size_t demos = 0;
     for (auto at = text.find("\nLabel:"); at != std::string::npos;
          at = text.find("\nLabel:", at + 1))
       ++demos;
     if (demos >= 2) q += demo_bonus;
+    const auto note = text.rfind("Note:");
+    if (note != std::string::npos && text.substr(note).starts_with("Note: sure")) q += .2;
     const bool training = item >= 1000;
     const bool right =
         (training && item % 2 == 0) || 37 * item % 100 < 100 * (training ? q - .5 : q) - 1e-6;
@@ -73,7 +83,8 @@ struct ScriptedTask {
   }
 };
 
-/// Two calls: a note on the text, then the label from both.
+/// Two calls: a note on the text, then the label from both. Demos or an instruction of the task
+/// make the note a sure one, and that makes .2 more of the labels right.
 class TwoSteps final : public Module {
  public:
   explicit TwoSteps(std::shared_ptr<const Adapter> adapter)
