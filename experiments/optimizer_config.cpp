@@ -1,5 +1,7 @@
 #include "experiments/optimizer_config.hpp"
 
+#include <algorithm>
+
 #include "experiments/data_config.hpp"
 #include "optimizers/pipeline.hpp"
 
@@ -67,9 +69,14 @@ void read_faithful(const Config& options, MiproOptions& mipro) {
   } else {
     refuse("auto", "'auto' is DSPy's: it wants 'faithful: true'");
   }
-  if (!options.find("auto")) return;
+  const auto sizes = {"num_instructions", "num_demo_sets", "num_trials"};
+  if (!options.find("auto")) {
+    const auto given = [&](const char* key) { return options.find(key).has_value(); };
+    if (mipro.faithful && std::ranges::none_of(sizes, given)) mipro.auto_mode = "light";
+    return;
+  }
   mipro.auto_mode = options.choice("auto", {"light", "medium", "heavy"}, "");
-  for (const char* key : {"num_instructions", "num_demo_sets", "num_trials"})
+  for (const char* key : sizes)
     refuse(key, std::string("'auto' decides '") + key + "': leave one of them out");
 }
 

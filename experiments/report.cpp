@@ -338,17 +338,16 @@ std::string to_json(const Report& report) {
                                         {"sd", number(one.sd)},
                                         {"candidate", candidate_json(one.candidate)}});
   for (const auto& trial : report.trials) {
-    json["trials"].push_back(
-        {{"search", trial.search},
-         {"number", trial.number},
-         {"kind", trial.kind},
-         {"candidate", candidate_json(trial.candidate)},
-         {"score", number(trial.score)},
-         {"evaluations", trial.evaluations},
-         {"improved", trial.improved},
-         {"best", number(trial.best)},
-         {"low", number(trial.low)},
-         {"high", number(trial.high)}});
+    json["trials"].push_back({{"search", trial.search},
+                              {"number", trial.number},
+                              {"kind", trial.kind},
+                              {"candidate", candidate_json(trial.candidate)},
+                              {"score", number(trial.score)},
+                              {"evaluations", trial.evaluations},
+                              {"improved", trial.improved},
+                              {"best", number(trial.best)},
+                              {"low", number(trial.low)},
+                              {"high", number(trial.high)}});
   }
   for (const auto& persona : report.personas) {
     json["personas"].push_back({{"method", persona.method},

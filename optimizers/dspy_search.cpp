@@ -3,12 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "optimizers/tpe_surrogate.hpp"
 
 namespace theta {
 namespace {
+
+/// DSPy's evaluate returns percents of two decimals. evaluate/evaluate.py.
+double rounded(double mean) { return std::round(mean * 1e4) / 1e4; }
 
 class DspySearch {
  public:
@@ -77,29 +81,24 @@ class DspySearch {
       return false;
     const auto scores = evaluate_(candidate, examples);
     require(scores.size() == examples.size(), "an evaluation has a score for every example");
-    std::vector<Observation> outcomes;
     double sum = 0;
-    for (std::size_t i = 0; i < scores.size(); ++i) {
-      if (!scores[i]) continue;
-      outcomes.push_back({candidate, examples[i], *scores[i]});
-      sum += *scores[i];
-    }
+    std::size_t scored = 0;
+    for (const auto& one : scores)
+      if (one) sum += *one, ++scored;
     const int number = static_cast<int>(trials_.size()) + 1;
-    if (outcomes.empty())
+    if (scored == 0)
       throw RunError(fmt::format("no example of trial {} could be scored, the first because: {}",
                                  number, scores.front().error().message));
-    tpe_.observe(outcomes);
+    const double score = rounded(sum / static_cast<double>(scored));
+    tpe_.observe({{candidate, 0, score}});  // a trial has one score, whatever it is the mean of
     evaluations_ += cost;
-    const double mean = sum / static_cast<double>(outcomes.size());
-    const bool improved = kind == "full" && mean > best_.score + kRounding;
+    const bool improved = kind == "full" && score > best_.score;
     if (improved) incumbent_ = candidate;
-    if (improved || kind == "default") best_ = measured(mean, outcomes.size());
-    trials_.push_back({number, kind, candidate, mean, evaluations_, improved, incumbent_, best_});
+    if (improved || kind == "default") best_ = measured(score, scored);
+    trials_.push_back({number, kind, candidate, score, evaluations_, improved, incumbent_, best_});
     stopped_ = options_.on_trial && options_.on_trial(trials_.back());
     return !stopped_;
   }
-
-  static constexpr double kRounding = 1e-9;
 
   const EvaluateCandidate& evaluate_;
   const SearchOptions& options_;

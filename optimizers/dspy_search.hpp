@@ -11,9 +11,9 @@ namespace theta {
 /// Combination 0, 0, .. is evaluated in full. Every trial suggests a combination, tried before or
 /// not, and scores it on a fresh random minibatch. Every `full_every` trials and after the last,
 /// the combination with the best mean of its minibatches, out of those not evaluated in full so
-/// far, is; the default's first evaluation does not count. The sampler is told each mean as a trial
-/// of its own. Only a full evaluation with a higher mean changes the incumbent. Without minibatches
-/// every trial is a full evaluation.
+/// far, is; the default's first evaluation does not count. The sampler is told each mean, a percent
+/// of two decimals, as a trial of its own. Only a full evaluation with a higher mean changes the
+/// incumbent. Without minibatches every trial is a full evaluation.
 ///
 /// Where DSPy fails, this goes on: an example that the service failed is left out of the mean, and
 /// where every combination tried is evaluated in full, none is again.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <utility>
 
 #include "core/rng.hpp"
 #include "modules/evaluate.hpp"
@@ -124,7 +125,10 @@ Mipro::Mipro(MiproOptions options) : options_(std::move(options)) {
 
 DemoSets Mipro::demo_sets(const Module& student, const Task& task, Rng& rng) const {
   DemoSets sets;
-  for (const auto* predictor : student.predictors()) sets.push_back({predictor->demos});
+  for (const auto* predictor : student.predictors()) {
+    sets.emplace_back();
+    if (!options_.faithful) sets.back().push_back(predictor->demos);
+  }
   const auto add = [&](const std::unique_ptr<Module>& program) {
     const auto predictors = program->predictors();
     for (std::size_t p = 0; p < predictors.size(); ++p) {
@@ -146,7 +150,7 @@ DemoSets Mipro::demo_sets(const Module& student, const Task& task, Rng& rng) con
   // The kinds of DSPy's seeds -3, -2, -1 and 0, 1, ..
   for (std::size_t set = 0; set < options_.num_demo_sets; ++set) {
     if (set == 0) {
-      if (!options_.faithful) add(without_demos(student));
+      add(without_demos(student));
     } else if (set == 1 && options.max_labeled > 0) {
       add(with_labeled_demos(student, task.train, options.max_labeled));
     } else if (set == 2) {
@@ -177,12 +181,16 @@ Choices Mipro::choices(const Module& student, const Task& task, Rng& rng) const 
   const auto tries_demos = [&](const Predictor& p) {
     return !zero_shot && !options_.limits.freezes(p, "demos");
   };
+  // DSPy grounds each instruction in a demo set of its own.
+  const std::size_t most_instructions =
+      options_.faithful ? std::min(options_.num_instructions, options_.num_demo_sets)
+                        : options_.num_instructions;
   std::vector<std::size_t> wanted;  // new instructions by predictor
   bool sets_are_used = false;
   for (const auto* predictor : predictors) {
     const bool proposes =
-        !options_.limits.freezes(*predictor, "instruction") && options_.num_instructions > 1;
-    wanted.push_back(proposes ? options_.num_instructions - 1 : 0);
+        !options_.limits.freezes(*predictor, "instruction") && most_instructions > 1;
+    wanted.push_back(proposes ? most_instructions - 1 : 0);
     sets_are_used |= tries_demos(*predictor) || (proposes && options_.proposer.demos);
   }
 
@@ -199,7 +207,7 @@ Choices Mipro::choices(const Module& student, const Task& task, Rng& rng) const 
     if (!options_.limits.freezes(*predictors[p], "instruction"))
       for (const auto& instruction : options_.instructions)
         add_new(choices.instructions[p], instruction);
-    if (!tries_demos(*predictors[p])) choices.demo_sets[p].resize(1);
+    if (!tries_demos(*predictors[p])) choices.demo_sets[p] = {predictors[p]->demos};
   }
   return choices;
 }
@@ -235,12 +243,10 @@ Compiled Mipro::compile(const Module& student, const Task& given) {
                                     auto_mode(options_.auto_mode).candidates);
   }
 
-  const auto evaluate_candidate = [&](const Combination& combination,
-                                      std::span<const std::size_t> examples) {
+  const auto score = [&](const Module& program, std::span<const std::size_t> examples) {
     std::vector<Example> batch;
     for (const auto j : examples) batch.push_back(task.validation[j]);
-    const auto evaluation =
-        evaluate(*choices.apply(student, combination), batch, task.metric, {task.model, task.stop});
+    const auto evaluation = evaluate(program, batch, task.metric, {task.model, task.stop});
     std::vector<Result<double>> scores;
     for (std::size_t i = 0; i < batch.size(); ++i) {
       if (evaluation.status[i] == Outcome::Status::kFailed)
@@ -250,12 +256,18 @@ Compiled Mipro::compile(const Module& student, const Task& given) {
     }
     return scores;
   };
+  const auto apply = [&](const Combination& combination) {
+    return choices.apply(student, combination);
+  };
+  const EvaluateCandidate evaluate_candidate = [&](const Combination& combination,
+                                                   std::span<const std::size_t> examples) {
+    return score(*apply(combination), examples);
+  };
 
   Compiled compiled;
   const auto on_trial = [&](const Trial& trial) {
-    compiled.trials.push_back(record_of(
-        name(), trial,
-        describe(*choices.apply(student, trial.combination), trial.combination)));
+    const auto program = trial.kind == "default" ? student.clone() : apply(trial.combination);
+    compiled.trials.push_back(record_of(name(), trial, describe(*program, trial.combination)));
     return task.on_trial && task.on_trial(compiled.trials.back());
   };
   SearchOptions options{.num_trials = run.num_trials,
@@ -267,11 +279,19 @@ Compiled Mipro::compile(const Module& student, const Task& given) {
                         .stop = task.stop};
   if (run.limits.max_prompt_tokens > 0)
     options.allowed = [&](const Combination& combination) {
-      return run.limits.admits(*choices.apply(student, combination), task.model);
+      return run.limits.admits(*apply(combination), task.model);
     };
   SearchResult found;
+  bool kept_student = false;
   if (run.faithful) {
-    found = dspy_search(space, task.validation.size(), evaluate_candidate, options);
+    // The first is the student as it came, also where choice 0 takes its demos away.
+    const auto evaluate_dspys = [&, first = true](const Combination& combination,
+                                                  std::span<const std::size_t> examples) mutable {
+      return std::exchange(first, false) ? score(student, examples)
+                                         : evaluate_candidate(combination, examples);
+    };
+    found = dspy_search(space, task.validation.size(), evaluate_dspys, options);
+    kept_student = std::ranges::none_of(found.trials, &Trial::improved);
   } else if (run.surrogate == "paired") {
     const std::size_t examples = task.validation.size();
     auto budget =
@@ -294,18 +314,16 @@ Compiled Mipro::compile(const Module& student, const Task& given) {
       paired.in_flight = 1;
     }
     auto searched = paired_search(space, examples, evaluate_wave, paired);
-    compiled.front = front_of(
-        searched.tried,
-        [&](const Combination& combination) { return choices.apply(student, combination); },
-        task.model);
+    compiled.front = front_of(searched.tried, apply, task.model);
     found = std::move(searched);
   } else {
     const auto surrogate = make_surrogate(run.surrogate, space);
     found = search(space, task.validation.size(), evaluate_candidate, *surrogate, options);
   }
 
-  compiled.program = choices.apply(student, found.best);
+  compiled.program = kept_student ? student.clone() : apply(found.best);
   compiled.validation_score = found.score;
+  compiled.validated = task.validation.size();
   compiled.stopped = found.stopped;
   compiled.proposals = choices.counts;
   return compiled;

@@ -12,15 +12,22 @@
 namespace theta {
 
 struct MiproOptions {
-  /// The search of dspy 3.4.1 to the constant, to compare with: TPE on unpaired minibatches (see
-  /// dspy_search()), equal choices kept, copied text let pass. `surrogate` is not asked then.
+  /// MIPROv2 by the rules and constants of dspy 3.4.1, to compare with: demo set 0 is empty, one
+  /// instruction a demo set at most, TPE on unpaired minibatches (see dspy_search()), equal choices
+  /// kept, copied text let pass. `surrogate` is not asked then. What remains Theta's own: the words
+  /// in which data and program are summed up and proposals asked for, and that the program is
+  /// described without asking a model; that the student's own instruction costs no proposal, and
+  /// one that cannot be parsed is asked again or dropped; the random numbers; and that a service's
+  /// fault is no score.
   bool faithful = false;
   /// DSPy's `auto`, faithful only: `light`, `medium` or `heavy` sets num_instructions,
   /// num_demo_sets and num_trials, and how much of validation is used: a part that is drawn.
   std::string auto_mode = {};
+  // Theta's own, where DSPy's `light` has 3 (6 without demos) and 6.
   std::size_t num_instructions = 10;  ///< choices a predictor, its own among them
   std::size_t num_demo_sets = 10;     ///< choices a predictor, the empty set among them
-  std::size_t max_bootstrapped = 4;   ///< demos a set; with max_labeled 0 too, no demos are tried
+  // DSPy's, all but the rule's count of variables, which are those that have a choice.
+  std::size_t max_bootstrapped = 4;  ///< demos a set; with max_labeled 0 too, no demos are tried
   std::size_t max_labeled = 4;
   std::size_t num_trials =
       0;  ///< 0: DSPy's rule, max(2 V log2 n, 1.5 n) for V variables, n choices
@@ -58,8 +65,7 @@ struct Choices {
 /// variable is what the student came with, so that the default is a point of the space; equal
 /// choices are removed; candidates are compared on the same examples and nothing is evaluated
 /// twice; the surrogate sees single outcomes; a service's fault is no score. See paired_search()
-/// and search() for the rules of the search. Always, a proposal that cannot be parsed is asked
-/// again or dropped.
+/// and search() for the rules of the search.
 class Mipro final : public Optimizer {
  public:
   /// @throws UserError for an unknown surrogate or auto mode, for an auto mode without `faithful`,
@@ -71,13 +77,13 @@ class Mipro final : public Optimizer {
   /// @throws UserError also as PromptLimits, and where `fresh` leaves the search no example.
   Compiled compile(const Module& student, const Task& task) override;
 
-  /// What compile() would combine. Choice 0 is the student's own.
+  /// What compile() would combine. Choice 0 is the student's own, but for demos if `faithful`.
   /// @throws as compile().
   Choices choices(const Module& student, const Task& task) const;
 
-  /// The demo sets among them: the student's own; then no demos, labelled ones, bootstrapped from
-  /// the training examples in order, and bootstrapped from shuffles with random sizes,
-  /// `num_demo_sets` in all, equal ones removed unless `faithful`.
+  /// The demo sets among them: the student's own, unless `faithful`; then no demos, labelled ones,
+  /// bootstrapped from the training examples in order, and bootstrapped from shuffles with random
+  /// sizes, `num_demo_sets` in all, equal ones removed unless `faithful`.
   DemoSets demo_sets(const Module& student, const Task& task, Rng& rng) const;
 
  private:

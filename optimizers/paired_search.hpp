@@ -44,8 +44,8 @@ struct PairedSearchOptions {
   double stop_below = 0;
   /// The default is scored on all examples before anything else, and the budget keeps what it takes
   /// to score the winner on all of them in the end, which is its `full` trial: it is returned only
-  /// if it then beats the default. Off, the posterior's best is returned, and a default is nothing but the first
-  /// incumbent: for recorded outcomes.
+  /// if it then beats the default. Off, the posterior's best is returned, and a default is nothing
+  /// but the first incumbent: for recorded outcomes.
   bool checked = true;
   /// Examples kept out of the search, on which the winner is scored in the end, beside the budget.
   std::size_t fresh = 0;

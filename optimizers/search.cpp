@@ -135,8 +135,7 @@ class Search {
     if (improved) incumbent_ = candidate;
     trials_.push_back({number, kind, candidate,
                        minibatch ? sum / static_cast<double>(outcomes.size()) : mean(known.scores),
-                       evaluations_, improved, incumbent_,
-                       measured(known_.at(incumbent_).scores)});
+                       evaluations_, improved, incumbent_, measured(known_.at(incumbent_).scores)});
     stopped_ = options_.on_trial && options_.on_trial(trials_.back());
     return stopped_;
   }

@@ -372,6 +372,19 @@ TEST(ReadExperiment, EverySearchDrawsFromTheSeedOfTheConfig) {
   EXPECT_EQ(std::get<RandomSearchOptions>(optimizers.at(1).options).seed, 7U);
 }
 
+TEST(ReadExperiment, AFaithfulMiproWithoutSizesIsDSPysLight) {
+  const auto auto_mode = [](const std::string& keys) {
+    Config config = Config::parse(kTask, "task.yaml");
+    config.set("optimizers=[{name: mipro, faithful: true" + keys + "}]");
+    const auto options = read_experiment(config);
+    const auto& optimizers = std::get<ProgramExperiment>(options.experiment).optimizers;
+    return std::get<MiproOptions>(optimizers.at(0).options).auto_mode;
+  };
+  EXPECT_EQ(auto_mode(""), "light");
+  EXPECT_EQ(auto_mode(", auto: heavy"), "heavy");
+  EXPECT_EQ(auto_mode(", num_trials: 4"), "");
+}
+
 TEST(ReadExperiment, TheHashCountsWhatCanChangeAResultAndNothingElse) {
   const auto hash = [](const std::string& set) {
     Config config = Config::parse(kTask, "task.yaml");

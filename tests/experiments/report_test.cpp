@@ -69,12 +69,12 @@ void fill(Store& store) {
       {{"personas", "teacher", "u1", "likes <b>praise</b>", "theta", "praise", "praise"},
        {"personas", "teacher", "u2", "likes \"mild\" & short", "theta", "mild", ""},
        {"personas", "teacher", "u3", "unknown", "theta", "", "praise"}});
-  store.put_trial({"theta-teacher", 0, "default", R"({"instruction":0})", 0.5, 60, false, 0.5, 0.375,
-                   0.625});
+  store.put_trial(
+      {"theta-teacher", 0, "default", R"({"instruction":0})", 0.5, 60, false, 0.5, 0.375, 0.625});
   store.put_trial({"theta-teacher", 1, "minibatch", R"({"instruction":1})", 2.0 / 3.0, 85, true,
                    0.6, 0.4, 0.8});
-  store.put_trial({"theta-teacher", 2, "minibatch", R"({"instruction":2})", 1, 87, false, 0.625, 0.5,
-                   0.75});
+  store.put_trial(
+      {"theta-teacher", 2, "minibatch", R"({"instruction":2})", 1, 87, false, 0.625, 0.5, 0.75});
   store.add_timing("seconds", 1.25);
 }
 
@@ -248,7 +248,8 @@ TEST_F(ReportTest, ShowsTheBestForEveryLengthOfPrompt) {
   fill(store_);
   const auto page = to_html(make_report(store_));
   EXPECT_THAT(page, HasSubstr("<h2>Accuracy against prompt tokens</h2>"));
-  EXPECT_THAT(page, HasSubstr("<td>mipro</td><td class=\"n\">12</td><td class=\"n\">0.500 ± 0.062"));
+  EXPECT_THAT(page,
+              HasSubstr("<td>mipro</td><td class=\"n\">12</td><td class=\"n\">0.500 ± 0.062"));
 }
 
 TEST_F(ReportTest, ShowsOfTheMinibatchesThoseThatChangedTheBest) {
@@ -258,7 +259,7 @@ search         trial  kind       score            best  evaluations
 theta-teacher      0  default     .500  .50 [.38, .62]           60
 theta-teacher      1  minibatch   .667  .60 [.40, .80]           85
 )")
-                                                   .substr(1) +
+                                                       .substr(1) +
                                                    kTrialsLegend + "\n");
   const auto page = to_html(make_report(store_));
   EXPECT_THAT(page, HasSubstr("{&quot;instruction&quot;:1}"));

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -69,6 +70,11 @@ TEST_F(DspySearchTest, EvaluatesInFullTheBestMeanThatHasNotBeen) {
       EXPECT_TRUE(full.contains(c) || mean(c) <= mean(trial.combination));
   }
   EXPECT_EQ(full.size(), 8u);
+}
+
+TEST_F(DspySearchTest, RoundsMeansToPercentsOfTwoDecimals) {
+  for (const auto& trial : run({.num_trials = 20}).trials)
+    EXPECT_NEAR(trial.score * 1e4, std::round(trial.score * 1e4), 1e-9) << trial.score * 35;
 }
 
 TEST_F(DspySearchTest, MayTryACombinationAgain) {

@@ -173,6 +173,45 @@ TEST_F(MiproTest, TriesNoPromptAboveTheTokenLimit) {
   EXPECT_NEAR(compiled.validation_score, .8, 1e-9);
 }
 
+TEST_F(MiproTest, FaithfulScoresTheStudentsDemosFirstAndTriesNoneInTheirPlace) {
+  auto student = scripted_.student();
+  student.predictors()[0]->demos = {{{{"text", "item 2000"}, {"label", "yes"}}, false},
+                                    {{{"text", "item 2001"}, {"label", "no"}}, false},
+                                    {{{"text", "item 2002"}, {"label", "yes"}}, false}};
+  scripted_.demo_bonus = .3;
+  auto o = options();
+  o.faithful = true;
+  o.num_instructions = o.num_demo_sets = 1;
+  const auto compiled = compile(o, student);
+  EXPECT_NEAR(compiled.trials[0].score, .7, 1e-9);
+  EXPECT_THAT(compiled.trials[0].candidate, HasSubstr(R"("demos":3)"));
+  for (std::size_t t = 1; t < compiled.trials.size(); ++t)
+    EXPECT_THAT(compiled.trials[t].candidate, HasSubstr(R"("demos":0)"));
+  EXPECT_GT(compiled.trials.size(), 1u);
+  EXPECT_EQ(describe(*compiled.program), describe(student));
+}
+
+TEST_F(MiproTest, FaithfulProposesNoMoreInstructionsThanThereAreDemoSets) {
+  auto o = options();
+  o.faithful = true;
+  o.num_instructions = 12;
+  o.num_demo_sets = 3;
+  const auto choices = Mipro(o).choices(scripted_.student(), scripted_.task());
+  EXPECT_EQ(choices.demo_sets[0].size(), 3u);
+  EXPECT_TRUE(choices.demo_sets[0][0].empty());
+  EXPECT_EQ(choices.instructions[0].size(), 3u);
+}
+
+TEST_F(MiproTest, TellsHowMuchOfValidationAnAutoModeUsed) {
+  auto task = scripted_.task();
+  for (int j = 100; j < 130; ++j) task.validation.push_back(ScriptedTask::example(j));
+  auto o = options();
+  EXPECT_EQ(Mipro(o).compile(scripted_.student(), task).validated, 130u);
+  o.faithful = true;
+  o.auto_mode = "light";
+  EXPECT_EQ(Mipro(o).compile(scripted_.student(), task).validated, 100u);
+}
+
 TEST_F(MiproTest, RemovesEqualDemoSets) {
   auto o = options();
   o.num_demo_sets = 10;

@@ -182,11 +182,10 @@ TEST(PairedSearch, CheckedComparesOneCandidateWithTheDefaultWhereTheBudgetIsForT
   EXPECT_THAT(spent, ElementsAre(102, 200));  // a bad start of the candidate, and a good one
 }
 
-/// Three candidates of two choices, of which the middle one is like both others, so that it tells
-/// most and is asked first.
+/// Three candidates. The default is like both others, so that most is learned from one of these.
 std::vector<Variable> telling_space() {
   Eigen::MatrixXd alike(3, 3);
-  alike << 1, .6, 0, .6, 1, .6, 0, .6, 1;
+  alike << 1, .6, .6, .6, 1, 0, .6, 0, 1;
   return {{.name = "instruction", .choices = 3, .similarity = alike}};
 }
 
