@@ -209,6 +209,9 @@ std::size_t LlamaJob::nodes() const {
 }
 
 std::optional<Token> LlamaJob::advance(std::span<const float> logits) {
+  // Counted, as looking for the first cannot be vectorised.
+  not_a_number_ = std::ranges::count_if(logits, [](float l) { return std::isnan(l); }) > 0;
+  if (not_a_number_) return std::nullopt;
   if (const std::optional<Token> token = generation_->next(logits)) return token;
   const std::int64_t prompt_tokens = response_.prompt_tokens;
   response_ = std::move(*generation_).response();
@@ -220,10 +223,16 @@ bool LlamaJob::score(std::size_t option, Token token, std::span<const float> log
                      double normaliser) {
   std::vector<double>& scores = response_.option_logprobs;
   scores[option] += logits[static_cast<std::size_t>(token)] - normaliser;
+  not_a_number_ = not_a_number_ || std::isnan(scores[option]);
   if (--missing_ > 0) return false;
   const auto best = std::max_element(scores.begin(), scores.end()) - scores.begin();
   response_.text = request_->options[static_cast<std::size_t>(best)];
   return true;
+}
+
+Result<Response> LlamaJob::answer() {
+  if (not_a_number_) return Error{Fault::kService, "the model's output is not a number"};
+  return std::move(response_);
 }
 
 }  // namespace theta

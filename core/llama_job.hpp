@@ -39,13 +39,14 @@ class LlamaJob {
   /// Nodes of the prefix tree of what is read: the tokens it would take alone.
   std::size_t nodes() const;
 
-  /// Draws the next token of the answer; nothing when it has ended and response() is whole.
+  /// Draws the next token of the answer; nothing when it has ended and answer() is whole.
   std::optional<Token> advance(std::span<const float> logits);
   /// Counts one token of an option. @param normaliser  log_normaliser(logits).
-  /// @return whether that was the last one missing and response() is whole.
+  /// @return whether that was the last one missing and answer() is whole.
   bool score(std::size_t option, Token token, std::span<const float> logits, double normaliser);
 
-  Response& response() { return response_; }
+  /// The whole answer, once: an error where the model's output was not a number.
+  Result<Response> answer();
 
  private:
   class Generation;
@@ -55,6 +56,7 @@ class LlamaJob {
   std::vector<std::vector<Token>> options_;
   std::size_t parting_ = 0;
   std::size_t missing_ = 0;  // option tokens not yet scored
+  bool not_a_number_ = false;
   std::unique_ptr<Generation> generation_;
   Response response_;
 };

@@ -89,16 +89,16 @@ void LlamaStream::work() {
   while (true) {
     changed_.wait(lock, [this] { return closing_ || !arrived_.empty() || !current_.empty(); });
     if (closing_) return;
-    take_calls();
-    if (current_.empty()) continue;
-    lock.unlock();
     std::exception_ptr failed;
     try {
+      take_calls();
+      if (current_.empty()) continue;
+      lock.unlock();
       pass();
     } catch (...) {
       failed = std::current_exception();
     }
-    lock.lock();
+    if (!lock.owns_lock()) lock.lock();
     if (!failed) continue;
     // What the cache holds is not known. A call that was cancelled takes this for its interruption.
     start_anew();
@@ -115,7 +115,9 @@ void LlamaStream::take_calls() {
     if (call->cancelled) drop(*call);
   }
   abandoned_ = std::stop_source();
-  for (Call* call : std::exchange(arrived_, {})) {
+  while (!arrived_.empty()) {
+    Call* const call = arrived_.front();
+    arrived_.erase(arrived_.begin());
     if (call->cancelled) {
       release(*call);
     } else {
@@ -244,7 +246,7 @@ void LlamaStream::deliver(const Sequence& sequence, const StreamPlanner::Read& r
   const std::size_t index = sequence.job;
   if (over) sequences_.erase(read.sequence);
   if (!whole) return;
-  call.on_answer(index, std::move(job.response()));
+  call.on_answer(index, job.answer());
   const std::lock_guard lock(mutex_);
   if (--call.missing == 0) release(call);
 }

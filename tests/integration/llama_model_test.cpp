@@ -8,6 +8,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <set>
 
 #include "core/recorded_model.hpp"
@@ -524,6 +525,28 @@ TEST_F(LlamaModelTest, NamesWhatIsWrongWithItsOptions) {
     o.convert = "q5_k";
   };
   EXPECT_EQ(error(other_type), "convert must be q4_0 or q8_0, not 'q5_k'");
+}
+
+TEST(LlamaJob, FailsWhereTheOutputOfTheModelIsNotANumber) {
+  if (!std::filesystem::exists(smollm())) GTEST_SKIP() << "no " << smollm();
+  std::vector<float> logits(
+      static_cast<std::size_t>(llama_vocab_n_tokens(small_tokenizer().vocabulary())));
+  logits[7] = std::numeric_limits<float>::quiet_NaN();
+  const auto expect_failure = [](LlamaJob& job) {
+    const auto answer = job.answer();
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().fault, Fault::kService);
+    EXPECT_EQ(answer.error().message, "the model's output is not a number");
+  };
+  const Request asked = question("Hello");
+  LlamaJob generated(asked, small_tokenizer());
+  EXPECT_EQ(generated.advance(logits), std::nullopt);
+  expect_failure(generated);
+
+  const Request judged = choice("Which?", {"First", "Second"});
+  LlamaJob scored(judged, small_tokenizer());
+  for (bool whole = false; !whole;) whole = scored.score(0, 5, logits, log_normaliser(logits));
+  expect_failure(scored);
 }
 
 }  // namespace

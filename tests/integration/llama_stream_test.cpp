@@ -1,5 +1,8 @@
+#include "core/llama_stream.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <llama.h>
 
 #include <algorithm>
 #include <atomic>
@@ -8,6 +11,7 @@
 #include <set>
 #include <thread>
 
+#include "core/llama_decoder.hpp"
 #include "core/llama_model.hpp"
 #include "core/recorded_model.hpp"
 #include "core/store.hpp"
@@ -206,6 +210,28 @@ TEST_F(LlamaStreamTest, ItsAnswersAreNeverTakenForDeterministicOnes) {
   deterministic.vocab_only = true;
   EXPECT_THAT(model_->identity(), HasSubstr(" mode throughput"));
   EXPECT_THAT(LlamaModel(deterministic).identity(), Not(HasSubstr("mode")));
+}
+
+TEST(LlamaStream, FailsACallThatItCannotTakeInAndAnswersTheNext) {
+  if (!std::filesystem::exists(smollm())) GTEST_SKIP() << "no " << smollm();
+  const ChatTokenizer& tokenizer = small_tokenizer();
+  const std::unique_ptr<llama_model, void (*)(llama_model*)> weights(
+      llama_model_load_from_file(smollm().c_str(), llama_model_default_params()), llama_model_free);
+  LlamaOptions options;
+  options.context = 256;
+  LlamaDecoder decoder(options, weights.get());
+  LlamaStream stream(decoder, options, [](const HostCounters&) {});
+  int answered = 0;
+  const auto ask = [&](const Request& request) {
+    std::vector<LlamaJob> jobs;
+    jobs.emplace_back(request, tokenizer);
+    stream.complete(std::move(jobs), [&](std::size_t, const auto&) { ++answered; }, {});
+  };
+  auto endless = question("Hello");
+  endless.max_tokens = 1000;
+  EXPECT_THROW(ask(endless), std::logic_error);
+  ask(question("Hello"));
+  EXPECT_EQ(answered, 1);
 }
 
 }  // namespace
