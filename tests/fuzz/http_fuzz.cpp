@@ -34,6 +34,10 @@ void check_scores(const Response& response, const Request& asked) {
 void check(const ChatReading& reading, const Request& asked, ChatAsk ask) {
   using Verdict = ChatReading::Verdict;
   const bool scored = ask != ChatAsk::kGenerate;
+  for (const auto tokens :
+       {reading.prompt_tokens, reading.generated_tokens, reading.reused_tokens}) {
+    require(tokens >= 0 && tokens <= 1'000'000'000, "sums of counts stay numbers");
+  }
   if (!reading.answer) {
     const Error& error = reading.answer.error();
     require(is_utf8(error.message), "a message can be printed");
