@@ -1,11 +1,13 @@
 #include "experiments/experiment.hpp"
 
 #include "core/sha256.hpp"
+#include "experiments/data_config.hpp"
 
 namespace theta {
 namespace {
 
-/// What cannot change a result, or is a path whose file name counts instead.
+/// What cannot change a result, or is a path: the file's name counts instead, and of data what it
+/// holds.
 const std::vector<std::string> kNotHashed = {"models.*.threads",
                                              "models.*.path",
                                              "models.*.base_url",
@@ -23,21 +25,43 @@ const std::vector<std::string> kNotHashed = {"models.*.threads",
                                              "budget",
                                              "cache",
                                              "data.file",
-                                             "data.folder"};
+                                             "data.splits",
+                                             "data.pairs.file"};
 
-std::string hash_of(const Config& config, const ModelTable& models) {
+/// The places of the data's files in a config.
+std::vector<std::pair<std::string, Config>> data_files(const Config& data) {
+  std::vector<std::pair<std::string, Config>> files;
+  const auto add = [&](const Config& mapping, const char* key) {
+    if (const auto file = mapping.find(key)) files.emplace_back(key, *file);
+  };
+  add(data, "file");
+  if (const auto splits = data.find("splits"))
+    for (const char* split : {"train", "validation", "test"}) add(*splits, split);
+  if (const auto pairs = data.find("pairs")) add(*pairs, "file");
+  return files;
+}
+
+std::string hash_of(const Config& config, const ModelTable& models, FileHashes& hashes) {
   std::string text = config.canonical(kNotHashed);
   for (const auto& [name, model] : models.models) text += "\n" + name + " " + model_name(model);
-  const Config data = config.at("data");
-  for (const char* key : {"file", "folder"})
-    if (const auto path = data.find(key))
-      text += "\n" + std::filesystem::path(path->text()).filename().string();
+  for (const auto& [place, value] : data_files(config.at("data"))) {
+    const std::filesystem::path file = path_of(value);
+    const auto [hash, is_new] = hashes.try_emplace(file);
+    std::error_code ignored;  // the run says why it cannot read it
+    if (is_new && std::filesystem::is_regular_file(file, ignored)) hash->second = sha256_file(file);
+    text += "\n" + place + " " + file.filename().string() + " " + hash->second;
+  }
   return sha256(text).substr(0, 12);
 }
 
 }  // namespace
 
 ExperimentOptions read_experiment(const Config& config) {
+  FileHashes hashes;
+  return read_experiment(config, hashes);
+}
+
+ExperimentOptions read_experiment(const Config& config, FileHashes& hashes) {
   if (!config.is_map()) config.fail("a config is a mapping with 'name', 'models', 'data', ...");
   ExperimentOptions options;
   options.name = config.text("name");
@@ -62,7 +86,7 @@ ExperimentOptions read_experiment(const Config& config) {
   }
   if (const auto cache = config.find("cache")) options.cache = read_cache(*cache);
   config.finish();
-  options.hash = hash_of(config, options.models);
+  options.hash = hash_of(config, options.models, hashes);
   return options;
 }
 

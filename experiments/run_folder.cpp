@@ -25,8 +25,8 @@ void claim(Store& store, const fs::path& folder, const ExperimentOptions& option
   const auto hash = store.meta("config_hash");
   if (hash && *hash != options.hash)
     throw UserError(
-        fmt::format("{} holds a run of another config ({}; this one is {}): give another "
-                    "--out, or remove it",
+        fmt::format("{} holds a run of another config or other data ({}; this one is {}): give "
+                    "another --out, or remove it",
                     folder.string(), *hash, options.hash));
   store.set_meta("config_hash", options.hash);
   store.set_meta("name", options.name);

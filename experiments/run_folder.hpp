@@ -20,7 +20,8 @@ class ModelPool;
 /// @param config  what `options` were read from
 /// @param pool    models shared with runs side by side; null: its own
 /// @return the report; where the budget was spent (Report::stopped), of what was done until then.
-/// @throws what the experiment throws; UserError if the folder holds a run of another config.
+/// @throws what the experiment throws; UserError if the folder holds a run of another
+/// config or other data.
 Report run_in_folder(const Config& config, const ExperimentOptions& options,
                      const std::filesystem::path& folder, Progress& progress, std::stop_token stop,
                      ModelPool* pool = nullptr);

@@ -144,6 +144,7 @@ Sweep read_sweep(const Config& config) {
   Config base = config.copy();
   base.erase("sweep");
   Sweep sweep;
+  FileHashes files;
   std::map<std::string, std::string> hashes;
   std::map<std::vector<std::size_t>, std::size_t> groups;
   for (std::size_t i = 0; i < n; ++i) {
@@ -158,7 +159,7 @@ Sweep read_sweep(const Config& config) {
       if (a != seeds_axis) labels.push_back(choices.back()->label);
     }
     Config own = make_config(base, choices);
-    ExperimentOptions options = read_experiment(own);
+    ExperimentOptions options = read_experiment(own, files);
     if (sweep.name.empty()) sweep.name = options.name;
     digits.resize(seeds_axis);
     const std::size_t group = groups.emplace(digits, groups.size()).first->second;

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <tuple>
 
 #include "experiments/commands.hpp"
 #include "experiments/experiment.hpp"
@@ -399,6 +400,33 @@ TEST(ReadExperiment, TheHashCountsWhatCanChangeAResultAndNothingElse) {
        {"seed=8", "models.task.path=other.gguf", "metric=f1", "optimizers.0.num_trials=3",
         "data.split.seed=1", "data.file=other.csv"})
     EXPECT_NE(hash(other), hash("")) << other;
+}
+
+TEST(ReadExperiment, TheHashCountsWhatEveryDataFileHolds) {
+  const TemporaryFolder folder;
+  fs::create_directory(folder.path() / "elsewhere");
+  const auto hash = [&](const std::string& base, const std::string& set) {
+    Config config = Config::parse(base, folder.path() / "task.yaml");
+    config.set("data=" + set);
+    return read_experiment(config).hash;
+  };
+  for (const auto& [base, before, after] :
+       {std::tuple(kTask, "{split: {test: 2}, file: ", "}"),
+        {kTask, "{splits: {train: a.csv, test: ", "}}"},
+        {kPeople, "{pairs: {train: 1, validation: 1, test: 1, file: ", "}}"}}) {
+    const auto of = [&, b = base, from = before, to = after](const char* name) {
+      return hash(b, from + (folder.path() / name).string() + to);
+    };
+    const std::string missing = of("d.csv");
+    folder.write("d.csv", "a,b\n1,2\n");
+    folder.write("elsewhere/d.csv", "a,b\n1,2\n");
+    const std::string first = of("d.csv");
+    EXPECT_NE(first, missing) << before;
+    EXPECT_EQ(of("elsewhere/d.csv"), first) << before;
+    folder.write("elsewhere/d.csv", "a,b\n1,3\n");
+    EXPECT_NE(of("elsewhere/d.csv"), first) << before;
+    fs::remove(folder.path() / "d.csv");
+  }
 }
 
 }  // namespace

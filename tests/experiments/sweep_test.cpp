@@ -189,6 +189,20 @@ TEST(Sweep, IsNotRunAsOneRun) {
   }
 }
 
+TEST(Sweep, FilesOfOneNameAreTwoRunsIfTheyHoldOtherRows) {
+  const TemporaryFolder folder;
+  std::string list = "  list:\n";
+  for (const char* name : {"x", "y"}) {
+    fs::create_directory(folder.path() / name);
+    list +=
+        "    - {data.file: " + folder.write(name + std::string("/d.csv"), name).string() + "}\n";
+  }
+  std::string text = kSweep;
+  const auto from = text.find("  list:"), to = text.find("  grid:");
+  const Sweep sweep = sweep_of(text.replace(from, to - from, list));
+  EXPECT_EQ(sweep.runs.size(), 8U);
+}
+
 TEST(Sweep, JsonIsASweepToo) {
   const Sweep sweep = sweep_of(R"({"name": "t", "models": {"task": {"path": "m.gguf"}},
     "data": {"file": "r.csv", "split": {"train": 1, "validation": 1, "test": 1}},

@@ -265,8 +265,8 @@ TEST_F(Run, AFolderOfAnotherConfigIsRefused) {
   const double before = committed(out);
   const Finished finished = run_to_end(other);
   EXPECT_EQ(finished.code, 2);
-  EXPECT_EQ(finished.err, fmt::format("{} holds a run of another config ({}; this one is {}): give "
-                                      "another --out, or remove it\n",
+  EXPECT_EQ(finished.err, fmt::format("{} holds a run of another config or other data ({}; this "
+                                      "one is {}): give another --out, or remove it\n",
                                       out.string(), hash("seed=7"), hash("seed=8")));
   EXPECT_EQ(committed(out), before);
 }

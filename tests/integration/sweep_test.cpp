@@ -156,6 +156,14 @@ TEST_F(SweepRuns, RunsNoFinishedRunAgainAndOnlyWhatIsNew) {
   EXPECT_EQ(lasting_report(folder_.path() / "out").at("runs").size(), 3U);
 }
 
+TEST_F(SweepRuns, RunsAFinishedRunAgainWhoseDataHaveChanged) {
+  ASSERT_EQ(sweep(config("  seeds: [1, 2]\n"), "out").code, 0);
+  const std::size_t before = server_.requests();
+  folder_.write("rows.csv", content(folder_.path() / "rows.csv") + "sentence number 24,good\n");
+  ASSERT_EQ(sweep(config("  seeds: [1, 2]\n"), "out").code, 0);
+  EXPECT_GT(server_.requests(), before);
+}
+
 TEST_F(SweepRuns, KilledItGoesOnToTheSameReportAndAsksNothingTwice) {
   const fs::path file = config(kFour);
   ASSERT_EQ(sweep(file, "whole").code, 0);
