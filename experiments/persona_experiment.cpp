@@ -31,15 +31,34 @@ struct Method {
   Usage usage;
 };
 
+/// The report's `proposals`, kept as they come in.
+class ProposalReport {
+ public:
+  explicit ProposalReport(Store& store) : store_(store) {}
+
+  void put(const std::string& search, std::vector<std::pair<std::string, std::int64_t>> counts) {
+    counts_[search] = std::move(counts);
+    store_.set_meta("proposals", nlohmann::json(std::vector<std::pair<std::string, Counts>>(
+                                                    counts_.begin(), counts_.end()))
+                                     .dump());
+  }
+
+ private:
+  using Counts = std::vector<std::pair<std::string, std::int64_t>>;
+  Store& store_;
+  std::map<std::string, Counts> counts_;  ///< by search
+};
+
 /// Everything that is done with one model, teacher or student.
 class PersonaRun {
  public:
   /// The references outlive this.
   PersonaRun(const PersonaExperiment& experiment, const Users& users, const Predict& seed_theta,
-             std::string role, RunContext& run)
+             std::string role, ProposalReport& proposals, RunContext& run)
       : experiment_(experiment),
         users_(users),
         role_(std::move(role)),
+        proposals_(proposals),
         run_(run),
         writer_(run.models[role_]),
         judging_(run.models.as("judge", role_)),
@@ -47,7 +66,7 @@ class PersonaRun {
         judging_call_{.model = judging_, .stop = run.stop},
         judge_(experiment.judge,
                std::shared_ptr<const Adapter>(make_adapter(experiment.judge_adapter))),
-        finder_{judge_, experiment.writing, experiment.contrasts},
+        finder_{judge_, experiment.writing, experiment.contrasts, experiment.max_copied, &written_},
         seed_theta_(seed_theta) {}
 
   void stage(const std::string& name) { run_.stage(role_ + ": " + name); }
@@ -66,8 +85,10 @@ class PersonaRun {
   ThetaChoices propose(std::span<const FoundPersona> found) {
     stage("proposing instructions for Θ");
     const Call proposer{.model = run_.models["proposer"], .stop = run_.stop};
-    return propose_theta(seed_theta_, found, experiment_.writing.style, proposer,
-                         experiment_.search);
+    ThetaChoices choices =
+        propose_theta(seed_theta_, found, experiment_.writing.style, proposer, experiment_.search);
+    if (choices.counts.asked > 0) proposals_.put("instructions for Θ", choices.counts.list());
+    return choices;
   }
 
   std::unique_ptr<Module> search(const ThetaChoices& choices) {
@@ -87,6 +108,7 @@ class PersonaRun {
     const SearchResult result = search_theta(seed_theta_, choices, users_.validation, finder_,
                                              experiment_.search, on_trial, writing_, judging_call_);
     run_.progress.note("");
+    report_written();
     return choose_theta(seed_theta_, choices, result.best);
   }
 
@@ -103,6 +125,7 @@ class PersonaRun {
     for (const User& user : users_.test)
       method.personas.emplace(user.id, finder_.find(theta, user, pool, writing_, judging_call_));
     end(method);
+    report_written();
     pools_[name] = std::move(pool);
   }
 
@@ -189,6 +212,12 @@ class PersonaRun {
   }
   void end(Method& method) { method.usage = asked() - asked_; }
 
+  void report_written() {
+    proposals_.put("personas by " + role_, {{"written", written_.written},
+                                            {"copied", written_.copied},
+                                            {"longest_copy_bytes", written_.longest_copy}});
+  }
+
   Usage asked() const {
     Usage usage = writer_.asked();
     usage += judging_.asked();
@@ -228,12 +257,14 @@ class PersonaRun {
   const PersonaExperiment& experiment_;
   const Users& users_;
   const std::string role_;
+  ProposalReport& proposals_;
   RunContext& run_;
   RecordedModel& writer_;   ///< the role's model as it runs Θ
   RecordedModel& judging_;  ///< and as it judges
   const Call writing_;
   const Call judging_call_;
   const Judge judge_;
+  PersonaCounts written_;  ///< of all that finder_ was asked for
   const PersonaFinder finder_;
   const Predict& seed_theta_;
   std::map<std::string, std::vector<std::string>> pools_;  ///< by method: training users' personas
@@ -283,6 +314,8 @@ void read_theta(const Config& theta, PersonaExperiment& experiment) {
   writing.samples = static_cast<int>(theta.integer("samples", 4, 1));
   writing.temperature = theta.number("temperature", 1.0);
   writing.max_words = static_cast<std::size_t>(theta.integer("max_words", 0));
+  experiment.max_copied = static_cast<std::size_t>(
+      theta.integer("max_copied", static_cast<std::int64_t>(experiment.max_copied)));
   const std::string history = theta.choice("history", {"brief", "chosen", "published"}, "brief");
   writing.style = history == "brief"    ? HistoryStyle::kBrief
                   : history == "chosen" ? HistoryStyle::kChosen
@@ -355,7 +388,8 @@ void run_persona_experiment(const PersonaExperiment& experiment, RunContext& run
                                         .dump());
 
   const auto seed_theta = make_program(experiment.theta);
-  PersonaRun teacher(experiment, users, *seed_theta, "teacher", run);
+  ProposalReport proposals(run.store);
+  PersonaRun teacher(experiment, users, *seed_theta, "teacher", proposals, run);
   const ThetaChoices choices = teacher.propose(teacher.learn_training_users(*seed_theta));
   const auto theta = teacher.search(choices);
   save_prompt(run.folder / "prompt.json", *theta, experiment.theta, run.models.options("teacher"),
@@ -367,7 +401,7 @@ void run_persona_experiment(const PersonaExperiment& experiment, RunContext& run
   teacher.judge_test_users();
 
   if (!run.models.has("student")) return;
-  PersonaRun student(experiment, users, *seed_theta, "student", run);
+  PersonaRun student(experiment, users, *seed_theta, "student", proposals, run);
   const auto redone = student.search(choices);
   save_prompt(run.folder / "prompt.student.json", *redone, experiment.theta,
               run.models.options("student"), "");

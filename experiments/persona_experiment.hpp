@@ -18,6 +18,7 @@ struct PersonaExperiment {
   std::string judge_adapter = "terse";
   ProgramOptions theta;  ///< the seed Θ
   PersonaWriting writing;
+  std::size_t max_copied = 40;             ///< bytes, see PersonaFinder
   std::vector<double> contrasts = {0, 1};  ///< verification chooses one for each user
   std::size_t pool = 6;  ///< personas found for training users that every user's candidates include
   std::size_t demos = 3;  ///< of the user's own pairs, in the row `personas + demos`

@@ -50,14 +50,6 @@ nlohmann::json listed(const std::vector<Tradeoff>& front) {
   return list;
 }
 
-/// For the report: [[what, count], ..].
-nlohmann::json listed(const ProposalCounts& counts) {
-  const std::vector<std::pair<std::string, std::int64_t>> list{
-      {"asked", counts.asked},         {"failed", counts.failed}, {"unparsable", counts.unparsable},
-      {"duplicate", counts.duplicate}, {"copied", counts.copied}, {"too_long", counts.too_long}};
-  return list;
-}
-
 }  // namespace
 
 ProgramExperiment read_program_experiment(const Config& config) {
@@ -148,7 +140,7 @@ void run_program_experiment(const ProgramExperiment& experiment, RunContext& run
     rows.push_back(name);
     comparisons.push_back({name, kUntouched});
     prompts.push_back({name, prompt_text(*compiled.program)});
-    if (compiled.proposals.asked > 0) proposals.push_back({name, listed(compiled.proposals)});
+    if (compiled.proposals.asked > 0) proposals.push_back({name, compiled.proposals.list()});
     if (!compiled.front.empty()) fronts.push_back({name, listed(compiled.front)});
     double score = compiled.validation_score;
     // What a part of validation says does not compare with what all of it says of others.

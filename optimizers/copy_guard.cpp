@@ -1,5 +1,7 @@
 #include "optimizers/copy_guard.hpp"
 
+#include <algorithm>
+
 namespace theta {
 
 CopyGuard::CopyGuard(std::span<const Example> examples, std::size_t length) : length_(length) {
@@ -11,11 +13,20 @@ CopyGuard::CopyGuard(std::span<const Example> examples, std::size_t length) : le
     for (std::size_t i = 0; i + length <= text.size(); ++i) pieces_.insert(text.substr(i, length));
 }
 
-bool CopyGuard::copied(std::string_view text) const {
-  if (length_ == 0) return false;
-  for (std::size_t i = 0; i + length_ <= text.size(); ++i)
-    if (pieces_.contains(text.substr(i, length_))) return true;
-  return false;
+std::size_t CopyGuard::copied(std::string_view text) const {
+  if (length_ == 0) return 0;
+  std::size_t longest = 0;
+  for (std::size_t i = 0; i + std::max(length_, longest + 1) <= text.size(); ++i) {
+    if (!pieces_.contains(text.substr(i, length_))) continue;
+    longest = std::max(longest, length_);
+    while (i + longest < text.size() && holds(text.substr(i, longest + 1))) ++longest;
+  }
+  return longest;
+}
+
+bool CopyGuard::holds(std::string_view piece) const {
+  return std::ranges::any_of(
+      texts_, [&](const std::string& text) { return text.find(piece) != std::string::npos; });
 }
 
 }  // namespace theta

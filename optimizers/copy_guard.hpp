@@ -20,9 +20,12 @@ class CopyGuard {
   CopyGuard(const CopyGuard&) = delete;
   CopyGuard& operator=(const CopyGuard&) = delete;
 
-  bool copied(std::string_view text) const;
+  /// Bytes of the longest stretch that was copied; 0: the text is no copy.
+  std::size_t copied(std::string_view text) const;
 
  private:
+  bool holds(std::string_view piece) const;
+
   const std::size_t length_;
   std::vector<std::string> texts_;
   std::unordered_set<std::string_view> pieces_;  ///< every substring of texts_ of that length

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "core/rng.hpp"
+#include "optimizers/copy_guard.hpp"
 #include "optimizers/paired_search.hpp"
 
 namespace theta {
@@ -33,12 +34,45 @@ std::vector<Demo> draw_demos(const Signature& theta, std::span<const FoundPerson
   return demos;
 }
 
+/// What a user's context pairs hold.
+std::vector<Example> texts_of(const User& user) {
+  std::vector<Example> texts;
+  for (const PreferencePair& pair : user.context)
+    texts.push_back(
+        {pair.id,
+         user.id,
+         {{"context", pair.context}, {"chosen", pair.chosen}, {"rejected", pair.rejected}}});
+  return texts;
+}
+
+/// The personas that quote nobody, or the one that quotes least.
+std::vector<std::string> without_copies(const std::vector<std::string>& personas,
+                                        const CopyGuard& guard, PersonaCounts& counts) {
+  std::vector<std::size_t> copied;
+  for (const std::string& persona : personas) copied.push_back(guard.copied(persona));
+  const std::size_t least = copied.empty() ? 0 : *std::ranges::min_element(copied);
+  std::vector<std::string> kept;
+  for (std::size_t i = 0; i < personas.size(); ++i) {
+    if (copied[i] == least && (least == 0 || kept.empty())) {
+      kept.push_back(personas[i]);
+    } else {
+      ++counts.copied;
+      counts.longest_copy = std::max(counts.longest_copy, static_cast<std::int64_t>(copied[i]));
+    }
+  }
+  counts.written += static_cast<std::int64_t>(personas.size());
+  return kept;
+}
+
 }  // namespace
 
 FoundPersona PersonaFinder::find(const Module& theta, const User& user,
                                  std::span<const std::string> others, const Call& synthesizer,
                                  const Call& judging) const {
-  std::vector<std::string> candidates = write_personas(theta, user, writing, synthesizer);
+  PersonaCounts uncounted;
+  std::vector<std::string> candidates =
+      without_copies(write_personas(theta, user, writing, synthesizer),
+                     CopyGuard(texts_of(user), max_copied), counts ? *counts : uncounted);
   for (const std::string& other : others)
     if (std::ranges::find(candidates, other) == candidates.end()) candidates.push_back(other);
   candidates.emplace_back();
@@ -81,6 +115,7 @@ ThetaChoices propose_theta(const Predict& theta, std::span<const FoundPersona> f
     for (const std::string& text : proposals.instructions.at(0))
       if (std::ranges::find(choices.instructions, text) == choices.instructions.end())
         choices.instructions.push_back(text);
+    choices.counts = proposals.counts;
   }
   return choices;
 }

@@ -22,14 +22,24 @@ struct FoundPersona {
   double fit = 0;       ///< on the user's context, nats a pair
 };
 
+/// What came of the personas that Θ wrote.
+struct PersonaCounts {
+  std::int64_t written = 0;
+  std::int64_t copied = 0;        ///< held text of the user's own pairs and were dropped
+  std::int64_t longest_copy = 0;  ///< bytes of the pairs that one of those dropped held
+};
+
 /// How personas are made with Θ for one user and which of them is kept.
 struct PersonaFinder {
   const Judge& judge;
   PersonaWriting writing;
   std::vector<double> contrasts = {0, 1};
+  std::size_t max_copied = 40;      ///< bytes; see WriterOptions
+  PersonaCounts* counts = nullptr;  ///< what find() adds up, where it is wanted
 
   /// Writes candidates with Θ, adds `others` and the judge without a persona, and returns what
-  /// explains the user's context pairs best; the first of equals.
+  /// explains the user's context pairs best; the first of equals. A candidate that quotes these
+  /// pairs is dropped; where all do, the one that quotes least stays.
   /// @param synthesizer  runs Θ   @param judging  runs the judge
   FoundPersona find(const Module& theta, const User& user, std::span<const std::string> others,
                     const Call& synthesizer, const Call& judging) const;
@@ -39,6 +49,7 @@ struct PersonaFinder {
 struct ThetaChoices {
   std::vector<std::string> instructions;
   std::vector<std::vector<Demo>> demo_sets;
+  ProposalCounts counts = {};  ///< what came of the instructions that were proposed
 };
 
 struct ThetaSearchOptions {

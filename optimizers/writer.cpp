@@ -36,7 +36,18 @@ ProposalCounts& ProposalCounts::operator+=(const ProposalCounts& other) {
   duplicate += other.duplicate;
   copied += other.copied;
   too_long += other.too_long;
+  longest_copy = std::max(longest_copy, other.longest_copy);
   return *this;
+}
+
+std::vector<std::pair<std::string, std::int64_t>> ProposalCounts::list() const {
+  return {{"asked", asked},
+          {"failed", failed},
+          {"unparsable", unparsable},
+          {"duplicate", duplicate},
+          {"copied", copied},
+          {"too_long", too_long},
+          {"longest_copy_bytes", longest_copy}};
 }
 
 std::optional<std::string> Screen::take(const Result<Prediction>& answer, std::string_view field,
@@ -48,12 +59,13 @@ std::optional<std::string> Screen::take(const Result<Prediction>& answer, std::s
     return std::nullopt;
   }
   std::string text = answer ? strip_prefix(answer->fields.text(field)) : "";
+  const auto copy = static_cast<std::int64_t>(guard_.copied(text));
   if (text.find_first_not_of(" \t\r\n") == std::string::npos)
     ++counts_.unparsable;
   else if (std::find(known.begin(), known.end(), text) != known.end())
     ++counts_.duplicate;
-  else if (guard_.copied(text))
-    ++counts_.copied;
+  else if (copy > 0)
+    ++counts_.copied, counts_.longest_copy = std::max(counts_.longest_copy, copy);
   else if (fits && !fits(text))
     ++counts_.too_long;
   else

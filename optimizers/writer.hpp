@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "modules/adapter.hpp"
@@ -49,12 +50,15 @@ class Writer {
 /// What came of the instructions that a model was asked for.
 struct ProposalCounts {
   std::int64_t asked = 0;
-  std::int64_t failed = 0;      ///< service
-  std::int64_t unparsable = 0;  ///< or empty
-  std::int64_t duplicate = 0;   ///< of the program's own instruction or of another proposal
-  std::int64_t copied = 0;      ///< held text of a training example
-  std::int64_t too_long = 0;    ///< for the limit on the prompt's tokens
+  std::int64_t failed = 0;        ///< service
+  std::int64_t unparsable = 0;    ///< or empty
+  std::int64_t duplicate = 0;     ///< of the program's own instruction or of another proposal
+  std::int64_t copied = 0;        ///< held text of a training example
+  std::int64_t too_long = 0;      ///< for the limit on the prompt's tokens
+  std::int64_t longest_copy = 0;  ///< bytes of a training example that one of those copied held
 
+  /// For a report: what, and how many.
+  std::vector<std::pair<std::string, std::int64_t>> list() const;
   ProposalCounts& operator+=(const ProposalCounts& other);
 };
 

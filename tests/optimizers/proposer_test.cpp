@@ -105,6 +105,7 @@ TEST_F(Propose, DropsInstructionsThatCopyTrainingText) {
       run({say(" Say no to item 1007."), say(" Say no to item 99.")}, 1, options);
   EXPECT_THAT(proposals.instructions[0], ElementsAre("Answer.", "Say no to item 99."));
   EXPECT_EQ(proposals.counts.copied, 1);
+  EXPECT_EQ(proposals.counts.longest_copy, 9);
 }
 
 TEST_F(Propose, CountsServiceFailuresApartAndAsksAgain) {
@@ -200,21 +201,22 @@ TEST(StripPrefix, KeepsWhatIsNoHeading) {
   EXPECT_EQ(strip_prefix(""), "");
 }
 
-TEST(CopyGuard, FindsTextOfTheGivenLength) {
+TEST(CopyGuard, MeasuresTheLongestTextOfAtLeastTheGivenLength) {
   const std::vector<Example> examples{
       {"1", "", {{"text", "the quick brown fox"}, {"tags", std::vector<std::string>{"lazy dog"}}}}};
   const CopyGuard guard(examples, 9);
-  EXPECT_TRUE(guard.copied("A quick brown bear"));  // ` quick brown `
-  EXPECT_FALSE(guard.copied("A quick red fox"));
-  EXPECT_FALSE(guard.copied("brown fo"));
-  EXPECT_FALSE(guard.copied("ab"));
-  EXPECT_TRUE(guard.copied("the quick"));
-  EXPECT_TRUE(CopyGuard(examples, 8).copied("a lazy dog"));
+  EXPECT_EQ(guard.copied("A quick brown bear"), 13u);  // ` quick brown `
+  EXPECT_EQ(guard.copied("A quick red fox"), 0u);
+  EXPECT_EQ(guard.copied("brown fo"), 0u);
+  EXPECT_EQ(guard.copied("ab"), 0u);
+  EXPECT_EQ(guard.copied("the quick"), 9u);
+  EXPECT_EQ(guard.copied("the quick; the quick brown fox"), 19u);
+  EXPECT_EQ(CopyGuard(examples, 8).copied("a lazy dog"), 8u);
 }
 
 TEST(CopyGuard, OfLengthZeroFindsNothing) {
   const std::vector<Example> examples{{"1", "", {{"text", "abc"}}}};
-  EXPECT_FALSE(CopyGuard(examples, 0).copied("abc"));
+  EXPECT_EQ(CopyGuard(examples, 0).copied("abc"), 0u);
 }
 
 }  // namespace

@@ -9,7 +9,9 @@ namespace theta {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 /// A reader of complaints: every chosen text is a complaint about thing k, every other praises it.
@@ -75,6 +77,36 @@ TEST_F(ThetaSearch, KeepsNoPersonaWhereTheJudgeExplainsTheUserBetterWithoutOne) 
   EXPECT_NEAR(found.fit, -std::log1p(std::exp(-1.0)), 1e-12);
 }
 
+TEST_F(ThetaSearch, DropsPersonasThatQuoteTheUsersOwnPairs) {
+  int asked = 0;
+  ScriptedModel writer([&](const Request&) -> Result<Response> {
+    return say(++asked == 1 ? "Said: Bad u thing 0" : "Likes complaints");
+  });
+  PersonaCounts counts;
+  PersonaFinder finder = finder_;
+  finder.max_copied = 9;
+  finder.counts = &counts;
+  const FoundPersona found = finder.find(theta_, critic("u"), {}, {.model = writer}, call_);
+  EXPECT_EQ(found.persona, "Likes complaints");
+  EXPECT_EQ(counts.written, 2);
+  EXPECT_EQ(counts.copied, 1);
+  EXPECT_EQ(counts.longest_copy, 13);  // `Bad u thing 0`
+  for (const auto& wave : model_.waves())
+    for (const Request& request : wave)
+      EXPECT_THAT(request.messages.back().content, Not(HasSubstr("Said:")));
+}
+
+TEST_F(ThetaSearch, KeepsThePersonaThatQuotesLeastWhereAllQuote) {
+  int asked = 0;
+  ScriptedModel writer([&](const Request&) -> Result<Response> {
+    return say(++asked == 1 ? "Said: Bad u thing 0" : "Likes complaints, Bad u thing");
+  });
+  PersonaFinder finder = finder_;
+  finder.max_copied = 9;
+  EXPECT_EQ(finder.find(theta_, critic("u"), {}, {.model = writer}, call_).persona,
+            "Likes complaints, Bad u thing");
+}
+
 TEST_F(ThetaSearch, ProposesDemosOfUsersWithPersonasThatDiffer) {
   const User a = critic("a"), b = critic("b"), c = critic("c");
   const std::vector<FoundPersona> found = {
@@ -86,9 +118,24 @@ TEST_F(ThetaSearch, ProposesDemosOfUsersWithPersonasThatDiffer) {
   const ThetaChoices choices = propose_theta(theta_, found, HistoryStyle::kBrief, call_, options);
   EXPECT_THAT(choices.instructions,
               ElementsAre(theta_.signature().instructions, "Describe the tone."));
+  EXPECT_EQ(choices.counts.asked, 0);
   EXPECT_THAT(choices.demo_sets.at(0), IsEmpty());
   for (std::size_t k = 1; k < choices.demo_sets.size(); ++k)
     EXPECT_THAT(choices.demo_sets[k], SizeIs(1));  // one persona is there to be shown
+}
+
+TEST_F(ThetaSearch, TellsWhatCameOfTheProposedInstructions) {
+  const User a = critic("a");
+  const std::vector<FoundPersona> found = {{&a, "Likes complaints", 1, -0.1}};
+  const ThetaChoices choices =
+      propose_theta(theta_, found, HistoryStyle::kBrief, call_,
+                    {.num_instructions = 3,
+                     .num_demo_sets = 1,
+                     .proposer = {.writer = {.adapter = make_terse_adapter(), .attempts = 1},
+                                  .data_summary = false}});
+  EXPECT_THAT(choices.instructions, ElementsAre(theta_.signature().instructions, "Likes things"));
+  EXPECT_EQ(choices.counts.asked, 2);
+  EXPECT_EQ(choices.counts.duplicate, 1);
 }
 
 TEST_F(ThetaSearch, FindsTheInstructionWhosePersonasPredictHeldOutChoices) {
