@@ -34,6 +34,7 @@ ProposerOptions read_proposer(const Config& options) {
     proposer.data_summary = section->boolean("data_summary", proposer.data_summary);
     proposer.program_summary = section->boolean("program_summary", proposer.program_summary);
     proposer.demos = section->boolean("demos", proposer.demos);
+    proposer.history = section->boolean("history", proposer.history);
     proposer.tips = section->boolean("tips", proposer.tips);
   }
   return proposer;
@@ -102,6 +103,10 @@ MiproOptions read_mipro(const Config& options, std::uint64_t seed) {
   mipro.limits = read_limits(options);
   mipro.instructions = options.texts("instructions");
   mipro.proposer = read_proposer(options);
+  if (mipro.faithful && mipro.proposer.history)
+    options.at("proposer")
+        .at("history")
+        .fail("a faithful mipro shows no history, as DSPy's does not: leave 'history' out");
   mipro.seed = seed;
   return mipro;
 }

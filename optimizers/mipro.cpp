@@ -111,6 +111,7 @@ Mipro::Mipro(MiproOptions options) : options_(std::move(options)) {
     if (options_.limits.max_prompt_tokens > 0)
       throw UserError("a faithful mipro has no max_prompt_tokens, as DSPy has none");
     options_.proposer.unique = false;
+    options_.proposer.history = false;
     options_.proposer.writer.max_copied = 0;
   }
   if (options_.fresh > 0 && (options_.faithful || options_.surrogate != "paired"))

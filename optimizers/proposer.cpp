@@ -13,6 +13,7 @@ namespace theta {
 namespace {
 
 constexpr std::size_t kShownDemos = 3;
+constexpr std::size_t kShownProposals = 5;
 constexpr int kMostSkips = 5;  ///< batches with nothing to add, before the summary is written
 
 /// The kinds of instruction that MIPRO asks for: none in particular, creative, simple, descriptive,
@@ -72,6 +73,14 @@ std::string show_demos(const std::vector<std::vector<Demo>>& sets, std::size_t f
   return shown.empty() ? "No demos are known." : fmt::format("{}", fmt::join(shown, "\n"));
 }
 
+/// The last of a predictor's choices behind its own instruction, a line each.
+std::string show_history(const std::vector<std::string>& choices) {
+  const std::size_t shown = std::min(kShownProposals, choices.size() - 1);
+  if (shown == 0) return "None was proposed before.";
+  return fmt::format(
+      "{}", fmt::join(choices.end() - static_cast<std::ptrdiff_t>(shown), choices.end(), "\n"));
+}
+
 std::string summarise(std::span<const Example> train, const ProposerOptions& options,
                       Writer& writer) {
   const auto first_look =
@@ -116,6 +125,7 @@ Signature proposal_signature(const ProposerOptions& options, bool summary, bool 
   if (summary) inputs += "dataset_description, ";
   if (options.program_summary) inputs += "program_description, module_description, ";
   if (options.demos) inputs += "task_demos, ";
+  if (options.history) inputs += "previous_instructions, ";
   inputs += "basic_instruction";
   if (tip) inputs += ", tip";
   return Signature::parse(inputs + " -> proposed_instruction",
@@ -162,11 +172,11 @@ Proposals propose(const Module& student, const DemoSets& demo_sets, std::span<co
   for (std::size_t p = 0; p < predictors.size(); ++p)
     for (std::size_t k = 0; k < wanted[p]; ++k)
       missing.push_back({p, demo_sets[p].empty() ? 0 : (k + 1) % demo_sets[p].size(), k});
-  for (int attempt = 0; attempt < options.writer.attempts && !missing.empty(); ++attempt) {
+  const auto ask = [&](std::span<const Slot> wanted_now, std::vector<Slot>& rejected) {
     // A signature has a tip or has none, so that there are two waves.
     std::array<std::vector<Slot>, 2> slots;
     std::array<std::vector<Record>, 2> inputs;
-    for (const auto& slot : missing) {
+    for (const auto& slot : wanted_now) {
       const std::size_t own = options.own_tips.size();
       const std::string_view tip = own > 0        ? options.own_tips[slot.number % own]
                                    : options.tips ? kTips[rng.below(kTips.size())]
@@ -176,19 +186,30 @@ Proposals propose(const Module& student, const DemoSets& demo_sets, std::span<co
                    {"program_description", describe_program(predictors)},
                    {"module_description", describe_module(predictor)},
                    {"task_demos", show_demos(demo_sets[slot.predictor], slot.demo_set)},
+                   {"previous_instructions", show_history(proposals.instructions[slot.predictor])},
                    {"basic_instruction", predictor.signature.instructions},
                    {"tip", std::string(tip)}};
       slots[tip.empty() ? 0 : 1].push_back(slot);
       inputs[tip.empty() ? 0 : 1].push_back(std::move(input));
     }
-    missing.clear();
     for (const std::size_t tip : {0u, 1u}) {
       if (inputs[tip].empty()) continue;
       const auto signature = proposal_signature(options, !proposals.data_summary.empty(), tip == 1);
       const auto answers = writer.write(signature, inputs[tip]);
       for (std::size_t i = 0; i < answers.size(); ++i)
-        if (!accept(slots[tip][i].predictor, answers[i])) missing.push_back(slots[tip][i]);
+        if (!accept(slots[tip][i].predictor, answers[i])) rejected.push_back(slots[tip][i]);
     }
+  };
+  if (options.history) std::ranges::stable_sort(missing, {}, &Slot::number);
+  for (int attempt = 0; attempt < options.writer.attempts && !missing.empty(); ++attempt) {
+    std::vector<Slot> rejected;
+    const std::span<const Slot> all = missing;
+    for (std::size_t begin = 0, end = 0; begin < all.size(); begin = end) {
+      end = begin + 1;
+      while (end < all.size() && (!options.history || all[end].number == all[begin].number)) ++end;
+      ask(all.subspan(begin, end - begin), rejected);
+    }
+    missing = std::move(rejected);
   }
   screen.check();
   proposals.counts = screen.counts();

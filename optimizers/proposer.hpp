@@ -19,7 +19,9 @@ struct ProposerOptions {
   bool data_summary = true;     ///< of the training examples, written by the proposer
   bool program_summary = true;  ///< of the program's signatures
   bool demos = true;            ///< up to three bootstrapped demos
-  bool tips = true;             ///< a random hint at the kind of instruction that is wanted
+  bool history =
+      false;         ///< the last five proposals: each is then asked when the one before it came
+  bool tips = true;  ///< a random hint at the kind of instruction that is wanted
   std::vector<std::string> own_tips = {};  ///< these hints in turn instead of the random ones
   std::size_t summary_batch = 10;          ///< training examples a call
   std::size_t summary_batches = 10;        ///< most calls that look at examples
@@ -37,7 +39,8 @@ struct Proposals {
   ProposalCounts counts;
 };
 
-/// Asks for `wanted[p]` new instructions for predictor p, all that are still missing in one wave.
+/// Asks for `wanted[p]` new instructions for predictor p, all that are still missing in one wave;
+/// with `history`, one of each predictor.
 ///
 /// A proposal that cannot be parsed, repeats the predictor's own instruction or another proposal,
 /// or copies training text is asked again with a fresh sample, at most `attempts` times, and then

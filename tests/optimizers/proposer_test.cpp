@@ -66,6 +66,27 @@ TEST_F(Propose, AsksForAllOfThemInOneWave) {
   EXPECT_EQ(model_->waves().back().size(), 3u);
 }
 
+TEST_F(Propose, ShowsTheLastFiveProposalsWhereTheirHistoryIsWanted) {
+  auto options = terse();
+  options.history = true;
+  const auto proposals = run({say(" A1."), say(" A1."), say(" A2."), say(" A3."), say(" A4."),
+                              say(" A5."), say(" A6."), say(" A7.")},
+                             7, options);
+  // The second is refused as a repetition and comes last.
+  EXPECT_THAT(proposals.instructions[0],
+              ElementsAre("Answer.", "A1.", "A2.", "A3.", "A4.", "A5.", "A6.", "A7."));
+  EXPECT_EQ(proposals.counts.asked, 8);
+  ASSERT_EQ(prompts().size(), 8u);
+  EXPECT_THAT(prompts().front(), HasSubstr("Previous Instructions: None was proposed before.\n"));
+  EXPECT_THAT(prompts().back(),
+              HasSubstr("Previous Instructions:\n  A2.\n  A3.\n  A4.\n  A5.\n  A6.\n"));
+}
+
+TEST_F(Propose, ShowsNoHistoryUnlessItIsAskedTo) {
+  run({say(" A."), say(" B.")}, 2, terse());
+  for (const auto& prompt : prompts()) EXPECT_THAT(prompt, Not(HasSubstr("Previous")));
+}
+
 TEST_F(Propose, AsksAgainWithAFreshSampleForWhatItCannotUse) {
   const auto proposals =
       run({say(""), say(" Answer."), say(" Decide."), say(" Decide."), say(" Think.")}, 3, terse());
