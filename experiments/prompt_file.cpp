@@ -34,6 +34,18 @@ nlohmann::ordered_json model_json(const ModelOptions& options) {
   if (http.base_urls.size() == 1) out["base_url"] = http.base_urls.front();
   if (!http.api_key_env.empty()) out["api_key_env"] = http.api_key_env;
   if (!http.api_key_file.empty()) out["api_key_file"] = http.api_key_file;
+  const HttpOptions usual;
+  const auto put = [&](const char* key, auto HttpOptions::*option) {
+    if (http.*option != usual.*option) out[key] = http.*option;
+  };
+  put("in_flight", &HttpOptions::in_flight);
+  put("requests_per_minute", &HttpOptions::requests_per_minute);
+  put("tokens_per_minute", &HttpOptions::tokens_per_minute);
+  put("connect_timeout_s", &HttpOptions::connect_timeout_s);
+  put("read_timeout_s", &HttpOptions::read_timeout_s);
+  put("total_timeout_s", &HttpOptions::total_timeout_s);
+  put("retries", &HttpOptions::retries);
+  put("ca_file", &HttpOptions::ca_file);
   return out;
 }
 

@@ -62,6 +62,25 @@ TEST(SavedPrompt, KeepsAServersAddressAndWhereItsKeyIs) {
   EXPECT_EQ(model.api_key_env, "KEY");
 }
 
+TEST(SavedPrompt, KeepsTheLimitsOfAServerWhereTheyAreNotTheUsualOnes) {
+  const std::string address = "{base_url: 'http://localhost:1/v1', model: small";
+  const auto model = std::get<HttpOptions>(
+      saved(address +
+            ", ca_file: ca.pem, in_flight: 3, requests_per_minute: 60, tokens_per_minute: 9000, "
+            "connect_timeout_s: 1, read_timeout_s: 2, total_timeout_s: 3.5, retries: 0}"));
+  EXPECT_EQ(model.ca_file, "ca.pem");
+  EXPECT_EQ(model.in_flight, 3);
+  EXPECT_EQ(model.requests_per_minute, 60);
+  EXPECT_EQ(model.tokens_per_minute, 9000);
+  EXPECT_EQ(model.connect_timeout_s, 1);
+  EXPECT_EQ(model.read_timeout_s, 2);
+  EXPECT_EQ(model.total_timeout_s, 3.5);
+  EXPECT_EQ(model.retries, 0);
+  const auto usual = std::get<HttpOptions>(saved(address + "}"));
+  EXPECT_EQ(usual.retries, HttpOptions().retries);
+  EXPECT_EQ(usual.requests_per_minute, 0);
+}
+
 TEST(SavedPrompt, KeepsAllAddressesOfAServedModel) {
   const auto model =
       std::get<HttpOptions>(saved("{base_url: ['http://one/v1', 'http://two/v1'], model: small}"));
