@@ -168,11 +168,10 @@ class RecordedModel::Wave {
     for (std::size_t begin = 0; begin < all.size(); begin += owner_.unit()) {
       const auto unit = all.subspan(begin, std::min(owner_.unit(), all.size() - begin));
       std::vector<Arrival> group;
-      for (auto& answer : answers_of(begin, unit)) {
-        group.push_back({begin + group.size(), std::move(answer)});
-      }
+      auto [answers, paid] = answers_of(begin, unit);
+      for (auto& answer : answers) group.push_back({begin + group.size(), std::move(answer)});
       // Kept in part, the rest would be asked again in other company.
-      if (owner_.key_ == Key::kRequest || std::ranges::all_of(group, kept)) commit(group);
+      if (owner_.key_ == Key::kRequest || std::ranges::all_of(group, kept)) commit(group, paid);
       deliver(group);
     }
   }
@@ -204,7 +203,7 @@ class RecordedModel::Wave {
     for (const auto& [question, answer] : group) deliver(questions_[question], answer, false);
   }
 
-  void commit(const std::vector<Arrival>& group) {
+  void commit(const std::vector<Arrival>& group, bool paid) {
     std::vector<Store::Answer> unit;
     for (const auto& [question, answer] : group) {
       if (!answer && answer.error().failed.empty() && answer.error().fault == Fault::kService) {
@@ -213,17 +212,14 @@ class RecordedModel::Wave {
       auto& [key, request, places] = questions_[question];
       unit.push_back({key, std::move(request), answer});
     }
-    if (!unit.empty()) owner_.store_.commit(identity_, unit);
-  }
-
-  void settle(const std::vector<Arrival>& group) {
-    commit(group);
-    deliver(group);
+    if (!unit.empty()) owner_.store_.commit(identity_, unit, paid);
   }
 
   void settle_cached(const std::vector<Arrival>& group) {
     owner_.count_cached(group.size());
-    if (!group.empty()) settle(group);
+    if (group.empty()) return;
+    commit(group, false);
+    deliver(group);
   }
 
   void ask_at_once(const std::vector<std::size_t>& ours, AnswerCache::Leads& leads) {
@@ -239,15 +235,19 @@ class RecordedModel::Wave {
             index = ours[index];
             entries.push_back({questions_[index].key, {&answer, 1}});
           }
-          commit(group);  // before the key is free to be claimed again
+          commit(group, true);  // before the key is free to be claimed again
           leads.publish(identity_, entries);
           deliver(group);
         },
         stop_);
   }
 
+  struct UnitAnswers {
+    std::vector<Result<Response>> answers;
+    bool paid;
+  };
   /// Of one unit, whose answers depend on all of it: they are cached as one.
-  std::vector<Result<Response>> answers_of(std::size_t begin, std::span<const Request> unit) {
+  UnitAnswers answers_of(std::size_t begin, std::span<const Request> unit) {
     std::string composition = identity_ + "\nunit";
     for (std::size_t i = 0; i < unit.size(); ++i) composition += '\n' + questions_[begin + i].key;
     const auto key = sha256(composition);
@@ -257,13 +257,13 @@ class RecordedModel::Wave {
       const bool wait = claim.other != nullptr;
       if (auto answers = wait ? wait_for(claim.other) : std::move(claim.known)) {
         owner_.count_cached(unit.size());
-        return *std::move(answers);
+        return {*std::move(answers), false};
       }
       if (wait) continue;
       refuse_in_replay(begin);
       auto answers = ask(owner_.inner_, unit, stop_);
       leads.publish(identity_, {{key, answers}});
-      return answers;
+      return {std::move(answers), true};
     }
   }
 

@@ -4,6 +4,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -43,6 +44,9 @@ CREATE TABLE trials (
   UNIQUE (search, number, kind));
 CREATE TABLE timing (id INTEGER PRIMARY KEY, what TEXT NOT NULL UNIQUE, amount REAL NOT NULL);
 )";
+
+/// The number of every unit that came from a cache; the others count from 1.
+constexpr std::int64_t kUnpaid = 0;
 
 /// An flock on FILE.lock for as long as this lives. The system drops it when its owner dies,
 /// however it dies; the file stays and names the last owner.
@@ -141,13 +145,11 @@ struct Store::Impl {
   Impl(const std::filesystem::path& file, Access access)
       : lock(access == Access::kWrite ? std::make_unique<Lock>(file, parent_of(file)) : nullptr),
         database(open_database(file, access)) {
-    auto last = Statement(database, "SELECT unit FROM responses ORDER BY rowid DESC LIMIT 1");
-    auto row = last.use();
-    if (row.next()) unit = row.integer(0);
     if (!lock) return;
-    Statement all(database, "SELECT rowid, key FROM responses");
+    Statement all(database, "SELECT rowid, key, unit FROM responses");
     for (auto kept = all.use(); kept.next();) {
       rows.emplace(std::hash<std::string_view>()(kept.text(1)), kept.integer(0));
+      unit = std::max(unit, kept.integer(2));
     }
   }
 
@@ -167,7 +169,7 @@ struct Store::Impl {
   const std::unique_ptr<Lock> lock;
   const Database database;
   std::mutex mutex;       // guards all below
-  std::int64_t unit = 0;  // the number of the last committed unit
+  std::int64_t unit = 0;  // the number of the last unit that was paid for
   // Where the answers are, by the hash of their keys. An index in the file would have pages all
   // over it written anew by every commit, for keys that come in no order.
   std::unordered_multimap<std::size_t, std::int64_t> rows;
@@ -183,10 +185,10 @@ struct Store::Impl {
   Statement put_response{database, "INSERT INTO responses VALUES (?, ?, ?, ?, ?, ?, ?)"};
   Statement sum_responses{database,
                           "SELECT count(*), total(prompt_tokens), total(generated_tokens)"
-                          " FROM responses"};
+                          " FROM responses WHERE unit <> 0"};
   Statement sum_responses_of{database,
                              "SELECT count(*), total(prompt_tokens), total(generated_tokens)"
-                             " FROM responses WHERE identity = ?"};
+                             " FROM responses WHERE unit <> 0 AND identity = ?"};
   Statement put_attempt{database,
                         "INSERT INTO attempts (key, number, outcome, message, wait_s)"
                         " VALUES (?, ?, ?, ?, ?)"};
@@ -282,7 +284,7 @@ std::optional<Result<Response>> Store::find(std::string_view key) const {
   return answer;
 }
 
-void Store::commit(std::string_view identity, const std::vector<Answer>& unit) {
+void Store::commit(std::string_view identity, const std::vector<Answer>& unit, bool paid) {
   const auto kept = [](const Result<Response>& answer) {
     return answer || answer.error().fault == Fault::kPrompt;
   };
@@ -292,6 +294,7 @@ void Store::commit(std::string_view identity, const std::vector<Answer>& unit) {
     responses.push_back(kept(answer) ? response_json(answer) : "");
   }
   const std::lock_guard guard(impl_->mutex);
+  const std::int64_t number = paid ? impl_->unit + 1 : kUnpaid;
   Transaction transaction(impl_->database);
   for (std::size_t i = 0; i < unit.size(); ++i) {
     const auto& [key, request, answer] = unit[i];
@@ -301,11 +304,11 @@ void Store::commit(std::string_view identity, const std::vector<Answer>& unit) {
     if (!kept(answer) || impl_->row_of(key)) continue;
     impl_->put_response.run(key, identity, request, responses[i],
                             answer ? answer->prompt_tokens : 0,
-                            answer ? answer->generated_tokens : 0, impl_->unit + 1);
+                            answer ? answer->generated_tokens : 0, number);
     impl_->rows.emplace(std::hash<std::string_view>()(key), impl_->database.last_row());
   }
   transaction.commit();
-  ++impl_->unit;
+  if (paid) impl_->unit = number;
 }
 
 Usage Store::kept() const {

@@ -92,9 +92,10 @@ class Store {
   std::optional<Result<Response>> find(std::string_view key) const;
   /// Keeps the answers of one unit: all or, if the process dies, none. An answer that is kept
   /// already stays.
-  void commit(std::string_view identity, const std::vector<Answer>& unit);
+  /// @param paid  false: they came from a cache
+  void commit(std::string_view identity, const std::vector<Answer>& unit, bool paid = true);
 
-  /// Answers kept and their tokens: what was paid for, once each.
+  /// Answers kept and their tokens, of those that were paid for, once each.
   Usage kept() const;
   /// The same of one model.
   Usage kept(std::string_view identity) const;

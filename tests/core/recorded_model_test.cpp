@@ -154,6 +154,8 @@ TEST_P(RecordedModelOfUnit, TakesFromTheCacheWhatAnotherRunAskedAndCommitsIt) {
   EXPECT_EQ(second.calls(), 0u);
   EXPECT_EQ(reusing.cache_hits(), 4);
   EXPECT_EQ(reusing.asked(), recording.asked());
+  EXPECT_EQ(store_.kept().calls, 4);
+  EXPECT_EQ(other.kept(), Usage{});  // paid for by the first
   for (const auto &request : wave) {
     EXPECT_TRUE(other.find(sha256("scripted\n" + canonical(request))));
   }

@@ -310,6 +310,21 @@ TEST_F(StoreTest, AddsUpTheAnswersItKeeps) {
   EXPECT_EQ(store.kept("m"), (Usage{3, 20, 4}));
 }
 
+TEST_F(StoreTest, DoesNotAddUpWhatCameFromACache) {
+  Response answer = response("a");
+  answer.prompt_tokens = 10;
+  {
+    Store store(file());
+    store.commit("m", {{"k1", "{}", answer}});
+    store.commit("m", {{"k2", "{}", answer}}, false);
+    EXPECT_TRUE(store.find("k2"));
+  }
+  Store store(file());
+  store.commit("m", {{"k3", "{}", answer}});
+  EXPECT_EQ(store.kept(), (Usage{2, 20, 0}));
+  EXPECT_EQ(store.kept("m"), (Usage{2, 20, 0}));
+}
+
 TEST_F(StoreTest, IsReadWhileItsOwnerLives) {
   Store store(file());
   store.set_meta("name", "run");

@@ -82,6 +82,21 @@ TEST_F(BudgetTest, CountsWhatTheRecordHoldsAndGoesOnWhenItIsRaised) {
   EXPECT_EQ(ask_all(budget(&Budget::calls, 9), 5), End(5, ""));
 }
 
+TEST_F(BudgetTest, DoesNotCountWhatACacheAnsweredWhenTheRunGoesOn) {
+  AnswerCache cache({folder_.path() / "cache.db", CacheMode::kRecord});
+  const std::vector<Request> all = {user_request("a"), user_request("b")};
+  ScriptedModel model([](const Request&) { return say("yes"); });
+  for (const char* run : {"first.db", "second.db"}) {
+    Store store(folder_.path() / run);
+    RecordedModel recorded(model, store, nullptr, &cache);
+    (void)ask(recorded, all, {});
+  }
+  Store store(folder_.path() / "second.db");
+  Ledger ledger(budget(&Budget::calls, 1));
+  BudgetedModel budgeted(model, ledger, store, kPrice);
+  EXPECT_EQ(ledger.admit(2), 1U);
+}
+
 TEST(Ledger, IsSpentWhenItsMinutesAre) {
   Ledger ledger(budget(&Budget::minutes, 0.5));
   ledger.set_seconds(29);
