@@ -45,7 +45,7 @@ void Ledger::open(const std::string& identity, const Usage& kept, const Price& p
 
 std::size_t Ledger::admit(std::size_t calls) {
   const std::lock_guard lock(mutex_);
-  std::size_t admitted = spent_locked() ? 0 : calls;
+  std::size_t admitted = used_up() ? 0 : calls;
   if (budget_.calls)
     admitted = std::min(
         admitted, static_cast<std::size_t>(std::max<std::int64_t>(0, *budget_.calls - calls_)));
@@ -69,20 +69,27 @@ void Ledger::set_seconds(double seconds) {
   seconds_ = seconds;
 }
 
-std::optional<std::string> Ledger::spent() const {
+bool Ledger::exhausted() const {
   const std::lock_guard lock(mutex_);
-  return spent_locked();
+  return used_up().has_value();
 }
 
-std::optional<std::string> Ledger::spent_locked() const {
+std::optional<std::string> Ledger::spent() const {
+  const std::lock_guard lock(mutex_);
+  if (!refused_ && !out_of_time()) return std::nullopt;
+  if (auto why = used_up()) return why;
+  require(budget_.calls.has_value(), "what is refused is beyond a budget");
+  return fmt::format("the budget of {} calls is spent", *budget_.calls);
+}
+
+bool Ledger::out_of_time() const { return budget_.minutes && seconds_ >= 60 * *budget_.minutes; }
+
+std::optional<std::string> Ledger::used_up() const {
   if (budget_.tokens && tokens_ >= *budget_.tokens)
     return fmt::format("the budget of {} tokens is spent", *budget_.tokens);
   if (budget_.money && money_ >= *budget_.money)
     return fmt::format("the budget of {} dollars is spent", *budget_.money);
-  if (budget_.minutes && seconds_ >= 60 * *budget_.minutes)
-    return fmt::format("the budget of {} minutes is spent", *budget_.minutes);
-  if (budget_.calls && (refused_ || calls_ > *budget_.calls))
-    return fmt::format("the budget of {} calls is spent", *budget_.calls);
+  if (out_of_time()) return fmt::format("the budget of {} minutes is spent", *budget_.minutes);
   return std::nullopt;
 }
 
@@ -98,15 +105,16 @@ void BudgetedModel::complete(std::span<const Request> wave, const OnAnswer& on_a
   if (inner_.unit() > 1 && admitted < wave.size()) admitted = 0;  // half a unit is another one
   std::stop_source own;
   const std::stop_callback forward(stop, [&] { own.request_stop(); });
-  if (admitted > 0) {
-    inner_.complete(
-        wave.first(admitted),
-        [&](std::size_t i, Result<Response> answer) {
-          if (answer) ledger_.add(*answer, price_);
-          on_answer(i, std::move(answer));
-          if (inner_.unit() == 1 && ledger_.spent()) own.request_stop();
-        },
-        own.get_token());
+  const auto settle = [&](std::size_t i, Result<Response> answer) {
+    if (answer) ledger_.add(*answer, price_);
+    on_answer(i, std::move(answer));
+    if (inner_.unit() == 1 && ledger_.exhausted()) own.request_stop();
+  };
+  try {
+    if (admitted > 0) inner_.complete(wave.first(admitted), settle, own.get_token());
+  } catch (const Interrupted&) {
+    if (ledger_.exhausted() && !stop.stop_requested()) ledger_.refuse();
+    throw;
   }
   if (admitted == wave.size()) return;
   ledger_.refuse();

@@ -50,16 +50,20 @@ class Ledger {
   /// How many of these calls may be made. They count as made.
   std::size_t admit(std::size_t calls);
   void add(const Response& response, const Price& price);
+  /// Whether no more may be spent on calls that were admitted.
+  bool exhausted() const;
   /// A call was not made that the run asked for.
   void refuse();
   /// Seconds that the run has gone on.
   void set_seconds(double seconds);
 
-  /// `the budget of 1000 calls is spent`; none while there is something left.
+  /// `the budget of 1000 calls is spent`; none before the run asks for what it does not have. Of
+  /// minutes, none before they are over.
   std::optional<std::string> spent() const;
 
  private:
-  std::optional<std::string> spent_locked() const;
+  std::optional<std::string> used_up() const;  // but for calls
+  bool out_of_time() const;
 
   const Budget budget_;
   mutable std::mutex mutex_;  // guards what follows

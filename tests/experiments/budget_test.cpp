@@ -62,6 +62,18 @@ TEST_F(BudgetTest, OfExactlyWhatIsNeededIsEnough) {
   EXPECT_EQ(ask_all(budget(&Budget::calls, 5), 5), End(5, ""));
 }
 
+TEST_F(BudgetTest, OfExactlyTheTokensOrTheMoneyThatAreNeededIsEnough) {
+  EXPECT_EQ(ask_all(budget(&Budget::tokens, 33), 3), End(3, ""));
+  EXPECT_EQ(ask_all(budget(&Budget::tokens, 33), 3), End(3, ""));  // from the record
+  EXPECT_EQ(ask_all(budget(&Budget::money, 60), 5, 1, 5), End(5, ""));
+  EXPECT_EQ(ask_all(budget(&Budget::tokens, 33), 6), End(5, "the budget of 33 tokens is spent"));
+}
+
+TEST_F(BudgetTest, StopsInTheMiddleOfAWaveWhoseRestIsBeyondIt) {
+  EXPECT_EQ(ask_all(budget(&Budget::tokens, 22), 5, 1, 5).second,
+            "the budget of 22 tokens is spent");
+}
+
 TEST_F(BudgetTest, AnswersAsManyOfAWaveAsItHasCallsFor) {
   EXPECT_EQ(ask_all(budget(&Budget::calls, 3), 5, 1, 5), End(3, "the budget of 3 calls is spent"));
 }
