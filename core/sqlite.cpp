@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 
 #include <cmath>
+#include <filesystem>
 
 #include "core/result.hpp"
 
@@ -11,13 +12,36 @@ namespace {
 
 constexpr int kBusyTimeoutMs = 10'000;
 
+/// A file as SQLite's URI for one that nobody changes.
+std::string immutable(const std::string& file) {
+  std::string uri = "file:";
+  for (const char c : file) {
+    if (c == '%' || c == '?' || c == '#') {
+      uri += c == '%' ? "%25" : c == '?' ? "%3f" : "%23";
+    } else {
+      uri += c;
+    }
+  }
+  return uri + "?immutable=1";
+}
+
 }  // namespace
 
 Database::Database(const std::string& file, bool write)
     : file_(file), handle_(nullptr, sqlite3_close) {
-  const int flags = write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
+  open(file_, write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
+  if (write) return;
+  // To read a log there must be an index of it beside the file, which cannot be made in a folder
+  // that is read-only. Where there is no log, the file is all there is.
+  const int code =
+      sqlite3_exec(handle_.get(), "SELECT 1 FROM sqlite_schema", nullptr, nullptr, nullptr);
+  if (code == SQLITE_CANTOPEN && !std::filesystem::exists(file_ + "-wal"))
+    open(immutable(file_), SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+}
+
+void Database::open(const std::string& name, int flags) {
   sqlite3* opened = nullptr;
-  const int code = sqlite3_open_v2(file_.c_str(), &opened, flags | SQLITE_OPEN_NOMUTEX, nullptr);
+  const int code = sqlite3_open_v2(name.c_str(), &opened, flags | SQLITE_OPEN_NOMUTEX, nullptr);
   handle_.reset(opened);
   check(code);
   check(sqlite3_busy_timeout(opened, kBusyTimeoutMs));

@@ -14,7 +14,8 @@ namespace theta {
 /// file and what to do.
 class Database {
  public:
-  /// Waits up to 10 s for a lock of another connection.
+  /// Waits up to 10 s for a lock of another connection. A file that is read may be in a folder that
+  /// is read-only.
   Database(const std::string& file, bool write);
 
   const std::string& file() const { return file_; }
@@ -28,6 +29,7 @@ class Database {
  private:
   friend class Statement;
   friend class Transaction;
+  void open(const std::string& name, int flags);
   void check(int code) const;
 
   std::string file_;

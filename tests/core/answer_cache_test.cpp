@@ -54,6 +54,18 @@ TEST_F(AnAnswerCache, GivesOtherRunsWhatWasPublished) {
   }
 }
 
+TEST_F(AnAnswerCache, IsReplayedWhereNoFileCanBeMadeBesideIt) {
+  const std::filesystem::path file = folder_.path() / "100%? #1.db";
+  {
+    AnswerCache cache({file, CacheMode::kRecord});
+    keep(cache, "k", {say("a")});
+  }
+  // A folder in its index's place keeps even root from making one.
+  std::filesystem::create_directory(file.string() + "-shm");
+  AnswerCache cache({file, CacheMode::kReplay});
+  EXPECT_TRUE(AnswerCache::Leads(cache).claim("k").known);
+}
+
 TEST_F(AnAnswerCache, KeepsNothingWithAServicesFault) {
   AnswerCache cache(options());
   keep(cache, "k", {say("a"), Error{Fault::kService, "timed out"}});
