@@ -5,9 +5,30 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+
 #include "core/result.hpp"
 
 namespace theta {
+namespace {
+
+/// Removes what conversions to `target` left that were killed: TARGET.PID of processes that are
+/// gone.
+void remove_leftovers(const std::filesystem::path& target) {
+  const std::string prefix = target.filename().string() + ".";
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(target.parent_path(), ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(prefix)) continue;
+    const int process = std::atoi(name.c_str() + prefix.size());
+    if (process > 0 && ::kill(process, 0) != 0 && errno == ESRCH)
+      std::filesystem::remove(entry.path(), ignored);
+  }
+}
+
+}  // namespace
 
 std::filesystem::path converted_weights(const std::filesystem::path& source,
                                         const std::string& hash, const std::string& type,
@@ -30,6 +51,7 @@ std::filesystem::path converted_weights(const std::filesystem::path& source,
 
   std::error_code failed;
   std::filesystem::create_directories(folder, failed);
+  remove_leftovers(target);
   const std::string scratch = fmt::format("{}.{}", target.string(), getpid());
   const bool made = !failed && llama_model_quantize(source.c_str(), scratch.c_str(), &params) == 0;
   if (made) std::filesystem::rename(scratch, target, failed);

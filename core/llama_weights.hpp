@@ -11,7 +11,8 @@ namespace theta {
 /// slightly different weights.
 /// @param hash  hex SHA-256 of `source`
 /// @param type  `q4_0` or `q8_0`
-/// @return the converted file. It is written under another name first: it is whole or not there.
+/// @return the converted file. It is written under another name first: it is whole or not there,
+///   and what a process left that was killed is removed by the next.
 /// @throws UserError for another type.   @throws RunError if it cannot be made.
 std::filesystem::path converted_weights(const std::filesystem::path& source,
                                         const std::string& hash, const std::string& type,

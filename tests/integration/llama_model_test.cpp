@@ -382,6 +382,9 @@ TEST_F(LlamaModelTest, ConvertsItsWeightsOnceAndSaysSo) {
   LlamaOptions converted = options();
   converted.convert = "q8_0";
   converted.converted = folder.path() / "weights";
+  const std::string name = "smollm2-135m-instruct-q4_1-b179c9523d0e6a0f-q8_0.gguf";
+  std::filesystem::create_directory(converted.converted);
+  (void)folder.write("weights/" + name + ".999999999", "of a conversion that was killed");
   const std::vector<Request> wave = {choice("Is water wet?", {"Yes", "No"})};
   const auto first = answers(wave);
   model_ = std::make_unique<LlamaModel>(converted);
@@ -395,7 +398,7 @@ TEST_F(LlamaModelTest, ConvertsItsWeightsOnceAndSaysSo) {
     kept.push_back(entry);
   }
   ASSERT_EQ(kept.size(), 1U);
-  EXPECT_EQ(kept[0].path().filename(), "smollm2-135m-instruct-q4_1-b179c9523d0e6a0f-q8_0.gguf");
+  EXPECT_EQ(kept[0].path().filename(), name);
   const auto made = kept[0].last_write_time();
   model_ = std::make_unique<LlamaModel>(converted);
   kept[0].refresh();
