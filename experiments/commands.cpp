@@ -1,6 +1,7 @@
 #include "experiments/commands.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -166,6 +167,44 @@ SavedPrompt load_prompt(const PromptArguments& arguments) {
   return saved;
 }
 
+/// Where the answers to a saved prompt are kept; empty: nowhere.
+fs::path cache_of(const PromptArguments& arguments) {
+  if (!arguments.cache.empty()) return arguments.cache;
+  const fs::path folder = arguments.prompt.parent_path();
+  const bool of_a_run = fs::exists(folder / "run.db");
+  return of_a_run && access((folder / ".").c_str(), W_OK) == 0 ? folder / "answers.db" : fs::path();
+}
+
+/// A saved prompt's model. Its answers last in the cache; its record is of this process alone.
+class PromptModel {
+ public:
+  PromptModel(const ModelOptions& options, const PromptArguments& arguments)
+      : file_(cache_of(arguments)),
+        cache_({file_, file_.empty() ? CacheMode::kOff : CacheMode::kRecord}),
+        model_(make_model(options)) {}
+
+  /// Does what asks the model. @throws Interrupted that says how to go on.
+  template <typename F>
+  auto ask(const F& work, std::stop_token stop) {
+    try {
+      return work(Call{.model = recorded_, .stop = std::move(stop)});
+    } catch (const Interrupted&) {
+      if (file_.empty()) throw;
+      throw Interrupted(
+          fmt::format("stopped; the answers are in {}, and the same command goes on from there",
+                      file_.string()));
+    }
+  }
+
+ private:
+  const fs::path file_;
+  AnswerCache cache_;
+  const ScratchFolder scratch_;
+  Store record_{scratch_.path() / "run.db"};
+  const std::unique_ptr<LanguageModel> model_;
+  RecordedModel recorded_{*model_, record_, nullptr, &cache_};
+};
+
 }  // namespace
 
 int run_command(const RunArguments& arguments, Progress& progress, std::stop_token stop) {
@@ -301,10 +340,10 @@ void eval_command(const PromptArguments& arguments, std::stop_token stop) {
   std::vector<Field> fields = signature.inputs;
   fields.insert(fields.end(), signature.outputs.begin(), signature.outputs.end());
   const auto examples = read_examples(arguments.data, saved.columns, fields);
-  const auto model = make_model(saved.model);
   const Metric metric = make_metric(saved.metric, signature.outputs.back().name);
-  const Evaluation result =
-      evaluate(*saved.program, examples, metric, Call{.model = *model, .stop = stop});
+  PromptModel model(saved.model, arguments);
+  const Evaluation result = model.ask(
+      [&](const Call& call) { return evaluate(*saved.program, examples, metric, call); }, stop);
   fmt::print("{} {:.4f} on {} examples ({} unparsable, {} failed)\n", saved.metric, result.mean(),
              examples.size(), result.n_unparsable, result.n_failed);
 }
@@ -324,8 +363,9 @@ void predict_command(const PromptArguments& arguments, std::stop_token stop) {
     for (const auto& example : read_examples(arguments.data, saved.columns, signature.inputs))
       inputs.push_back(example.fields);
   }
-  const auto model = make_model(saved.model);
-  const auto predictions = saved.program->run(inputs, Call{.model = *model, .stop = stop});
+  PromptModel model(saved.model, arguments);
+  const auto predictions =
+      model.ask([&](const Call& call) { return saved.program->run(inputs, call); }, stop);
   for (const auto& prediction : predictions) {
     nlohmann::ordered_json row;
     if (prediction)

@@ -59,6 +59,9 @@ struct PromptArguments {
   std::vector<std::string> columns;  ///< `field=column`
   std::string metric;                ///< empty: the one the prompt was made with
   std::vector<std::string> sets;     ///< `model.path=...`: over the model the prompt was made with
+  /// Where answers are kept and found again; empty: answers.db beside a prompt in its run's folder,
+  /// else nowhere.
+  std::filesystem::path cache;
 };
 
 /// `theta eval`: scores a saved prompt on a file of examples.

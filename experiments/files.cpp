@@ -1,6 +1,7 @@
 #include "experiments/files.hpp"
 
 #include <fmt/format.h>
+#include <stdlib.h>
 
 #include <fstream>
 #include <sstream>
@@ -33,6 +34,17 @@ void make_folder(const fs::path& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) throw UserError(fmt::format("cannot make {}: {}", folder.string(), error.message()));
+}
+
+ScratchFolder::ScratchFolder() {
+  std::string path = (fs::temp_directory_path() / "theta-XXXXXX").string();
+  if (!mkdtemp(path.data())) throw RunError("cannot make a folder in the temporary directory");
+  path_ = path;
+}
+
+ScratchFolder::~ScratchFolder() {
+  std::error_code ignored;
+  fs::remove_all(path_, ignored);
 }
 
 }  // namespace theta

@@ -15,4 +15,18 @@ void write_whole(const std::filesystem::path& file, const std::string& content);
 /// Makes a folder and those it is in. @throws UserError naming it.
 void make_folder(const std::filesystem::path& folder);
 
+/// A folder in the temporary directory that is gone when this goes.
+class ScratchFolder {
+ public:
+  /// @throws RunError
+  ScratchFolder();
+  ~ScratchFolder();
+  ScratchFolder(const ScratchFolder&) = delete;
+  ScratchFolder& operator=(const ScratchFolder&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
 }  // namespace theta

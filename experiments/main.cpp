@@ -46,9 +46,11 @@ constexpr const char* kHelp =
       Scores every combination of the choices of CONFIG's first mipro on every validation example and
       writes them as such a table, DIR/table.json. Stopped, the same command goes on.
   theta eval PROMPT DATA [--field input=column]... [--metric NAME] [--set model.path=FILE]
-      Scores a saved prompt on a JSONL, JSON or CSV file.
-  theta predict PROMPT [DATA] [--input field=value]... [--field input=column]...
-      Answers one example, or every row of a file as JSON lines.
+             [--cache FILE]
+      Scores a saved prompt on a JSONL, JSON or CSV file. Answers are kept in FILE (answers.db beside
+      a prompt in its run's folder), and what is there is not asked again.
+  theta predict PROMPT [DATA] [--input field=value]... [--field input=column]... [--cache FILE]
+      Answers one example, or every row of a file as JSON lines. Keeps answers like eval.
 
 Common options: --verbose  --help
 Exit codes: 0 done, 1 the world failed (disk, damaged file), 2 a mistake in what was given,
@@ -103,7 +105,7 @@ Parsed parse(const std::vector<std::string>& arguments) {
       "jobs", po::value<unsigned>())("optimizer", po::value<std::string>())(
       "budget", po::value<std::int64_t>())("seed", po::value<std::uint64_t>())("json", "")(
       "record", "")("field", list())("input", list())("metric", po::value<std::string>())(
-      "verbose", "")("help", "");
+      "cache", po::value<std::string>())("verbose", "")("help", "");
   po::options_description all;
   all.add(named).add_options()("argument", list());
   po::positional_options_description places;
@@ -190,20 +192,22 @@ int dispatch(const std::string& command, const Parsed& parsed, Progress& progres
                     parsed.values.count("seed") ? parsed.values["seed"].as<std::uint64_t>() : 0,
                     parsed.values.count("json") > 0});
   } else if (command == "eval") {
-    allow(parsed, command, {"field", "metric", "set"});
-    expect(parsed, "eval PROMPT DATA [--field input=column]... [--metric NAME]", 2, 2);
+    allow(parsed, command, {"field", "metric", "set", "cache"});
+    expect(parsed, "eval PROMPT DATA [--field input=column]... [--metric NAME] [--cache FILE]", 2,
+           2);
     eval_command({places[0],
                   places[1],
                   {},
                   list(parsed, "field"),
                   text(parsed, "metric"),
-                  list(parsed, "set")},
+                  list(parsed, "set"),
+                  text(parsed, "cache")},
                  stop);
   } else if (command == "predict") {
-    allow(parsed, command, {"field", "input", "set"});
-    expect(parsed, "predict PROMPT [DATA] [--input field=value]...", 1, 2);
+    allow(parsed, command, {"field", "input", "set", "cache"});
+    expect(parsed, "predict PROMPT [DATA] [--input field=value]... [--cache FILE]", 1, 2);
     predict_command({places[0], places.size() > 1 ? places[1] : "", list(parsed, "input"),
-                     list(parsed, "field"), "", list(parsed, "set")},
+                     list(parsed, "field"), "", list(parsed, "set"), text(parsed, "cache")},
                     stop);
   } else {
     throw UserError("unknown command '" + command + "'; see theta --help");

@@ -1,7 +1,6 @@
 #include "experiments/run_folder.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -78,24 +77,6 @@ class Heartbeat {
   std::mutex mutex_;
   std::condition_variable_any wake_;
   std::jthread thread_;
-};
-
-/// A folder that is gone when this goes.
-class ScratchFolder {
- public:
-  ScratchFolder() : path_((fs::temp_directory_path() / "theta-XXXXXX").string()) {
-    if (!mkdtemp(path_.data())) throw RunError("cannot make a folder in the temporary directory");
-  }
-  ~ScratchFolder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-  fs::path path() const { return path_; }
-
- private:
-  std::string path_;
 };
 
 RunStatus status_of_record(const fs::path& record) {

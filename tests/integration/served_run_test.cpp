@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
@@ -12,6 +14,7 @@
 #include <nlohmann/json.hpp>
 #include <random>
 #include <set>
+#include <thread>
 
 #include "core/sqlite.hpp"
 #include "tests/support/loopback_server.hpp"
@@ -27,6 +30,7 @@ using nlohmann::ordered_json;
 using test::LoopbackServer;
 using test::Reply;
 using test::Seen;
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing::MatchesRegex;
 using testing::Not;
@@ -222,6 +226,45 @@ TEST_F(ServedRun, ReplayNamesTheRequestThatTheCacheLacks) {
                            "with \".*\": run once "
                            "with mode: record\n"));
   EXPECT_EQ(server.requests(), asked);
+}
+
+TEST_F(ServedRun, ItsPromptIsScoredWithoutAskingTwiceAlsoWhenThatWasStopped) {
+  std::atomic<std::chrono::milliseconds> delay{std::chrono::milliseconds(0)};
+  const LoopbackServer server([&](const Seen& seen) {
+    Reply reply = judge(seen);
+    reply.delay = delay;
+    return reply;
+  });
+  ASSERT_EQ(run(config(server, ""), "out").code, 0);
+  const fs::path prompt = out("out") / "prompt.json", answers = out("out") / "answers.db";
+  const auto eval = [&](const fs::path& file) -> std::vector<std::string> {
+    return {THETA_BINARY,        "eval",    file,           out("rows.csv"), "--set",
+            "model.in_flight=4", "--field", "sentence=text"};
+  };
+  const std::size_t before = server.requests();
+  delay = std::chrono::milliseconds(10);
+  Process process(eval(prompt));
+  while (process.running() && server.requests() < before + 20)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  process.send(SIGINT);
+  const Finished stopped = process.wait();
+  EXPECT_EQ(stopped.code, 130);
+  EXPECT_THAT(stopped.err, EndsWith("theta: stopped; the answers are in " + answers.string() +
+                                    ", and the same command goes on from there\n"));
+  EXPECT_GE(count(answers, "answers"), 15);
+
+  delay = std::chrono::milliseconds(0);
+  const Finished finished = run_to_end(eval(prompt));
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  const std::size_t asked = server.requests();
+  EXPECT_LE(asked, before + 60 + 4);  // what was on its way when it was stopped
+  EXPECT_EQ(run_to_end(eval(prompt)).out, finished.out);
+  fs::copy(prompt, out("prompt.json"));
+  auto elsewhere = eval(out("prompt.json"));
+  elsewhere.insert(elsewhere.end(), {"--cache", answers});
+  EXPECT_EQ(run_to_end(elsewhere).out, finished.out);
+  EXPECT_EQ(server.requests(), asked);
+  EXPECT_FALSE(fs::exists(out("answers.db")));
 }
 
 TEST_F(ServedRun, ReplayNeedsACache) {
