@@ -35,7 +35,8 @@ Database::Database(const std::string& file, bool write)
   // that is read-only. Where there is no log, the file is all there is.
   const int code =
       sqlite3_exec(handle_.get(), "SELECT 1 FROM sqlite_schema", nullptr, nullptr, nullptr);
-  if (code == SQLITE_CANTOPEN && !std::filesystem::exists(file_ + "-wal"))
+  const bool no_index = code == SQLITE_CANTOPEN || code == SQLITE_READONLY;
+  if (no_index && !std::filesystem::exists(file_ + "-wal"))
     open(immutable(file_), SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
 }
 

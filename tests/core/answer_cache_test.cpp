@@ -60,8 +60,9 @@ TEST_F(AnAnswerCache, IsReplayedWhereNoFileCanBeMadeBesideIt) {
     AnswerCache cache({file, CacheMode::kRecord});
     keep(cache, "k", {say("a")});
   }
-  // A folder in its index's place keeps even root from making one.
-  std::filesystem::create_directory(file.string() + "-shm");
+  // Links to nowhere in their places keep even root from making a log and its index.
+  for (const char* end : {"-wal", "-shm"})
+    std::filesystem::create_symlink("/none/none", file.string() + end);
   AnswerCache cache({file, CacheMode::kReplay});
   EXPECT_TRUE(AnswerCache::Leads(cache).claim("k").known);
 }

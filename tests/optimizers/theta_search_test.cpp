@@ -99,12 +99,12 @@ TEST_F(ThetaSearch, DropsPersonasThatQuoteTheUsersOwnPairs) {
 TEST_F(ThetaSearch, KeepsThePersonaThatQuotesLeastWhereAllQuote) {
   int asked = 0;
   ScriptedModel writer([&](const Request&) -> Result<Response> {
-    return say(++asked == 1 ? "Said: Bad u thing 0" : "Likes complaints, Bad u thing");
+    return say(++asked == 1 ? "Likes complaints: Bad u thing 0" : "Said: Bad u thing");
   });
   PersonaFinder finder = finder_;
   finder.max_copied = 9;
   EXPECT_EQ(finder.find(theta_, critic("u"), {}, {.model = writer}, call_).persona,
-            "Likes complaints, Bad u thing");
+            "Said: Bad u thing");
 }
 
 TEST_F(ThetaSearch, ProposesDemosOfUsersWithPersonasThatDiffer) {
