@@ -163,8 +163,8 @@ std::string to_html(const Report& report) {
     for (const auto& [search, counts] : report.proposals)
       for (const auto& [what, count] : counts)
         rows.push_back({search, what, std::to_string(count)});
-    out += "<h2>Proposed instructions</h2>\n" +
-           html_table({{{"search"}, {"what came of them"}, {"instructions", true}}, rows});
+    out += "<h2>Instructions and personas that models wrote</h2>\n" +
+           html_table({{{"search"}, {"what came of them"}, {"", true}}, rows});
   }
   if (!report.fronts.empty()) {
     std::vector<std::vector<std::string>> rows;

@@ -269,7 +269,7 @@ theta-teacher      1  minibatch   .667  .60 [.40, .80]           85
 TEST_F(ReportTest, ShowsWhatCameOfTheProposals) {
   fill(store_);
   const auto page = to_html(make_report(store_));
-  EXPECT_THAT(page, HasSubstr("<h2>Proposed instructions</h2>"));
+  EXPECT_THAT(page, HasSubstr("<h2>Instructions and personas that models wrote</h2>"));
   EXPECT_THAT(page, HasSubstr("<td>mipro</td><td>copied</td><td class=\"n\">3</td>"));
 }
 
