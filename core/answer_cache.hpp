@@ -39,8 +39,8 @@ class AnswerCache {
 
   /// Off.
   AnswerCache();
-  /// @throws RunError if the file is damaged or no cache.   @throws UserError for kReplay if there
-  ///   is no file.
+  /// @throws RunError if the file is damaged or no cache.
+  /// @throws UserError for kReplay if there is no file.
   explicit AnswerCache(const CacheOptions& options);
   ~AnswerCache();
   AnswerCache(const AnswerCache&) = delete;

@@ -34,8 +34,9 @@ struct Position {
 /// Cheap to copy: a handle on shared nodes. Not thread-safe, as reading marks keys.
 class Config {
  public:
-  /// Reads a file. @throws UserError for what is not one YAML document, a duplicate key, a file
-  /// that cannot be read.
+  /// Reads a file.
+  /// @throws UserError for what is not one YAML document, for a duplicate key or a file that cannot
+  ///   be read.
   static Config load(const std::filesystem::path& file);
   /// Reads text; `name` stands for the file in messages.
   static Config parse(std::string_view text, std::string name);

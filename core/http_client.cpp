@@ -550,9 +550,9 @@ Awaitable<Result<Response>> HttpClient::Engine::converse(Lane& lane, const HttpB
   }
 }
 
-/// Waits until the limits let a request of that cost through. @return the server to send it to,
-/// with a place taken there; null if the wave was stopped, or the wait would not end before
-/// `give_up`.
+/// Waits until the limits let a request of that cost through.
+/// @return the server to send it to, with a place taken there; null if the wave was stopped, or the
+///   wait would not end before `give_up`.
 Awaitable<HttpClient::Engine::Server*> HttpClient::Engine::admit(Lane& lane, double cost,
                                                                  Clock::time_point give_up) {
   lane.deadline = Clock::time_point::max();
@@ -735,7 +735,7 @@ Awaitable<void> HttpClient::Engine::connect(Lane& lane, Server& server, Clock::t
   connection.open = true;
 }
 
-/// Sends the request and reads the answer into `out`. @return whether any of it came.
+/// Sends the request and reads the answer into `out`.   @return whether any of it came.
 Awaitable<bool> HttpClient::Engine::exchange(Lane& lane, const std::string& request,
                                              Clock::time_point give_up, Attempt& out) {
   Connection& connection = *lane.connection;

@@ -55,15 +55,16 @@ struct HttpBatch {
 /// that brought no answer is listed in `failed` of what is delivered. Thread-safe.
 class HttpClient {
  public:
-  /// Reads the key. @throws UserError for a malformed base_url, a key that cannot be read or an
-  /// authority file that cannot be used.
+  /// Reads the key.
+  /// @throws UserError for a malformed base_url, a key that cannot be read or an authority file
+  ///   that cannot be used.
   explicit HttpClient(const HttpOptions& options);
   /// No run() may be under way.
   ~HttpClient();
 
   /// Calls `on_answer` on this thread for every request as its answer comes; errors begin with the
-  /// server's address. @throws Interrupted when `stop` is requested, whatever `body`, `read` and
-  /// `on_answer` throw.
+  /// server's address.
+  /// @throws Interrupted when `stop` is requested, whatever `body`, `read` and `on_answer` throw.
   void run(const HttpBatch& batch, const LanguageModel::OnAnswer& on_answer, std::stop_token stop);
 
   std::int64_t attempts() const;  ///< requests tried, retries included

@@ -9,11 +9,11 @@ namespace theta {
 
 /// What a chat server understands beyond OpenAI's own fields.
 ///
-/// |              | answer_prefix                       | grammar                     | options |
-/// |--------------|-------------------------------------|-----------------------------|------------|
-/// | kOpenAi      | asked for in the last user message  | not sent, noted in Response | asked for |
-/// | kLlamaServer | trailing assistant message          | `grammar`                   | `grammar` |
-/// | kVllm        | the same, `continue_final_message`  | `structured_outputs` (0.11) | the same |
+/// |              | answer_prefix                      | grammar                     | options   |
+/// |--------------|------------------------------------|-----------------------------|-----------|
+/// | kOpenAi      | asked for in the last user message | not sent, noted in Response | asked for |
+/// | kLlamaServer | trailing assistant message         | `grammar`                   | `grammar` |
+/// | kVllm        | the same, `continue_final_message` | `structured_outputs` (0.11) | the same  |
 ///
 /// The last column is how an option is named where it cannot be scored. kAuto asks `GET /models`
 /// once, whose `owned_by` is `vllm` or `llamacpp`; whatever else it says is kOpenAi.

@@ -23,8 +23,8 @@ using Messages = std::vector<Message>;
 /// log P(option | prompt) of each. Without, it is generated.
 struct Request {
   Messages messages;
-  std::string
-      answer_prefix;  ///< text that the answer is made to begin with; not part of the answer
+  /// Text that the answer is made to begin with; not part of the answer.
+  std::string answer_prefix;
   std::vector<std::string> options;  ///< continuations of answer_prefix to score
   std::string grammar;               ///< GBNF that the generated text must match; empty: free
   std::vector<std::string> stop;     ///< generation ends before any of these texts
@@ -113,8 +113,8 @@ class LanguageModel {
   /// Answers every request of the wave. Each answer is a service's fault or a Response, or the
   /// prompt's fault where options cannot be scored and the model, asked for one, names none.
   /// @throws UserError before anything is computed if a prompt cannot fit the model's window,
-  /// naming
-  ///   both lengths.   @throws Interrupted when `stop` is requested; answers given so far stand.
+  ///   naming both lengths.
+  /// @throws Interrupted when `stop` is requested; answers given so far stand.
   virtual void complete(std::span<const Request> wave, const OnAnswer& on_answer,
                         std::stop_token stop) = 0;
 

@@ -19,17 +19,19 @@ namespace theta {
 /// A model's passes over a unified key-value cache, as a planner orders them. Not thread-safe.
 class LlamaDecoder {
  public:
-  /// @param model  outlives this   @throws UserError if memory does not suffice, or an adapter is
-  ///   not of this model.
+  /// @param model  outlives this
+  /// @throws UserError if memory does not suffice, or an adapter is not of this model.
   LlamaDecoder(const LlamaOptions& options, llama_model* model);
   ~LlamaDecoder();
 
   /// Empties the cache.
   void clear();
   void edit(const std::vector<BatchPlanner::Edit>& edits);
-  /// One pass. @param wanted  one an entry: whether logits() of it will be asked for.
+  /// One pass.
+  /// @param wanted  one an entry: whether logits() of it will be asked for
   /// @throws Interrupted when `stop` is requested, also in the middle of the pass: what the cache
-  ///   then holds is undefined.   @throws RunError if llama.cpp fails.
+  ///   then holds is undefined.
+  /// @throws RunError if llama.cpp fails.
   void decode(const std::vector<BatchPlanner::Entry>& entries, std::vector<std::int8_t> wanted,
               const std::stop_token& stop);
   /// What the model said at an entry of the last pass, one a token of the vocabulary.

@@ -41,7 +41,8 @@ class LlamaJob {
 
   /// Draws the next token of the answer; nothing when it has ended and answer() is whole.
   std::optional<Token> advance(std::span<const float> logits);
-  /// Counts one token of an option. @param normaliser  log_normaliser(logits).
+  /// Counts one token of an option.
+  /// @param normaliser  log_normaliser(logits)
   /// @return whether that was the last one missing and answer() is whole.
   bool score(std::size_t option, Token token, std::span<const float> logits, double normaliser);
 

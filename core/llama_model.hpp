@@ -36,7 +36,7 @@ class LlamaStream;
 /// Thread-safe.
 class LlamaModel final : public LanguageModel {
  public:
-  /// Loads the model. @throws UserError if the file cannot be used, saying why.
+  /// Loads the model.   @throws UserError if the file cannot be used, saying why.
   explicit LlamaModel(LlamaOptions options);
   ~LlamaModel() override;
 
@@ -50,8 +50,9 @@ class LlamaModel final : public LanguageModel {
 
   /// The direction of each text: the mean over its tokens of what the last layer says, normalised
   /// to length 1. Texts are read one by one, so a vector depends on nothing but its text. Takes a
-  /// cache of its own at the first call. @throws UserError for a text that is empty or does not fit
-  /// the window.   @throws Interrupted when `stop` is requested.
+  /// cache of its own at the first call.
+  /// @throws UserError for a text that is empty or does not fit the window.
+  /// @throws Interrupted when `stop` is requested.
   std::vector<std::vector<float>> embed(std::span<const std::string> texts, std::stop_token stop);
 
  private:

@@ -28,12 +28,12 @@ class LlamaStream {
  public:
   using Count = std::function<void(const HostCounters&)>;
 
-  /// Both outlive this. @param count  is told what each pass has spent.
+  /// Both outlive this.   @param count  is told what each pass has spent.
   LlamaStream(LlamaDecoder& decoder, const LlamaOptions& options, Count count);
   /// No call may be in progress.
   ~LlamaStream();
 
-  /// Answers every job, in any order and one at a time. @throws as LanguageModel::complete.
+  /// Answers every job, in any order and one at a time.   @throws as LanguageModel::complete.
   void complete(std::vector<LlamaJob> jobs, const LanguageModel::OnAnswer& on_answer,
                 std::stop_token stop);
 

@@ -10,7 +10,7 @@ class RateLimit {
   /// @param per_minute  0: no limit
   explicit RateLimit(double per_minute);
 
-  /// Takes `cost`. @return how long to wait before it is spent.
+  /// Takes `cost`.   @return how long to wait before it is spent.
   double take(double cost, double now_s);
   /// What was taken and turns out not to be spent; negative: what was spent beyond it.
   void give_back(double cost);

@@ -68,8 +68,8 @@ class Interrupted : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Checks an invariant in every build. @throws std::logic_error naming `what`: our bug, not the
-/// user's.
+/// Checks an invariant in every build.
+/// @throws std::logic_error naming `what`: our bug, not the user's.
 inline void require(bool condition, const char* what) {
   if (!condition) throw std::logic_error(std::string("broken invariant: ") + what);
 }

@@ -8,7 +8,7 @@ namespace theta {
 
 /// Hex SHA-256 (FIPS 180-4).
 std::string sha256(std::string_view bytes);
-/// Of a file's content, read in pieces. @throws RunError if it cannot be read.
+/// Of a file's content, read in pieces.   @throws RunError if it cannot be read.
 std::string sha256_file(const std::filesystem::path& file);
 
 }  // namespace theta

@@ -112,7 +112,7 @@ std::optional<std::uint32_t> hex4(std::string_view text, std::size_t at) {
 }
 
 /// Reads the quoted string that begins at `at`, in Python's or JSON's spelling, and moves `at`
-/// behind it. @return nullopt, with `at` at the fault, if it is not one.
+/// behind it.   @return nullopt, with `at` at the fault, if it is not one.
 std::optional<std::string> read_quoted(std::string_view text, std::size_t& at) {
   constexpr std::string_view kNames = "\\'\"/nrtbf";
   constexpr std::string_view kMeans = "\\'\"/\n\r\t\b\f";

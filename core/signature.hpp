@@ -57,7 +57,7 @@ struct Signature {
   /// @throws UserError if there is a field of that name.
   Signature prepend_output(Field field) const;
   Signature append_input(Field field) const;
-  /// Sets the description of a field of that name. @throws UserError if there is none.
+  /// Sets the description of a field of that name.   @throws UserError if there is none.
   Signature describe(std::string_view name, std::string description) const;
 
   const Field* find(std::string_view name) const;

@@ -49,7 +49,7 @@ class Statement {
     Execution(const Execution&) = delete;
     Execution& operator=(const Execution&) = delete;
 
-    /// Goes to the next row. @return false if there is none.
+    /// Goes to the next row.   @return false if there is none.
     bool next();
     std::string text(int column) const;
     std::int64_t integer(int column) const;

@@ -32,7 +32,8 @@ Interval clustered_bootstrap(std::span<const double> values, std::span<const std
 
 /// 95 % interval of a mean by Student's t on n - 1 degrees of freedom: for a few values that are
 /// independent (one a seed). A single value tells nothing about others: low and high are then both
-/// the mean.   @throws std::invalid_argument as mean().
+/// the mean.
+/// @throws std::invalid_argument as mean().
 Interval student_t(std::span<const double> values);
 
 /// 95 % interval of a mean over runs that differ by their seed and score the same items: what the
@@ -50,7 +51,8 @@ double mcnemar(std::size_t n01, std::size_t n10);
 
 /// Two-sided sign-flip permutation test that the mean of paired differences is 0, flipping whole
 /// clusters; exact up to 16 clusters, above from `resamples` random sign patterns and the observed
-/// one. @return the p-value, at least one over the number of patterns.
+/// one.
+/// @return the p-value, at least one over the number of patterns.
 /// @throws std::invalid_argument as clustered_bootstrap().
 double paired_permutation(std::span<const double> differences,
                           std::span<const std::string> clusters, std::uint64_t seed,

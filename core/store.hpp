@@ -21,8 +21,8 @@ struct Outcome {
   std::string group;   ///< user
   int variant = 0;     ///< 0 or 1: which order a pair was shown in
   double score = 0;    ///< [0, 1]
-  double margin =
-      0;  ///< nats in favour of the answer wanted, in this order alone, where options were scored
+  /// Nats in favour of the answer wanted, in this order alone, where options were scored.
+  double margin = 0;
   Status status = Status::kScored;
 };
 
@@ -70,8 +70,9 @@ class Store {
     kRead    ///< a run that may be going on; every write throws RunError
   };
 
-  /// @throws RunError if the file is damaged or of another schema version.   @throws UserError for
-  ///   kWrite while another Store owns the file, naming the process; for kRead if there is none.
+  /// @throws RunError if the file is damaged or of another schema version.
+  /// @throws UserError for kWrite while another Store owns the file, naming the process; for kRead
+  ///   if there is none.
   explicit Store(const std::filesystem::path& file, Access access = Access::kWrite);
   ~Store();
   Store(const Store&) = delete;

@@ -63,7 +63,7 @@ class StreamPlanner {
   explicit StreamPlanner(Limits limits);
   ~StreamPlanner();
 
-  /// Lets a sequence wait. @return its number, from 0 in the order of arrival.
+  /// Lets a sequence wait.   @return its number, from 0 in the order of arrival.
   /// @throws std::logic_error unless it fits the cells together with its growth.
   std::size_t add(Sequence sequence);
   /// Continues a growing sequence by the token that the model's last answer for it gave.

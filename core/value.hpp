@@ -29,7 +29,7 @@ class Record {
   const Value* find(std::string_view name) const;
   /// @throws UserError naming the missing field and those that are there.
   const Value& at(std::string_view name) const;
-  /// The text of a field. @throws as at().
+  /// The text of a field.   @throws as at().
   std::string text(std::string_view name) const { return to_text(at(name)); }
   /// Sets or replaces a field; its place stays.
   void set(std::string name, Value value);

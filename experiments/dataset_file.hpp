@@ -44,9 +44,9 @@ struct DataOptions {
 
 /// Reads the `data:` section of a task, strictly, and opens no file. One of
 ///
-///     sentiment: {threshold: 1.5, agreement: 0.9, max_words: 25, train: 40, validation: 60, test:
-///     100,
-///                 seed: 0}
+///     sentiment: {threshold: 1.5, agreement: 0.9, max_words: 25, train: 40, validation: 60,
+///                 test: 100, seed: 0}
+///
 ///     file: reviews.csv
 ///     split: {train: 75, validation: 75, test: 100, seed: 0}
 ///
@@ -58,7 +58,7 @@ struct DataOptions {
 DataOptions read_data_options(const Config& data, const Signature& signature);
 
 /// Loads, splits and checks. Rows whose content stands in an earlier split are logged with their
-/// number. @throws UserError `file:line: message`.
+/// number.   @throws UserError `file:line: message`.
 Dataset load_dataset(const DataOptions& options, const Signature& signature);
 
 /// The rows of one file as examples with the given fields, in order; ids are `prefix` and the row's

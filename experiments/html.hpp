@@ -12,7 +12,7 @@ std::string html_escaped(std::string_view text);
 
 std::string html_table(const Table& table);
 
-/// A self-contained page. @param body  HTML
+/// A self-contained page.   @param body  HTML
 std::string html_page(const std::string& title, const std::string& subtitle,
                       const std::string& body);
 

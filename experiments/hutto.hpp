@@ -48,7 +48,7 @@ struct SentimentOptions {
 
 /// Clearly rated sentences of all sources as examples with the fields `sentence` and `sentiment`
 /// (`positive` or `negative`), half of each split positive, in random order. Of equal texts the
-/// first counts. @throws UserError if a size is odd or there are too few sentences.
+/// first counts.   @throws UserError if a size is odd or there are too few sentences.
 Dataset sentiment_task(const std::vector<RatedSentence>& sentences,
                        const SentimentOptions& options);
 

@@ -108,7 +108,7 @@ Choice read_chosen(const RowReader& row, std::optional<bool>& flip) {
   return choice;
 }
 
-/// Chatbot Arena: two conversations and a vote. @return nullopt for a tie.
+/// Chatbot Arena: two conversations and a vote.   @return nullopt for a tie.
 std::optional<Choice> read_vote(const RowReader& row, std::optional<bool>& flip) {
   const std::string winner = row.text("winner");
   if (winner.starts_with("tie")) return std::nullopt;

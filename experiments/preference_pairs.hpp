@@ -41,8 +41,7 @@ struct LoadedPairs {
 ///   `test`), where rows have it, says which pairs are context (train and val) instead of the
 ///   ratio.
 /// - `conversation_a`, `conversation_b`, `winner` and `judge` (Chatbot Arena, MT-bench). The vote
-/// is
-///   on everything from the first turn that differs, up to `turn` where it is given.
+///   is on everything from the first turn that differs, up to `turn` where it is given.
 ///
 /// PreferencePair::flip is the row's `flip`, else whether the winner stood in slot a, else drawn.
 /// @throws UserError `file:line: message`.

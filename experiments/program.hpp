@@ -14,8 +14,8 @@ struct ProgramOptions {
   std::string adapter = "chat";
   bool chain_of_thought = false;
   PredictOptions predict;
-  std::size_t calibration_examples =
-      0;  ///< training inputs that the options' scores are calibrated on
+  /// Training inputs that the options' scores are calibrated on.
+  std::size_t calibration_examples = 0;
   std::vector<Record> calibration = {};  ///< in a saved prompt: those inputs
 };
 
@@ -23,7 +23,7 @@ struct ProgramOptions {
 ///   calibrate: none|content_free|train, chain_of_thought: false, max_tokens: 256, temperature: 0}`
 ProgramOptions read_program(const Config& program);
 
-/// A signature in its text form. @throws UserError with the position of `text`.
+/// A signature in its text form.   @throws UserError with the position of `text`.
 Signature read_signature(const Config& text, std::string instructions = "");
 
 std::unique_ptr<Predict> make_program(const ProgramOptions& options);

@@ -88,16 +88,15 @@ inline constexpr const char* kTrialsLegend =
     "minibatches only where another candidate became the best; score: of the trial; best: what is "
     "known of\nthe best candidate so far, and its 95 % interval; report.json has every trial";
 
-/// Writes report.json and report.html into `directory`. @throws RunError if they cannot be written.
+/// Writes report.json and report.html into `directory`.
+/// @throws RunError if they cannot be written.
 void write_report(const Report& report, const std::filesystem::path& directory);
 
 /// What the columns of the tables mean.
 inline constexpr const char* kLegend =
     "accuracy: mean score and its 95 % interval; order: items that both orders answer alike; "
-    "match: "
-    "users whose\npersona states their taste; unp.: answers that could not be parsed; fail: no "
-    "answer, "
-    "left out of the accuracy";
+    "match: users whose\npersona states their taste; unp.: answers that could not be parsed; "
+    "fail: no answer, left out of the accuracy";
 
 /// The columns of a row as every table shows them, and their titles.
 std::vector<std::string> column_titles();

@@ -100,7 +100,7 @@ class CsvReader {
  public:
   CsvReader(const std::string& file, std::string_view text) : file_(file), rest_(text) {}
 
-  /// The next record, blank lines skipped. @return false at the end.
+  /// The next record, blank lines skipped.   @return false at the end.
   bool next(std::vector<std::string>& cells) {
     while (rest_.starts_with('\n') || rest_.starts_with("\r\n")) end_line();
     if (rest_.empty()) return false;

@@ -27,14 +27,14 @@ struct ScoreTable {
   std::map<Combination, std::vector<double>> scores;  ///< (examples) each, in [0, 1]
 
   std::vector<Variable> space() const;
-  /// The scores of a combination. @throws UserError if there are none.
+  /// The scores of a combination.   @throws UserError if there are none.
   const std::vector<double>& row(const Combination& combination) const;
 };
 
 /// `0,3`
 std::string key_of(const Combination& combination);
 
-/// Combinations may be missing. @throws UserError `file:line:column: message`.
+/// Combinations may be missing.   @throws UserError `file:line:column: message`.
 ScoreTable read_score_table(const std::filesystem::path& file);
 /// @throws RunError if it cannot be written.
 void write_score_table(const ScoreTable& table, const std::filesystem::path& file);

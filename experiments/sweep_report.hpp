@@ -51,7 +51,7 @@ std::string to_json(const SweepReport& report);
 std::string to_html(const SweepReport& report);
 std::string to_table(const SweepReport& report);
 
-/// Writes report.json and report.html into the sweep's folder. @return the table.
+/// Writes report.json and report.html into the sweep's folder.   @return the table.
 std::string finish_sweep_report(const std::filesystem::path& folder);
 
 }  // namespace theta

@@ -28,4 +28,5 @@ std::string fraction(double value, int digits, bool sign = false);
 std::string fraction_or_dash(std::optional<double> value);
 /// `.53 [.41, .65]`
 std::string interval_text(double value, double low, double high);
+
 }  // namespace theta

@@ -23,8 +23,8 @@ class Adapter {
   virtual std::string name() const = 0;
 
   /// The messages for each input: system, demos as user/assistant pairs (incomplete ones first, as
-  /// DSPy), then the input. What the inputs share is written once. @throws UserError naming a
-  /// missing input field.
+  /// DSPy), then the input. What the inputs share is written once.
+  /// @throws UserError naming a missing input field.
   virtual std::vector<Messages> format(const Signature& signature, std::span<const Demo> demos,
                                        std::span<const Record> inputs) const = 0;
   Messages format(const Signature& signature, std::span<const Demo> demos,
@@ -43,8 +43,8 @@ class Adapter {
   /// The options of output `field` (Type::options()) as they are written behind answer_prefix.
   virtual std::vector<std::string> options(const Signature& signature, std::size_t field) const = 0;
 
-  /// GBNF of an answer from behind answer_prefix of the first output to the end of output `count` -
-  /// 1: every string it admits parses as the first `count` outputs.
+  /// GBNF of an answer from behind answer_prefix of the first output to the end of output
+  /// `count` - 1: every string it admits parses as the first `count` outputs.
   virtual std::string grammar(const Signature& signature, std::size_t count) const = 0;
 
   /// Texts that end an answer of which only the first `count` outputs are wanted, for models that
@@ -59,7 +59,7 @@ std::unique_ptr<Adapter> make_chat_adapter();
 std::unique_ptr<Adapter> make_json_adapter();
 /// For small models: the instruction, then `Prefix: value` lines; a tenth of the tokens.
 std::unique_ptr<Adapter> make_terse_adapter();
-/// `chat`, `json` or `terse`. @throws UserError for another name.
+/// `chat`, `json` or `terse`.   @throws UserError for another name.
 std::unique_ptr<Adapter> make_adapter(std::string_view name);
 
 }  // namespace theta

@@ -19,7 +19,8 @@ struct Evaluation {
   std::size_t n_failed = 0;
   std::size_t n_unparsable = 0;
 
-  /// Mean over all but the failed. @throws RunError if every example failed, with the first reason.
+  /// Mean over all but the failed.
+  /// @throws RunError if every example failed, with the first reason.
   double mean() const;
 };
 

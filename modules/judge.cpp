@@ -211,11 +211,9 @@ Signature default_judge_signature() {
              "conversation, first_completion, second_completion -> preference: "
              "Literal['First', 'Second']",
              "Say which of the two completions the human judge will prefer. Use whatever the "
-             "conversation "
-             "shows of the judge's taste; where it shows nothing, speculate: being wrong is fine. "
-             "While "
-             "reasoning, form one to three hypotheses about what this person prefers and who they "
-             "are.")
+             "conversation shows of the judge's taste; where it shows nothing, speculate: being "
+             "wrong is fine. While reasoning, form one to three hypotheses about what this person "
+             "prefers and who they are.")
       .describe("conversation", "The context leading up to the completions.")
       .describe("first_completion", "The first of the two completions to judge.")
       .describe("second_completion", "The second of the two completions to judge.");

@@ -18,8 +18,9 @@ namespace theta {
 enum class Judging {
   kGenerated,  ///< the model writes the answer (behind its reasoning, if asked for)
   kScored,     ///< log P(first) - log P(second) is read off; nothing is generated
-  kContrast  ///< scored, less the log-odds of the same judge without persona and demos on the same
-             ///< pair and order: a small judge's own taste and its love of one position drop out
+  /// Scored, less the log-odds of the same judge without persona and demos on the same pair and
+  /// order: a small judge's own taste and its love of one position drop out.
+  kContrast
 };
 
 /// Where the persona stands in the prompt.

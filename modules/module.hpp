@@ -47,8 +47,10 @@ class Module {
  public:
   virtual ~Module() = default;
 
-  /// Runs every input. @return one Result an input, in order: a service's fault, an answer that
-  /// could not be parsed, or the prediction.   @throws UserError if an input field is missing.
+  /// Runs every input.
+  /// @return one Result an input, in order: a service's fault, an answer that could not be parsed,
+  ///   or the prediction.
+  /// @throws UserError if an input field is missing.
   virtual std::vector<Result<Prediction>> run(std::span<const Record> inputs,
                                               const Call& call) const = 0;
 

@@ -20,8 +20,8 @@ Signature persona_signature();
 enum class HistoryStyle {
   kPublished,  ///< SynthesizeMe's blocks, with the reasoning of verified judgements
   kBrief,      ///< two lines a choice, for small models and short texts
-  kChosen  ///< the chosen texts alone, a line each: the smallest models describe better than they
-           ///< compare
+  /// The chosen texts alone, a line each: the smallest models describe better than they compare.
+  kChosen
 };
 
 /// One choice as Θ sees it.
@@ -45,7 +45,8 @@ struct PersonaWriting {
 };
 
 /// Personas that Θ writes for a user, distinct, in the order of their samples. Answers that could
-/// not be parsed are left out; @throws RunError if the service failed for all of them.
+/// not be parsed are left out.
+/// @throws RunError if the service failed for all of them.
 std::vector<std::string> write_personas(const Module& theta, const User& user,
                                         const PersonaWriting& writing, const Call& call);
 

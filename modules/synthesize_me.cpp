@@ -37,7 +37,7 @@ std::vector<Demo> demos_of(const Judge& judge, const DemoSet& set, const std::st
   return demos;
 }
 
-/// Bootstraps and scores every candidate set. @return the sets, and the index of the winner.
+/// Bootstraps and scores every candidate set.   @return the sets, and the index of the winner.
 std::pair<std::vector<DemoSet>, std::size_t> choose_demos(
     const Judge& judge, std::span<const PreferencePair> train,
     std::span<const PreferencePair> validation, const std::string& persona,

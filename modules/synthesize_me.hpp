@@ -12,8 +12,8 @@ namespace theta {
 
 /// The published package's parameters and defaults (synthesizeme 0.0.11).
 struct SynthesizeMeOptions {
-  double train_share =
-      0.7;  ///< of the user's pairs, in the order given; the rest choose between demo sets
+  /// Of the user's pairs, in the order given; the rest choose between demo sets.
+  double train_share = 0.7;
   int max_bootstrapped = -1;  ///< most verified judgements in a demo set; -1: all
   int max_labeled = 4;  ///< a set is filled up to this with pairs that have no verified judgement
   int candidates = 10;  ///< shuffled demo sets beside the fixed ones
@@ -39,7 +39,8 @@ struct PersonalJudge {
 /// The demo sets that bootstrap few-shot with random search tries, in seed order. `verified[i]` is
 /// the judgement of training pair i where it was right, else null; each pair has one, as the
 /// published program asks at temperature 0. Shuffles and sizes are CPython's, so that the sets are
-/// the published ones. @param with_empty  begin with the set of no demos (stage 3).
+/// the published ones.
+/// @param with_empty  begin with the set of no demos (stage 3)
 std::vector<DemoSet> candidate_demo_sets(std::span<const PreferencePair> train,
                                          std::span<const PastJudgement* const> verified,
                                          const SynthesizeMeOptions& options, bool with_empty);

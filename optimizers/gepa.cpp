@@ -125,7 +125,7 @@ class Evolution {
   }
 
  private:
-  /// Evaluates a program on validation and takes it into the pool. @return whether it is there.
+  /// Evaluates a program on validation and takes it into the pool.   @return whether it is there.
   bool join(std::unique_ptr<Module> program, std::vector<std::size_t> parents) {
     const auto before = contest_.evaluations();
     contest_.enter([&] { return program->clone(); });

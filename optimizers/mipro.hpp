@@ -29,8 +29,8 @@ struct MiproOptions {
   // DSPy's, all but the rule's count of variables, which are those that have a choice.
   std::size_t max_bootstrapped = 4;  ///< demos a set; with max_labeled 0 too, no demos are tried
   std::size_t max_labeled = 4;
-  std::size_t num_trials =
-      0;  ///< 0: DSPy's rule, max(2 V log2 n, 1.5 n) for V variables, n choices
+  /// 0: DSPy's rule, max(2 V log2 n, 1.5 n) for V variables, n choices.
+  std::size_t num_trials = 0;
   std::size_t minibatch_size = 35;  ///< 0, or all of validation: every trial is a full evaluation
   std::size_t full_every = 5;
   /// `paired`, which searches by paired_search() and spends what the three numbers above come to, a

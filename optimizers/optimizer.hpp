@@ -91,10 +91,10 @@ class Contest {
   Contest(std::string name, const Task& task);
 
   /// Builds a program and evaluates it on validation; the first is the default. If the budget does
-  /// not reach, nothing is built. @return whether to stop.
+  /// not reach, nothing is built.   @return whether to stop.
   bool enter(const std::function<std::unique_ptr<Module>()>& build);
-  /// Does what lies between evaluations. @return whether to go on: an interruption ends the
-  /// contest.
+  /// Does what lies between evaluations.
+  /// @return whether to go on: an interruption ends the contest.
   bool step(const std::function<void()>& work);
   /// Runs a program on some examples, which decides nothing: a `minibatch`. Does not look at the
   /// budget. nullopt: stopped.

@@ -280,7 +280,7 @@ class Search {
     return scores;
   }
 
-  /// Evaluates, learns and records. @return whether to stop.
+  /// Evaluates, learns and records.   @return whether to stop.
   bool run_wave(const std::vector<Asked>& wave) {
     std::int64_t before = evaluations_;
     const auto scores = ask(wave);

@@ -89,8 +89,7 @@ std::int64_t mipro_budget(std::size_t examples, std::size_t num_trials, std::siz
 /// Deterministic given the options and the answers. A failed example is no observation; the last
 /// evaluation of the default and the winner asks it once more.
 /// @throws UserError if the budget does not cover the default where that is checked; RunError with
-/// the first
-///   reason if the default, or as many examples in a row as kLost, could not be scored;
+///   the first reason if the default, or as many examples in a row as kLost, could not be scored;
 ///   Interrupted if stopped before anything was scored.
 PairedSearchResult paired_search(const std::vector<Variable>& space, std::size_t examples,
                                  const EvaluateWave& evaluate, const PairedSearchOptions& options);

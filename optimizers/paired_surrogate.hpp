@@ -13,11 +13,12 @@ namespace theta {
 //   y(c, j) = m + f(c) + b(j) + e
 //
 //   c in 1..C, j in 1..J   the distinct candidates and examples observed; N observations in all
-//   m ~ N(1/2, 1/4)        the level of the scores (the variance is m's share of every kernel
-//   entry) f ~ GP(0, sum_t v_t K_t)   T additive effects: of each variable with a choice, of each
-//   pair of variables of a
-//                          group, each K_t(c, c') = [c and c' agree there], and for a variable with
-//                          a similarity matrix S once more with K_t(c, c') = S(choice, choice')
+//   m ~ N(1/2, 1/4)        the level of the scores (1/4 is m's share of every kernel entry)
+//   f ~ GP(0, sum_t v_t K_t)
+//                          T additive effects: of each variable with a choice, of each pair of
+//                          variables of a group, each K_t(c, c') = [c and c' agree there], and for
+//                          a variable with a similarity matrix S once more with
+//                          K_t(c, c') = S(choice, choice')
 //   b(j) ~ N(0, s_b^2)     the difficulty of example j, shared by all candidates
 //   e ~ N(0, s_e^2)        noise
 //

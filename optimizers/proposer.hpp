@@ -19,8 +19,8 @@ struct ProposerOptions {
   bool data_summary = true;     ///< of the training examples, written by the proposer
   bool program_summary = true;  ///< of the program's signatures
   bool demos = true;            ///< up to three bootstrapped demos
-  bool history =
-      false;         ///< the last five proposals: each is then asked when the one before it came
+  /// The last five proposals: each is then asked when the one before it came.
+  bool history = false;
   bool tips = true;  ///< a random hint at the kind of instruction that is wanted
   std::vector<std::string> own_tips = {};  ///< these hints in turn instead of the random ones
   std::size_t summary_batch = 10;          ///< training examples a call

@@ -93,7 +93,7 @@ class Search {
     }
   }
 
-  /// Evaluates on all examples that have no score yet. @return whether to stop, as evaluate().
+  /// Evaluates on all examples that have no score yet.   @return whether to stop, as evaluate().
   bool evaluate_rest(const char* kind, const Combination& candidate) {
     const auto found = known_.find(candidate);
     std::vector<std::size_t> rest;

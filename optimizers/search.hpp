@@ -86,8 +86,7 @@ struct SearchResult {
 /// it is asked once more in the full evaluation. Ends early when no candidate is left, or before
 /// the first evaluation that would exceed the budget.
 /// @throws RunError with the first reason if no example of a trial could be scored; Interrupted if
-/// stopped before the
-///   default was scored.
+///   stopped before the default was scored.
 SearchResult search(const std::vector<Variable>& space, std::size_t examples,
                     const EvaluateCandidate& evaluate, Surrogate& surrogate,
                     const SearchOptions& options);

@@ -49,12 +49,12 @@ class Surrogate {
   /// `rng`.
   virtual Combination suggest(const std::vector<Combination>& candidates, Rng& rng) = 0;
 
-  /// The posterior at `candidates`. @throws RunError on a numerical failure: never a silent
-  /// fallback.
+  /// The posterior at `candidates`.
+  /// @throws RunError on a numerical failure: never a silent fallback.
   virtual Posterior posterior(const std::vector<Combination>& candidates) const = 0;
 };
 
-/// `paired`, `gp`, `tpe` or `random`. @throws UserError for another name.
+/// `paired`, `gp`, `tpe` or `random`.   @throws UserError for another name.
 std::unique_ptr<Surrogate> make_surrogate(std::string_view name, std::vector<Variable> space);
 
 }  // namespace theta

@@ -11,8 +11,9 @@ namespace theta {
 //   n_l                    min(ceil(N / 10), 25): the best trials, the first of equals, are `good`
 //   l, g                   densities over combinations of the good trials and of the others: each a
 //                          mixture of K = n + 1 kernels, one a trial and one flat
-//   w_k                    weights 1; of the first n - 25 trials a ramp from 1/n to 1; flat kernel
-//   1 p_kv(x)                kernel k at choice x of variable v: (1/K + [x = choice of trial k]) /
+//   w_k                    weights 1; of the first n - 25 trials a ramp from 1/n to 1; of the flat
+//                          kernel 1
+//   p_kv(x)                kernel k at choice x of variable v: (1/K + [x = choice of trial k]) /
 //                          (c_v / K + 1) for c_v choices; the flat one 1/c_v
 //   l(x)                   sum_k w_k prod_v p_kv(x_v) / sum_k w_k, g(x) alike
 //

@@ -37,7 +37,7 @@ class Writer {
   /// One wave.
   std::vector<Result<Prediction>> write(const Signature& signature, std::span<const Record> inputs);
   /// The last output of one call, asked for until it can be parsed; empty after `attempts` that
-  /// could not. @throws RunError if the service failed the last.
+  /// could not.   @throws RunError if the service failed the last.
   std::string write(const Signature& signature, const Record& input);
 
  private:

@@ -16,7 +16,8 @@ namespace theta {
 /// prompt cache on.
 class LlamaServer {
  public:
-  /// Starts it and waits until the model is loaded. @param cells  tokens of the cache, of each slot
+  /// Starts it and waits until the model is loaded.
+  /// @param cells  tokens of the cache, of each slot
   /// @throws RunError if it ends before.
   LlamaServer(const std::string& binary, const std::filesystem::path& model, int slots, int cells);
 
@@ -31,7 +32,7 @@ class LlamaServer {
     std::int64_t prompt_tokens = 0;  ///< passed to llama_decode
     double seconds = 0;
   };
-  /// Keeps every slot busy, in this order. @throws RunError if an answer is no answer.
+  /// Keeps every slot busy, in this order.   @throws RunError if an answer is no answer.
   Spent ask(const std::vector<Asked>& wave);
 
  private:

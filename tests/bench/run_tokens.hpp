@@ -18,11 +18,11 @@ struct RunTokens {
   double ratio() const { return static_cast<double>(computed) / static_cast<double>(needed); }
 };
 
-/// Of the run in `folder`. @throws UserError if there is none.
+/// Of the run in `folder`.   @throws UserError if there is none.
 RunTokens read_run_tokens(const std::filesystem::path& folder);
 
-/// What was asked of each model of the run in `folder`, in order. @throws UserError if there is
-/// none.
+/// What was asked of each model of the run in `folder`, in order.
+/// @throws UserError if there is none.
 std::map<std::string, std::vector<Request>> asked_in(const std::filesystem::path& folder);
 
 /// The fewest prompt tokens that any engine passes to the model for these requests: the nodes of

@@ -223,8 +223,7 @@ TEST_F(ServedRun, ReplayNamesTheRequestThatTheCacheLacks) {
   EXPECT_THAT(refused.err,
               MatchesRegex(".*/cache.db holds no answer to request [0-9a-f]{12} of mock at "
                            "http://127.0.0.1:[0-9]+/v1, dialect openai, logprobs auto, which ends "
-                           "with \".*\": run once "
-                           "with mode: record\n"));
+                           "with \".*\": run once with mode: record\n"));
   EXPECT_EQ(server.requests(), asked);
 }
 

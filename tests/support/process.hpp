@@ -45,7 +45,7 @@ inline Finished run_to_end(const std::vector<std::string>& command) {
   return Process(command).wait();
 }
 
-/// What a program prints. @throws RunError with what it says if it fails.
+/// What a program prints.   @throws RunError with what it says if it fails.
 std::string output_of(const std::vector<std::string>& command);
 
 }  // namespace theta
