@@ -7,6 +7,7 @@
 
 #include "core/http_client.hpp"
 #include "core/http_model.hpp"
+#include "core/llama_model.hpp"
 #include "experiments/counting_model.hpp"
 #include "experiments/data_config.hpp"
 #include "experiments/model_pool.hpp"

@@ -9,7 +9,7 @@
 #include "core/answer_cache.hpp"
 #include "core/config.hpp"
 #include "core/http_options.hpp"
-#include "core/llama_model.hpp"
+#include "core/llama_options.hpp"
 #include "core/recorded_model.hpp"
 #include "experiments/budget.hpp"
 
