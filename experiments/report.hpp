@@ -10,7 +10,7 @@
 
 #include "core/store.hpp"
 #include "experiments/table.hpp"
-#include "optimizers/optimizer.hpp"
+#include "optimizers/pareto.hpp"
 
 namespace theta {
 

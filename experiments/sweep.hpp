@@ -63,13 +63,13 @@ struct ListedRun {
   std::uint64_t seed = 0;
 };
 
-/// The runs of a sweep's folder. @throws UserError if it holds none; RunError if the list is
-/// damaged.
+/// What sweep.json holds: the runs of a sweep's folder.
 struct SweepList {
   std::string name;
   std::vector<ListedRun> runs;
 };
 bool holds_sweep(const std::filesystem::path& folder);
+/// @throws RunError if the list is missing or damaged.
 SweepList read_sweep_list(const std::filesystem::path& folder);
 
 }  // namespace theta

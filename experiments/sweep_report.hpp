@@ -44,7 +44,7 @@ struct SweepReport {
   std::vector<std::pair<std::string, double>> timing;  ///< of the models that the runs shared
 };
 
-/// @throws UserError if the folder holds no sweep.
+/// @throws RunError if the folder holds no sweep, or its list is damaged.
 SweepReport make_sweep_report(const std::filesystem::path& folder);
 
 std::string to_json(const SweepReport& report);

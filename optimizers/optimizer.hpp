@@ -14,6 +14,7 @@
 #include "modules/evaluate.hpp"
 #include "modules/metric.hpp"
 #include "modules/module.hpp"
+#include "optimizers/pareto.hpp"
 #include "optimizers/search.hpp"
 #include "optimizers/writer.hpp"
 
@@ -35,14 +36,6 @@ struct Task {
   /// Most program runs that a search may score, the student's included; 0: no limit. Never
   /// exceeded: a step that would is not begun. What a teacher is asked for demos does not count.
   std::int64_t max_evaluations = 0;
-};
-
-/// A candidate that no other tried one beats in both score and length of prompt.
-struct Tradeoff {
-  std::string candidate;  ///< as in its trials' records
-  double score = 0;       ///< the posterior's mean
-  double sd = 0;
-  std::size_t prompt_tokens = 0;  ///< of instructions and demos
 };
 
 struct Compiled {

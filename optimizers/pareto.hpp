@@ -2,9 +2,18 @@
 
 #include <cstddef>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace theta {
+
+/// A candidate that no other tried one beats in both score and length of prompt.
+struct Tradeoff {
+  std::string candidate;  ///< as in its trials' records
+  double score = 0;       ///< the posterior's mean
+  double sd = 0;
+  std::size_t prompt_tokens = 0;  ///< of instructions and demos
+};
 
 /// The indices that no other beats: none costs less and scores no lower, or costs no more and
 /// scores higher. Cheapest first; of equals the first alone.
