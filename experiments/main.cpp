@@ -190,7 +190,8 @@ int dispatch(const std::string& command, const Parsed& parsed, Progress& progres
     replay_command({places[0], text(parsed, "optimizer"),
                     parsed.values["budget"].as<std::int64_t>(),
                     parsed.values.count("seed") ? parsed.values["seed"].as<std::uint64_t>() : 0,
-                    parsed.values.count("json") > 0});
+                    parsed.values.count("json") > 0},
+                   stop);
   } else if (command == "eval") {
     allow(parsed, command, {"field", "metric", "set", "cache"});
     expect(parsed, "eval PROMPT DATA [--field input=column]... [--metric NAME] [--cache FILE]", 2,
