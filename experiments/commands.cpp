@@ -209,7 +209,7 @@ class PromptModel {
 
 int run_command(const RunArguments& arguments, Progress& progress, std::stop_token stop) {
   const Config config = load_config(arguments.config, arguments.sets);
-  if (is_sweep(config)) config.at("sweep").fail("this is a sweep of runs: theta sweep CONFIG");
+  refuse_sweep(config);
   const ExperimentOptions options = read_experiment(config);
   if (arguments.dry_run) {
     dry_run(options, stop);
@@ -225,9 +225,7 @@ int run_command(const RunArguments& arguments, Progress& progress, std::stop_tok
     print_report(to_table(report), folder);
     return report.stopped.empty() ? 0 : kBudgetSpent;
   } catch (const Interrupted&) {
-    throw Interrupted(
-        fmt::format("stopped; what is done is in {}, and the same command goes on from there",
-                    folder.string()));
+    throw stopped_in(folder);
   }
 }
 

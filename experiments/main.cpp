@@ -179,8 +179,7 @@ int dispatch(const std::string& command, const Parsed& parsed, Progress& progres
     if (parsed.values.count("record")) {
       allow(parsed, "replay --record", {"record", "set", "out"});
       expect(parsed, "replay --record CONFIG [--set key=value]... [--out DIR]", 1, 1);
-      record_command({places[0], list(parsed, "set"), text(parsed, "out")}, progress, stop);
-      return 0;
+      return record_command({places[0], list(parsed, "set"), text(parsed, "out")}, progress, stop);
     }
     allow(parsed, command, {"optimizer", "budget", "seed", "json"});
     const std::string usage = "replay TABLE --optimizer NAME --budget N [--seed S] [--json]";
