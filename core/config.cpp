@@ -671,14 +671,16 @@ std::string Config::text(std::string_view key, std::string fallback) const {
   return child ? child->text() : fallback;
 }
 
-std::int64_t Config::integer(std::string_view key, std::int64_t fallback,
-                             std::int64_t least) const {
+std::int64_t Config::integer(std::string_view key, std::int64_t fallback, std::int64_t least,
+                             std::int64_t most) const {
   const auto child = find(key);
   if (!child) return fallback;
   const std::int64_t value = child->integer();
-  if (value < least) {
-    child->fail(in_quotes(key) + " must be at least " + std::to_string(least) + ", not " +
-                std::to_string(value));
+  if (value < least || value > most) {
+    child->fail(in_quotes(key) + " must be at " +
+                (value < least ? "least " + std::to_string(least)
+                               : "most " + std::to_string(most)) +
+                ", not " + std::to_string(value));
   }
   return value;
 }

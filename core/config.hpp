@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -68,7 +70,8 @@ class Config {
 
   std::string text(std::string_view key) const { return at(key).text(); }
   std::string text(std::string_view key, std::string fallback) const;
-  std::int64_t integer(std::string_view key, std::int64_t fallback, std::int64_t least = 0) const;
+  std::int64_t integer(std::string_view key, std::int64_t fallback, std::int64_t least = 0,
+                       std::int64_t most = std::numeric_limits<std::int64_t>::max()) const;
   double number(std::string_view key, double fallback) const;
   bool boolean(std::string_view key, bool fallback) const;
   std::vector<std::string> texts(std::string_view key) const;  ///< empty if the key is missing

@@ -102,6 +102,9 @@ TEST(Config, NamesAnItemOfASequenceByItsPlace) {
 TEST(Config, PointsAtAValueOutsideItsRange) {
   EXPECT_EQ(error_of([] { parse("threads: 0").integer("threads", 4, 1); }),
             "run.yaml:1:10: 'threads' must be at least 1, not 0");
+  EXPECT_EQ(error_of([] { parse("threads: 9").integer("threads", 4, 1, 8); }),
+            "run.yaml:1:10: 'threads' must be at most 8, not 9");
+  EXPECT_EQ(parse("threads: 8").integer("threads", 4, 1, 8), 8);
   EXPECT_EQ(error_of([] {
               parse("a: chet").choice("a", {"chat", "json"}, "chat");
             }),
