@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "core/log.hpp"
 #include "core/store.hpp"
 #include "experiments/files.hpp"
 
@@ -187,6 +188,9 @@ Report run_in_folder(const Config& config, const ExperimentOptions& options, con
 std::vector<StageUsage> forecast(const ExperimentOptions& options, Models::Purpose purpose,
                                  std::stop_token stop) {
   const ScratchFolder folder;
+  // What is said of the data is said by the run, which follows.
+  std::optional<Silence> nothing_said;
+  if (purpose == Models::Purpose::kForecast) nothing_said.emplace();
   Store store(folder.path() / kRecord);
   Progress silent(false, 0, nullptr);
   Models models(options.models, store, silent, purpose);
