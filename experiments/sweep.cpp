@@ -172,8 +172,8 @@ Sweep read_sweep(const Config& config) {
     const auto [other, is_new] = hashes.emplace(run.options.hash, run.label());
     if (!is_new)
       section.fail(
-          fmt::format("the runs '{}' and '{}' are one and the same: nothing that differs "
-                      "between them can change a result",
+          fmt::format("the runs '{}' and '{}' are one and the same: they differ in nothing that "
+                      "can change a result (missing files of one name count as one)",
                       other->second, run.label()));
     sweep.runs.push_back(std::move(run));
   }

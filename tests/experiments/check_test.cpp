@@ -425,6 +425,53 @@ TEST(ReadExperiment, TheHashCountsWhatCanChangeAResultAndNothingElse) {
     EXPECT_NE(hash(other), hash("")) << other;
 }
 
+TEST(ReadExperiment, TheHashCountsWhatTheFilesOfAModelHold) {
+  const TemporaryFolder folder;
+  for (const char* name : {"a", "b"}) fs::create_directory(folder.path() / name);
+  const auto hash = [&](const std::string& file) {
+    Config config = Config::parse(kTask, folder.path() / "task.yaml");
+    config.set("models.task.path=" + (folder.path() / file).string());
+    config.set("models.task.lora=[{path: " + (folder.path() / "l.gguf").string() + "}]");
+    return read_experiment(config).hash;
+  };
+  folder.write("a/m.gguf", "weights");
+  folder.write("b/m.gguf", "weights");
+  folder.write("l.gguf", "changes");
+  const std::string first = hash("a/m.gguf");
+  EXPECT_EQ(hash("b/m.gguf"), first);
+  folder.write("b/m.gguf", "other weights");
+  EXPECT_NE(hash("b/m.gguf"), first);
+  fs::remove(folder.path() / "b/m.gguf");
+  EXPECT_NE(hash("b/m.gguf"), first);
+  folder.write("l.gguf", "other changes");
+  EXPECT_NE(hash("a/m.gguf"), first);
+}
+
+TEST(ReadExperiment, TheHashCountsTheAddressesOfAModelAndNotTheirOrderOrKey) {
+  const auto hash = [](const std::string& set) {
+    Config config = Config::parse(kPeople, "people.yaml");
+    config.set(set);
+    return read_experiment(config).hash;
+  };
+  const std::string both = hash("models.student.base_url=['http://a/v1', 'http://b/v1']");
+  EXPECT_EQ(hash("models.student.base_url=['http://b/v1', 'http://a/v1']"), both);
+  EXPECT_NE(hash("models.student.base_url=http://a/v1"), both);
+  EXPECT_EQ(hash("models.student.api_key_env=KEY"), hash("models.student.api_key_file=key.txt"));
+}
+
+TEST(ReadExperiment, FilesOfAModelStandBesideTheConfig) {
+  Config config = Config::parse(kPeople, "/configs/people.yaml");
+  const ModelTable models = read_experiment(config).models;
+  EXPECT_EQ(std::get<LlamaOptions>(models.models.at("teacher")).path, "/configs/model.gguf");
+  config = Config::parse(std::string(kPeople).replace(std::string(kPeople).find(", model: small"),
+                                                      0, ", api_key_file: k, ca_file: /ca.pem"),
+                         "/configs/people.yaml");
+  const ModelTable served = read_experiment(config).models;
+  const auto& student = std::get<HttpOptions>(served.models.at("student"));
+  EXPECT_EQ(student.api_key_file, "/configs/k");
+  EXPECT_EQ(student.ca_file, "/ca.pem");
+}
+
 TEST(ReadExperiment, TheHashCountsWhatEveryDataFileHolds) {
   const TemporaryFolder folder;
   fs::create_directory(folder.path() / "elsewhere");
