@@ -96,6 +96,10 @@ class Config {
   /// The whole tree as YAML with `${VAR}` left as written, in file order. Reads back to the same
   /// tree.
   std::string dump() const;
+  /// A copy in which every `${VAR}` is replaced, and what stands at one of the dotted keys (`*`
+  /// matches one level) by what `rewrite` makes of it.
+  Config resolved(const std::vector<std::string>& keys,
+                  const std::function<std::string(const Config&)>& rewrite) const;
   /// The canonical JSON of the tree, `${VAR}` replaced, without the named dotted keys (`*` matches
   /// one level): the text that a config hash is taken of. Key order and the spelling of numbers do
   /// not matter.

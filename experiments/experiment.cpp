@@ -4,6 +4,7 @@
 
 #include "core/sha256.hpp"
 #include "experiments/data_config.hpp"
+#include "experiments/files.hpp"
 
 namespace theta {
 namespace {
@@ -12,8 +13,8 @@ namespace {
 /// and addresses, whose order does not count.
 const std::vector<std::string> kNotHashed = {"models.*.threads",
                                              "models.*.path",
-                                             "models.*.base_url",
                                              "models.*.lora.*.path",
+                                             "models.*.base_url",
                                              "models.*.api_key_env",
                                              "models.*.api_key_file",
                                              "models.*.in_flight",
@@ -23,14 +24,23 @@ const std::vector<std::string> kNotHashed = {"models.*.threads",
                                              "models.*.read_timeout_s",
                                              "models.*.total_timeout_s",
                                              "models.*.retries",
-                                             "models.*.ca_file",
                                              "models.*.max_response_bytes",
+                                             "models.*.ca_file",
                                              "models.*.price",
                                              "budget",
                                              "cache",
                                              "data.file",
                                              "data.splits",
                                              "data.pairs.file"};
+
+const std::vector<std::string> kPaths = {"models.*.path",
+                                         "models.*.lora.*.path",
+                                         "models.*.api_key_file",
+                                         "models.*.ca_file",
+                                         "cache.path",
+                                         "data.file",
+                                         "data.splits.*",
+                                         "data.pairs.file"};
 
 /// The places of the data's files in a config.
 std::vector<std::pair<std::string, Config>> data_files(const Config& data) {
@@ -45,16 +55,6 @@ std::vector<std::pair<std::string, Config>> data_files(const Config& data) {
   return files;
 }
 
-std::string hash_of(const Config& config, const ModelTable& models, FileHashes& hashes) {
-  std::string text = config.canonical(kNotHashed);
-  for (const auto& [name, model] : models.models) text += "\n" + name + source_of(model, hashes);
-  for (const auto& [place, value] : data_files(config.at("data"))) {
-    const std::filesystem::path file = path_of(value);
-    const auto [hash, is_new] = hashes.try_emplace(file);
-    std::error_code ignored;  // the run says why it cannot read it
-    if (is_new && std::filesystem::is_regular_file(file, ignored)) hash->second = sha256_file(file);
-    text += "\n" + place + " " + file.filename().string() + " " + hash->second;
-  }
 /// The files of a model in this process, or the addresses of one on servers.
 std::string source_of(const ModelOptions& model, FileHashes& hashes) {
   std::string text;
@@ -74,6 +74,16 @@ std::string source_of(const ModelOptions& model, FileHashes& hashes) {
   return text;
 }
 
+std::string hash_of(const Config& config, const ModelTable& models, FileHashes& hashes) {
+  std::string text = config.canonical(kNotHashed);
+  for (const auto& [name, model] : models.models) text += "\n" + name + source_of(model, hashes);
+  for (const auto& [place, value] : data_files(config.at("data"))) {
+    const std::filesystem::path file = path_of(value);
+    const auto [hash, is_new] = hashes.try_emplace(file);
+    std::error_code ignored;  // the run says why it cannot read it
+    if (is_new && std::filesystem::is_regular_file(file, ignored)) hash->second = sha256_file(file);
+    text += "\n" + place + " " + file.filename().string() + " " + hash->second;
+  }
   return sha256(text).substr(0, 12);
 }
 
@@ -111,6 +121,12 @@ ExperimentOptions read_experiment(const Config& config, FileHashes& hashes) {
   config.finish();
   options.hash = hash_of(config, options.models, hashes);
   return options;
+}
+
+Config resolved(const Config& config) {
+  return config.resolved(kPaths, [](const Config& path) {
+    return path.text().empty() ? "" : absolute_path(path_of(path));
+  });
 }
 
 void run_experiment(const ExperimentOptions& options, RunContext& run) {

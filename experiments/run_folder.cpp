@@ -118,7 +118,8 @@ std::string work_in_folder(const Config& config, const ExperimentOptions& option
   make_folder(folder);
   Store store(folder / kRecord);
   claim(store, folder, options);
-  store.set_meta("config", config.dump());
+  const std::string text = resolved(config).dump();
+  store.set_meta("config", text);
   store.set_meta("models", described(options.models));
   store.set_meta("state", name_of(RunState::kRunning));
   store.set_meta("error", "");
@@ -128,7 +129,7 @@ std::string work_in_folder(const Config& config, const ExperimentOptions& option
     store.set_meta("state", name_of(state));
   };
   try {
-    write_whole(folder / "config.resolved.yaml", config.dump());
+    write_whole(folder / "config.resolved.yaml", text);
     Ledger ledger(options.budget);
     Models models(options.models, store, progress, Models::Purpose::kRun, pool, &ledger,
                   std::make_shared<AnswerCache>(options.cache));
@@ -187,10 +188,10 @@ Report run_in_folder(const Config& config, const ExperimentOptions& options, con
 
 std::vector<StageUsage> forecast(const ExperimentOptions& options, Models::Purpose purpose,
                                  std::stop_token stop) {
-  const ScratchFolder folder;
   // What is said of the data is said by the run, which follows.
   std::optional<Silence> nothing_said;
   if (purpose == Models::Purpose::kForecast) nothing_said.emplace();
+  const ScratchFolder folder;
   Store store(folder.path() / kRecord);
   Progress silent(false, 0, nullptr);
   Models models(options.models, store, silent, purpose);

@@ -316,6 +316,22 @@ TEST(Config, ReadsTheSurrogatePairsOfJsonAndKeepsPositionsBehindThem) {
             "run.yaml:2:29: 'd' is not an integer: 'y'");
 }
 
+TEST(ConfigResolved, ReadsTheSameWithoutItsVariables) {
+  ::setenv("THETA_TEST_A", "4", 1);
+  ::setenv("THETA_TEST_B", "a$${b}: #", 1);
+  const Config config = parse(
+      "n: ${THETA_TEST_A}\nq: '${THETA_TEST_A}'\nt: '4'\nl: [x, {f: '${THETA_TEST_B}'}]\n"
+      "d: $${THETA_TEST_A}\nf: {p: x, q: x}\n");
+  const std::string before = config.canonical({"f"});
+  const std::string text =
+      config.resolved({"f.p"}, [](const Config& c) { return "/" + c.text(); }).dump();
+  ::unsetenv("THETA_TEST_A");
+  ::unsetenv("THETA_TEST_B");
+  const Config again = parse(text);
+  EXPECT_EQ(again.canonical({"f"}), before);
+  EXPECT_EQ(again.at("f").canonical({}), R"({"p":"/x","q":"x"})");
+}
+
 TEST(ConfigCopy, HasNotBeenReadAndStandsAlone) {
   Config config = parse("a: 1\nb: {c: 2}\n");
   config.integer("a", 0);

@@ -472,6 +472,28 @@ TEST(ReadExperiment, FilesOfAModelStandBesideTheConfig) {
   EXPECT_EQ(student.ca_file, "/ca.pem");
 }
 
+TEST(ReadExperiment, AResolvedConfigIsTheSameFromAnyFolder) {
+  const TemporaryFolder folder;
+  fs::create_directory(folder.path() / "run");
+  folder.write("model.gguf", "weights");
+  folder.write("reviews.csv", "a,b\n");
+  ::setenv("THETA_TEST_FOLDER", ".", 1);
+  std::string text = kTask;
+  text.replace(text.find("model.gguf"), 10, "'${THETA_TEST_FOLDER}/model.gguf'");
+  text += "cache: {path: answers.db}\n";
+  const Config config = Config::load(folder.write("task.yaml", text));
+  const ExperimentOptions options = read_experiment(config);
+  const fs::path moved = folder.write("run/config.yaml", resolved(config).dump());
+  ::unsetenv("THETA_TEST_FOLDER");
+  const ExperimentOptions again = read_experiment(Config::load(moved));
+  EXPECT_EQ(again.hash, options.hash);
+  EXPECT_EQ(std::get<LlamaOptions>(again.models.models.at("task")).path,
+            folder.path() / "model.gguf");
+  EXPECT_EQ(again.cache.path, folder.path() / "answers.db");
+  const auto& data = std::get<ProgramExperiment>(again.experiment).data;
+  EXPECT_EQ(std::get<WholeFile>(data.source).file, folder.path() / "reviews.csv");
+}
+
 TEST(ReadExperiment, TheHashCountsWhatEveryDataFileHolds) {
   const TemporaryFolder folder;
   fs::create_directory(folder.path() / "elsewhere");
