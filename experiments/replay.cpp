@@ -215,7 +215,7 @@ void replay(const ScoreTable& table, const std::string& optimizer, std::int64_t 
     replay_proposals(table, optimizer, budget, seed, on_incumbent, stop);
   else
     replay_search(table, optimizer, budget, seed, on_incumbent, stop);
-  // A search that was stopped ends with the best so far, which must not pass for the whole budget's.
+  // A search that was stopped ends with the best so far: not to pass for that of the whole budget.
   if (stop.stop_requested()) throw Interrupted("the search was stopped");
 }
 
