@@ -444,6 +444,10 @@ bool matches(const std::vector<std::string>& path, const std::string& pattern) {
                             [](const auto& a, const auto& b) { return b == "*" || a == b; });
 }
 
+bool matches_any(const std::vector<std::string>& path, const std::vector<std::string>& patterns) {
+  return std::ranges::any_of(patterns, [&](const auto& one) { return matches(path, one); });
+}
+
 json canonical_node(const ConfigNode& node, std::vector<std::string>& path,
                     const std::vector<std::string>& without) {
   switch (node.kind) {
@@ -464,7 +468,7 @@ json canonical_node(const ConfigNode& node, std::vector<std::string>& path,
       json out = json::object();
       for (const auto& [key, position, value] : node.entries) {
         path.push_back(key);
-        if (std::ranges::none_of(without, [&](const auto& x) { return matches(path, x); })) {
+        if (!matches_any(path, without)) {
           out[key] = canonical_node(*value, path, without);
         }
         path.pop_back();
@@ -473,6 +477,16 @@ json canonical_node(const ConfigNode& node, std::vector<std::string>& path,
     }
   }
   throw std::logic_error("unknown kind of config node");
+}
+
+/// A text as expand() reads it back.
+std::string escaped(const std::string& text) {
+  std::string out;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if (text.compare(at, 2, "${") == 0) out += '$';
+    out += text[at];
+  }
+  return out;
 }
 
 std::shared_ptr<ConfigNode> copy_of(const ConfigNode& node) {
@@ -583,6 +597,29 @@ void Config::erase(std::string_view key) {
 
 Config Config::copy() const { return Config(copy_of(*node_)); }
 
+Config Config::resolved(const std::vector<std::string>& keys,
+                        const std::function<std::string(const Config&)>& rewrite) const {
+  Config out = copy();
+  std::vector<std::string> path;
+  const auto resolve = [&](const auto& self, const std::shared_ptr<ConfigNode>& node) -> void {
+    if (node->kind == ConfigNode::Kind::kScalar)
+      node->text = escaped(matches_any(path, keys) ? rewrite(Config(node))
+                                                   : expand(node->text, node->position));
+    for (const auto& entry : node->entries) {
+      path.push_back(entry.key);
+      self(self, entry.value);
+      path.pop_back();
+    }
+    for (std::size_t i = 0; i < node->items.size(); ++i) {
+      path.push_back(std::to_string(i));
+      self(self, node->items[i]);
+      path.pop_back();
+    }
+  };
+  resolve(resolve, out.node_);
+  return out;
+}
+
 void Config::put(std::string_view path, std::shared_ptr<ConfigNode> value, const Position& where) {
   std::shared_ptr<ConfigNode>* place = &node_;
   for (const std::string& part : split(path, '.')) {
@@ -671,14 +708,16 @@ std::string Config::text(std::string_view key, std::string fallback) const {
   return child ? child->text() : fallback;
 }
 
-std::int64_t Config::integer(std::string_view key, std::int64_t fallback,
-                             std::int64_t least) const {
+std::int64_t Config::integer(std::string_view key, std::int64_t fallback, std::int64_t least,
+                             std::int64_t most) const {
   const auto child = find(key);
   if (!child) return fallback;
   const std::int64_t value = child->integer();
-  if (value < least) {
-    child->fail(in_quotes(key) + " must be at least " + std::to_string(least) + ", not " +
-                std::to_string(value));
+  if (value < least || value > most) {
+    child->fail(in_quotes(key) + " must be at " +
+                (value < least ? "least " + std::to_string(least)
+                               : "most " + std::to_string(most)) +
+                ", not " + std::to_string(value));
   }
   return value;
 }

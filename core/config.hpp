@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -69,7 +71,8 @@ class Config {
 
   std::string text(std::string_view key) const { return at(key).text(); }
   std::string text(std::string_view key, std::string fallback) const;
-  std::int64_t integer(std::string_view key, std::int64_t fallback, std::int64_t least = 0) const;
+  std::int64_t integer(std::string_view key, std::int64_t fallback, std::int64_t least = 0,
+                       std::int64_t most = std::numeric_limits<std::int64_t>::max()) const;
   double number(std::string_view key, double fallback) const;
   bool boolean(std::string_view key, bool fallback) const;
   std::vector<std::string> texts(std::string_view key) const;  ///< empty if the key is missing
@@ -94,6 +97,10 @@ class Config {
   /// The whole tree as YAML with `${VAR}` left as written, in file order. Reads back to the same
   /// tree.
   std::string dump() const;
+  /// A copy in which every `${VAR}` is replaced, and what stands at one of the dotted keys (`*`
+  /// matches one level) by what `rewrite` makes of it.
+  Config resolved(const std::vector<std::string>& keys,
+                  const std::function<std::string(const Config&)>& rewrite) const;
   /// The canonical JSON of the tree, `${VAR}` replaced, without the named dotted keys (`*` matches
   /// one level): the text that a config hash is taken of. Key order and the spelling of numbers do
   /// not matter.

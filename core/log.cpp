@@ -52,4 +52,12 @@ void set_up_logging(std::string_view level, Progress& progress) {
   spdlog::set_default_logger(std::move(logger));
 }
 
+Silence::Silence() : level_(spdlog::default_logger()->level()) {
+  spdlog::default_logger()->set_level(spdlog::level::off);
+}
+
+Silence::~Silence() {
+  spdlog::default_logger()->set_level(static_cast<spdlog::level::level_enum>(level_));
+}
+
 }  // namespace theta

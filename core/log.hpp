@@ -14,4 +14,16 @@ namespace theta {
 /// @throws UserError for another level.
 void set_up_logging(std::string_view level, Progress& progress);
 
+/// While it lives, nothing is logged, by any thread.
+class Silence {
+ public:
+  Silence();
+  ~Silence();
+  Silence(const Silence&) = delete;
+  Silence& operator=(const Silence&) = delete;
+
+ private:
+  const int level_;
+};
+
 }  // namespace theta

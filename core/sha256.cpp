@@ -3,6 +3,7 @@
 #include <openssl/evp.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <fstream>
 #include <memory>
@@ -58,6 +59,26 @@ std::string sha256_file(const std::filesystem::path& file) {
     hasher.add({piece.data(), static_cast<std::size_t>(in.gcount())});
   } while (in);
   if (in.bad() || !in.eof()) throw cannot_read();
+  return hasher.hex();
+}
+
+std::string sha256_sample(const std::filesystem::path& file) {
+  constexpr std::uintmax_t kPieces = 8, kPiece = 256 << 10;
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(file, error)) return "";
+  const std::uintmax_t size = std::filesystem::file_size(file, error);
+  std::ifstream in(file, std::ios::binary);
+  if (error || !in) return "";
+  Hasher hasher;
+  hasher.add(std::to_string(size) + "\n");
+  const bool whole = size <= kPieces * kPiece;
+  std::vector<char> piece(whole ? size : kPiece);
+  for (std::uintmax_t i = 0; i < (whole ? 1 : kPieces); ++i) {
+    in.seekg(static_cast<std::streamoff>((size - piece.size()) * i / (kPieces - 1)));
+    in.read(piece.data(), static_cast<std::streamsize>(piece.size()));
+    if (!in) return "";
+    hasher.add({piece.data(), piece.size()});
+  }
   return hasher.hex();
 }
 

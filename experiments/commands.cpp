@@ -147,23 +147,34 @@ std::pair<std::string, std::string> split_at_equals(const std::string& text, con
 SavedPrompt load_prompt(const PromptArguments& arguments) {
   const std::string name = arguments.prompt.string();
   const std::string state = read_whole(arguments.prompt);
-  Config config = Config::parse(state, name);
-  for (const auto& set : arguments.sets) config.set("metadata.theta." + set);
-  const auto block = config.at("metadata").find("theta");
+  const Config config = Config::parse(state, name);
+  auto block = config.at("metadata").find("theta");
   if (!block || !block->find("program") || !block->find("model"))
     config.fail(
         "this prompt was not saved by theta run: metadata.theta with its 'program' and 'model' "
         "is missing");
-  SavedPrompt saved{
-      read_program(block->at("program")),
-      nullptr,
-      read_model(block->at("model")),
-      arguments.metric.empty() ? block->text("metric", "exact_match") : arguments.metric,
-      {}};
+  for (const auto& set : arguments.sets) block->set(set);
+  SavedPrompt saved{read_program(block->at("program")),
+                    nullptr,
+                    read_model(block->at("model")),
+                    block->text("metric", "exact_match"),
+                    {}};
+  saved.columns.rows = block->text("rows", "");
+  std::map<std::string, std::string> columns;
+  if (const auto fields = block->find("fields"))
+    for (const auto& [field, column] : fields->entries()) columns[field] = column.text();
+  block->finish();
   saved.program = make_program(saved.options);
   load_state(*saved.program, state, name);
-  for (const auto& column : arguments.columns)
-    saved.columns.fields.push_back(split_at_equals(column, "field"));
+  if (!arguments.metric.empty()) saved.metric = arguments.metric;
+  if (!arguments.rows.empty()) saved.columns.rows = arguments.rows;
+  for (const auto& given : arguments.columns) {
+    auto [field, column] = split_at_equals(given, "field");
+    columns[field] = std::move(column);
+  }
+  // What the program was made with lies in a .json file; a file of lines or cells has no such path.
+  if (arguments.rows.empty() && arguments.data.extension() != ".json") saved.columns.rows.clear();
+  saved.columns.fields.assign(columns.begin(), columns.end());
   return saved;
 }
 
@@ -209,7 +220,7 @@ class PromptModel {
 
 int run_command(const RunArguments& arguments, Progress& progress, std::stop_token stop) {
   const Config config = load_config(arguments.config, arguments.sets);
-  if (is_sweep(config)) config.at("sweep").fail("this is a sweep of runs: theta sweep CONFIG");
+  refuse_sweep(config);
   const ExperimentOptions options = read_experiment(config);
   if (arguments.dry_run) {
     dry_run(options, stop);
@@ -225,9 +236,7 @@ int run_command(const RunArguments& arguments, Progress& progress, std::stop_tok
     print_report(to_table(report), folder);
     return report.stopped.empty() ? 0 : kBudgetSpent;
   } catch (const Interrupted&) {
-    throw Interrupted(
-        fmt::format("stopped; what is done is in {}, and the same command goes on from there",
-                    folder.string()));
+    throw stopped_in(folder);
   }
 }
 
@@ -348,7 +357,11 @@ void eval_command(const PromptArguments& arguments, std::stop_token stop) {
              examples.size(), result.n_unparsable, result.n_failed);
 }
 
-void predict_command(const PromptArguments& arguments, std::stop_token stop) {
+int predict_command(const PromptArguments& arguments, std::stop_token stop) {
+  if (arguments.data.empty() && !(arguments.columns.empty() && arguments.rows.empty()))
+    throw UserError("--field and --rows say how a file is read, and none is given");
+  if (!arguments.data.empty() && !arguments.inputs.empty())
+    throw UserError("give a file of examples or --input, not both");
   const SavedPrompt saved = load_prompt(arguments);
   const Signature& signature = saved.options.signature;
   std::vector<Record> inputs;
@@ -366,7 +379,9 @@ void predict_command(const PromptArguments& arguments, std::stop_token stop) {
   PromptModel model(saved.model, arguments);
   const auto predictions =
       model.ask([&](const Call& call) { return saved.program->run(inputs, call); }, stop);
+  bool answered = false;
   for (const auto& prediction : predictions) {
+    answered = answered || prediction;
     nlohmann::ordered_json row;
     if (prediction)
       for (const auto& [name, value] : prediction->fields)
@@ -375,6 +390,7 @@ void predict_command(const PromptArguments& arguments, std::stop_token stop) {
       row["error"] = prediction.error().message;
     fmt::print("{}\n", row.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   }
+  return answered ? 0 : 1;
 }
 
 }  // namespace theta

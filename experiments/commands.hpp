@@ -56,7 +56,8 @@ struct PromptArguments {
   std::filesystem::path prompt;      ///< prompt.json of a run, or any DSPy state with our block
   std::filesystem::path data;        ///< rows; empty: one example from `inputs`
   std::vector<std::string> inputs;   ///< `field=value`
-  std::vector<std::string> columns;  ///< `field=column`
+  std::vector<std::string> columns;  ///< `field=column`: over those the prompt was made with
+  std::string rows;                  ///< path to the rows of a .json file; empty: the prompt's own
   std::string metric;                ///< empty: the one the prompt was made with
   std::vector<std::string> sets;     ///< `model.path=...`: over the model the prompt was made with
   /// Where answers are kept and found again; empty: answers.db beside a prompt in its run's folder,
@@ -68,6 +69,7 @@ struct PromptArguments {
 void eval_command(const PromptArguments& arguments, std::stop_token stop);
 
 /// `theta predict`: answers one example, or every row of a file as JSON lines.
-void predict_command(const PromptArguments& arguments, std::stop_token stop);
+/// @return the exit code: 1 if none was answered.
+int predict_command(const PromptArguments& arguments, std::stop_token stop);
 
 }  // namespace theta

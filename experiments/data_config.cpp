@@ -2,12 +2,18 @@
 
 #include <fmt/format.h>
 
+#include <limits>
+
 namespace theta {
 
 std::filesystem::path path_of(const Config& text) {
   const std::filesystem::path path = text.text();
   const Position& position = text.position();
   return position.line == 0 ? path : std::filesystem::path(position.file).parent_path() / path;
+}
+
+int read_int(const Config& mapping, std::string_view key, int fallback, int least) {
+  return static_cast<int>(mapping.integer(key, fallback, least, std::numeric_limits<int>::max()));
 }
 
 std::size_t read_size(const Config& mapping, std::string_view key, std::size_t fallback,
@@ -35,6 +41,18 @@ double read_share(const Config& mapping, std::string_view key, double fallback, 
   if (value < low || value > high) {
     mapping.at(key).fail(fmt::format("`{}` must be in {}..{}", key, low, high));
   }
+  return value;
+}
+
+double read_temperature(const Config& mapping, double fallback) {
+  const double value = mapping.number("temperature", fallback);
+  if (value < 0) mapping.at("temperature").fail("'temperature' must be at least 0");
+  return value;
+}
+
+double read_top_p(const Config& mapping, double fallback) {
+  const double value = mapping.number("top_p", fallback);
+  if (value <= 0 || value > 1) mapping.at("top_p").fail("'top_p' must be above 0 and at most 1");
   return value;
 }
 

@@ -1,15 +1,19 @@
 #include "experiments/experiment.hpp"
 
+#include <set>
+
 #include "core/sha256.hpp"
 #include "experiments/data_config.hpp"
+#include "experiments/files.hpp"
 
 namespace theta {
 namespace {
 
-/// What cannot change a result, or is a path: the file's name counts instead, and of data what it
-/// holds.
+/// What cannot change a result; what is a path, for which the file's name and what it holds count;
+/// and addresses, whose order does not count.
 const std::vector<std::string> kNotHashed = {"models.*.threads",
                                              "models.*.path",
+                                             "models.*.lora.*.path",
                                              "models.*.base_url",
                                              "models.*.api_key_env",
                                              "models.*.api_key_file",
@@ -20,6 +24,7 @@ const std::vector<std::string> kNotHashed = {"models.*.threads",
                                              "models.*.read_timeout_s",
                                              "models.*.total_timeout_s",
                                              "models.*.retries",
+                                             "models.*.max_response_bytes",
                                              "models.*.ca_file",
                                              "models.*.price",
                                              "budget",
@@ -27,6 +32,15 @@ const std::vector<std::string> kNotHashed = {"models.*.threads",
                                              "data.file",
                                              "data.splits",
                                              "data.pairs.file"};
+
+const std::vector<std::string> kPaths = {"models.*.path",
+                                         "models.*.lora.*.path",
+                                         "models.*.api_key_file",
+                                         "models.*.ca_file",
+                                         "cache.path",
+                                         "data.file",
+                                         "data.splits.*",
+                                         "data.pairs.file"};
 
 /// The places of the data's files in a config.
 std::vector<std::pair<std::string, Config>> data_files(const Config& data) {
@@ -41,9 +55,28 @@ std::vector<std::pair<std::string, Config>> data_files(const Config& data) {
   return files;
 }
 
+/// The files of a model in this process, or the addresses of one on servers.
+std::string source_of(const ModelOptions& model, FileHashes& hashes) {
+  std::string text;
+  if (const auto* http = std::get_if<HttpOptions>(&model)) {
+    const std::set<std::string> urls(http->base_urls.begin(), http->base_urls.end());
+    for (const std::string& url : urls) text += " " + url;
+    return text;
+  }
+  const auto& llama = std::get<LlamaOptions>(model);
+  std::vector<std::filesystem::path> files = {llama.path};
+  for (const LoraAdapter& lora : llama.lora) files.push_back(lora.path);
+  for (const auto& file : files) {
+    const auto [hash, is_new] = hashes.try_emplace(file);
+    if (is_new) hash->second = sha256_sample(file);
+    text += " " + file.filename().string() + " " + hash->second;
+  }
+  return text;
+}
+
 std::string hash_of(const Config& config, const ModelTable& models, FileHashes& hashes) {
   std::string text = config.canonical(kNotHashed);
-  for (const auto& [name, model] : models.models) text += "\n" + name + " " + model_name(model);
+  for (const auto& [name, model] : models.models) text += "\n" + name + source_of(model, hashes);
   for (const auto& [place, value] : data_files(config.at("data"))) {
     const std::filesystem::path file = path_of(value);
     const auto [hash, is_new] = hashes.try_emplace(file);
@@ -88,6 +121,12 @@ ExperimentOptions read_experiment(const Config& config, FileHashes& hashes) {
   config.finish();
   options.hash = hash_of(config, options.models, hashes);
   return options;
+}
+
+Config resolved(const Config& config) {
+  return config.resolved(kPaths, [](const Config& path) {
+    return path.text().empty() ? "" : absolute_path(path_of(path));
+  });
 }
 
 void run_experiment(const ExperimentOptions& options, RunContext& run) {

@@ -15,7 +15,7 @@
 
 namespace theta {
 
-/// Everything that a config says, read strictly. No model has been opened, and no data but to hash
+/// Everything that a config says, read strictly. No model and no data have been opened but to hash
 /// them.
 struct ExperimentOptions {
   std::string name;
@@ -24,18 +24,23 @@ struct ExperimentOptions {
   CacheOptions cache;
   std::variant<ProgramExperiment, PersonaExperiment> experiment;
   Budget budget;     ///< no part of the hash: raising it lets a run go on
-  std::string hash;  ///< 12 hex digits of everything that can change a result, data included
+  std::string hash;  ///< 12 hex digits of everything that can change a result, files included
 };
 
-/// Files' SHA-256 by their paths; empty where there is no file.
+/// What tells files apart, by their paths: of data the SHA-256, of weights that of a sample. Empty
+/// where there is no file.
 using FileHashes = std::map<std::filesystem::path, std::string>;
 
 /// Reads a config: `program:` makes it a task for an optimiser, `personas:` a persona experiment.
 /// @throws UserError `file:line:col: message` for the first thing that is wrong. Data that are
 ///   missing are missed when the experiment runs.
 ExperimentOptions read_experiment(const Config& config);
-/// @param hashes  of the data files of configs read before: each is read once
+/// @param hashes  of the files of configs read before: each is read once
 ExperimentOptions read_experiment(const Config& config, FileHashes& hashes);
+
+/// A config that reads the same from any folder and in any environment: `${VAR}` replaced, paths
+/// absolute. Its hash is the same.
+Config resolved(const Config& config);
 
 /// Runs an experiment to its end, or on from where it stopped. Leaves `prompt.json` in `folder`.
 void run_experiment(const ExperimentOptions& options, RunContext& run);

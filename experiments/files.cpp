@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 #include <stdlib.h>
 
+#include <cerrno>
+#include <cstring>
 #include <fstream>
-#include <sstream>
+#include <iterator>
 
 #include "core/result.hpp"
 
@@ -12,12 +14,23 @@ namespace theta {
 
 namespace fs = std::filesystem;
 
+std::string absolute_path(const fs::path& path) {
+  return fs::absolute(path).lexically_normal().string();
+}
+
 std::string read_whole(const fs::path& file) {
+  std::error_code ignored;
+  if (fs::is_directory(file, ignored)) throw UserError(file.string() + ": this is a folder");
   std::ifstream in(file, std::ios::binary);
-  if (!in) throw UserError(file.string() + ": there is no such file");
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
+  const auto cannot_read = [&] {
+    return UserError(file.string() + (errno == ENOENT
+                                          ? ": there is no such file"
+                                          : fmt::format(": cannot be read: {}", strerror(errno))));
+  };
+  if (!in) throw cannot_read();
+  std::string text{std::istreambuf_iterator<char>(in), {}};
+  if (in.bad()) throw cannot_read();
+  return text;
 }
 
 void write_whole(const fs::path& file, const std::string& content) {

@@ -5,7 +5,10 @@
 
 namespace theta {
 
-/// A file's bytes. @throws UserError `FILE: there is no such file`.
+/// A path that means the same whatever the working folder is.
+std::string absolute_path(const std::filesystem::path& path);
+
+/// A file's bytes. @throws UserError `FILE: why it cannot be read`.
 std::string read_whole(const std::filesystem::path& file);
 
 /// Writes a text, whole or not at all: a reader sees the old file or the new one.

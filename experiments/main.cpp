@@ -1,9 +1,12 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/program_options.hpp>
+#include <cctype>
 #include <csignal>
 #include <cstdlib>
+#include <limits>
 #include <thread>
 
 #include "core/log.hpp"
@@ -16,46 +19,6 @@ namespace po = boost::program_options;
 using namespace theta;
 
 namespace {
-
-constexpr const char* kHelp =
-    R"(theta - optimises prompts, and distils them from a large model to a small one
-
-  theta run CONFIG [--set key=value]... [--out DIR] [--dry-run]
-      Runs an experiment and prints its table. The folder DIR (default runs/NAME-HASH) then holds
-      report.html, report.json, prompt.json, config.resolved.yaml and run.db, the record of every
-      request and score. Stopped with Ctrl-C or killed, the same command goes on where it was.
-        --set      changes a value of the config: --set models.teacher.threads=4
-        --dry-run  prints the calls, tokens and money that each stage will need, and spends nothing
-  theta sweep CONFIG [--set key=value]... [--out DIR] [--jobs N] [--dry-run]
-      Runs every combination of the config's `sweep:` section, N runs side by side (default 4), into
-      DIR (default runs/NAME-sweep), and prints the table over all. What is done is not done again.
-  theta status DIR
-      How each run of a sweep stands: its state, the best so far, calls, tokens and the time left.
-  theta ping CONFIG [--set key=value]...
-      Asks each model of a config for one token, and names what is wrong with those that fail.
-  theta check CONFIG...
-      Reads configs strictly: one line `file:line:col: message` for each that is wrong.
-  theta report DIR
-      Computes the table and report files of a run or a sweep anew from its records.
-  theta replay TABLE --optimizer NAME --budget N [--seed S] [--json]
-      Runs an optimiser on recorded scores instead of a model and prints each new incumbent: after how
-      many evaluations, and the instruction and demo set of each predictor. NAME is paired, gp, tpe
-      (DSPy's MIPROv2), random (full evaluations), mipro, copro or gepa; the last two are given the
-      table's instructions in a seeded order in place of proposals.
-  theta replay --record CONFIG [--set key=value]... [--out DIR]
-      Scores every combination of the choices of CONFIG's first mipro on every validation example and
-      writes them as such a table, DIR/table.json. Stopped, the same command goes on.
-  theta eval PROMPT DATA [--field input=column]... [--metric NAME] [--set model.path=FILE]
-             [--cache FILE]
-      Scores a saved prompt on a JSONL, JSON or CSV file. Answers are kept in FILE (answers.db beside
-      a prompt in its run's folder), and what is there is not asked again.
-  theta predict PROMPT [DATA] [--input field=value]... [--field input=column]... [--cache FILE]
-      Answers one example, or every row of a file as JSON lines. Keeps answers like eval.
-
-Common options: --verbose  --help
-Exit codes: 0 done, 1 the world failed (disk, damaged file), 2 a mistake in what was given,
-3 a budget is spent (raising it lets the same command go on), 130 stopped and resumable.
-)";
 
 /// The engine's threads wait for one another hundreds of times a token. OpenMP's default is to spin
 /// for milliseconds, which makes a run up to a hundred times slower when another process holds a
@@ -96,16 +59,32 @@ std::jthread watch_signals(std::stop_source& stop) {
 struct Parsed {
   po::variables_map values;
   std::vector<std::string> positional;
+
+  bool has(const char* name) const { return values.count(name) > 0; }
+  std::vector<std::string> list(const char* name) const {
+    return has(name) ? values[name].as<std::vector<std::string>>() : std::vector<std::string>{};
+  }
+  std::string text(const char* name) const {
+    return has(name) ? values[name].as<std::string>() : "";
+  }
+  /// @throws UserError for a number below `least`.
+  std::int64_t integer(const char* name, std::int64_t fallback, std::int64_t least) const {
+    const std::int64_t value = has(name) ? values[name].as<std::int64_t>() : fallback;
+    if (value < least)
+      throw UserError(fmt::format("--{} must be at least {}, not {}", name, least, value));
+    return value;
+  }
 };
 
 Parsed parse(const std::vector<std::string>& arguments) {
   po::options_description named;
   const auto list = [] { return po::value<std::vector<std::string>>()->composing(); };
-  named.add_options()("set", list())("out", po::value<std::string>())("dry-run", "")(
-      "jobs", po::value<unsigned>())("optimizer", po::value<std::string>())(
-      "budget", po::value<std::int64_t>())("seed", po::value<std::uint64_t>())("json", "")(
-      "record", "")("field", list())("input", list())("metric", po::value<std::string>())(
-      "cache", po::value<std::string>())("verbose", "")("help", "");
+  const auto text = [] { return po::value<std::string>(); };
+  const auto integer = [] { return po::value<std::int64_t>(); };
+  named.add_options()("set", list())("out", text())("dry-run", "")("jobs", integer())(
+      "optimizer", text())("budget", integer())("seed", integer())("json", "")("record", "")(
+      "field", list())("rows", text())("input", list())("metric", text())("cache", text())(
+      "verbose", "")("help,h", "");
   po::options_description all;
   all.add(named).add_options()("argument", list());
   po::positional_options_description places;
@@ -113,106 +92,191 @@ Parsed parse(const std::vector<std::string>& arguments) {
   Parsed parsed;
   po::store(po::command_line_parser(arguments).options(all).positional(places).run(),
             parsed.values);
-  if (parsed.values.count("argument"))
-    parsed.positional = parsed.values["argument"].as<std::vector<std::string>>();
+  parsed.positional = parsed.list("argument");
   return parsed;
 }
 
-std::vector<std::string> list(const Parsed& parsed, const char* name) {
-  return parsed.values.count(name) ? parsed.values[name].as<std::vector<std::string>>()
-                                   : std::vector<std::string>{};
+/// A command: what it is called with, what it does, for people and in code. What it takes is what
+/// its usage names.
+struct Command {
+  std::string name;   ///< `run`; `replay --record` is chosen by its option
+  std::string usage;  ///< behind the name
+  std::string help;
+  std::size_t least, most;  ///< arguments that are no options
+  int (*run)(const Parsed&, Progress&, std::stop_token);
+};
+
+PromptArguments prompt_arguments(const Parsed& parsed) {
+  return {.prompt = parsed.positional[0],
+          .data = parsed.positional.size() > 1 ? parsed.positional[1] : "",
+          .inputs = parsed.list("input"),
+          .columns = parsed.list("field"),
+          .rows = parsed.text("rows"),
+          .metric = parsed.text("metric"),
+          .sets = parsed.list("set"),
+          .cache = parsed.text("cache")};
 }
 
-std::string text(const Parsed& parsed, const char* name) {
-  return parsed.values.count(name) ? parsed.values[name].as<std::string>() : "";
+const std::vector<Command>& commands() {
+  static const std::vector<Command> all = {
+      {"run", "CONFIG [--set key=value]... [--out DIR] [--dry-run]",
+       R"(Runs an experiment and prints its table. The folder DIR (default runs/NAME-HASH) then
+holds report.html, report.json, prompt.json, config.resolved.yaml and run.db, the record
+of every request and score. Stopped with Ctrl-C or killed, the same command goes on where
+it was.
+  --set      changes a value of the config: --set models.teacher.threads=4
+  --dry-run  prints the calls, tokens and money that each stage will need, and spends nothing)",
+       1, 1,
+       [](const Parsed& parsed, Progress& progress, std::stop_token stop) {
+         return run_command({parsed.positional[0], parsed.list("set"), parsed.text("out"),
+                             parsed.has("dry-run")},
+                            progress, stop);
+       }},
+      {"sweep", "CONFIG [--set key=value]... [--out DIR] [--jobs N] [--dry-run]",
+       R"(Runs every combination of the config's `sweep:` section, N runs side by side (default 4),
+into DIR (default runs/NAME-sweep), and prints the table over all. What is done is not
+done again.)",
+       1, 1,
+       [](const Parsed& parsed, Progress& progress, std::stop_token stop) {
+         return sweep_command({parsed.positional[0], parsed.list("set"), parsed.text("out"),
+                               static_cast<std::size_t>(parsed.integer("jobs", 4, 1)),
+                               parsed.has("dry-run")},
+                              progress, stop);
+       }},
+      {"status", "DIR",
+       "How each run of a sweep stands: its state, the best so far, calls, tokens, the time left.",
+       1, 1,
+       [](const Parsed& parsed, Progress&, std::stop_token) {
+         status_command(parsed.positional[0]);
+         return 0;
+       }},
+      {"ping", "CONFIG [--set key=value]...",
+       "Asks each model of a config for one token, and names what is wrong with those that fail.",
+       1, 1,
+       [](const Parsed& parsed, Progress&, std::stop_token stop) {
+         return ping_command(parsed.positional[0], parsed.list("set"), stop) > 0 ? 1 : 0;
+       }},
+      {"check", "CONFIG... [--set key=value]...",
+       "Reads configs strictly: one line `file:line:col: message` for each that is wrong.",
+       1, std::numeric_limits<std::size_t>::max(),
+       [](const Parsed& parsed, Progress&, std::stop_token) {
+         return check_command({parsed.positional.begin(), parsed.positional.end()},
+                              parsed.list("set")) > 0
+                    ? 2
+                    : 0;
+       }},
+      {"report", "DIR",
+       "Computes the table and report files of a run or a sweep anew from its records.", 1, 1,
+       [](const Parsed& parsed, Progress&, std::stop_token) {
+         report_command(parsed.positional[0]);
+         return 0;
+       }},
+      {"replay", "TABLE --optimizer NAME --budget N [--seed S] [--json]",
+       R"(Runs an optimiser on recorded scores instead of a model and prints each new incumbent:
+after how many evaluations, and the instruction and demo set of each predictor. NAME is
+paired, gp, tpe (DSPy's MIPROv2), random (full evaluations), mipro, copro or gepa; the
+last two are given the table's instructions in a seeded order in place of proposals.)",
+       1, 1,
+       [](const Parsed& parsed, Progress&, std::stop_token stop) {
+         for (const char* needed : {"optimizer", "budget"})
+           if (!parsed.has(needed))
+             throw UserError(fmt::format("theta replay needs --{}; see theta --help", needed));
+         replay_command({parsed.positional[0], parsed.text("optimizer"),
+                         parsed.integer("budget", 0, 0),
+                         static_cast<std::uint64_t>(parsed.integer("seed", 0, 0)),
+                         parsed.has("json")},
+                        stop);
+         return 0;
+       }},
+      {"replay --record", "CONFIG [--set key=value]... [--out DIR]",
+       R"(Scores every combination of the choices of CONFIG's first mipro on every validation
+example and writes them as such a table, DIR/table.json. Stopped, the same command goes
+on.)",
+       1, 1,
+       [](const Parsed& parsed, Progress& progress, std::stop_token stop) {
+         return record_command({parsed.positional[0], parsed.list("set"), parsed.text("out")},
+                               progress, stop);
+       }},
+      {"eval",
+       "PROMPT DATA [--field input=column]... [--rows PATH] [--metric NAME] [--set model.key=value]"
+       "... [--cache FILE]",
+       R"(Scores a saved prompt on a JSONL, JSON or CSV file, read as the prompt's own data were
+unless --field and --rows (the path to the rows in a .json file) say otherwise. Answers
+are kept in FILE (answers.db beside a prompt in its run's folder), and what is there is
+not asked again.)",
+       2, 2,
+       [](const Parsed& parsed, Progress&, std::stop_token stop) {
+         eval_command(prompt_arguments(parsed), stop);
+         return 0;
+       }},
+      {"predict",
+       "PROMPT [DATA] [--input field=value]... [--field input=column]... [--rows PATH] "
+       "[--set model.key=value]... [--cache FILE]",
+       R"(Answers one example, or every row of a file as JSON lines. Reads files and keeps answers
+like eval.)",
+       1, 2,
+       [](const Parsed& parsed, Progress&, std::stop_token stop) {
+         return predict_command(prompt_arguments(parsed), stop);
+       }}};
+  return all;
 }
 
-/// @throws UserError naming an option that `command` does not take.
-void allow(const Parsed& parsed, const std::string& command,
-           const std::vector<std::string>& options) {
-  for (const auto& [name, value] : parsed.values) {
-    if (name == "argument" || name == "verbose") continue;
-    if (std::ranges::find(options, name) == options.end())
-      throw UserError("theta " + command + " takes no --" + name + "; see theta --help");
-  }
-}
-
-void expect(const Parsed& parsed, const std::string& usage, std::size_t least, std::size_t most) {
-  if (parsed.positional.size() < least || parsed.positional.size() > most)
-    throw UserError("usage: theta " + usage);
-}
-
-int dispatch(const std::string& command, const Parsed& parsed, Progress& progress,
-             std::stop_token stop) {
-  const auto& places = parsed.positional;
-  if (command == "run") {
-    allow(parsed, command, {"set", "out", "dry-run"});
-    expect(parsed, "run CONFIG [--set key=value]... [--out DIR] [--dry-run]", 1, 1);
-    return run_command(
-        {places[0], list(parsed, "set"), text(parsed, "out"), parsed.values.count("dry-run") > 0},
-        progress, stop);
-  } else if (command == "sweep") {
-    allow(parsed, command, {"set", "out", "jobs", "dry-run"});
-    expect(parsed, "sweep CONFIG [--set key=value]... [--out DIR] [--jobs N] [--dry-run]", 1, 1);
-    SweepArguments arguments{places[0], list(parsed, "set"), text(parsed, "out")};
-    if (parsed.values.count("jobs")) arguments.jobs = parsed.values["jobs"].as<unsigned>();
-    if (arguments.jobs == 0) throw UserError("--jobs must be at least 1");
-    arguments.dry_run = parsed.values.count("dry-run") > 0;
-    return sweep_command(arguments, progress, stop);
-  } else if (command == "ping") {
-    allow(parsed, command, {"set"});
-    expect(parsed, "ping CONFIG [--set key=value]...", 1, 1);
-    return ping_command(places[0], list(parsed, "set"), stop) > 0 ? 1 : 0;
-  } else if (command == "status") {
-    allow(parsed, command, {});
-    expect(parsed, "status DIR", 1, 1);
-    status_command(places[0]);
-  } else if (command == "check") {
-    allow(parsed, command, {"set"});
-    expect(parsed, "check CONFIG...", 1, std::numeric_limits<std::size_t>::max());
-    return check_command({places.begin(), places.end()}, list(parsed, "set")) ? 2 : 0;
-  } else if (command == "report") {
-    allow(parsed, command, {});
-    expect(parsed, "report DIR", 1, 1);
-    report_command(places[0]);
-  } else if (command == "replay") {
-    if (parsed.values.count("record")) {
-      allow(parsed, "replay --record", {"record", "set", "out"});
-      expect(parsed, "replay --record CONFIG [--set key=value]... [--out DIR]", 1, 1);
-      record_command({places[0], list(parsed, "set"), text(parsed, "out")}, progress, stop);
-      return 0;
+/// Words in lines of at most 98 columns, those behind the first indented. What is in brackets is
+/// one word.
+std::string wrapped(const std::string& text, std::size_t indent) {
+  std::string out;
+  std::size_t column = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    std::size_t end = text.find(' ', text[at] == '[' ? text.find(']', at) : at);
+    end = std::min(end, text.size());
+    const std::string word = text.substr(at, end - at);
+    if (column > 0 && column + 1 + word.size() > 98) {
+      out += "\n" + std::string(indent, ' ');
+      column = indent;
+    } else if (column > 0) {
+      out += ' ';
+      ++column;
     }
-    allow(parsed, command, {"optimizer", "budget", "seed", "json"});
-    const std::string usage = "replay TABLE --optimizer NAME --budget N [--seed S] [--json]";
-    expect(parsed, usage, 1, 1);
-    if (!parsed.values.count("optimizer") || !parsed.values.count("budget"))
-      throw UserError("usage: theta " + usage);
-    replay_command({places[0], text(parsed, "optimizer"),
-                    parsed.values["budget"].as<std::int64_t>(),
-                    parsed.values.count("seed") ? parsed.values["seed"].as<std::uint64_t>() : 0,
-                    parsed.values.count("json") > 0});
-  } else if (command == "eval") {
-    allow(parsed, command, {"field", "metric", "set", "cache"});
-    expect(parsed, "eval PROMPT DATA [--field input=column]... [--metric NAME] [--cache FILE]", 2,
-           2);
-    eval_command({places[0],
-                  places[1],
-                  {},
-                  list(parsed, "field"),
-                  text(parsed, "metric"),
-                  list(parsed, "set"),
-                  text(parsed, "cache")},
-                 stop);
-  } else if (command == "predict") {
-    allow(parsed, command, {"field", "input", "set", "cache"});
-    expect(parsed, "predict PROMPT [DATA] [--input field=value]... [--cache FILE]", 1, 2);
-    predict_command({places[0], places.size() > 1 ? places[1] : "", list(parsed, "input"),
-                     list(parsed, "field"), "", list(parsed, "set"), text(parsed, "cache")},
-                    stop);
-  } else {
-    throw UserError("unknown command '" + command + "'; see theta --help");
+    out += word;
+    column += word.size();
+    at = end + 1;
   }
-  return 0;
+  return out;
+}
+
+std::string help() {
+  std::string out =
+      "theta - optimises prompts, and distils them from a large model to a small one\n\n";
+  for (const Command& command : commands()) {
+    const std::string called = "  theta " + command.name + " ";
+    out += "  " + wrapped(called.substr(2) + command.usage, called.size()) + "\n      ";
+    for (const char c : command.help) out += c == '\n' ? "\n      " : std::string(1, c);
+    out += "\n";
+  }
+  return out + R"(
+Common options: --verbose  --help, -h  --version
+Exit codes: 0 done, 1 the world failed (disk, damaged file, no answer), 2 a mistake in what was
+given, 3 a budget is spent (raising it lets the same command go on), 130 stopped and resumable.
+)";
+}
+
+/// The command, after a look at whether it takes what it was given.
+const Command& find_command(const std::string& name, const Parsed& parsed) {
+  const std::string chosen = name == "replay" && parsed.has("record") ? "replay --record" : name;
+  const auto& all = commands();
+  const auto found = std::ranges::find(all, chosen, &Command::name);
+  if (found == all.end()) throw UserError("unknown command '" + name + "'; see theta --help");
+  const std::string usage = chosen + " " + found->usage + " ";
+  for (const auto& [option, value] : parsed.values) {
+    if (option == "argument" || option == "verbose") continue;
+    const auto at = usage.find("--" + option);
+    if (at == std::string::npos || std::isalpha(usage[at + 2 + option.size()]))
+      throw UserError("theta " + chosen + " takes no --" + option + "; see theta --help");
+  }
+  const std::size_t n = parsed.positional.size();
+  if (n < found->least || n > found->most)
+    throw UserError("usage: theta " + chosen + " " + found->usage);
+  return *found;
 }
 
 }  // namespace
@@ -220,22 +284,28 @@ int dispatch(const std::string& command, const Parsed& parsed, Progress& progres
 int main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   try {
-    if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "help") {
-      fmt::print("{}", kHelp);
+    const std::string name = arguments.empty() ? "help" : arguments[0];
+    if (name == "help" || name == "--help" || name == "-h") {
+      fmt::print("{}", help());
       return arguments.empty() ? 2 : 0;
     }
-    const Parsed parsed = parse({arguments.begin() + 1, arguments.end()});
-    if (parsed.values.count("help")) {
-      fmt::print("{}", kHelp);
+    if (name == "--version") {
+      fmt::print("theta {}\n", THETA_VERSION);
       return 0;
     }
+    const Parsed parsed = parse({arguments.begin() + 1, arguments.end()});
+    if (parsed.has("help")) {
+      fmt::print("{}", help());
+      return 0;
+    }
+    const Command& command = find_command(name, parsed);
     spin_briefly(argv);
     default_cache();
     std::stop_source stop;
     const std::jthread watcher = watch_signals(stop);
     Progress progress(isatty(STDERR_FILENO) == 1);
-    set_up_logging(parsed.values.count("verbose") ? "debug" : "info", progress);
-    return dispatch(arguments[0], parsed, progress, stop.get_token());
+    set_up_logging(parsed.has("verbose") ? "debug" : "info", progress);
+    return command.run(parsed, progress, stop.get_token());
   } catch (const Interrupted& e) {
     fmt::print(stderr, "theta: {}\n", e.what());
     return 130;

@@ -24,15 +24,15 @@ double read_seconds(const Config& model, std::string_view key, double fallback) 
 
 LlamaOptions read_llama(const Config& model) {
   LlamaOptions options;
-  options.path = model.text("path");
-  options.threads = static_cast<int>(model.integer("threads", options.threads, 1));
-  options.gpu_layers = static_cast<int>(model.integer("gpu_layers", options.gpu_layers, -1));
+  options.path = path_of(model.at("path"));
+  options.threads = read_int(model, "threads", options.threads, 1);
+  options.gpu_layers = read_int(model, "gpu_layers", options.gpu_layers, -1);
   if (model.choice("mode", {"deterministic", "throughput"}, "deterministic") == "throughput") {
     options.mode = LlamaMode::kThroughput;
     options.sequences = 128;  // each is a branch that stays: a run needs more than a unit does
   }
   const auto size = [&](const char* key, std::size_t fallback) {
-    return static_cast<std::size_t>(model.integer(key, static_cast<std::int64_t>(fallback), 1));
+    return static_cast<std::size_t>(read_int(model, key, static_cast<int>(fallback), 1));
   };
   options.context = size("context", options.context);
   options.batch = size("batch", options.batch);
@@ -48,7 +48,8 @@ LlamaOptions read_llama(const Config& model) {
   if (const auto adapters = model.find("lora"))
     for (const Config& adapter : adapters->items())
       options.lora.push_back(
-          {adapter.text("path"), adapter.number("scale", 1), adapter.at("path").position().text()});
+          {path_of(adapter.at("path")), adapter.number("scale", 1),
+           adapter.at("path").position().text()});
   return options;
 }
 
@@ -98,25 +99,33 @@ std::string read_variable(const Config& model, const char* key) {
   return name;
 }
 
+/// A file beside the config; empty: none.
+std::string read_file(const Config& model, const char* key) {
+  const auto file = model.find(key);
+  return file && !file->text().empty() ? path_of(*file).string() : "";
+}
+
 HttpOptions read_http(const Config& model) {
   HttpOptions options;
   options.base_urls = read_base_urls(model.at("base_url"));
   options.model = model.text("model");
   options.api_key_env = read_variable(model, "api_key_env");
-  options.api_key_file = model.text("api_key_file", "");
+  options.api_key_file = read_file(model, "api_key_file");
   const std::string dialect =
       model.choice("dialect", {"auto", "openai", "llama-server", "vllm"}, "auto");
   for (const Dialect one : {Dialect::kOpenAi, Dialect::kLlamaServer, Dialect::kVllm})
     if (name_of(one) == dialect) options.dialect = one;
   options.logprobs = model.boolean("logprobs", options.logprobs);
-  options.in_flight = static_cast<int>(model.integer("in_flight", options.in_flight, 1));
+  options.in_flight = read_int(model, "in_flight", options.in_flight, 1);
   options.requests_per_minute = read_limit(model, "requests_per_minute");
   options.tokens_per_minute = read_limit(model, "tokens_per_minute");
   options.connect_timeout_s = read_seconds(model, "connect_timeout_s", options.connect_timeout_s);
   options.read_timeout_s = read_seconds(model, "read_timeout_s", options.read_timeout_s);
   options.total_timeout_s = read_seconds(model, "total_timeout_s", options.total_timeout_s);
-  options.retries = static_cast<int>(model.integer("retries", options.retries));
-  options.ca_file = model.text("ca_file", "");
+  options.retries = read_int(model, "retries", options.retries);
+  options.max_response_bytes =
+      read_size(model, "max_response_bytes", options.max_response_bytes, 1);
+  options.ca_file = read_file(model, "ca_file");
   return options;
 }
 

@@ -45,7 +45,7 @@ ModelOptions read_model(const Config& model);
 ModelTable read_models(const Config& models, const std::vector<std::string>& required,
                        const std::vector<std::string>& optional = {});
 
-/// What decides the answers of a model and is no path: the file's name or the server's model name.
+/// What a model is called: its file's name, or the name that its servers know it by.
 std::string model_name(const ModelOptions& options);
 
 /// JSON `[[name, how it is run], ...]`: file, conversion, adapters and mode; or the server's model.

@@ -14,9 +14,9 @@ const std::vector<std::string> kOptimizers = {
 
 WriterOptions read_writer(const Config& section, WriterOptions writer) {
   writer.adapter = make_adapter(section.choice("adapter", {"chat", "json", "terse"}, "chat"));
-  writer.temperature = section.number("temperature", writer.temperature);
-  writer.max_tokens = static_cast<int>(section.integer("max_tokens", writer.max_tokens, 1));
-  writer.attempts = static_cast<int>(section.integer("attempts", writer.attempts, 1));
+  writer.temperature = read_temperature(section, writer.temperature);
+  writer.max_tokens = read_int(section, "max_tokens", writer.max_tokens, 1);
+  writer.attempts = read_int(section, "attempts", writer.attempts, 1);
   writer.max_copied = read_size(section, "max_copied", writer.max_copied);
   return writer;
 }
@@ -51,7 +51,7 @@ BootstrapOptions read_bootstrap(const Config& options, BootstrapOptions bootstra
   bootstrap.max_bootstrapped = read_size(options, "max_bootstrapped", bootstrap.max_bootstrapped);
   bootstrap.max_labeled = read_size(options, "max_labeled", bootstrap.max_labeled);
   bootstrap.max_rounds = read_size(options, "max_rounds", bootstrap.max_rounds, 1);
-  bootstrap.threshold = options.number("threshold", bootstrap.threshold);
+  bootstrap.threshold = read_share(options, "threshold", bootstrap.threshold, 0, 1);
   return bootstrap;
 }
 
@@ -134,8 +134,7 @@ GepaOptions read_gepa(const Config& options, std::uint64_t seed) {
 
 RandomSearchOptions read_random_search(const Config& options, std::uint64_t seed) {
   RandomSearchOptions search;
-  search.num_candidates =
-      static_cast<int>(options.integer("num_candidates", search.num_candidates, 1));
+  search.num_candidates = read_int(options, "num_candidates", search.num_candidates, 1);
   search.bootstrap = read_bootstrap(options, search.bootstrap);
   search.seed = seed;
   return search;

@@ -31,7 +31,7 @@ struct OptimizerConfig {
 };
 
 /// Reads `{name: mipro, label: paired, max_evaluations: 2000, ..}`; see each optimiser's options.
-/// Optimisers without a seed of their own take `seed`.
+/// Every search draws from `seed`, the config's.
 OptimizerConfig read_optimizer(const Config& section, std::uint64_t seed);
 
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options);

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/rng.hpp"
+#include "experiments/data_config.hpp"
 #include "experiments/prompt_file.hpp"
 
 namespace theta {
@@ -291,7 +292,7 @@ void read_judge(const Config& judge, PersonaExperiment& experiment) {
   options.place = place == "instruction" ? PersonaPlace::kInstruction : PersonaPlace::kBehindPair;
   options.reasoning = judge.boolean("reasoning", false);
   options.both_orders = judge.choice("orders", {"one", "both"}, "one") == "both";
-  options.max_tokens = static_cast<int>(judge.integer("max_tokens", options.max_tokens, 1));
+  options.max_tokens = read_int(judge, "max_tokens", options.max_tokens, 1);
   try {
     (void)Judge(options, std::shared_ptr<const Adapter>(make_adapter(experiment.judge_adapter)));
   } catch (const UserError& e) {
@@ -307,15 +308,14 @@ void read_theta(const Config& theta, PersonaExperiment& experiment) {
     options.signature = options.signature.with_instructions(instructions->text());
   options.adapter = theta.choice("adapter", {"chat", "json", "terse"}, "terse");
   options.chain_of_thought = theta.boolean("chain_of_thought", false);
-  options.predict.max_tokens = static_cast<int>(theta.integer("max_tokens", 32, 1));
-  options.predict.top_p = theta.number("top_p", 1);
+  options.predict.max_tokens = read_int(theta, "max_tokens", 32, 1);
+  options.predict.top_p = read_top_p(theta, 1);
   options.predict.opening = theta.text("opening", "");
   PersonaWriting& writing = experiment.writing;
-  writing.samples = static_cast<int>(theta.integer("samples", 4, 1));
-  writing.temperature = theta.number("temperature", 1.0);
-  writing.max_words = static_cast<std::size_t>(theta.integer("max_words", 0));
-  experiment.max_copied = static_cast<std::size_t>(
-      theta.integer("max_copied", static_cast<std::int64_t>(experiment.max_copied)));
+  writing.samples = read_int(theta, "samples", 4, 1);
+  writing.temperature = read_temperature(theta, 1);
+  writing.max_words = read_size(theta, "max_words", 0);
+  experiment.max_copied = read_size(theta, "max_copied", experiment.max_copied);
   const std::string history = theta.choice("history", {"brief", "chosen", "published"}, "brief");
   writing.style = history == "brief"    ? HistoryStyle::kBrief
                   : history == "chosen" ? HistoryStyle::kChosen
@@ -335,7 +335,7 @@ void read_search(const Config& search, ThetaSearchOptions& options) {
   options.instructions = search.texts("instructions");
   options.proposer = {
       .writer = {.adapter = make_terse_adapter(),
-                 .max_tokens = static_cast<int>(search.integer("proposal_tokens", 64, 1))},
+                 .max_tokens = read_int(search, "proposal_tokens", 64, 1)},
       .data_summary = search.boolean("data_summary", false),
       .program_summary = search.boolean("program_summary", false),
       .demos = search.boolean("show_demos", true),
@@ -357,8 +357,8 @@ PersonaExperiment read_persona_experiment(const Config& config) {
       experiment.contrasts.push_back(contrast.number());
     if (experiment.contrasts.empty()) contrasts->fail("at least one contrast is needed");
   }
-  experiment.pool = static_cast<std::size_t>(personas.integer("pool", 6));
-  experiment.demos = static_cast<std::size_t>(personas.integer("demos", 3));
+  experiment.pool = read_size(personas, "pool", 6);
+  experiment.demos = read_size(personas, "demos", 3);
   const auto seed = static_cast<std::uint64_t>(config.integer("seed", 0));
   experiment.writing.seed = derive_seed(seed, "personas");
   experiment.search.seed = derive_seed(seed, "theta search");

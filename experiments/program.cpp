@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "experiments/data_config.hpp"
+
 namespace theta {
 
 Signature read_signature(const Config& text, std::string instructions) {
@@ -30,8 +32,7 @@ ProgramOptions read_program(const Config& program) {
       program.choice("calibrate", {"none", "content_free", "train"}, "none");
   options.predict.calibrate = calibrate == "content_free";
   if (calibrate == "train")
-    options.calibration_examples =
-        static_cast<std::size_t>(program.integer("calibration_examples", 20, 1));
+    options.calibration_examples = read_size(program, "calibration_examples", 20, 1);
   if (const auto inputs = program.find("calibrated_on"))
     for (const Config& input : inputs->items()) {
       Record record;
@@ -40,10 +41,9 @@ ProgramOptions read_program(const Config& program) {
     }
   options.predict.grammar = program.boolean("grammar", true);
   options.predict.opening = program.text("opening", "");
-  options.predict.max_tokens =
-      static_cast<int>(program.integer("max_tokens", options.predict.max_tokens, 1));
-  options.predict.temperature = program.number("temperature", 0);
-  options.predict.top_p = program.number("top_p", 1);
+  options.predict.max_tokens = read_int(program, "max_tokens", options.predict.max_tokens, 1);
+  options.predict.temperature = read_temperature(program, 0);
+  options.predict.top_p = read_top_p(program, 1);
   if (options.predict.answering == Answering::kScore &&
       options.signature.outputs.back().type.options().empty())
     signature.fail("answering 'score' needs a Literal or bool as the last output");

@@ -19,8 +19,10 @@ struct ProgramOptions {
   std::vector<Record> calibration = {};  ///< in a saved prompt: those inputs
 };
 
-/// `{signature: "a -> b", instructions: ..., adapter: chat|json|terse, answering: generate|score,
-///   calibrate: none|content_free|train, chain_of_thought: false, max_tokens: 256, temperature: 0}`
+/// `{signature: "a -> b", instructions: ..., descriptions: {a: ...}, adapter: chat|json|terse,
+///   answering: generate|score, calibrate: none|content_free|train, calibration_examples: 20,
+///   chain_of_thought: false, opening: ..., grammar: true, max_tokens: 256, temperature: 0,
+///   top_p: 1}`; in a saved prompt also `calibrated_on`.
 ProgramOptions read_program(const Config& program);
 
 /// A signature in its text form.   @throws UserError with the position of `text`.

@@ -1,9 +1,8 @@
 #include "experiments/prompt_file.hpp"
 
-#include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "core/result.hpp"
+#include "experiments/files.hpp"
 #include "modules/program_state.hpp"
 
 namespace theta {
@@ -12,7 +11,7 @@ namespace {
 nlohmann::ordered_json model_json(const ModelOptions& options) {
   if (const auto* llama = std::get_if<LlamaOptions>(&options)) {
     const bool throughput = llama->mode == LlamaMode::kThroughput;
-    nlohmann::ordered_json out = {{"path", llama->path.string()},
+    nlohmann::ordered_json out = {{"path", absolute_path(llama->path)},
                                   {"mode", throughput ? "throughput" : "deterministic"},
                                   {"threads", llama->threads},
                                   {"gpu_layers", llama->gpu_layers},
@@ -23,7 +22,7 @@ nlohmann::ordered_json model_json(const ModelOptions& options) {
                                   {"chat_template", llama->chat_template},
                                   {"convert", llama->convert}};
     for (const LoraAdapter& lora : llama->lora)
-      out["lora"].push_back({{"path", lora.path.string()}, {"scale", lora.scale}});
+      out["lora"].push_back({{"path", absolute_path(lora.path)}, {"scale", lora.scale}});
     return out;
   }
   const auto& http = std::get<HttpOptions>(options);
@@ -33,7 +32,7 @@ nlohmann::ordered_json model_json(const ModelOptions& options) {
                                 {"logprobs", http.logprobs}};
   if (http.base_urls.size() == 1) out["base_url"] = http.base_urls.front();
   if (!http.api_key_env.empty()) out["api_key_env"] = http.api_key_env;
-  if (!http.api_key_file.empty()) out["api_key_file"] = http.api_key_file;
+  if (!http.api_key_file.empty()) out["api_key_file"] = absolute_path(http.api_key_file);
   const HttpOptions usual;
   const auto put = [&](const char* key, auto HttpOptions::*option) {
     if (http.*option != usual.*option) out[key] = http.*option;
@@ -45,7 +44,8 @@ nlohmann::ordered_json model_json(const ModelOptions& options) {
   put("read_timeout_s", &HttpOptions::read_timeout_s);
   put("total_timeout_s", &HttpOptions::total_timeout_s);
   put("retries", &HttpOptions::retries);
-  put("ca_file", &HttpOptions::ca_file);
+  put("max_response_bytes", &HttpOptions::max_response_bytes);
+  if (!http.ca_file.empty()) out["ca_file"] = absolute_path(http.ca_file);
   return out;
 }
 
@@ -53,13 +53,13 @@ nlohmann::ordered_json model_json(const ModelOptions& options) {
 
 void save_prompt(const std::filesystem::path& file, const Module& program,
                  const ProgramOptions& options, const ModelOptions& model,
-                 const std::string& metric) {
+                 const std::string& metric, const Columns& columns) {
   nlohmann::ordered_json block = {{"program", nlohmann::ordered_json::parse(program_json(options))},
                                   {"model", model_json(model)}};
   if (!metric.empty()) block["metric"] = metric;
-  std::ofstream out(file, std::ios::binary);
-  out << dump_state(program, block.dump());
-  if (!out.flush()) throw RunError("cannot write " + file.string());
+  for (const auto& [field, column] : columns.fields) block["fields"][field] = column;
+  if (!columns.rows.empty()) block["rows"] = columns.rows;
+  write_whole(file, dump_state(program, block.dump()));
 }
 
 }  // namespace theta

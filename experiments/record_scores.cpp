@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
+#include "experiments/commands.hpp"
 #include "experiments/experiment.hpp"
-#include "experiments/files.hpp"
+#include "experiments/run_folder.hpp"
+#include "experiments/sweep.hpp"
 
 namespace theta {
 namespace {
@@ -63,9 +66,10 @@ ScoreTable record_scores(const ProgramExperiment& experiment, RunContext& run) {
   }
 }
 
-void record_command(const RecordArguments& arguments, Progress& progress, std::stop_token stop) {
+int record_command(const RecordArguments& arguments, Progress& progress, std::stop_token stop) {
   Config config = Config::load(arguments.config);
   for (const auto& set : arguments.sets) config.set(set);
+  refuse_sweep(config);
   const ExperimentOptions options = read_experiment(config);
   const auto* experiment = std::get_if<ProgramExperiment>(&options.experiment);
   if (!experiment) config.fail("only an experiment with a 'program' can be recorded as a table");
@@ -74,15 +78,25 @@ void record_command(const RecordArguments& arguments, Progress& progress, std::s
       arguments.out.empty()
           ? fs::path("runs") / fmt::format("{}-{}-table", options.name, options.hash)
           : arguments.out;
-  make_folder(folder);
-  Store store(folder / "run.db");
-  Models models(options.models, store, progress);
-  RunContext context{folder, options.seed, store, models, progress, stop};
-  const ScoreTable table = record_scores(*experiment, context);
-  write_score_table(table, folder / "table.json");
-  progress.finish();
-  fmt::print("{} combinations on {} examples: {}\n", table.scores.size(), table.examples,
-             (folder / "table.json").string());
+  const fs::path file = folder / "table.json";
+  std::optional<ScoreTable> table;
+  try {
+    const std::string stopped = work_in_folder(
+        config, options, folder, progress, stop, nullptr,
+        [&](RunContext& run) { table = record_scores(*experiment, run); },
+        [&](Store&) {
+          if (table) write_score_table(*table, file);
+        });
+    if (!table) {
+      fmt::print(stderr, "theta: stopped: {}\n", stopped);
+      return kBudgetSpent;
+    }
+  } catch (const Interrupted&) {
+    throw stopped_in(folder);
+  }
+  fmt::print("{} combinations on {} examples: {}\n", table->scores.size(), table->examples,
+             file.string());
+  return 0;
 }
 
 }  // namespace theta

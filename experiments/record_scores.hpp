@@ -23,6 +23,7 @@ struct RecordArguments {
 };
 
 /// `theta replay --record`: writes OUT/table.json. Stopped or killed, it goes on where it was.
-void record_command(const RecordArguments& arguments, Progress& progress, std::stop_token stop);
+/// @return the exit code: kBudgetSpent if the budget ended it before there is a table.
+int record_command(const RecordArguments& arguments, Progress& progress, std::stop_token stop);
 
 }  // namespace theta

@@ -122,7 +122,8 @@ Combination combination_of(const TrialRecord& trial) {
 }
 
 void replay_search(const ScoreTable& table, const std::string& name, std::int64_t budget,
-                   std::uint64_t seed, const OnIncumbent& on_incumbent) {
+                   std::uint64_t seed, const OnIncumbent& on_incumbent,
+                   const std::stop_token& stop) {
   const auto space = table.space();
   const auto look_up = [&](const Combination& candidate, std::span<const std::size_t> examples) {
     const auto& row = table.row(candidate);
@@ -136,7 +137,11 @@ void replay_search(const ScoreTable& table, const std::string& name, std::int64_
   };
   if (name == "paired" || name == "mipro") {
     paired_search(space, table.examples, in_turn(look_up),
-                  {.budget = budget, .checked = false, .seed = seed, .on_trial = on_trial});
+                  {.budget = budget,
+                   .checked = false,
+                   .seed = seed,
+                   .on_trial = on_trial,
+                   .stop = stop});
     return;
   }
   // These begin with the default on every example.
@@ -144,7 +149,8 @@ void replay_search(const ScoreTable& table, const std::string& name, std::int64_
   SearchOptions options{.num_trials = static_cast<std::size_t>(budget),
                         .max_evaluations = budget,
                         .seed = seed,
-                        .on_trial = on_trial};
+                        .on_trial = on_trial,
+                        .stop = stop};
   if (name == "tpe") {
     dspy_search(space, table.examples, look_up, options);
     return;
@@ -155,7 +161,8 @@ void replay_search(const ScoreTable& table, const std::string& name, std::int64_
 }
 
 void replay_proposals(const ScoreTable& table, const std::string& name, std::int64_t budget,
-                      std::uint64_t seed, const OnIncumbent& on_incumbent) {
+                      std::uint64_t seed, const OnIncumbent& on_incumbent,
+                      const std::stop_token& stop) {
   spdlog::info("{} proposes instructions: it is given the table's in an order drawn from seed {}",
                name, seed);
   // Both begin with the default on every example.
@@ -170,6 +177,7 @@ void replay_proposals(const ScoreTable& table, const std::string& name, std::int
             .model = model,
             .proposer = model,
             .teacher = model,
+            .stop = stop,
             .on_trial =
                 [&](const TrialRecord& trial) {
                   if (trial.kind != "minibatch" && trial.score > best + 1e-9) {
@@ -192,7 +200,7 @@ void replay_proposals(const ScoreTable& table, const std::string& name, std::int
 }  // namespace
 
 void replay(const ScoreTable& table, const std::string& optimizer, std::int64_t budget,
-            std::uint64_t seed, const OnIncumbent& on_incumbent) {
+            std::uint64_t seed, const OnIncumbent& on_incumbent, std::stop_token stop) {
   if (std::ranges::find(kBuilders, optimizer) != kBuilders.end())
     throw UserError(fmt::format(
         "{} builds new demos, and a table has only what was recorded; these can be replayed: {}",
@@ -204,21 +212,23 @@ void replay(const ScoreTable& table, const std::string& optimizer, std::int64_t 
   on_incumbent(0, Combination(table.space().size(), 0));
   if (budget == 0) return;
   if (optimizer == "copro" || optimizer == "gepa")
-    replay_proposals(table, optimizer, budget, seed, on_incumbent);
+    replay_proposals(table, optimizer, budget, seed, on_incumbent, stop);
   else
-    replay_search(table, optimizer, budget, seed, on_incumbent);
+    replay_search(table, optimizer, budget, seed, on_incumbent, stop);
+  // A search that was stopped ends with the best so far: not to pass for that of the whole budget.
+  if (stop.stop_requested()) throw Interrupted("the search was stopped");
 }
 
-void replay_command(const ReplayArguments& arguments) {
+void replay_command(const ReplayArguments& arguments, std::stop_token stop) {
   const ScoreTable table = read_score_table(arguments.table);
-  replay(table, arguments.optimizer, arguments.budget, arguments.seed,
-         [&](std::int64_t evaluations, const Combination& incumbent) {
-           if (arguments.json)
-             fmt::print("{{\"evaluations\": {}, \"combination\": [{}]}}\n", evaluations,
-                        fmt::join(incumbent, ", "));
-           else
-             fmt::print("{:>8}  {}\n", evaluations, key_of(incumbent));
-         });
+  const auto print = [&](std::int64_t evaluations, const Combination& incumbent) {
+    if (arguments.json)
+      fmt::print("{{\"evaluations\": {}, \"combination\": [{}]}}\n", evaluations,
+                 fmt::join(incumbent, ", "));
+    else
+      fmt::print("{:>8}  {}\n", evaluations, key_of(incumbent));
+  };
+  replay(table, arguments.optimizer, arguments.budget, arguments.seed, print, std::move(stop));
 }
 
 }  // namespace theta

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <stop_token>
 #include <string>
 
 #include "experiments/score_table.hpp"
@@ -22,10 +23,9 @@ using OnIncumbent = std::function<void(std::int64_t evaluations, const Combinati
 /// instructions in an order drawn from `seed`; they reflect and validate on the same examples, and
 /// leave the demo sets alone.
 /// @throws UserError for an optimiser that builds new demos or is unknown, a missing score, a
-/// budget
-///   below 0.
+///   budget below 0; Interrupted when stopped.
 void replay(const ScoreTable& table, const std::string& optimizer, std::int64_t budget,
-            std::uint64_t seed, const OnIncumbent& on_incumbent);
+            std::uint64_t seed, const OnIncumbent& on_incumbent, std::stop_token stop = {});
 
 struct ReplayArguments {
   std::filesystem::path table;
@@ -36,6 +36,6 @@ struct ReplayArguments {
 };
 
 /// `theta replay`: prints a line for each new incumbent.
-void replay_command(const ReplayArguments& arguments);
+void replay_command(const ReplayArguments& arguments, std::stop_token stop);
 
 }  // namespace theta

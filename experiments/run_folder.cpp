@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "core/log.hpp"
 #include "core/store.hpp"
 #include "experiments/files.hpp"
 
@@ -110,54 +111,55 @@ RunStatus status_of_record(const fs::path& record) {
 
 }  // namespace
 
-Report run_in_folder(const Config& config, const ExperimentOptions& options, const fs::path& folder,
-                     Progress& progress, std::stop_token stop, ModelPool* pool) {
+std::string work_in_folder(const Config& config, const ExperimentOptions& options,
+                           const fs::path& folder, Progress& progress, std::stop_token stop,
+                           ModelPool* pool, const std::function<void(RunContext&)>& work,
+                           const std::function<void(Store&)>& finish) {
   make_folder(folder);
   Store store(folder / kRecord);
   claim(store, folder, options);
-  store.set_meta("config", config.dump());
+  const std::string text = resolved(config).dump();
+  store.set_meta("config", text);
   store.set_meta("models", described(options.models));
   store.set_meta("state", name_of(RunState::kRunning));
   store.set_meta("error", "");
   store.set_meta("stopped", "");
-  write_whole(folder / "config.resolved.yaml", config.dump());
-
-  Ledger ledger(options.budget);
-  Models models(options.models, store, progress, Models::Purpose::kRun, pool, &ledger,
-                std::make_shared<AnswerCache>(options.cache));
-  std::stop_source own_stop;
-  const std::stop_callback forward(stop, [&] { own_stop.request_stop(); });
   const auto end = [&](RunState state, const std::string& why) {
     store.set_meta("error", why);
     store.set_meta("state", name_of(state));
   };
-  const auto finish = [&] {
+  try {
+    write_whole(folder / "config.resolved.yaml", text);
+    Ledger ledger(options.budget);
+    Models models(options.models, store, progress, Models::Purpose::kRun, pool, &ledger,
+                  std::make_shared<AnswerCache>(options.cache));
+    std::stop_source own_stop;
+    const std::stop_callback forward(stop, [&] { own_stop.request_stop(); });
+    std::string stopped;
+    try {
+      {
+        const Heartbeat heartbeat(store, progress, ledger, own_stop);
+        RunContext context{folder, options.seed, store, models, progress, own_stop.get_token()};
+        work(context);
+      }
+      // A search that was cut short ends well, and the record may have held all that came after it.
+      if (own_stop.stop_requested() || ledger.spent()) throw Interrupted("stopped");
+    } catch (const Interrupted&) {
+      const auto why = ledger.spent();
+      if (!why || stop.stop_requested()) {
+        models.record_timing();
+        throw;
+      }
+      stopped = *why;
+      store.set_meta("stopped", stopped);
+    }
     models.record_timing();
     models.record_usage();
     progress.finish();
-    Report report = make_report(store);
-    write_report(report, folder);
-    return report;
-  };
-  try {
-    {
-      const Heartbeat heartbeat(store, progress, ledger, own_stop);
-      RunContext context{folder, options.seed, store, models, progress, own_stop.get_token()};
-      run_experiment(options, context);
-    }
-    // A search that was cut short ends well, and the record may have held all that came after it.
-    if (own_stop.stop_requested() || ledger.spent()) throw Interrupted("stopped");
-    Report report = finish();
-    end(RunState::kDone, "");
-    return report;
+    finish(store);
+    end(stopped.empty() ? RunState::kDone : RunState::kStopped, stopped);
+    return stopped;
   } catch (const Interrupted&) {
-    if (const auto why = ledger.spent(); why && !stop.stop_requested()) {
-      store.set_meta("stopped", *why);
-      Report report = finish();
-      end(RunState::kStopped, *why);
-      return report;
-    }
-    models.record_timing();
     end(RunState::kStopped, "");
     throw;
   } catch (const std::exception& e) {
@@ -166,8 +168,29 @@ Report run_in_folder(const Config& config, const ExperimentOptions& options, con
   }
 }
 
+Interrupted stopped_in(const fs::path& folder) {
+  return Interrupted(fmt::format(
+      "stopped; what is done is in {}, and the same command goes on from there", folder.string()));
+}
+
+Report run_in_folder(const Config& config, const ExperimentOptions& options, const fs::path& folder,
+                     Progress& progress, std::stop_token stop, ModelPool* pool) {
+  Report report;
+  const auto finish = [&](Store& store) {
+    report = make_report(store);
+    write_report(report, folder);
+  };
+  work_in_folder(
+      config, options, folder, progress, stop, pool,
+      [&](RunContext& run) { run_experiment(options, run); }, finish);
+  return report;
+}
+
 std::vector<StageUsage> forecast(const ExperimentOptions& options, Models::Purpose purpose,
                                  std::stop_token stop) {
+  // What is said of the data is said by the run, which follows.
+  std::optional<Silence> nothing_said;
+  if (purpose == Models::Purpose::kForecast) nothing_said.emplace();
   const ScratchFolder folder;
   Store store(folder.path() / kRecord);
   Progress silent(false, 0, nullptr);

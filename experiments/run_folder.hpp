@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -8,6 +9,7 @@
 
 #include "core/config.hpp"
 #include "core/progress.hpp"
+#include "core/result.hpp"
 #include "experiments/experiment.hpp"
 #include "experiments/report.hpp"
 
@@ -15,13 +17,27 @@ namespace theta {
 
 class ModelPool;
 
-/// Runs an experiment in its folder, to its end or on from where it stopped, and writes its report
-/// there. The record says at any time how the run stands: read_status().
+/// Does the work of a config in its folder, which it claims, on models that keep to the budget and
+/// share the cache. The record says at any time how the run stands: read_status().
 /// @param config  what `options` were read from
 /// @param pool    models shared with runs side by side; null: its own
+/// @param work    can be cut short by the budget
+/// @param finish  leaves what there is, after `work` or as much of it as the budget paid for
+/// @return why the budget ended it; empty: it is done.
+/// @throws what `work` and `finish` throw; Interrupted when stopped; UserError if the folder holds
+/// a run of another config or other data.
+std::string work_in_folder(const Config& config, const ExperimentOptions& options,
+                           const std::filesystem::path& folder, Progress& progress,
+                           std::stop_token stop, ModelPool* pool,
+                           const std::function<void(RunContext&)>& work,
+                           const std::function<void(Store&)>& finish);
+
+/// What a person is told who stopped a command that works in a folder.
+Interrupted stopped_in(const std::filesystem::path& folder);
+
+/// Runs an experiment in its folder, to its end or on from where it stopped, and writes its report
+/// there. Parameters and exceptions as above.
 /// @return the report; where the budget was spent (Report::stopped), of what was done until then.
-/// @throws what the experiment throws; UserError if the folder holds a run of another
-/// config or other data.
 Report run_in_folder(const Config& config, const ExperimentOptions& options,
                      const std::filesystem::path& folder, Progress& progress, std::stop_token stop,
                      ModelPool* pool = nullptr);

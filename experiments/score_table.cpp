@@ -5,12 +5,11 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
-#include <sstream>
 
 #include "core/result.hpp"
+#include "experiments/files.hpp"
 #include "optimizers/text_kernel.hpp"
 
 namespace theta {
@@ -173,11 +172,7 @@ const std::vector<double>& ScoreTable::row(const Combination& combination) const
 }
 
 ScoreTable read_score_table(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) throw UserError(file.string() + ": there is no such file");
-  std::ostringstream text;
-  text << in.rdbuf();
-  return TableReader(file.string(), text.str()).read();
+  return TableReader(file.string(), read_whole(file)).read();
 }
 
 void write_score_table(const ScoreTable& table, const std::filesystem::path& file) {
@@ -186,19 +181,17 @@ void write_score_table(const ScoreTable& table, const std::filesystem::path& fil
     json["predictors"].push_back(
         {{"instructions", predictor.instructions}, {"demos", predictor.demos}});
   json["examples"] = table.examples;
-  std::ofstream out(file, std::ios::binary);
   // A row a line, so that a reader can find one.
   const auto replace = nlohmann::ordered_json::error_handler_t::replace;
-  std::string head = json.dump(-1, ' ', false, replace);
-  head.pop_back();
-  out << head << ",\n \"scores\": {";
+  std::string text = json.dump(-1, ' ', false, replace);
+  text.pop_back();
+  text += ",\n \"scores\": {";
   const char* separator = "\n";
   for (const auto& [combination, scores] : table.scores) {
-    out << separator << "  \"" << key_of(combination) << "\": " << Json(scores).dump();
+    text += fmt::format("{}  \"{}\": {}", separator, key_of(combination), Json(scores).dump());
     separator = ",\n";
   }
-  out << "}}\n";
-  if (!out.flush()) throw RunError("cannot write " + file.string());
+  write_whole(file, text + "}}\n");
 }
 
 }  // namespace theta

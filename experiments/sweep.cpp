@@ -122,6 +122,10 @@ std::string SweepRun::label() const {
 
 bool is_sweep(const Config& config) { return config.is_map() && config.find("sweep"); }
 
+void refuse_sweep(const Config& config) {
+  if (is_sweep(config)) config.at("sweep").fail("this is a sweep of runs: theta sweep CONFIG");
+}
+
 Sweep read_sweep(const Config& config) {
   const Config section = config.at("sweep");
   std::vector<Axis> axes;
@@ -168,8 +172,8 @@ Sweep read_sweep(const Config& config) {
     const auto [other, is_new] = hashes.emplace(run.options.hash, run.label());
     if (!is_new)
       section.fail(
-          fmt::format("the runs '{}' and '{}' are one and the same: nothing that differs "
-                      "between them can change a result",
+          fmt::format("the runs '{}' and '{}' are one and the same: they differ in nothing that "
+                      "can change a result (missing files of one name count as one)",
                       other->second, run.label()));
     sweep.runs.push_back(std::move(run));
   }
@@ -229,10 +233,7 @@ SweepEnd run_sweep(const Sweep& sweep, const fs::path& folder, std::size_t jobs,
   }
   pool.timing();
   progress.finish();
-  if (stop.stop_requested())
-    throw Interrupted(
-        fmt::format("stopped; what is done is in {}, and the same command goes on from there",
-                    folder.string()));
+  if (stop.stop_requested()) throw stopped_in(folder);
   std::erase(failed, "");
   std::erase(stopped, "");
   return {std::move(failed), std::move(stopped)};

@@ -28,6 +28,8 @@ struct Sweep {
 };
 
 bool is_sweep(const Config& config);
+/// @throws UserError with the position of `sweep:` where one run is wanted and the config has many.
+void refuse_sweep(const Config& config);
 
 /// Expands a config with a `sweep:` section: every combination of
 ///

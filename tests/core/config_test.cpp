@@ -102,6 +102,9 @@ TEST(Config, NamesAnItemOfASequenceByItsPlace) {
 TEST(Config, PointsAtAValueOutsideItsRange) {
   EXPECT_EQ(error_of([] { parse("threads: 0").integer("threads", 4, 1); }),
             "run.yaml:1:10: 'threads' must be at least 1, not 0");
+  EXPECT_EQ(error_of([] { parse("threads: 9").integer("threads", 4, 1, 8); }),
+            "run.yaml:1:10: 'threads' must be at most 8, not 9");
+  EXPECT_EQ(parse("threads: 8").integer("threads", 4, 1, 8), 8);
   EXPECT_EQ(error_of([] {
               parse("a: chet").choice("a", {"chat", "json"}, "chat");
             }),
@@ -311,6 +314,22 @@ TEST(Config, ReadsTheSurrogatePairsOfJsonAndKeepsPositionsBehindThem) {
             "run.yaml:1:40: 'b' is not an integer: 'x'");
   EXPECT_EQ(error_of([&] { config.at("d").integer(); }),
             "run.yaml:2:29: 'd' is not an integer: 'y'");
+}
+
+TEST(ConfigResolved, ReadsTheSameWithoutItsVariables) {
+  ::setenv("THETA_TEST_A", "4", 1);
+  ::setenv("THETA_TEST_B", "a$${b}: #", 1);
+  const Config config = parse(
+      "n: ${THETA_TEST_A}\nq: '${THETA_TEST_A}'\nt: '4'\nl: [x, {f: '${THETA_TEST_B}'}]\n"
+      "d: $${THETA_TEST_A}\nf: {p: x, q: x}\n");
+  const std::string before = config.canonical({"f"});
+  const std::string text =
+      config.resolved({"f.p"}, [](const Config& c) { return "/" + c.text(); }).dump();
+  ::unsetenv("THETA_TEST_A");
+  ::unsetenv("THETA_TEST_B");
+  const Config again = parse(text);
+  EXPECT_EQ(again.canonical({"f"}), before);
+  EXPECT_EQ(again.at("f").canonical({}), R"({"p":"/x","q":"x"})");
 }
 
 TEST(ConfigCopy, HasNotBeenReadAndStandsAlone) {

@@ -50,6 +50,27 @@ TEST(Log, ColoursItsLabelsOnATerminal) {
   EXPECT_EQ(logged("error", true), "\r\033[Ktheta: \033[1;31merror:\033[0m failed\n");
 }
 
+TEST(Log, SaysNothingWhileSilencedAndTheSameAsBeforeAfterwards) {
+  char* data = nullptr;
+  std::size_t size = 0;
+  std::FILE* file = open_memstream(&data, &size);
+  {
+    Progress progress(false, 15, file);
+    const auto before = spdlog::default_logger();
+    set_up_logging("info", progress);
+    {
+      const Silence silence;
+      spdlog::error("failed");
+    }
+    spdlog::info("resumed");
+    spdlog::debug("opened");
+    spdlog::set_default_logger(before);
+  }
+  std::fclose(file);
+  EXPECT_STREQ(data, "theta: resumed\n");
+  std::free(data);
+}
+
 TEST(Log, RefusesAnUnknownLevel) {
   try {
     logged("warnings", false);

@@ -26,6 +26,28 @@ TEST(Sha256, OfAFileIsThatOfItsBytesWhateverItsSize) {
   }
 }
 
+TEST(Sha256, OfASampleTellsFilesApartByTheirSizeAndByBothEnds) {
+  const TemporaryFolder folder;
+  const auto sample = [&](const std::string& bytes) {
+    return sha256_sample(folder.write("file", bytes));
+  };
+  for (const std::size_t size : {std::size_t{3} << 20, std::size_t{1000}}) {
+    const std::string bytes(size, 'x');
+    EXPECT_EQ(sample(bytes), sample(bytes));
+    EXPECT_NE(sample(bytes), sample(bytes + 'x'));
+    for (const std::size_t at : {std::size_t{0}, size - 1}) {
+      std::string other = bytes;
+      other[at] = 'y';
+      EXPECT_NE(sample(bytes), sample(other)) << at;
+    }
+  }
+}
+
+TEST(Sha256, OfASampleOfWhatIsNoFileIsEmpty) {
+  EXPECT_EQ(sha256_sample("/nowhere/model.gguf"), "");
+  EXPECT_EQ(sha256_sample("/"), "");
+}
+
 TEST(Sha256, OfAMissingFileNamesIt) {
   try {
     sha256_file("/nowhere/model.gguf");

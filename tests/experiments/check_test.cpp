@@ -200,6 +200,24 @@ const std::vector<Broken>& broken_configs() {
        ":4:78: 'read_timeout_s' must be above 0"},
       {"ABatchIsTooSmallForItsSequences", kTask, "threads: 2", "batch: 8, sequences: 16",
        ":4:35: 'batch' must be at least 'sequences', 16, not 8"},
+      {"ATemperatureIsNegative", kTask, "answering: score", "temperature: -3",
+       ":13:16: 'temperature' must be at least 0"},
+      {"ATopPIsNoShare", kTask, "answering: score", "top_p: 7",
+       ":13:10: 'top_p' must be above 0 and at most 1"},
+      {"ATopPIsNothing", kPeople, "samples: 2", "top_p: 0",
+       ":9:18: 'top_p' must be above 0 and at most 1"},
+      {"MaxTokensDoNotFit", kTask, "answering: score", "max_tokens: 3000000000",
+       ":13:15: 'max_tokens' must be at most 2147483647, not 3000000000"},
+      {"ThreadsDoNotFit", kTask, "threads: 2", "threads: 5000000000",
+       ":4:37: 'threads' must be at most 2147483647, not 5000000000"},
+      {"AContextDoesNotFit", kTask, "threads: 2", "context: 5000000000",
+       ":4:37: 'context' must be at most 2147483647, not 5000000000"},
+      {"AThresholdIsNoShare", kTask, "threshold: 0.5", "threshold: 5",
+       ":17:38: `threshold` must be in 0..1"},
+      {"AProposersTemperatureIsNegative", kTask, "num_trials: 2", "proposer: {temperature: -1}",
+       ":16:43: 'temperature' must be at least 0"},
+      {"AnAnswerMayHaveNoBytes", kPeople, "model: small", "model: small, max_response_bytes: 0",
+       ":4:82: 'max_response_bytes' must be at least 1, not 0"},
       {"APriceIsNegative", kTask, "threads: 2", "price: {prompt: -1}",
        ":4:44: 'prompt' must be at least 0"},
       {"ABudgetHasAnUnknownKind", kTask, "seed: 7", "budget: {cals: 5}",
@@ -405,6 +423,75 @@ TEST(ReadExperiment, TheHashCountsWhatCanChangeAResultAndNothingElse) {
        {"seed=8", "models.task.path=other.gguf", "metric=f1", "optimizers.0.num_trials=3",
         "data.split.seed=1", "data.file=other.csv"})
     EXPECT_NE(hash(other), hash("")) << other;
+}
+
+TEST(ReadExperiment, TheHashCountsWhatTheFilesOfAModelHold) {
+  const TemporaryFolder folder;
+  for (const char* name : {"a", "b"}) fs::create_directory(folder.path() / name);
+  const auto hash = [&](const std::string& file) {
+    Config config = Config::parse(kTask, folder.path() / "task.yaml");
+    config.set("models.task.path=" + (folder.path() / file).string());
+    config.set("models.task.lora=[{path: " + (folder.path() / "l.gguf").string() + "}]");
+    return read_experiment(config).hash;
+  };
+  folder.write("a/m.gguf", "weights");
+  folder.write("b/m.gguf", "weights");
+  folder.write("l.gguf", "changes");
+  const std::string first = hash("a/m.gguf");
+  EXPECT_EQ(hash("b/m.gguf"), first);
+  folder.write("b/m.gguf", "other weights");
+  EXPECT_NE(hash("b/m.gguf"), first);
+  fs::remove(folder.path() / "b/m.gguf");
+  EXPECT_NE(hash("b/m.gguf"), first);
+  folder.write("l.gguf", "other changes");
+  EXPECT_NE(hash("a/m.gguf"), first);
+}
+
+TEST(ReadExperiment, TheHashCountsTheAddressesOfAModelAndNotTheirOrderOrKey) {
+  const auto hash = [](const std::string& set) {
+    Config config = Config::parse(kPeople, "people.yaml");
+    config.set(set);
+    return read_experiment(config).hash;
+  };
+  const std::string both = hash("models.student.base_url=['http://a/v1', 'http://b/v1']");
+  EXPECT_EQ(hash("models.student.base_url=['http://b/v1', 'http://a/v1']"), both);
+  EXPECT_NE(hash("models.student.base_url=http://a/v1"), both);
+  EXPECT_EQ(hash("models.student.api_key_env=KEY"), hash("models.student.api_key_file=key.txt"));
+}
+
+TEST(ReadExperiment, FilesOfAModelStandBesideTheConfig) {
+  Config config = Config::parse(kPeople, "/configs/people.yaml");
+  const ModelTable models = read_experiment(config).models;
+  EXPECT_EQ(std::get<LlamaOptions>(models.models.at("teacher")).path, "/configs/model.gguf");
+  config = Config::parse(std::string(kPeople).replace(std::string(kPeople).find(", model: small"),
+                                                      0, ", api_key_file: k, ca_file: /ca.pem"),
+                         "/configs/people.yaml");
+  const ModelTable served = read_experiment(config).models;
+  const auto& student = std::get<HttpOptions>(served.models.at("student"));
+  EXPECT_EQ(student.api_key_file, "/configs/k");
+  EXPECT_EQ(student.ca_file, "/ca.pem");
+}
+
+TEST(ReadExperiment, AResolvedConfigIsTheSameFromAnyFolder) {
+  const TemporaryFolder folder;
+  fs::create_directory(folder.path() / "run");
+  folder.write("model.gguf", "weights");
+  folder.write("reviews.csv", "a,b\n");
+  ::setenv("THETA_TEST_FOLDER", ".", 1);
+  std::string text = kTask;
+  text.replace(text.find("model.gguf"), 10, "'${THETA_TEST_FOLDER}/model.gguf'");
+  text += "cache: {path: answers.db}\n";
+  const Config config = Config::load(folder.write("task.yaml", text));
+  const ExperimentOptions options = read_experiment(config);
+  const fs::path moved = folder.write("run/config.yaml", resolved(config).dump());
+  ::unsetenv("THETA_TEST_FOLDER");
+  const ExperimentOptions again = read_experiment(Config::load(moved));
+  EXPECT_EQ(again.hash, options.hash);
+  EXPECT_EQ(std::get<LlamaOptions>(again.models.models.at("task")).path,
+            folder.path() / "model.gguf");
+  EXPECT_EQ(again.cache.path, folder.path() / "answers.db");
+  const auto& data = std::get<ProgramExperiment>(again.experiment).data;
+  EXPECT_EQ(std::get<WholeFile>(data.source).file, folder.path() / "reviews.csv");
 }
 
 TEST(ReadExperiment, TheHashCountsWhatEveryDataFileHolds) {

@@ -1,11 +1,16 @@
 #include "experiments/record_scores.hpp"
 
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <csignal>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <thread>
 
+#include "experiments/run_folder.hpp"
 #include "tests/support/loopback_server.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/temporary_folder.hpp"
@@ -13,10 +18,13 @@
 namespace theta {
 namespace {
 
+using ::testing::EndsWith;
+using ::testing::StartsWith;
+
 constexpr const char* kConfig = R"(name: reviews
 seed: 1
 models:
-  task: {{base_url: "{}", model: small, retries: 0}}
+  task: {{base_url: "{}", model: small, dialect: openai, retries: 0}}
 data:
   file: reviews.csv
   split: {{train: 4, validation: 4, test: 1}}
@@ -51,14 +59,23 @@ test::Reply answer(const test::Seen& seen) {
 
 class RecordScores : public ::testing::Test {
  protected:
-  Finished record(const std::string& url, const std::string& config = kConfig) {
+  std::vector<std::string> command(const std::string& url, const std::string& config = kConfig,
+                                   const std::vector<std::string>& sets = {}) {
     folder_.write(
         "reviews.csv",
         "sentence,mood\na,good\nb,good\nc,good\nd,good\ne,good\nf,good\ng,good\nh,good\ni,good\n");
-    return run_to_end({THETA_BINARY, "replay", "--record",
-                       folder_.write("config.yaml", fmt::format(fmt::runtime(config), url)),
-                       "--out", folder_.path() / "out"});
+    std::vector<std::string> command = {
+        THETA_BINARY, "replay", "--record",
+        folder_.write("config.yaml", fmt::format(fmt::runtime(config), url)),
+        "--out",      out()};
+    for (const auto& set : sets) command.insert(command.end(), {"--set", set});
+    return command;
   }
+  Finished record(const std::string& url, const std::string& config = kConfig,
+                  const std::vector<std::string>& sets = {}) {
+    return run_to_end(command(url, config, sets));
+  }
+  std::filesystem::path out() const { return folder_.path() / "out"; }
 
   TemporaryFolder folder_;
 };
@@ -100,6 +117,64 @@ TEST_F(RecordScores, FailsWhereAnExampleWasNotAnswered) {
   EXPECT_NE(done.err.find("4 of 4 examples of combination 0,1 were not answered"),
             std::string::npos)
       << done.err;
+}
+
+TEST_F(RecordScores, ABudgetStopsItAndARaisedOneLetsItGoOn) {
+  const test::LoopbackServer server(answer);
+  const auto stopped = record(server.url(), kConfig, {"budget={calls: 5}"});
+  EXPECT_EQ(stopped.code, 3) << stopped.err;
+  EXPECT_EQ(stopped.out, "");
+  EXPECT_THAT(stopped.err, EndsWith("theta: stopped: the budget of 5 calls is spent\n"));
+  EXPECT_EQ(server.requests(), 5u);
+  EXPECT_FALSE(std::filesystem::exists(out() / "table.json"));
+  EXPECT_EQ(read_status(out()).state, RunState::kStopped);
+  ASSERT_EQ(record(server.url(), kConfig, {"budget={calls: 100}"}).code, 0);
+  EXPECT_EQ(server.requests(), 16u);
+  EXPECT_EQ(read_score_table(out() / "table.json").scores.size(), 4u);
+  EXPECT_EQ(read_status(out()).state, RunState::kDone);
+}
+
+TEST_F(RecordScores, SharesTheCacheOfItsConfig) {
+  const test::LoopbackServer server(answer);
+  const std::vector<std::string> cache = {
+      "cache={path: '" + (folder_.path() / "cache.db").string() + "'}"};
+  ASSERT_EQ(record(server.url(), kConfig, cache).code, 0);
+  const std::size_t asked = server.requests();
+  std::filesystem::remove_all(out());
+  ASSERT_EQ(record(server.url(), kConfig, cache).code, 0);
+  EXPECT_EQ(server.requests(), asked);
+}
+
+TEST_F(RecordScores, InterruptedItSaysHowToGoOn) {
+  const test::LoopbackServer server([](const test::Seen& seen) {
+    test::Reply slow = answer(seen);
+    slow.delay = std::chrono::milliseconds(50);
+    return slow;
+  });
+  Process process(command(server.url(), kConfig, {"models.task.in_flight=1"}));
+  while (process.running() && server.requests() < 3)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  process.send(SIGINT);
+  const auto stopped = process.wait();
+  EXPECT_EQ(stopped.code, 130);
+  EXPECT_THAT(stopped.err, EndsWith("theta: stopped; what is done is in " + out().string() +
+                                    ", and the same command goes on from there\n"));
+}
+
+TEST_F(RecordScores, RefusesAFolderOfAnotherConfig) {
+  const test::LoopbackServer server(answer);
+  ASSERT_EQ(record(server.url()).code, 0);
+  const auto other = record(server.url(), kConfig, {"seed=2"});
+  EXPECT_EQ(other.code, 2);
+  EXPECT_THAT(other.err, StartsWith(out().string() + " holds a run of another config or other"));
+}
+
+TEST_F(RecordScores, RefusesASweep) {
+  const auto done =
+      record("http://127.0.0.1:1/v1", std::string(kConfig) + "sweep: {{seeds: [1, 2]}}\n");
+  EXPECT_EQ(done.code, 2);
+  EXPECT_EQ(done.err, (folder_.path() / "config.yaml").string() +
+                          ":14:8: this is a sweep of runs: theta sweep CONFIG\n");
 }
 
 TEST_F(RecordScores, NeedsAMipro) {

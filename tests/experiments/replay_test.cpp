@@ -87,6 +87,18 @@ TEST_P(EveryReplay, TellsInstructionsOfEqualTextsApart) {
   EXPECT_EQ(replayed(equal, GetParam(), 3000).back().incumbent[0], 4);
 }
 
+TEST_P(EveryReplay, StopsWhereItIsAskedTo) {
+  for (const std::size_t last : {1, 2}) {  // before the search, and within it
+    std::stop_source stop;
+    std::size_t told = 0;
+    const auto on_incumbent = [&](std::int64_t, const Combination&) {
+      if (++told == last) stop.request_stop();
+    };
+    EXPECT_THROW(replay(table(), GetParam(), 3000, 1, on_incumbent, stop.get_token()), Interrupted);
+    EXPECT_EQ(told, last);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Replay, EveryReplay,
                          ::testing::Values("paired", "gp", "tpe", "random", "mipro", "copro",
                                            "gepa"),

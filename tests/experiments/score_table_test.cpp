@@ -41,6 +41,31 @@ TEST(ScoreTable, ReadsWhatItWrites) {
   EXPECT_EQ(again.scores, table.scores);
 }
 
+TEST(ScoreTable, SaysWhyAFileCannotBeRead) {
+  const TemporaryFolder folder;
+  const auto error_of = [](const std::filesystem::path& file) -> std::string {
+    try {
+      read_score_table(file);
+    } catch (const UserError& e) {
+      return e.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(error_of(folder.path()), folder.path().string() + ": this is a folder");
+  EXPECT_EQ(error_of(folder.path() / "t.json"),
+            (folder.path() / "t.json").string() + ": there is no such file");
+  const auto below = folder.write("file", "") / "t.json";
+  EXPECT_EQ(error_of(below), below.string() + ": cannot be read: Not a directory");
+}
+
+TEST(ScoreTable, IsWrittenWholeOrNotAtAll) {
+  const TemporaryFolder folder;
+  const auto table = read_score_table(folder.write("t.json", kTable));
+  std::filesystem::create_directory(folder.path() / "t.json.part");
+  EXPECT_THROW(write_score_table(table, folder.path() / "t.json"), RunError);
+  EXPECT_EQ(read_score_table(folder.path() / "t.json").scores, table.scores);
+}
+
 /// A table that is right but for one thing.
 struct BrokenTable {
   std::string sentence, from, to;

@@ -149,7 +149,14 @@ INSTANTIATE_TEST_SUITE_P(
         BrokenSweep{"TwoRunsAreOne", "optimizers.0.surrogate: [paired, random]",
                     "models.task.threads: [1, 2]",
                     ":12:3: the runs 'scored, threads=1, seed 1' and 'scored, threads=2, seed 1' "
-                    "are one and the same: nothing that differs between them can change a result"},
+                    "are one and the same: they differ in nothing that can change a result "
+                    "(missing files of one name count as one)"},
+        BrokenSweep{"TwoRunsAreOneWhereTheModelsAreMissing",
+                    "optimizers.0.surrogate: [paired, random]",
+                    "models.task.path: [/none/a/m.gguf, /none/b/m.gguf]",
+                    ":12:3: the runs 'scored, path=/none/a/m.gguf, seed 1' and 'scored, "
+                    "path=/none/b/m.gguf, seed 1' are one and the same: they differ in nothing "
+                    "that can change a result (missing files of one name count as one)"},
         BrokenSweep{"ThereAreTooManyRuns", "[1, 2]",
                     "[" +
                         [] {

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -150,7 +151,9 @@ TEST_F(ServedRun, OfAFaultyServerEndsWithTheSameReportAndRecordsEveryRetry) {
   const LoopbackServer faulty(fault);
   const Finished finished = run(config(faulty, ""), "faulty");
   ASSERT_EQ(finished.code, 0) << finished.err;
-  EXPECT_EQ(lasting_report(out("faulty")), lasting_report(out("sound")));
+  auto report = lasting_report(out("faulty"));
+  report["config_hash"] = lasting_report(out("sound")).at("config_hash");  // the address differs
+  EXPECT_EQ(report, lasting_report(out("sound")));
   const fs::path database = out("faulty") / "run.db";
   EXPECT_GT(*injected, 20);
   EXPECT_EQ(count(database, "attempts"), *injected);
@@ -266,12 +269,86 @@ TEST_F(ServedRun, ItsPromptIsScoredWithoutAskingTwiceAlsoWhenThatWasStopped) {
   EXPECT_FALSE(fs::exists(out("answers.db")));
 }
 
+TEST_F(ServedRun, ItsPromptIsNotAskedWithKeysThatAreUnknown) {
+  const LoopbackServer server(judge);
+  ASSERT_EQ(run(config(server, ""), "out").code, 0);
+  const std::size_t asked = server.requests();
+  for (const char* command : {"eval", "predict"}) {
+    const Finished refused =
+        run_to_end({THETA_BINARY, command, out("out") / "prompt.json", out("rows.csv"), "--field",
+                    "sentence=text", "--set", "model.in_fligth=4"});
+    EXPECT_EQ(refused.code, 2);
+    EXPECT_EQ(refused.err,
+              "--set model.in_fligth: unknown key 'in_fligth'; did you mean 'in_flight'?\n");
+  }
+  EXPECT_EQ(server.requests(), asked);
+}
+
+TEST_F(ServedRun, ItsPromptReadsFilesAsItIsToldAndAnswersWhatItIsGiven) {
+  std::atomic<bool> dead = false;
+  const LoopbackServer server([&](const Seen& seen) {
+    return dead ? Reply{503, "down", {}, Delivery::kWhole, {}} : judge(seen);
+  });
+  ASSERT_EQ(run(config(server, ""), "out").code, 0);
+  const fs::path prompt = out("out") / "prompt.json";
+  const auto predict = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> command = {THETA_BINARY, "predict", prompt};
+    command.insert(command.end(), more.begin(), more.end());
+    return run_to_end(command);
+  };
+  const fs::path file = folder_.write(
+      "more.json", R"({"examples": [{"text": "one"}, {"text": "two"}]})");
+  const Finished told = predict({file, "--rows", "examples", "--field", "sentence=text"});
+  EXPECT_EQ(told.code, 0) << told.err;
+  EXPECT_EQ(std::ranges::count(told.out, '\n'), 2);
+
+  for (const auto& [arguments, why] :
+       {std::pair<std::vector<std::string>, std::string>{
+            {file, "--input", "sentence=one"}, "give a file of examples or --input, not both\n"},
+        {{"--input", "sentence=one", "--field", "sentence=text"},
+         "--field and --rows say how a file is read, and none is given\n"}}) {
+    const Finished refused = predict(arguments);
+    EXPECT_EQ(refused.code, 2);
+    EXPECT_EQ(refused.err, why);
+  }
+  dead = true;
+  const Finished failed = predict({"--input", "sentence=three", "--set", "model.retries=0"});
+  EXPECT_EQ(failed.code, 1);
+  EXPECT_THAT(failed.out, HasSubstr("\"error\""));
+}
+
+TEST_F(ServedRun, ItsResolvedConfigIsRightInAnyFolder) {
+  const LoopbackServer server(judge);
+  const fs::path file = config(server, "cache: {path: cache.db}");
+  ASSERT_EQ(run(file, "out").code, 0);
+  const Finished before = run_to_end({THETA_BINARY, "check", file});
+  const fs::path written = out("out") / "config.resolved.yaml";
+  const Finished after = run_to_end({THETA_BINARY, "check", written});
+  EXPECT_EQ(after.code, 0) << after.err;
+  EXPECT_EQ(after.out.substr(written.string().size()), before.out.substr(file.string().size()));
+}
+
+TEST_F(ServedRun, WarnsOfItsDataOnce) {
+  const LoopbackServer server(judge);
+  std::string rows = "text,mood\n";
+  for (int i = 0; i < 60; ++i) rows += "one sentence,good\n";
+  folder_.write("rows.csv", rows);
+  const Finished finished = run(config(server, ""), "out");
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  const std::string warning = "have the content of a row in an earlier split";
+  EXPECT_THAT(finished.err, HasSubstr(warning));
+  EXPECT_EQ(finished.err.find(warning), finished.err.rfind(warning)) << finished.err;
+}
+
 TEST_F(ServedRun, ReplayNeedsACache) {
   const LoopbackServer server(judge);
   const Finished refused = run(config(server, "cache: {path: none.db, mode: replay}"), "out");
   EXPECT_EQ(refused.code, 2);
   EXPECT_THAT(refused.err, HasSubstr("there is no cache " + (folder_.path() / "none.db").string() +
                                      " to replay: run once with mode: record\n"));
+  const Finished status = run_to_end({THETA_BINARY, "status", out("out")});
+  EXPECT_THAT(status.out, HasSubstr("there is no cache "));
+  EXPECT_THAT(status.out, EndsWith("1 failed\n"));
 }
 
 }  // namespace

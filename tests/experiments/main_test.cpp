@@ -1,0 +1,73 @@
+// The command line of the real program.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/process.hpp"
+
+namespace theta {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+Finished theta(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), THETA_BINARY);
+  return run_to_end(arguments);
+}
+
+TEST(CommandLine, TellsWhatItIsAskedForHelp) {
+  for (const auto& arguments : std::vector<std::vector<std::string>>{
+           {"--help"}, {"-h"}, {"help"}, {"run", "--help"}, {"run", "-h"}}) {
+    const Finished finished = theta(arguments);
+    EXPECT_EQ(finished.code, 0);
+    EXPECT_THAT(finished.out, StartsWith("theta - optimises prompts"));
+  }
+  EXPECT_EQ(theta({}).code, 2);
+}
+
+TEST(CommandLine, NamesEveryOptionInTheHelpAndInNoMoreThan100Columns) {
+  const std::string help = theta({"--help"}).out;
+  EXPECT_THAT(help, HasSubstr("\n  theta check CONFIG... [--set key=value]...\n      Reads"));
+  EXPECT_THAT(help, HasSubstr("\n  theta predict PROMPT [DATA] [--input field=value]..."));
+  for (std::size_t at = 0; at < help.size();) {
+    const std::size_t end = help.find('\n', at);
+    EXPECT_LE(end - at, 100U) << help.substr(at, end - at);
+    at = end + 1;
+  }
+}
+
+TEST(CommandLine, SaysItsVersion) {
+  const Finished finished = theta({"--version"});
+  EXPECT_EQ(finished.code, 0);
+  EXPECT_THAT(finished.out, testing::MatchesRegex("theta [0-9]+\\.[0-9]+\\.[0-9]+\n"));
+}
+
+TEST(CommandLine, RefusesWhatACommandDoesNotTake) {
+  const auto refused = [](const std::vector<std::string>& arguments) {
+    const Finished finished = theta(arguments);
+    EXPECT_EQ(finished.code, 2);
+    return finished.err;
+  };
+  EXPECT_EQ(refused({"fly"}), "unknown command 'fly'; see theta --help\n");
+  EXPECT_EQ(refused({"report", "x", "--set", "a=1"}),
+            "theta report takes no --set; see theta --help\n");
+  EXPECT_EQ(refused({"replay", "x", "--record", "--json"}),
+            "theta replay --record takes no --json; see theta --help\n");
+  EXPECT_EQ(refused({"replay", "x", "--out", "y"}),
+            "theta replay takes no --out; see theta --help\n");
+  EXPECT_EQ(refused({"check"}), "usage: theta check CONFIG... [--set key=value]...\n");
+  EXPECT_EQ(refused({"replay", "x", "--budget", "9"}),
+            "theta replay needs --optimizer; see theta --help\n");
+}
+
+TEST(CommandLine, RefusesNumbersThatAreTooSmall) {
+  for (const std::string n : {"-1", "0"})
+    EXPECT_EQ(theta({"sweep", "x.yaml", "--jobs", n}).err,
+              "--jobs must be at least 1, not " + n + "\n");
+  EXPECT_EQ(theta({"replay", "x", "--optimizer", "tpe", "--budget", "9", "--seed", "-1"}).err,
+            "--seed must be at least 0, not -1\n");
+}
+
+}  // namespace
+}  // namespace theta
