@@ -97,12 +97,8 @@ AnswerCache::Claim AnswerCache::Leads::claim(const std::string& key) {
   }
   if (impl.file) {
     Answers known;
-    for (auto row = impl.file->get.use(key); row.next();) {
-      known.push_back(response_of(row.text(0)));
-      if (!known.back()) continue;
-      known.back()->prompt_tokens = row.integer(1);
-      known.back()->generated_tokens = row.integer(2);
-    }
+    for (auto row = impl.file->get.use(key); row.next();)
+      known.push_back(response_of(row.text(0), row.integer(1), row.integer(2)));
     if (!known.empty()) return {std::move(known), nullptr};
   }
   flights_.push_back(std::make_shared<Flight>(key));
@@ -120,9 +116,9 @@ void AnswerCache::Leads::publish(std::string_view identity, const std::vector<En
       for (std::size_t place = 0; place < entry.answers.size(); ++place) {
         const auto& answer = entry.answers[place];
         const auto json = response_json(answer);
+        const Usage usage = usage_of(answer);
         impl.file->put.run(entry.key, static_cast<std::int64_t>(place), identity, json,
-                           answer ? answer->prompt_tokens : 0,
-                           answer ? answer->generated_tokens : 0);
+                           usage.prompt_tokens, usage.generated_tokens);
       }
     }
     transaction.commit();

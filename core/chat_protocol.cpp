@@ -176,7 +176,7 @@ ChatReading read_refusal(int status, std::string_view body, ChatAsk ask) {
 }  // namespace
 
 std::string chat_body(const std::string& model, Dialect dialect, const Request& request,
-                      ChatAsk ask) {
+                      ChatAsk ask, int listed) {
   // Written by the thousand: a JSON value is made of what is rare alone.
   std::string out;
   std::size_t expected = 512;
@@ -220,7 +220,7 @@ std::string chat_body(const std::string& model, Dialect dialect, const Request& 
     add_number("temperature", 1);
     add_number("max_tokens", 1);
     add("logprobs", true);
-    add_number("top_logprobs", 20);
+    add_number("top_logprobs", listed);
   } else if (ask == ChatAsk::kNameOption) {
     // No option has more tokens than bytes; an echoed prefix may stand before it.
     std::size_t longest = 16;
@@ -351,8 +351,9 @@ Result<OptionScores> score_options(const std::vector<TokenLogprob>& listed,
   return scores;
 }
 
-Dialect dialect_of_models(std::string_view body) {
+std::optional<Dialect> dialect_of_models(std::string_view body) {
   const Json json = Json::parse(body, nullptr, false);
+  if (json.is_discarded()) return std::nullopt;
   const Json& owner = member(json, {"data", "owned_by"});
   if (owner == "vllm") return Dialect::kVllm;
   return owner == "llamacpp" ? Dialect::kLlamaServer : Dialect::kOpenAi;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,7 +14,7 @@ namespace theta {
 /// How a request is put to a chat server.
 enum class ChatAsk {
   kGenerate,    ///< text
-  kLogprobs,    ///< one token, for the log-probabilities of the 20 most probable
+  kLogprobs,    ///< one token, for the log-probabilities of the most probable
   kNameOption,  ///< text that is one of the options, where kLogprobs could not tell them apart
 };
 
@@ -29,10 +30,15 @@ inline bool is_passing(int status) {
   return status == 408 || status == 409 || status == 429 || status >= 500;
 }
 
+/// How many tokens are listed with their log-probabilities: the most that OpenAI's own servers
+/// list, and what nearly any other does.
+inline constexpr int kMostListed = 20, kFewListed = 5;
+
 /// The JSON to send. Invalid UTF-8 is replaced by U+FFFD. A seed is cut to 31 bits, which every
 /// server takes. `dialect` is not kAuto.
+/// @param listed  with kLogprobs, for how many tokens.
 std::string chat_body(const std::string& model, Dialect dialect, const Request& request,
-                      ChatAsk ask);
+                      ChatAsk ask, int listed = kMostListed);
 
 /// What became of one answer of the server.
 struct ChatReading {
@@ -74,7 +80,7 @@ struct OptionScores {
 Result<OptionScores> score_options(const std::vector<TokenLogprob>& listed,
                                    const std::vector<std::string>& options);
 
-/// The dialect of a server by its answer to `GET /models`.
-Dialect dialect_of_models(std::string_view body);
+/// The dialect of a server by its answer to `GET /models`; nullopt if that is not JSON.
+std::optional<Dialect> dialect_of_models(std::string_view body);
 
 }  // namespace theta

@@ -48,7 +48,10 @@ using Awaitable = net::awaitable<T, Executor>;
 constexpr net::use_awaitable_t<Executor> kAwait;
 
 constexpr const char* kNoConnection = "no connection";
-constexpr double kLongestOutS = 30;
+/// The longest that a server is left alone, or a request waits for its next attempt, unasked.
+constexpr double kLongestWaitS = 30;
+/// The longest that a server may ask for, so that a time stays a number.
+constexpr double kLongestAskedS = 1e6;
 /// The least time between two wakes of a caller while answers come: a switch of threads for every
 /// answer costs as much as the answer.
 constexpr std::chrono::milliseconds kRest{2};
@@ -254,7 +257,8 @@ class HttpClient::Engine {
     std::vector<std::unique_ptr<Connection>> kept;
     InFlightLimit limit;
     int outstanding = 0;
-    int failures = 0;  ///< in a row, of the transport
+    int failures = 0;     ///< in a row
+    bool silent = false;  ///< the last attempt brought no answer, not even a refusal
     Clock::time_point failed_at{};
     Clock::time_point out_until{};  ///< taken out until then
   };
@@ -292,6 +296,7 @@ class HttpClient::Engine {
   Awaitable<Server*> admit(Lane& lane, double cost, Clock::time_point give_up);
   Awaitable<void> sleep_until(Lane& lane, Clock::time_point time);
   Server* take_place();
+  bool all_out() const;
   void leave_place(Server& server);
   Clock::duration out_for(const Server& server) const;
   void settle(Server& server, const Attempt* got, Clock::time_point sent);
@@ -516,7 +521,9 @@ Awaitable<Result<Response>> HttpClient::Engine::converse(Lane& lane, const HttpB
         if (reading.answer) {
           reading.answer->failed = std::move(failed);
         } else {
-          reading.answer = Error{Fault::kPrompt, reading.answer.error().message, std::move(failed)};
+          Error error = reading.answer.error();
+          error.failed = std::move(failed);
+          reading.answer = std::move(error);
         }
         co_return std::move(reading.answer);
       }
@@ -529,8 +536,10 @@ Awaitable<Result<Response>> HttpClient::Engine::converse(Lane& lane, const HttpB
     Error error = reading.answer.error();
     error.message = fmt::format("{}: {}", server->address, error.message);
     const double jitter = std::uniform_real_distribution(0.0, 1.0)(jitter_);
-    const double wait_s =
-        std::max(options_.backoff_s * std::ldexp(jitter, tried - 1), got.retry_after_s.value_or(0));
+    double wait_s =
+        jitter * std::min(kLongestWaitS, options_.backoff_s * std::ldexp(1.0, tried - 1));
+    // Another server need not wait for what this one asks for.
+    if (all_out()) wait_s = std::max(wait_s, got.retry_after_s.value_or(0));
     const double left_s = std::chrono::duration<double>(give_up - Clock::now()).count();
     failed.push_back({static_cast<int>(failed.size()) + 1, got.outcome, error.message, wait_s});
     if (!reading.retry || tried > batch.retries || wait_s >= left_s || lane.wave->stopped) {
@@ -585,26 +594,33 @@ Awaitable<void> HttpClient::Engine::sleep_until(Lane& lane, Clock::time_point ti
 }
 
 /// Takes a place at the server with the fewest requests outstanding; null if none has room. One
-/// that was taken out is tried with a single request when its time has come; only where all are
-/// out, the one that is back first stands in for all.
+/// that was taken out is tried with a single request when its time has come. Only where all are out
+/// one stands in for all: one that answers, if only to refuse, before one that does not; of those
+/// the first to be back.
 HttpClient::Engine::Server* HttpClient::Engine::take_place() {
   const auto now = Clock::now();
-  const auto out = [&](const auto& server) { return now < server->out_until; };
-  const bool all_out = std::ranges::all_of(servers_, out);
+  const bool none_in = all_out();
+  const auto full = [](const Server& s) { return s.outstanding >= s.limit.limit(); };
   Server* best = nullptr;
   ++turn_;
   for (std::size_t i = 0; i < servers_.size(); ++i) {
-    const auto& server = servers_[(turn_ + i) % servers_.size()];
-    if (server->outstanding >= server->limit.limit() || (out(server) && !all_out)) continue;
-    const bool better = best == nullptr || (all_out ? server->out_until < best->out_until
-                                                    : server->outstanding < best->outstanding);
-    if (better) best = server.get();
+    Server& server = *servers_[(turn_ + i) % servers_.size()];
+    if (!none_in && (full(server) || now < server.out_until)) continue;
+    const bool better = best == nullptr || (none_in ? std::pair(server.silent, server.out_until) <
+                                                          std::pair(best->silent, best->out_until)
+                                                    : server.outstanding < best->outstanding);
+    if (better) best = &server;
   }
-  if (best == nullptr) return nullptr;
-  const bool probe = !all_out && best->out_until != Clock::time_point{};
+  if (best == nullptr || full(*best)) return nullptr;
+  const bool probe = !none_in && best->out_until != Clock::time_point{};
   if (probe) best->out_until = now + out_for(*best);
   ++best->outstanding;
   return best;
+}
+
+bool HttpClient::Engine::all_out() const {
+  return std::ranges::all_of(
+      servers_, [now = Clock::now()](const auto& server) { return now < server->out_until; });
 }
 
 /// Gives a place back, and what room there is then to those who wait for it, first come, first
@@ -624,27 +640,33 @@ void HttpClient::Engine::leave_place(Server& server) {
 /// For how long a server that failed is left alone: twice as long each time in a row.
 Clock::duration HttpClient::Engine::out_for(const Server& server) const {
   return seconds(
-      std::min(kLongestOutS, options_.backoff_s * std::ldexp(1.0, std::min(server.failures, 30))));
+      std::min(kLongestWaitS, options_.backoff_s * std::ldexp(1.0, std::min(server.failures, 30))));
 }
 
 /// Learns from an attempt (null: we broke it off ourselves), and leaves the place that it took.
 void HttpClient::Engine::settle(Server& server, const Attempt* got, Clock::time_point sent) {
   const auto now = Clock::now();
-  if (got != nullptr && !got->outcome.empty()) {
-    if (sent >= server.failed_at) {  // what failed together counts once
-      ++server.failures;
-      server.failed_at = now;
+  if (got != nullptr) {
+    const bool broken = server.silent = !got->outcome.empty();
+    const bool refused = !broken && (got->status == 429 || got->status >= 500);
+    if (broken || refused) {
+      if (sent >= server.failed_at) {  // what failed together counts once
+        ++server.failures;
+        server.failed_at = now;
+      }
+    } else {
+      server.failures = 0;
+      server.out_until = {};
     }
-    // A broken answer may be one request's bad luck; a refused connection or three are not.
-    if (server.failures >= 3 || got->outcome == kNoConnection) {
-      server.out_until = now + out_for(server);
+    // A broken answer may be one request's bad luck; a refused connection or three are not. One
+    // that refuses at once has the fewest outstanding, and would be sent whatever comes.
+    if (refused || (broken && (server.failures >= 3 || got->outcome == kNoConnection))) {
+      const double asked_s = std::min(got->retry_after_s.value_or(0), kLongestAskedS);
+      server.out_until = now + std::max(out_for(server), seconds(asked_s));
     }
-  } else if (got != nullptr) {
-    server.failures = 0;
-    server.out_until = {};
     if (got->status == 429 || got->status == 503) {
       server.limit.refused(since_epoch(sent), since_epoch(now));
-    } else {
+    } else if (!broken) {
       server.limit.answered(since_epoch(sent), since_epoch(now));
     }
   }

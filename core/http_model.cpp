@@ -1,8 +1,10 @@
 #include "core/http_model.hpp"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 #include <vector>
 
@@ -55,6 +57,12 @@ std::string_view how_named(Dialect dialect) {
   }
 }
 
+constexpr double kBytesPerToken = 4;  ///< of English, where nobody counts
+
+std::int64_t tokens_in(std::size_t bytes) {
+  return static_cast<std::int64_t>(std::ceil(static_cast<double>(bytes) / kBytesPerToken));
+}
+
 /// What `later` took, behind what was tried before it.
 std::vector<FailedAttempt> after(std::vector<FailedAttempt> before,
                                  std::vector<FailedAttempt> later) {
@@ -68,7 +76,9 @@ std::vector<FailedAttempt> after(std::vector<FailedAttempt> before,
 }  // namespace
 
 HttpModel::HttpModel(HttpOptions options)
-    : options_(checked(std::move(options))), client_(options_), logprobs_(options_.logprobs) {
+    : options_(checked(std::move(options))),
+      client_(options_),
+      listed_(options_.logprobs ? kMostListed : 0) {
   if (options_.dialect != Dialect::kAuto) dialect_ = options_.dialect;
 }
 
@@ -79,6 +89,18 @@ std::string HttpModel::identity() const {
                      fmt::join(addresses, ", "), name_of(options_.dialect),
                      options_.logprobs ? "auto" : "off");
 }
+
+/// A request of a wave, put to the server in one of the ways to ask.
+struct HttpModel::Item {
+  std::size_t index;
+  ChatAsk ask;
+  int listed = 0;                ///< with kLogprobs
+  std::string unscored = {};     ///< why an option is named, where its own answer said so
+  bool again = false;            ///< found out by the answer
+  std::int64_t body_tokens = 0;  ///< an estimate
+  std::int64_t prompt_tokens = 0, generated_tokens = 0;  ///< of the answers that scored nothing
+  std::vector<FailedAttempt> failed = {};                ///< before this question was put
+};
 
 HostCounters HttpModel::counters() const {
   HostCounters counters;
@@ -98,21 +120,12 @@ void HttpModel::complete(std::span<const Request> wave, const OnAnswer& on_answe
   std::vector<FailedAttempt> asking;  // for the dialect: made once, so the first request's
   const Result<Dialect> spoken = plain ? Dialect::kOpenAi : dialect(stop, asking);
   if (!spoken) {
-    const auto& [fault, message, _] = spoken.error();
     for (std::size_t i = 0; i < wave.size(); ++i) {
-      on_answer(i, Error{fault, message, std::exchange(asking, {})});
+      on_answer(i, Error{Fault::kService, spoken.error().message, std::exchange(asking, {})});
     }
     return;
   }
 
-  struct Item {
-    std::size_t index;
-    ChatAsk ask;
-    std::string unscored = {};  ///< why an option is named, where its own answer said so
-    bool again = false;         ///< found out by the answer
-    std::int64_t prompt_tokens = 0, generated_tokens = 0;  ///< of that answer
-    std::vector<FailedAttempt> failed = {};                ///< before this question was put
-  };
   const std::string general =
       options_.logprobs ? kLogprobsMissing : "logprobs are off in the config";
   std::vector<Item> items;
@@ -123,7 +136,7 @@ void HttpModel::complete(std::span<const Request> wave, const OnAnswer& on_answe
                      .failed = std::exchange(asking, {})});
   }
 
-  // What turns out unscored in the first pass is named in the second.
+  // What turns out unscored in one pass is asked for less, or named, in the next.
   for (std::vector<Item> unscored; !items.empty(); items = std::exchange(unscored, {})) {
     HttpBatch batch;
     batch.path = "/chat/completions";
@@ -131,14 +144,16 @@ void HttpModel::complete(std::span<const Request> wave, const OnAnswer& on_answe
     batch.retries = options_.retries;
     batch.body = [&](std::size_t i) {
       Item& item = items[i];
-      if (item.ask == ChatAsk::kLogprobs && !logprobs_) item.ask = ChatAsk::kNameOption;
-      return chat_body(options_.model, *spoken, wave[item.index], item.ask);
+      item.listed = listed_;
+      if (item.ask == ChatAsk::kLogprobs && item.listed == 0) item.ask = ChatAsk::kNameOption;
+      auto body = chat_body(options_.model, *spoken, wave[item.index], item.ask, item.listed);
+      item.body_tokens = tokens_in(body.size());
+      return body;
     };
-    batch.tokens = [&](std::size_t i, const std::string& body) {
-      constexpr double kBytesPerToken = 4;
+    batch.tokens = [&](std::size_t i, const std::string&) {
       const Item& item = items[i];
       const int generated = item.ask == ChatAsk::kGenerate ? wave[item.index].max_tokens : 1;
-      return static_cast<double>(body.size()) / kBytesPerToken + generated;
+      return static_cast<double>(item.body_tokens + generated);
     };
     batch.read = [&](std::size_t i, int status, std::string_view body) -> HttpReading {
       Item& item = items[i];
@@ -148,12 +163,16 @@ void HttpModel::complete(std::span<const Request> wave, const OnAnswer& on_answe
       generated_tokens_ += read.generated_tokens;
       HttpReading reading{Response{}, read.verdict == Verdict::kRetry};
       if (read.prompt_tokens > 0) reading.tokens = read.prompt_tokens + read.generated_tokens;
-      if (item.ask == ChatAsk::kLogprobs) learn_of_logprobs(read);
+      if (item.ask == ChatAsk::kLogprobs) learn_of_logprobs(read, item.listed);
       if (read.verdict == Verdict::kDone || read.verdict == Verdict::kRetry) {
         reading.answer = std::move(read.answer);
+        if (reading.answer && read.prompt_tokens == 0) estimate_tokens(*reading.answer, item);
         if (!reading.answer) {
-          const Error& error = reading.answer.error();
-          reading.answer = Error{error.fault, error.message + advice(status)};
+          Error error = reading.answer.error();
+          error.message += advice(status);
+          error.prompt_tokens = read.prompt_tokens;
+          error.generated_tokens = read.generated_tokens;
+          reading.answer = std::move(error);
         }
       } else {
         item.again = true;
@@ -168,9 +187,11 @@ void HttpModel::complete(std::span<const Request> wave, const OnAnswer& on_answe
         [&](std::size_t i, Result<Response> answer) {
           Item& item = items[i];
           if (item.again) {
+            // Fewer tokens may be listed than were asked for.
+            const bool fewer = listed_ > 0 && listed_ < item.listed;
             unscored.push_back(
                 {.index = item.index,
-                 .ask = ChatAsk::kNameOption,
+                 .ask = fewer ? ChatAsk::kLogprobs : ChatAsk::kNameOption,
                  .unscored = std::move(item.unscored),
                  .prompt_tokens = item.prompt_tokens,
                  .generated_tokens = item.generated_tokens,
@@ -182,8 +203,11 @@ void HttpModel::complete(std::span<const Request> wave, const OnAnswer& on_answe
             answer->prompt_tokens += item.prompt_tokens;
             answer->generated_tokens += item.generated_tokens;
           } else {
-            const Error& error = answer.error();
-            answer = Error{error.fault, error.message, after(std::move(item.failed), error.failed)};
+            Error error = answer.error();
+            error.failed = after(std::move(item.failed), std::move(error.failed));
+            error.prompt_tokens += item.prompt_tokens;
+            error.generated_tokens += item.generated_tokens;
+            answer = std::move(error);
           }
           if (answer && item.ask == ChatAsk::kNameOption) {
             answer->note = fmt::format("named, {}, not scored: {}", how_named(*spoken),
@@ -195,14 +219,27 @@ void HttpModel::complete(std::span<const Request> wave, const OnAnswer& on_answe
   }
 }
 
+void HttpModel::estimate_tokens(Response& answer, const Item& item) {
+  answer.prompt_tokens = item.body_tokens;
+  answer.generated_tokens = tokens_in(answer.text.size());
+  answer.note += answer.note.empty() ? "tokens estimated" : "; tokens estimated";
+  if (!std::exchange(estimated_, true))
+    spdlog::warn("{} does not say how many tokens it takes: estimated, {:g} bytes each",
+                 options_.base_urls.front(), kBytesPerToken);
+}
+
 /// A server that never sends log-probabilities is not asked for them for ever. An answer or two
-/// without are no proof of one: the questions that they were asked for are named alone.
-void HttpModel::learn_of_logprobs(const ChatReading& reading) {
+/// without are no proof of one: the questions that they were asked for are named alone. One that
+/// refuses so many may list fewer.
+void HttpModel::learn_of_logprobs(const ChatReading& reading, int listed) {
   constexpr int kProof = 8;
-  if (reading.verdict == Verdict::kRefusesLogprobs) logprobs_ = false;
-  if (reading.verdict == Verdict::kNoLogprobs && !had_logprobs_ && ++without_logprobs_ == kProof) {
-    logprobs_ = false;
-  }
+  const int before = listed_;
+  if (reading.verdict == Verdict::kRefusesLogprobs && listed == before)
+    listed_ = before > kFewListed ? kFewListed : 0;
+  if (reading.verdict == Verdict::kNoLogprobs && !had_logprobs_ && ++without_logprobs_ == kProof)
+    listed_ = 0;
+  if (before > 0 && listed_ == 0)
+    spdlog::warn("{} gives no logprobs: options are named, not scored", options_.base_urls.front());
   if (reading.answer || reading.verdict == Verdict::kUnscored) had_logprobs_ = true;
 }
 
@@ -213,6 +250,7 @@ Result<Dialect> HttpModel::dialect(std::stop_token stop, std::vector<FailedAttem
     if (dialect_) return *dialect_;
   }
   Result<Dialect> found = Error{};
+  bool unreadable = false;  // the last answer
   HttpBatch batch;
   batch.method = "GET";
   batch.path = "/models";
@@ -221,7 +259,10 @@ Result<Dialect> HttpModel::dialect(std::stop_token stop, std::vector<FailedAttem
   batch.body = [](std::size_t) { return std::string(); };
   batch.read = [&](std::size_t, int status, std::string_view body) -> HttpReading {
     if (is_passing(status)) return {Error{Fault::kService, fmt::format("status {}", status)}, true};
-    found = dialect_of_models(body);
+    const auto said = dialect_of_models(body);
+    unreadable = !said && status >= 200 && status <= 299;
+    if (unreadable) return {Error{Fault::kService, "not JSON"}, true};
+    found = said.value_or(Dialect::kOpenAi);
     return {Response{}};
   };
   client_.run(
@@ -231,6 +272,13 @@ Result<Dialect> HttpModel::dialect(std::stop_token stop, std::vector<FailedAttem
         if (!answer) found = answer.error();
       },
       std::move(stop));
+  if (unreadable) {
+    spdlog::warn(
+        "{}/models is not JSON: it is taken for a server of dialect openai; set `dialect`"
+        " if it is another",
+        options_.base_urls.front());
+    found = Dialect::kOpenAi;
+  }
   if (found) {
     const std::lock_guard lock(mutex_);
     dialect_ = *found;

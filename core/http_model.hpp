@@ -23,9 +23,10 @@ namespace theta {
 /// to do. The key appears in the Authorization header alone.
 ///
 /// Options are scored by the log-probabilities of the answer's first token. Where the server gives
-/// none, or they do not tell the options apart, the model is made or asked to name one option:
-/// that gets 0 and the others kUnnamedLogprob, and Response::note says how and why. A model that
-/// names none is the prompt's fault.
+/// none, also of fewer tokens, or they do not tell the options apart, the model is made or asked to
+/// name one option: that gets 0 and the others kUnnamedLogprob, and Response::note says how and why.
+/// A model that names none is the prompt's fault. Where a server does not say how many tokens an
+/// answer took, they are estimated from its length, and the note says that.
 ///
 /// Thread-safe; concurrent waves share the connections.
 class HttpModel final : public LanguageModel {
@@ -43,7 +44,9 @@ class HttpModel final : public LanguageModel {
   HostCounters counters() const override;
 
  private:
-  void learn_of_logprobs(const ChatReading& reading);
+  struct Item;
+  void learn_of_logprobs(const ChatReading& reading, int listed);
+  void estimate_tokens(Response& answer, const Item& item);
   Result<Dialect> dialect(std::stop_token stop, std::vector<FailedAttempt>& failed);
   std::string advice(int status) const;
 
@@ -51,10 +54,11 @@ class HttpModel final : public LanguageModel {
   HttpClient client_;
   std::mutex mutex_;
   std::optional<Dialect> dialect_;
-  std::atomic<bool> logprobs_;  ///< until the server turns out to have none
+  std::atomic<int> listed_;  ///< tokens that it is asked to list; 0: it turned out to list none
   // Of the client's thread: answers without any, before the first that had some.
   int without_logprobs_ = 0;
   bool had_logprobs_ = false;
+  bool estimated_ = false;  ///< tokens, once
   std::atomic<std::int64_t> prompt_tokens_ = 0, reused_tokens_ = 0, generated_tokens_ = 0;
 };
 

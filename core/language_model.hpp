@@ -64,6 +64,12 @@ struct Response {
   std::vector<FailedAttempt> failed = {};  ///< attempts before the one that brought this
 };
 
+/// What an answer took, also one that is the prompt's fault.
+inline Usage usage_of(const Result<Response>& answer) {
+  return answer ? Usage{1, answer->prompt_tokens, answer->generated_tokens}
+                : Usage{1, answer.error().prompt_tokens, answer.error().generated_tokens};
+}
+
 /// What the host did to answer: none of it can change a result, so it stands under `timing`.
 struct HostCounters {
   std::int64_t attempts = 0;         ///< requests sent or decoded, retries included
@@ -110,17 +116,15 @@ class LanguageModel {
   /// and model name): part of the key under which answers are kept. Holds no secret.
   virtual std::string identity() const = 0;
 
-  /// Answers every request of the wave. Each answer is a service's fault or a Response, or the
-  /// prompt's fault where options cannot be scored and the model, asked for one, names none.
-  /// @throws UserError before anything is computed if a prompt cannot fit the model's window,
-  ///   naming both lengths.
+  /// Answers every request of the wave. Each answer is a Response, a service's fault, or the
+  /// prompt's: one that does not fit the model's window, or where options cannot be scored and the
+  /// model, asked for one, names none.
   /// @throws Interrupted when `stop` is requested; answers given so far stand.
   virtual void complete(std::span<const Request> wave, const OnAnswer& on_answer,
                         std::stop_token stop) = 0;
 
-  /// Whether every prompt of a wave fits, before any of it is computed. complete() checks what it
-  /// is given; a caller that hands a wave on in parts asks for the whole first.
-  /// @throws UserError as complete().
+  /// Whether every prompt of a wave fits, where that is known without asking.
+  /// @throws UserError if one does not, naming both lengths.
   virtual void check(std::span<const Request> /*wave*/) const {}
 
   /// How many requests influence one another's answers by sharing batches and are therefore

@@ -163,7 +163,6 @@ class RecordedModel::Wave {
     if (questions_.empty()) return;
     std::vector<Request> requests;
     for (const auto& question : questions_) requests.push_back(wave_[question.places[0]]);
-    owner_.inner_.check(requests);
     const std::span<const Request> all = requests;
     for (std::size_t begin = 0; begin < all.size(); begin += owner_.unit()) {
       const auto unit = all.subspan(begin, std::min(owner_.unit(), all.size() - begin));
@@ -322,7 +321,7 @@ void RecordedModel::count_cached(std::size_t requests) {
 void RecordedModel::count(const Result<Response>& answer, bool hit) {
   {
     const std::lock_guard lock(mutex_);
-    asked_ += {1, answer ? answer->prompt_tokens : 0, answer ? answer->generated_tokens : 0};
+    asked_ += usage_of(answer);
     hits_ += hit;
   }
   if (progress_ != nullptr) progress_->advance();

@@ -33,12 +33,15 @@ std::string response_json(const Result<Response>& answer) {
   return out;
 }
 
-Result<Response> response_of(const std::string& text) {
+Result<Response> response_of(const std::string& text, std::int64_t prompt_tokens,
+                             std::int64_t generated_tokens) {
   const auto json = nlohmann::json::parse(text);
   if (const auto fault = json.find("prompt_fault"); fault != json.end()) {
-    return Error{Fault::kPrompt, text_of(*fault)};
+    return Error{Fault::kPrompt, text_of(*fault), {}, prompt_tokens, generated_tokens};
   }
   Response response;
+  response.prompt_tokens = prompt_tokens;
+  response.generated_tokens = generated_tokens;
   response.text = text_of(json.at("text"));
   for (const auto& value : json.at("option_logprobs")) {
     response.option_logprobs.push_back(value.is_null() ? -std::numeric_limits<double>::infinity()

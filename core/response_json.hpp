@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "core/language_model.hpp"
@@ -10,6 +11,7 @@ namespace theta {
 /// own. `answer` is a Response or the prompt's fault.
 std::string response_json(const Result<Response>& answer);
 /// Reads response_json back.
-Result<Response> response_of(const std::string& json);
+Result<Response> response_of(const std::string& json, std::int64_t prompt_tokens,
+                             std::int64_t generated_tokens);
 
 }  // namespace theta

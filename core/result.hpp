@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -12,7 +13,7 @@ namespace theta {
 /// never becomes a score; a prompt's fault is an outcome that the metric scores.
 enum class Fault {
   kService,  ///< timeout, transport, rate limit, refused connection
-  kPrompt    ///< an answer that cannot be parsed
+  kPrompt    ///< an answer that cannot be parsed, or a prompt too long to be asked
 };
 
 /// An attempt at an item that did not bring its answer.
@@ -28,6 +29,7 @@ struct Error {
   Fault fault = Fault::kService;
   std::string message;
   std::vector<FailedAttempt> failed = {};  ///< every attempt, where there were several to make
+  std::int64_t prompt_tokens = 0, generated_tokens = 0;  ///< that it took all the same
 };
 
 /// A value or the Error that stands in its place. Used where a failure of one item is expected and

@@ -276,12 +276,7 @@ std::optional<Result<Response>> Store::find(std::string_view key) const {
     prompt_tokens = row.integer(1);
     generated_tokens = row.integer(2);
   }
-  auto answer = response_of(json);
-  if (answer) {
-    answer->prompt_tokens = prompt_tokens;
-    answer->generated_tokens = generated_tokens;
-  }
-  return answer;
+  return response_of(json, prompt_tokens, generated_tokens);
 }
 
 void Store::commit(std::string_view identity, const std::vector<Answer>& unit, bool paid) {
@@ -302,9 +297,9 @@ void Store::commit(std::string_view identity, const std::vector<Answer>& unit, b
       impl_->put_attempt.run(key, attempt.number, attempt.outcome, attempt.message, attempt.wait_s);
     }
     if (!kept(answer) || impl_->row_of(key)) continue;
-    impl_->put_response.run(key, identity, request, responses[i],
-                            answer ? answer->prompt_tokens : 0,
-                            answer ? answer->generated_tokens : 0, number);
+    const Usage usage = usage_of(answer);
+    impl_->put_response.run(key, identity, request, responses[i], usage.prompt_tokens,
+                            usage.generated_tokens, number);
     impl_->rows.emplace(std::hash<std::string_view>()(key), impl_->database.last_row());
   }
   transaction.commit();

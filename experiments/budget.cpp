@@ -53,10 +53,10 @@ std::size_t Ledger::admit(std::size_t calls) {
   return admitted;
 }
 
-void Ledger::add(const Response& response, const Price& price) {
+void Ledger::add(const Usage& usage, const Price& price) {
   const std::lock_guard lock(mutex_);
-  tokens_ += response.prompt_tokens + response.generated_tokens;
-  money_ += price.of({1, response.prompt_tokens, response.generated_tokens});
+  tokens_ += usage.prompt_tokens + usage.generated_tokens;
+  money_ += price.of(usage);
 }
 
 void Ledger::refuse() {
@@ -106,7 +106,7 @@ void BudgetedModel::complete(std::span<const Request> wave, const OnAnswer& on_a
   std::stop_source own;
   const std::stop_callback forward(stop, [&] { own.request_stop(); });
   const auto settle = [&](std::size_t i, Result<Response> answer) {
-    if (answer) ledger_.add(*answer, price_);
+    ledger_.add(usage_of(answer), price_);
     on_answer(i, std::move(answer));
     if (inner_.unit() == 1 && ledger_.exhausted()) own.request_stop();
   };

@@ -49,7 +49,7 @@ class Ledger {
 
   /// How many of these calls may be made. They count as made.
   std::size_t admit(std::size_t calls);
-  void add(const Response& response, const Price& price);
+  void add(const Usage& usage, const Price& price);
   /// Whether no more may be spent on calls that were admitted.
   bool exhausted() const;
   /// A call was not made that the run asked for.

@@ -47,9 +47,8 @@ LlamaOptions read_llama(const Config& model) {
   if (!options.convert.empty()) options.converted = options.path.parent_path() / "converted";
   if (const auto adapters = model.find("lora"))
     for (const Config& adapter : adapters->items())
-      options.lora.push_back(
-          {path_of(adapter.at("path")), adapter.number("scale", 1),
-           adapter.at("path").position().text()});
+      options.lora.push_back({path_of(adapter.at("path")), adapter.number("scale", 1),
+                              adapter.at("path").position().text()});
   return options;
 }
 
@@ -84,17 +83,18 @@ double read_limit(const Config& model, const char* key) {
   return value;
 }
 
-/// The name of an environment variable. What is none is not repeated: a key may stand there.
+/// The name of an environment variable, as is usual in capitals. What is none is not repeated: a
+/// key may stand there.
 std::string read_variable(const Config& model, const char* key) {
   const std::string name = model.text(key, "");
   const auto letter = [](char c) {
-    return c == '_' || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+    return c == '_' || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
   };
   const bool digit_first = !name.empty() && name.front() >= '0' && name.front() <= '9';
   if (digit_first || !std::ranges::all_of(name, letter))
     model.at(key).fail(fmt::format(
-        "'{}' names an environment variable (letters, digits, '_'): put the key there, or into a "
-        "file that api_key_file names",
+        "'{}' names an environment variable (capital letters, digits, '_'): put the key there, or "
+        "into a file that api_key_file names",
         key));
   return name;
 }

@@ -152,6 +152,9 @@ std::string work_in_folder(const Config& config, const ExperimentOptions& option
       }
       stopped = *why;
       store.set_meta("stopped", stopped);
+    } catch (...) {
+      models.record_timing();
+      throw;
     }
     models.record_timing();
     models.record_usage();

@@ -216,7 +216,7 @@ TEST(DialectOfModels, GoesByTheOwner) {
   EXPECT_EQ(dialect_of_models(R"({"data": [{"owned_by": "vllm"}]})"), Dialect::kVllm);
   EXPECT_EQ(dialect_of_models(R"({"data": [{"owned_by": "llamacpp"}]})"), Dialect::kLlamaServer);
   EXPECT_EQ(dialect_of_models(R"({"data": [{"owned_by": "library"}]})"), Dialect::kOpenAi);
-  EXPECT_EQ(dialect_of_models("<html>"), Dialect::kOpenAi);
+  EXPECT_EQ(dialect_of_models("<html>"), std::nullopt);
 }
 
 /// Damages good answers in every way a byte can be and reads them as every kind of question.

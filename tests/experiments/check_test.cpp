@@ -83,8 +83,12 @@ const std::vector<Broken>& broken_configs() {
        ":4:23: 'base_url' lists no address"},
       {"AKeyStandsWhereAVariableIsNamed", kPeople, "model: small",
        "model: small, api_key_env: sk-0123456789",
-       ":4:75: 'api_key_env' names an environment variable (letters, digits, '_'): put the key "
-       "there, or into a file that api_key_file names"},
+       ":4:75: 'api_key_env' names an environment variable (capital letters, digits, '_'): put the "
+       "key there, or into a file that api_key_file names"},
+      {"AKeyOfLettersStandsWhereAVariableIsNamed", kPeople, "model: small",
+       "model: small, api_key_env: gsk_0123456789",
+       ":4:75: 'api_key_env' names an environment variable (capital letters, digits, '_'): put the "
+       "key there, or into a file that api_key_file names"},
       {"AKeyStandsInAnAddress", kPeople, "localhost:1/v1", "localhost:1/v1?key=0123456789",
        ":4:23: base_url 'http://localhost:1/v1?..' is not of the form http://host:port/path or "
        "https://host/path"},

@@ -95,7 +95,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   wave[1].options = {"First", "Second"};
   for (const auto& answer : ask(model, wave, {})) {
     if (answer) {
-      const auto kept = response_of(response_json(answer));
+      const auto kept = response_of(response_json(answer), 0, 0);
       require(kept && kept->text == answer->text, "an answer is read back as it was kept");
       continue;
     }

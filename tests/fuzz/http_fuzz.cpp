@@ -49,7 +49,7 @@ void check(const ChatReading& reading, const Request& asked, ChatAsk ask) {
   }
   require(reading.verdict == Verdict::kDone, "an answer is final");
   if (scored) check_scores(*reading.answer, asked);
-  const auto kept = response_of(response_json(reading.answer));
+  const auto kept = response_of(response_json(reading.answer), 0, 0);
   require(kept && kept->text == reading.answer->text &&
               kept->option_logprobs == reading.answer->option_logprobs,
           "an answer is read back as it was kept");
@@ -69,7 +69,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       check(read_chat(status, body, asked, dialect, ask), asked, ask);
     }
   }
-  require(dialect_of_models(body) != Dialect::kAuto, "a server's dialect is one of those known");
+  require(dialect_of_models(body) != std::optional(Dialect::kAuto),
+          "a server's dialect is one of those known");
   const auto wait_s = retry_after_seconds(body, 1e9);
   require(!wait_s || (std::isfinite(*wait_s) && *wait_s >= 0), "a wait is a length of time");
   return 0;

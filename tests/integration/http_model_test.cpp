@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <boost/asio.hpp>
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
@@ -574,6 +575,24 @@ TEST(HttpModel, LeavesADeadServerAloneWhileTheOthersAreFull) {
   EXPECT_LT(static_cast<std::size_t>(model.counters().attempts), throttled.requests() + 25);
 }
 
+TEST(HttpModel, LosesNothingToAServerThatRefusesAtOnceBesideASlowOne) {
+  const LoopbackServer refusing([](const Seen&) {
+    return Reply{503, "overloaded", {{"Retry-After", "60"}}, {}, {}};
+  });
+  const LoopbackServer slow([](const Seen& seen) {
+    Reply reply = echo(seen);
+    reply.delay = std::chrono::milliseconds(5);
+    return reply;
+  });
+  auto options = options_for(refusing.url());
+  options.base_urls.push_back(slow.url());
+  options.retries = 2;
+  HttpModel model(options);
+  const auto wave = questions(200);
+  expect_echoes(wave, ask_all(model, wave));
+  EXPECT_LE(refusing.requests(), 8U);  // that were sent at once
+}
+
 TEST(HttpModel, KeepsTurnsAmongWhatWaitsForAServer) {
   const LoopbackServer server([](const Seen& seen) {
     if (seen.number % 3 == 0) return Reply{429, "slow down", {}, {}, {}};
@@ -586,14 +605,14 @@ TEST(HttpModel, KeepsTurnsAmongWhatWaitsForAServer) {
   options.retries = 30;
   HttpModel model(options);
   std::size_t answered = 0, overtaken = 0;
-  model.complete(
-      questions(300),
-      [&](std::size_t i, const Result<Response>& answer) {
-        ASSERT_TRUE(answer) << failure(answer);
-        if (answer->failed.empty() && answered > i) overtaken = std::max(overtaken, answered - i);
-        ++answered;
-      },
-      {});
+  model.complete(questions(300),
+                 [&](std::size_t i, const Result<Response>& answer) {
+                   ASSERT_TRUE(answer) << failure(answer);
+                   if (answer->failed.empty() && answered > i)
+                     overtaken = std::max(overtaken, answered - i);
+                   ++answered;
+                 },
+                 {});
   EXPECT_LT(overtaken, 10U);
 }
 
@@ -623,25 +642,48 @@ TEST(HttpModel, SendsFewerAtOnceToAServerThatSaysItIsOverloaded) {
   EXPECT_LE(server.most_at_once(), 20U);
 }
 
-TEST(HttpModel, SendsNoMoreThanTheLimitsAMinuteAllow) {
-  for (const bool by_tokens : {false, true}) {
-    const LoopbackServer server(echo);
-    auto options = options_for(server.url());
-    (by_tokens ? options.tokens_per_minute : options.requests_per_minute) = 1;
-    HttpModel model(options);
-    std::stop_source stop;
-    // A request of 256 tokens waits for hours where one token a minute is allowed.
-    std::jthread impatient;
-    if (by_tokens) {
-      impatient = std::jthread([&] { stop.request_stop(); });
-    }
-    EXPECT_THROW(
-        model.complete(
-            questions(3), [&](std::size_t, const Result<Response>&) { stop.request_stop(); },
-            stop.get_token()),
-        Interrupted);
-    EXPECT_EQ(server.requests(), by_tokens ? 0U : 1U);
-  }
+TEST(HttpModel, SendsNoMoreRequestsThanTheLimitAMinuteAllows) {
+  const LoopbackServer server(echo);
+  auto options = options_for(server.url());
+  options.requests_per_minute = 1;
+  HttpModel model(options);
+  std::stop_source stop;
+  EXPECT_THROW(model.complete(
+                   questions(3), [&](std::size_t, const Result<Response>&) { stop.request_stop(); },
+                   stop.get_token()),
+               Interrupted);
+  EXPECT_EQ(server.requests(), 1U);
+}
+
+TEST(HttpModel, SendsNoMoreTokensThanTheLimitAMinuteAllows) {
+  const LoopbackServer server(echo);
+  auto options = options_for(server.url());
+  options.tokens_per_minute = 1;
+  HttpModel model(options);
+  std::stop_source stop;
+  const std::jthread impatient([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    stop.request_stop();
+  });
+  // A request of 256 tokens waits for hours.
+  EXPECT_THROW(model.complete(
+                   questions(3), [](std::size_t, const Result<Response>&) {}, stop.get_token()),
+               Interrupted);
+  EXPECT_EQ(server.requests(), 0U);
+}
+
+TEST(HttpModel, GivesUpAConnectionThatIsNotMadeInTime) {
+  // The kernel takes the connection, and nobody says anything to the handshake.
+  namespace net = boost::asio;
+  net::io_context io;
+  const net::ip::tcp::acceptor silent(io, {net::ip::address_v4::loopback(), 0});
+  auto options =
+      options_for("https://127.0.0.1:" + std::to_string(silent.local_endpoint().port()) + "/v1");
+  options.connect_timeout_s = 0.2;
+  options.retries = 0;
+  HttpModel model(options);
+  EXPECT_EQ(failure(ask_one(model, question("hello"))),
+            options.base_urls.front() + ": no connection within 0.2 s");
 }
 
 TEST(HttpModel, NamesAServerThatIsNotThere) {
@@ -860,6 +902,41 @@ TEST(HttpModel, ListsFailedAttemptsToFindOutTheDialectWithTheFirstRequest) {
   EXPECT_EQ(answers[1]->failed.size(), 0U);
 }
 
+TEST(HttpModel, AsksForTheDialectAgainWhereTheAnswerIsDamaged) {
+  std::atomic<int> listings = 0;
+  Json asked;
+  const LoopbackServer server([&](const Seen& seen) {
+    if (seen.path == "/v1/models") {
+      const std::string whole = R"({"data": [{"owned_by": "vllm"}]})";
+      return Reply{200, ++listings < 3 ? whole.substr(0, 20) : whole, {}, {}, {}};
+    }
+    asked = Json::parse(seen.body);
+    return chat("yes");
+  });
+  auto options = options_for(server.url());
+  options.dialect = Dialect::kAuto;
+  HttpModel model(options);
+  auto request = question("hello");
+  request.answer_prefix = "answer:";
+  EXPECT_TRUE(ask_one(model, request));
+  EXPECT_EQ(listings, 3);
+  EXPECT_EQ(asked.at("continue_final_message"), true);
+}
+
+TEST(HttpModel, TakesAServerWhoseListingIsNeverReadableForOneOfOpenAis) {
+  const LoopbackServer server([](const Seen& seen) {
+    return seen.path == "/v1/models" ? Reply{200, "<html>", {}, {}, {}} : echo(seen);
+  });
+  auto options = options_for(server.url());
+  options.dialect = Dialect::kAuto;
+  options.retries = 2;
+  HttpModel model(options);
+  auto wave = questions(2);
+  wave[0].grammar = "root ::= \"a\"";
+  expect_echoes(wave, ask_all(model, wave));
+  EXPECT_EQ(server.requests(), 3U + 2);
+}
+
 std::vector<Request> judgements(std::size_t n) {
   auto wave = questions(n);
   for (auto& request : wave) request.options = {"First", "Second"};
@@ -914,9 +991,37 @@ TEST(HttpModel, HasAnOptionNamedWhereThereAreNoLogprobs) {
       EXPECT_EQ(answer->note, "named, asked in words, not scored: the server gives no logprobs");
       EXPECT_EQ(answer->option_logprobs, (std::vector<double>{kUnnamedLogprob, 0}));
     }
-    // One refusal or eight answers say so; what follows is not asked for what the server lacks.
-    EXPECT_EQ(server.requests(), refused ? 21U : 28U);
+    // Two refusals, of many and of few, or eight answers say so; what follows is not asked for what
+    // the server lacks.
+    EXPECT_EQ(server.requests(), refused ? 22U : 28U);
   }
+}
+
+TEST(HttpModel, AsksForFewerLogprobsWhereTheServerRefusesMany) {
+  const LoopbackServer server([](const Seen& seen) {
+    if (Json::parse(seen.body).at("top_logprobs") > 5)
+      return Reply{400, R"({"error": {"message": "top_logprobs must be at most 5"}})", {}, {}, {}};
+    return scored();
+  });
+  HttpModel model(options_for(server.url()));
+  for (const auto& answer : ask_all(model, judgements(20))) {
+    ASSERT_TRUE(answer) << failure(answer);
+    EXPECT_EQ(answer->note, "logprobs of the first token");
+  }
+  EXPECT_LE(server.requests(), 20U + 8);  // the eight that were sent at once
+}
+
+TEST(HttpModel, EstimatesTokensWhereTheServerDoesNotCountThem) {
+  const LoopbackServer server([](const Seen&) {
+    return Reply{200, R"({"choices": [{"message": {"content": "12345678"}}]})", {}, {}, {}};
+  });
+  HttpModel model(options_for(server.url()));
+  const auto wave = std::vector{question(std::string(4000, 'x'))};
+  const auto answer = ask_all(model, wave).front();
+  ASSERT_TRUE(answer) << failure(answer);
+  EXPECT_NEAR(static_cast<double>(answer->prompt_tokens), 1000, 50);
+  EXPECT_EQ(answer->generated_tokens, 2);
+  EXPECT_EQ(answer->note, "tokens estimated");
 }
 
 TEST(HttpModel, GoesOnScoringWhereSomeAnswersLackLogprobs) {
@@ -951,6 +1056,7 @@ TEST(HttpModel, CallsAnAnswerThatNamesNoOptionThePromptsFault) {
   EXPECT_EQ(answer.error().fault, Fault::kPrompt);
   EXPECT_EQ(answer.error().message,
             "the answer names none of the options First, Second: Hard to say");
+  EXPECT_EQ(usage_of(answer), (Usage{1, 11, 3}));
 }
 
 TEST(HttpModel, IdentityHoldsWhatDecidesAnAnswer) {

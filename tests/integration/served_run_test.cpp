@@ -47,6 +47,8 @@ int count(const fs::path& database, const std::string& what) {
 
 /// The same answer to the same request, right or wrong by the request's bytes.
 Reply judge(const Seen& seen) {
+  if (seen.method == "GET")
+    return {200, R"({"data": [{"owned_by": "vllm"}]})", {}, Delivery::kWhole, {}};
   const bool good = std::hash<std::string>()(seen.body) % 3 > 0;
   const ordered_json body = {
       {"choices",
@@ -142,24 +144,30 @@ optimizers:
 };
 
 TEST_F(ServedRun, OfAFaultyServerEndsWithTheSameReportAndRecordsEveryRetry) {
-  const LoopbackServer sound(judge);
-  ASSERT_EQ(run(config(sound, ""), "sound").code, 0);
-  EXPECT_EQ(count(out("sound") / "run.db", "attempts"), 0);
+  for (const std::string dialect : {"openai", "auto"}) {  // which is asked for, and that can fail
+    const auto sets = std::vector<std::string>{"--set", "models.task.dialect=" + dialect};
+    const fs::path whole = out("sound " + dialect), patched = out("faulty " + dialect);
+    const LoopbackServer sound(judge);
+    ASSERT_EQ(run(config(sound, ""), whole.filename(), sets).code, 0);
+    EXPECT_EQ(count(whole / "run.db", "attempts"), 0);
 
-  Faulty fault;
-  const auto injected = fault.injected;
-  const LoopbackServer faulty(fault);
-  const Finished finished = run(config(faulty, ""), "faulty");
-  ASSERT_EQ(finished.code, 0) << finished.err;
-  auto report = lasting_report(out("faulty"));
-  report["config_hash"] = lasting_report(out("sound")).at("config_hash");  // the address differs
-  EXPECT_EQ(report, lasting_report(out("sound")));
-  const fs::path database = out("faulty") / "run.db";
-  EXPECT_GT(*injected, 20);
-  EXPECT_EQ(count(database, "attempts"), *injected);
-  EXPECT_EQ(count(database, "responses"), static_cast<int>(sound.requests()));
-  EXPECT_EQ(count(database, "responses JOIN attempts USING (key) WHERE number = 1"),
-            count(database, "(SELECT DISTINCT key FROM attempts)"));
+    Faulty fault;
+    const auto injected = fault.injected;
+    const LoopbackServer faulty(fault);
+    const Finished finished = run(config(faulty, ""), patched.filename(), sets);
+    ASSERT_EQ(finished.code, 0) << finished.err;
+    EXPECT_THAT(finished.out, HasSubstr("default"));  // in the table of trials
+    auto report = lasting_report(patched);
+    report["config_hash"] = lasting_report(whole).at("config_hash");  // the address differs
+    EXPECT_EQ(report, lasting_report(whole));
+    const fs::path database = patched / "run.db";
+    EXPECT_GT(*injected, 20);
+    EXPECT_EQ(count(database, "attempts"), *injected);
+    EXPECT_EQ(count(database, "responses"),
+              static_cast<int>(sound.requests()) - (dialect == "auto" ? 1 : 0));
+    EXPECT_EQ(count(database, "responses JOIN attempts USING (key) WHERE number = 1"),
+              count(database, "(SELECT DISTINCT key FROM attempts)"));
+  }
 }
 
 TEST_F(ServedRun, ComparesTheWinnerOfAnAutoModeOnAllOfValidation) {
@@ -296,8 +304,8 @@ TEST_F(ServedRun, ItsPromptReadsFilesAsItIsToldAndAnswersWhatItIsGiven) {
     command.insert(command.end(), more.begin(), more.end());
     return run_to_end(command);
   };
-  const fs::path file = folder_.write(
-      "more.json", R"({"examples": [{"text": "one"}, {"text": "two"}]})");
+  const fs::path file =
+      folder_.write("more.json", R"({"examples": [{"text": "one"}, {"text": "two"}]})");
   const Finished told = predict({file, "--rows", "examples", "--field", "sentence=text"});
   EXPECT_EQ(told.code, 0) << told.err;
   EXPECT_EQ(std::ranges::count(told.out, '\n'), 2);
