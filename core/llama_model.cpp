@@ -53,6 +53,10 @@ LlamaModel::LlamaModel(LlamaOptions options) : options_(std::move(options)) {
     throw UserError(fmt::format("batch must be at least sequences ({}), not {}", options_.sequences,
                                 options_.batch));
   }
+  if (options_.context < options_.sequences) {
+    throw UserError(fmt::format("context must be at least sequences ({}), not {}",
+                                options_.sequences, options_.context));
+  }
   if (options_.unit == 0) throw UserError("unit must be at least 1");
   if (!std::filesystem::is_regular_file(options_.path)) {
     throw UserError(fmt::format("no model file {}", options_.path.string()));
@@ -137,32 +141,44 @@ std::size_t LlamaModel::window() const {
                   static_cast<std::size_t>(llama_model_n_ctx_train(model_.get())));
 }
 
-void LlamaModel::check_window(const LlamaJob& job) const {
-  if (job.longest() <= window()) return;
+std::optional<std::string> LlamaModel::misfit(const LlamaJob& job) const {
+  if (job.longest() <= window()) return std::nullopt;
   const std::string answer =
       job.scored() ? "" : fmt::format(" with an answer of up to {}", job.growth());
-  throw UserError(fmt::format(
+  return fmt::format(
       "prompt of {} tokens{} does not fit the window of {} tokens of {}: {}", job.prompt().size(),
       answer, window(), options_.path.filename().string(),
       job.longest() <= static_cast<std::size_t>(llama_model_n_ctx_train(model_.get()))
           ? fmt::format("set context to {} or more, or shorten the prompt", job.longest())
-          : "shorten the prompt or take a model with a longer window"));
+          : "shorten the prompt or take a model with a longer window");
 }
 
 void LlamaModel::check(std::span<const Request> wave) const {
-  for (const Request& request : wave) check_window(LlamaJob(request, *tokenizer_));
+  for (const Request& request : wave) {
+    if (const auto why = misfit(LlamaJob(request, *tokenizer_))) throw UserError(*why);
+  }
 }
 
-void LlamaModel::complete(std::span<const Request> wave, const OnAnswer& on_answer,
+void LlamaModel::complete(std::span<const Request> wave, const OnAnswer& on_answer_of_wave,
                           std::stop_token stop) {
   require(decoder_.has_value(), "a model loaded for a dry run answers nothing");
   const auto asked = Clock::now();
   std::vector<LlamaJob> jobs;
+  std::vector<std::size_t> places;  // of the jobs, in the wave
   jobs.reserve(wave.size());
-  for (const Request& request : wave) {
-    jobs.emplace_back(request, *tokenizer_);
-    check_window(jobs.back());
+  for (std::size_t i = 0; i < wave.size(); ++i) {
+    LlamaJob job(wave[i], *tokenizer_);
+    if (auto why = misfit(job)) {
+      spdlog::warn("unanswered, which scores nothing: {}", *why);
+      on_answer_of_wave(i, Error{Fault::kPrompt, *std::move(why)});
+      continue;
+    }
+    jobs.push_back(std::move(job));
+    places.push_back(i);
   }
+  const OnAnswer on_answer = [&](std::size_t i, Result<Response> answer) {
+    on_answer_of_wave(places[i], std::move(answer));
+  };
   if (stream_) return stream_->complete(std::move(jobs), on_answer, stop);
 
   const std::lock_guard lock(computing_);

@@ -61,7 +61,8 @@ class LlamaModel final : public LanguageModel {
   };
 
   std::size_t window() const;
-  void check_window(const LlamaJob& job) const;
+  /// Why a request cannot be computed; nullopt: it fits the window.
+  std::optional<std::string> misfit(const LlamaJob& job) const;
   void compute(std::span<LlamaJob> unit, const std::function<void(std::size_t)>& answered,
                const std::stop_token& stop);
   void count(const HostCounters& spent);

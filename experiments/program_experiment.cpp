@@ -29,6 +29,20 @@ void put_test_row(const std::string& method, const Module& program,
   run.store.put_row(method, kModel, outcomes, model.asked() - before);
 }
 
+/// What a search adds to a program can outgrow the model's window, and scores nothing then; a
+/// program that does not fit as it came is the user's to mend. @throws UserError.
+void check_prompts(const Prepared& prepared, const LanguageModel& model) {
+  const PredictOptions& options = prepared.program.predict;
+  std::vector<Request> wave;
+  for (const auto* split : {&prepared.data.train, &prepared.data.validation, &prepared.data.test})
+    for (const Example& example : *split) {
+      Request& request = wave.emplace_back();
+      request.messages = prepared.student->messages(example.fields);
+      request.max_tokens = options.answering == Answering::kGenerate ? options.max_tokens : 1;
+    }
+  model.check(wave);
+}
+
 std::string prompt_text(const Module& program) {
   std::string out;
   for (const Predictor* predictor : program.predictors()) {
@@ -113,8 +127,9 @@ void run_program_experiment(const ProgramExperiment& experiment, RunContext& run
     run.store.set_meta("proposals", proposals.dump());
     run.store.set_meta("fronts", fronts.dump());
     save_prompt(run.folder / "prompt.json", *best, compiled_program, run.models.options(kModel),
-                experiment.metric);
+                experiment.metric, experiment.data.columns);
   };
+  check_prompts(prepared, run.models[kModel]);
   keep();
   put_test_row(kUntouched, *untouched, data.test, metric, run);
   if (!compiled_program.calibration.empty()) {

@@ -314,35 +314,61 @@ TEST_F(LlamaModelTest, KeepsControlTokensInsideDataAsText) {
                       forged + forged);
 }
 
-TEST_F(LlamaModelTest, NamesBothLengthsOfAPromptThatDoesNotFitBeforeComputing) {
+TEST_F(LlamaModelTest, AnswersTheSameWhateverTheNumberOfThreads) {
+  std::string text = "Continue this story.";
+  for (int i = 0; i < 150; ++i) text += " The rain fell on house " + std::to_string(i) + ".";
+  Request story = question(text);
+  story.max_tokens = 24;
+  const std::vector<Request> wave = {story, choice(text, {"Yes", "No"})};
+  const auto answers_of = [&](int threads) {
+    LlamaOptions changed = options();
+    changed.context = 2048;
+    changed.threads = threads;
+    LlamaModel model(changed);
+    std::vector<Response> all;
+    for (auto& answer : ask(model, wave, {})) all.push_back(*std::move(answer));
+    return all;
+  };
+  expect_identical(answers_of(1), answers_of(2));
+}
+
+TEST_F(LlamaModelTest, NamesBothLengthsOfAPromptThatDoesNotFit) {
   std::string text;
   for (int i = 0; i < 600; ++i) text += " rain";
   const std::vector<Request> wave = {choice("Hi", {"Yes", "No"}), choice(text, {"Yes", "No"})};
-  EXPECT_EQ(message_of([&] { answers(wave); }),
+  EXPECT_EQ(message_of([&] { model_->check(wave); }),
             "prompt of 609 tokens does not fit the window of 512 tokens of "
             "smollm2-135m-instruct-q4_1.gguf: set context to 610 or more, or shorten the prompt");
   Request generated = question("Hi");
   generated.max_tokens = 9000;
   EXPECT_EQ(
-      message_of([&] { answers({generated}); }),
+      message_of([&] {
+        model_->check({&generated, 1});
+      }),
       "prompt of 10 tokens with an answer of up to 9000 does not fit the window of 512 tokens "
       "of smollm2-135m-instruct-q4_1.gguf: shorten the prompt or take a model with a longer "
       "window");
   EXPECT_EQ(model_->counters().attempts, 0);
 }
 
-TEST_F(LlamaModelTest, OfARecordedWaveNothingIsSpentIfItsLastPromptDoesNotFit) {
+TEST_F(LlamaModelTest, APromptThatDoesNotFitIsItsOwnFaultAndTheOthersAreAnswered) {
   std::string text;
   for (int i = 0; i < 600; ++i) text += " rain";
-  std::vector<Request> wave;
-  for (int i = 0; i < 20; ++i) wave.push_back(choice("Is it " + std::to_string(i), {"Yes", "No"}));
-  wave.push_back(choice(text, {"Yes", "No"}));
-  const TemporaryFolder folder;
-  Store store(folder.path() / "run.db");
-  RecordedModel recorded(*model_, store, nullptr);
-  EXPECT_THAT(message_of([&] { (void)ask(recorded, wave, {}); }),
-              HasSubstr("prompt of 609 tokens"));
-  EXPECT_EQ(model_->counters().attempts, 0);
+  for (const auto mode : {LlamaMode::kDeterministic, LlamaMode::kThroughput}) {
+    LlamaOptions changed = options();
+    changed.mode = mode;
+    LlamaModel model(changed);
+    const auto got = ask(
+        model,
+        std::vector{choice("Hi", {"Yes", "No"}), choice(text, {"Yes", "No"}), choice("Ho", {"A"})},
+        {});
+    EXPECT_TRUE(got[0]);
+    ASSERT_FALSE(got[1]);
+    EXPECT_EQ(got[1].error().fault, Fault::kPrompt);
+    EXPECT_THAT(got[1].error().message, HasSubstr("prompt of 609 tokens does not fit"));
+    ASSERT_TRUE(got[2]);
+    EXPECT_EQ(got[2]->text, "A");
+  }
 }
 
 TEST_F(LlamaModelTest, KeepsTheAnswersGivenBeforeAnInterruption) {
@@ -523,6 +549,8 @@ TEST_F(LlamaModelTest, NamesWhatIsWrongWithItsOptions) {
             "sequences must be 1 to 256, not 1000");
   EXPECT_EQ(error([](LlamaOptions& o) { o.batch = 4; }),
             "batch must be at least sequences (8), not 4");
+  EXPECT_EQ(error([](LlamaOptions& o) { o.context = 4; }),
+            "context must be at least sequences (8), not 4");
   const auto other_type = [](LlamaOptions& o) {
     o.vocab_only = false;
     o.convert = "q5_k";

@@ -271,6 +271,33 @@ TEST_F(Run, AFolderOfAnotherConfigIsRefused) {
   EXPECT_EQ(committed(out), before);
 }
 
+TEST_F(Run, AProgramThatDoesNotFitItsModelIsRefused) {
+  const fs::path out = folder_.path() / "out";
+  auto narrow = command(kTask, out);
+  narrow.insert(narrow.end(), {"--set", "models.task.context=32", "--set",
+                               "models.task.sequences=16", "--set", "models.task.batch=16"});
+  const Finished finished = run_to_end(narrow);
+  EXPECT_EQ(finished.code, 2);
+  EXPECT_THAT(finished.err, HasSubstr("does not fit the window of 32 tokens of"));
+  EXPECT_EQ(committed(out), 0);
+}
+
+TEST_F(Run, ACandidateThatOutgrowsTheModelsWindowScoresNothing) {
+  const fs::path out = folder_.path() / "out";
+  auto narrow = command(kTask, out);
+  narrow.insert(narrow.end(), {"--set", "models.task.context=128", "--set",
+                               "optimizers=[{name: labeled_few_shot, k: 8}, {name: random_search, "
+                               "num_candidates: 1, max_bootstrapped: 0, max_labeled: 8}]"});
+  const Finished finished = run_to_end(narrow);
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  EXPECT_THAT(finished.err, HasSubstr("does not fit the window of 128 tokens of"));
+  for (const char* search : {"labeled_few_shot", "random_search"}) {
+    const std::string of = fmt::format(" FROM trials WHERE search = '{}'", search);
+    EXPECT_GT(number_of(out, "SELECT score" + of + " AND kind = 'default'"), 0);
+    EXPECT_GE(number_of(out, "SELECT count(*)" + of + " AND kind = 'full' AND score = 0"), 1);
+  }
+}
+
 TEST_F(Run, AFolderInUseIsRefused) {
   const fs::path out = folder_.path() / "out";
   fs::create_directory(out);
