@@ -216,6 +216,7 @@ class PersonaRun {
   void report_written() {
     proposals_.put("personas by " + role_, {{"written", written_.written},
                                             {"copied", written_.copied},
+                                            {"kept_copies", written_.kept_copies},
                                             {"longest_copy_bytes", written_.longest_copy}});
   }
 
@@ -333,13 +334,12 @@ void read_search(const Config& search, ThetaSearchOptions& options) {
   size("minibatch_size", options.minibatch_size, 0);
   size("full_every", options.full_every, 1);
   options.instructions = search.texts("instructions");
-  options.proposer = {
-      .writer = {.adapter = make_terse_adapter(),
-                 .max_tokens = read_int(search, "proposal_tokens", 64, 1)},
-      .data_summary = search.boolean("data_summary", false),
-      .program_summary = search.boolean("program_summary", false),
-      .demos = search.boolean("show_demos", true),
-      .own_tips = search.texts("tips")};
+  options.proposer = {.writer = {.adapter = make_terse_adapter(),
+                                 .max_tokens = read_int(search, "proposal_tokens", 64, 1)},
+                      .data_summary = search.boolean("data_summary", false),
+                      .program_summary = search.boolean("program_summary", false),
+                      .demos = search.boolean("show_demos", true),
+                      .own_tips = search.texts("tips")};
 }
 
 }  // namespace

@@ -58,14 +58,13 @@ class CoordinateAscent {
     signature = signature.with_instructions(instruction);
   }
 
-  /// The score of program_, evaluated unless it has been; nullopt once the contest is over.
+  /// The score of program_, evaluated unless it has been; nullopt as Contest::enter().
   std::optional<double> enter() {
     const auto key = instructions_of(*program_);
     if (const auto found = scores_.find(key); found != scores_.end()) return found->second;
-    const auto before = contest_.evaluations();
-    contest_.enter([&] { return program_->clone(); });
-    if (contest_.evaluations() == before) return std::nullopt;
-    return scores_[key] = mean(contest_.last());
+    const auto scores = contest_.enter([&] { return program_->clone(); });
+    if (!scores) return std::nullopt;
+    return scores_[key] = mean(*scores);
   }
 
   /// Tries new instructions of one predictor and leaves its best in program_. With several

@@ -1,10 +1,9 @@
 #include "optimizers/dspy_search.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <set>
 
 #include "optimizers/tpe_surrogate.hpp"
 
@@ -57,6 +56,7 @@ class DspySearch {
         continue;
       }
       if (!evaluate("minibatch", chosen, rng_.sample(all_.size(), n))) return;
+      if (refused_.contains(chosen)) continue;
       auto tried = std::ranges::find(tried_, chosen, &Tried::combination);
       if (tried == tried_.end()) tried = tried_.insert(tried, {.combination = chosen});
       tried->sum += trials_.back().score;
@@ -76,22 +76,25 @@ class DspySearch {
   bool evaluate(const std::string& kind, const Combination& candidate,
                 const std::vector<std::size_t>& examples) {
     if (options_.stop.stop_requested()) throw Interrupted("the search was stopped");
+    if (refused_.contains(candidate)) return true;
     const auto cost = static_cast<std::int64_t>(examples.size());
     if (options_.max_evaluations > 0 && evaluations_ + cost > options_.max_evaluations)
       return false;
     const auto scores = evaluate_(candidate, examples);
     require(scores.size() == examples.size(), "an evaluation has a score for every example");
+    evaluations_ += cost;
+    if (!outages_.answered(scores)) {
+      refused_.insert(candidate);
+      tpe_.observe({{candidate, 0, 0}});  // what DSPy scores a program that fails
+      return true;
+    }
     double sum = 0;
     std::size_t scored = 0;
     for (const auto& one : scores)
       if (one) sum += *one, ++scored;
     const int number = static_cast<int>(trials_.size()) + 1;
-    if (scored == 0)
-      throw RunError(fmt::format("no example of trial {} could be scored, the first because: {}",
-                                 number, scores.front().error().message));
     const double score = rounded(sum / static_cast<double>(scored));
     tpe_.observe({{candidate, 0, score}});  // a trial has one score, whatever it is the mean of
-    evaluations_ += cost;
     const bool improved = kind == "full" && score > best_.score;
     if (improved) incumbent_ = candidate;
     if (improved || kind == "default") best_ = measured(score, scored);
@@ -110,6 +113,8 @@ class DspySearch {
   Estimate best_;
   std::vector<Trial> trials_;
   std::int64_t evaluations_ = 0;
+  Outages outages_;
+  std::set<Combination> refused_;  ///< the service answered nothing of them
   bool stopped_ = false;
 };
 

@@ -63,15 +63,21 @@ std::string show(const Record& fields) {
 
 /// What a reflection is shown of one run: what the predictor read and wrote, and how it was scored.
 std::string feedback(const Example& example, const Result<Prediction>& prediction, double score,
-                     std::size_t predictor) {
+                     std::size_t predictor, const Signature& signature) {
   std::string text, right;
   const Step* step = nullptr;
   if (prediction)
     for (const auto& s : prediction->trace)
       if (s.predictor == predictor) step = &s;
-  for (const auto& [name, value] : example.fields)
-    if (step && !step->inputs.find(name)) right += fmt::format("{}: {}\n", name, to_text(value));
-  text += "Inputs:\n" + show(step ? step->inputs : example.fields);
+  // Where nothing could be read, what the program was to be given is all that is known.
+  Record inputs = step ? step->inputs : Record{};
+  for (const auto& [name, value] : example.fields) {
+    const bool asked =
+        std::ranges::find(signature.inputs, name, &Field::name) != signature.inputs.end();
+    if (!step && asked) inputs.set(name, value);
+    if (!inputs.find(name)) right += fmt::format("{}: {}\n", name, to_text(value));
+  }
+  text += "Inputs:\n" + show(inputs);
   if (step) text += "Answer:\n" + show(step->outputs);
   if (!prediction) text += "Answer: none that could be read: " + prediction.error().message + "\n";
   text += fmt::format("Feedback: this was scored {:.2g} of 1.", score);
@@ -127,15 +133,14 @@ class Evolution {
  private:
   /// Evaluates a program on validation and takes it into the pool.   @return whether it is there.
   bool join(std::unique_ptr<Module> program, std::vector<std::size_t> parents) {
-    const auto before = contest_.evaluations();
-    contest_.enter([&] { return program->clone(); });
-    if (contest_.evaluations() == before) return false;
+    auto scores = contest_.enter([&] { return program->clone(); });
+    if (!scores) return false;
     std::vector<std::string> instructions;
     for (const auto* predictor : program->predictors())
       instructions.push_back(predictor->signature.instructions);
     std::size_t turn = 0;
     for (const auto parent : parents) turn = std::max(turn, pool_[parent].turn);
-    scores_.push_back(contest_.last());
+    scores_.push_back(*std::move(scores));
     pool_.push_back({std::move(program), std::move(instructions), mean(scores_.back()),
                      std::move(parents), turn});
     return true;
@@ -185,7 +190,8 @@ class Evolution {
     for (std::size_t i = 0; i < minibatch.size(); ++i)
       if (seen.status[i] != Outcome::Status::kFailed)
         examples += fmt::format("Example {}\n{}\n", i + 1,
-                                feedback(minibatch[i], seen.predictions[i], seen.scores[i], p));
+                                feedback(minibatch[i], seen.predictions[i], seen.scores[i], p,
+                                         parent.predictors()[p]->signature));
     auto child = parent.clone();
     auto& predictor = *child->predictors()[p];
     const std::string own = predictor.signature.instructions;

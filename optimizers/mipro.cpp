@@ -53,19 +53,97 @@ std::size_t trials_by_rule(std::size_t variables, std::size_t choices) {
       std::max(2 * static_cast<double>(variables) * std::log2(n), 1.5 * n));
 }
 
+/// The options with what they leave to DSPy's rules.
+MiproOptions with_sizes(MiproOptions options, const std::vector<Variable>& space,
+                        std::size_t predictors, std::size_t examples) {
+  if (!options.auto_mode.empty()) {
+    const bool zero_shot = options.max_bootstrapped == 0 && options.max_labeled == 0;
+    options.num_trials =
+        trials_by_rule((zero_shot ? 1 : 2) * predictors, auto_mode(options.auto_mode).candidates);
+    if (examples <= kMostWithoutMinibatches) options.minibatch_size = 0;
+  } else if (options.num_trials == 0) {
+    std::size_t free = 0, most = 1;
+    for (const auto& variable : space) {
+      free += variable.choices > 1;
+      most = std::max(most, variable.choices);
+    }
+    options.num_trials = trials_by_rule(free, most);
+  }
+  return options;
+}
+
+/// The programs that are searched, and their scores on a task. Thread-safe.
+class Candidates {
+ public:
+  /// All outlive this.
+  Candidates(const Module& student, const Choices& choices, const Task& task)
+      : student_(student), choices_(choices), task_(task) {}
+
+  std::unique_ptr<Module> program(const Combination& combination) const {
+    return choices_.apply(student_, combination);
+  }
+  EvaluateCandidate evaluate() const {
+    return [this](const Combination& combination, std::span<const std::size_t> examples) {
+      return score(*program(combination), examples);
+    };
+  }
+  /// The first is the student as it came, also where choice 0 takes its demos away.
+  EvaluateCandidate evaluate_student_first() const {
+    return [this, first = true](const Combination& combination,
+                                std::span<const std::size_t> examples) mutable {
+      return std::exchange(first, false) ? score(student_, examples)
+                                         : score(*program(combination), examples);
+    };
+  }
+
+ private:
+  std::vector<Result<double>> score(const Module& program,
+                                    std::span<const std::size_t> examples) const {
+    std::vector<Example> batch;
+    for (const auto j : examples) batch.push_back(task_.validation[j]);
+    return results_of(theta::evaluate(program, batch, task_.metric, {task_.model, task_.stop}));
+  }
+
+  const Module& student_;
+  const Choices& choices_;
+  const Task& task_;
+};
+
+PairedSearchResult search_paired(const std::vector<Variable>& space, const Candidates& candidates,
+                                 const Task& task, const MiproOptions& run,
+                                 const SearchOptions& options) {
+  const std::size_t examples = task.validation.size();
+  auto budget =
+      mipro_budget(examples - run.fresh, run.num_trials, run.minibatch_size, run.full_every);
+  if (task.max_evaluations > 0)
+    budget = std::min(budget, task.max_evaluations - static_cast<std::int64_t>(run.fresh));
+  PairedSearchOptions paired{.budget = budget,
+                             .stop_below = run.stop_below,
+                             .fresh = run.fresh,
+                             .seed = options.seed,
+                             .allowed = options.allowed,
+                             .on_trial = options.on_trial,
+                             .stop = options.stop};
+  if (task.model.unit() == 1)
+    return paired_search(space, examples, side_by_side(candidates.evaluate()), paired);
+  // Where answers depend on what is computed with them, waves must come in one order, and as
+  // several candidates cannot share a computation, few long ones cost least.
+  paired.step = kExamplesInTurn;
+  paired.in_flight = 1;
+  return paired_search(space, examples, in_turn(candidates.evaluate()), paired);
+}
+
 /// The tried candidates that none beats in score and tokens.
-template <typename F>
-std::vector<Tradeoff> front_of(const std::vector<PairedSearchResult::Tried>& tried, const F& apply,
-                               const LanguageModel& model) {
+std::vector<Tradeoff> front_of(const std::vector<PairedSearchResult::Tried>& tried,
+                               const Candidates& candidates, const LanguageModel& model) {
   std::vector<Tradeoff> all;
   std::vector<double> scores, costs;
   for (const auto& [combination, mean, variance] : tried) {
-    const auto program = apply(combination);
-    const auto tokens = prompt_tokens(*program, model);
-    if (!tokens) return {};
-    all.push_back({describe(*program, combination), mean, std::sqrt(variance), *tokens});
+    const auto program = candidates.program(combination);
+    const std::size_t tokens = prompt_tokens(*program, model);
+    all.push_back({describe(*program, combination), mean, std::sqrt(variance), tokens});
     scores.push_back(mean);
-    costs.push_back(static_cast<double>(*tokens));
+    costs.push_back(static_cast<double>(tokens));
   }
   std::vector<Tradeoff> front;
   for (const auto i : pareto_front(scores, costs)) front.push_back(all[i]);
@@ -214,117 +292,58 @@ Choices Mipro::choices(const Module& student, const Task& task, Rng& rng) const 
 }
 
 Compiled Mipro::compile(const Module& student, const Task& given) {
-  Task task = given;
   Rng rng(options_.seed);
-  MiproOptions run = options_;
+  Task task = given;
   if (!options_.auto_mode.empty()) {
     const std::size_t all = given.validation.size();
-    const auto drawn = rng.sample(all, std::min(auto_mode(options_.auto_mode).validation, all));
     task.validation.clear();
-    for (const auto j : drawn) task.validation.push_back(given.validation[j]);
-    if (drawn.size() <= kMostWithoutMinibatches) run.minibatch_size = 0;
+    for (const auto j : rng.sample(all, std::min(auto_mode(options_.auto_mode).validation, all)))
+      task.validation.push_back(given.validation[j]);
   }
   check_task(task);
-  if (run.fresh >= task.validation.size())
+  const std::size_t examples = task.validation.size();
+  if (options_.fresh >= examples)
     throw UserError(fmt::format("`fresh` is {}, which leaves the search none of the {} examples",
-                                run.fresh, task.validation.size()));
+                                options_.fresh, examples));
   const Choices choices = this->choices(student, task, rng);
   const auto space = choices.space(student);
-  if (run.num_trials == 0) {
-    std::size_t free = 0, most = 1;
-    for (const auto& variable : space) {
-      free += variable.choices > 1;
-      most = std::max(most, variable.choices);
-    }
-    run.num_trials = trials_by_rule(free, most);
-  }
-  if (!options_.auto_mode.empty()) {
-    const bool zero_shot = options_.max_bootstrapped == 0 && options_.max_labeled == 0;
-    run.num_trials = trials_by_rule((zero_shot ? 1 : 2) * student.predictors().size(),
-                                    auto_mode(options_.auto_mode).candidates);
-  }
+  const MiproOptions run = with_sizes(options_, space, student.predictors().size(), examples);
 
-  const auto score = [&](const Module& program, std::span<const std::size_t> examples) {
-    std::vector<Example> batch;
-    for (const auto j : examples) batch.push_back(task.validation[j]);
-    const auto evaluation = evaluate(program, batch, task.metric, {task.model, task.stop});
-    std::vector<Result<double>> scores;
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-      if (evaluation.status[i] == Outcome::Status::kFailed)
-        scores.emplace_back(evaluation.predictions[i].error());
-      else
-        scores.emplace_back(evaluation.scores[i]);
-    }
-    return scores;
-  };
-  const auto apply = [&](const Combination& combination) {
-    return choices.apply(student, combination);
-  };
-  const EvaluateCandidate evaluate_candidate = [&](const Combination& combination,
-                                                   std::span<const std::size_t> examples) {
-    return score(*apply(combination), examples);
-  };
-
+  const Candidates candidates(student, choices, task);
   Compiled compiled;
-  const auto on_trial = [&](const Trial& trial) {
-    const auto program = trial.kind == "default" ? student.clone() : apply(trial.combination);
-    compiled.trials.push_back(record_of(name(), trial, describe(*program, trial.combination)));
-    return task.on_trial && task.on_trial(compiled.trials.back());
-  };
   SearchOptions options{.num_trials = run.num_trials,
                         .minibatch_size = run.minibatch_size,
                         .full_every = run.full_every,
                         .max_evaluations = task.max_evaluations,
                         .seed = derive_seed(run.seed, "search"),
-                        .on_trial = on_trial,
                         .stop = task.stop};
+  options.on_trial = [&](const Trial& trial) {
+    const auto program =
+        trial.kind == "default" ? student.clone() : candidates.program(trial.combination);
+    compiled.trials.push_back(record_of(name(), trial, describe(*program, trial.combination)));
+    return task.on_trial && task.on_trial(compiled.trials.back());
+  };
   if (run.limits.max_prompt_tokens > 0)
     options.allowed = [&](const Combination& combination) {
-      return run.limits.admits(*apply(combination), task.model);
+      return run.limits.admits(*candidates.program(combination), task.model);
     };
   SearchResult found;
   bool kept_student = false;
   if (run.faithful) {
-    // The first is the student as it came, also where choice 0 takes its demos away.
-    const auto evaluate_dspys = [&, first = true](const Combination& combination,
-                                                  std::span<const std::size_t> examples) mutable {
-      return std::exchange(first, false) ? score(student, examples)
-                                         : evaluate_candidate(combination, examples);
-    };
-    found = dspy_search(space, task.validation.size(), evaluate_dspys, options);
+    found = dspy_search(space, examples, candidates.evaluate_student_first(), options);
     kept_student = std::ranges::none_of(found.trials, &Trial::improved);
   } else if (run.surrogate == "paired") {
-    const std::size_t examples = task.validation.size();
-    auto budget =
-        mipro_budget(examples - run.fresh, run.num_trials, run.minibatch_size, run.full_every);
-    if (task.max_evaluations > 0)
-      budget = std::min(budget, task.max_evaluations - static_cast<std::int64_t>(run.fresh));
-    PairedSearchOptions paired{.budget = budget,
-                               .stop_below = run.stop_below,
-                               .fresh = run.fresh,
-                               .seed = options.seed,
-                               .allowed = options.allowed,
-                               .on_trial = on_trial,
-                               .stop = task.stop};
-    EvaluateWave evaluate_wave = side_by_side(evaluate_candidate);
-    // Where answers depend on what is computed with them, waves must come in one order, and as
-    // several candidates cannot share a computation, few long ones cost least.
-    if (task.model.unit() > 1) {
-      evaluate_wave = in_turn(evaluate_candidate);
-      paired.step = kExamplesInTurn;
-      paired.in_flight = 1;
-    }
-    auto searched = paired_search(space, examples, evaluate_wave, paired);
-    compiled.front = front_of(searched.tried, apply, task.model);
+    auto searched = search_paired(space, candidates, task, run, options);
+    compiled.front = front_of(searched.tried, candidates, task.model);
     found = std::move(searched);
   } else {
     const auto surrogate = make_surrogate(run.surrogate, space);
-    found = search(space, task.validation.size(), evaluate_candidate, *surrogate, options);
+    found = search(space, examples, candidates.evaluate(), *surrogate, options);
   }
 
-  compiled.program = kept_student ? student.clone() : apply(found.best);
+  compiled.program = kept_student ? student.clone() : candidates.program(found.best);
   compiled.validation_score = found.score;
-  compiled.validated = task.validation.size();
+  compiled.validated = examples;
   compiled.stopped = found.stopped;
   compiled.proposals = choices.counts;
   return compiled;

@@ -36,6 +36,17 @@ Scores scores_of(const Evaluation& evaluation) {
   return scores;
 }
 
+std::vector<Result<double>> results_of(const Evaluation& evaluation) {
+  std::vector<Result<double>> results;
+  for (std::size_t j = 0; j < evaluation.scores.size(); ++j) {
+    if (evaluation.status[j] == Outcome::Status::kFailed)
+      results.emplace_back(evaluation.predictions[j].error());
+    else
+      results.emplace_back(evaluation.scores[j]);
+  }
+  return results;
+}
+
 void check_task(const Task& task) {
   if (task.validation.empty()) throw UserError("optimising needs validation examples");
   const auto least = static_cast<std::int64_t>(task.validation.size());
@@ -54,26 +65,27 @@ bool Contest::affords(std::size_t evaluations) const {
          evaluations_ + static_cast<std::int64_t>(evaluations) <= task_.max_evaluations;
 }
 
-bool Contest::enter(const std::function<std::unique_ptr<Module>()>& build) {
-  if (over_ || !affords(task_.validation.size())) return over_ = true;
+std::optional<Scores> Contest::enter(const std::function<std::unique_ptr<Module>()>& build) {
+  over_ = over_ || !affords(task_.validation.size());
+  if (over_) return std::nullopt;
   std::unique_ptr<Module> program;
   const bool built = step([&] {
     if (task_.stop.stop_requested()) throw Interrupted("the search was stopped");
     program = build();
   });
-  if (!built) return true;
+  if (!built) return std::nullopt;
   const auto evaluation = run(*program, task_.validation);
-  if (!evaluation) return true;
-  last_ = scores_of(*evaluation);
+  if (!evaluation) return std::nullopt;
+  Scores scores = scores_of(*evaluation);
   std::string candidate = describe(*program);
   const bool first = best_ == nullptr;
-  const bool improved = !first && better(last_, scores_);
+  const bool improved = !first && better(scores, scores_);
   if (first || improved) {
     best_ = std::move(program);
-    scores_ = last_;
+    scores_ = scores;
   }
   record(first ? "default" : "full", std::move(candidate), evaluation->mean(), improved);
-  return over_;
+  return scores;
 }
 
 bool Contest::step(const std::function<void()>& work) {
@@ -100,6 +112,7 @@ std::optional<Evaluation> Contest::run(const Module& program, std::span<const Ex
   });
   if (!done) return std::nullopt;
   evaluations_ += static_cast<std::int64_t>(examples.size());
+  if (!outages_.answered(results_of(*evaluation))) return std::nullopt;
   return evaluation;
 }
 

@@ -46,7 +46,7 @@ struct Compiled {
   std::vector<TrialRecord> trials;
   bool stopped = false;      ///< by on_trial or the stop token, not the budget: the best so far
   ProposalCounts proposals;  ///< 0 where nothing is proposed
-  /// Shortest first; empty where no surrogate has a belief or the model cannot count tokens.
+  /// Shortest first; empty where no surrogate has a belief.
   std::vector<Tradeoff> front = {};
 };
 
@@ -71,6 +71,8 @@ TrialRecord record_of(std::string search, const Trial& trial, std::string candid
 
 /// An evaluation's scores; none where the service failed.
 Scores scores_of(const Evaluation& evaluation);
+/// The same with the service's fault where there is no score.
+std::vector<Result<double>> results_of(const Evaluation& evaluation);
 
 /// @throws UserError if there is no validation example, or the budget is too small for the student.
 void check_task(const Task& task);
@@ -84,19 +86,18 @@ class Contest {
   Contest(std::string name, const Task& task);
 
   /// Builds a program and evaluates it on validation; the first is the default. If the budget does
-  /// not reach, nothing is built.   @return whether to stop.
-  bool enter(const std::function<std::unique_ptr<Module>()>& build);
+  /// not reach, nothing is built.
+  /// @return its scores; nullopt where the contest is over, or the service answered nothing.
+  std::optional<Scores> enter(const std::function<std::unique_ptr<Module>()>& build);
   /// Does what lies between evaluations.
   /// @return whether to go on: an interruption ends the contest.
   bool step(const std::function<void()>& work);
   /// Runs a program on some examples, which decides nothing: a `minibatch`. Does not look at the
-  /// budget. nullopt: stopped.
+  /// budget. nullopt: stopped, or the service answered nothing.
   std::optional<Evaluation> sample(const Module& program, std::span<const Example> examples);
 
   bool over() const { return over_; }  ///< stopped, or enter() did not have the budget
-  std::int64_t evaluations() const { return evaluations_; }
   bool affords(std::size_t evaluations) const;
-  const Scores& last() const { return last_; }    ///< on validation, of the program entered last
   double score() const { return mean(scores_); }  ///< of the best so far
   Compiled result(const ProposalCounts& proposals = {}) &&;
 
@@ -108,7 +109,7 @@ class Contest {
   const Task& task_;
   std::unique_ptr<Module> best_;
   Scores scores_;  ///< of best_
-  Scores last_;
+  Outages outages_;
   std::int64_t evaluations_ = 0;
   std::vector<TrialRecord> trials_;
   bool over_ = false;

@@ -304,7 +304,9 @@ class Search {
               "no example of the last {} could be scored, the last because: {}", kLost, reason_));
       }
       known.checked = std::string_view(kind) != "minibatch";
-      known.asked = known.checked ? order_.size() : known.asked + suggestion.examples.size();
+      // A candidate that the service refuses is not asked for ever.
+      known.asked = known.checked || !any(known.scores) ? order_.size()
+                                                        : known.asked + suggestion.examples.size();
     }
     surrogate_.observe(outcomes);
     if (options_.checked && !any(known_[default_].scores))

@@ -7,7 +7,19 @@
 
 namespace theta {
 
-std::optional<std::size_t> prompt_tokens(const Module& program, const LanguageModel& model) {
+namespace {
+
+constexpr std::size_t kBytesPerToken = 4;  // of English
+
+std::size_t bytes_of(const Request& request) {
+  std::size_t bytes = 0;
+  for (const Message& message : request.messages) bytes += message.content.size();
+  return bytes;
+}
+
+}  // namespace
+
+std::size_t prompt_tokens(const Module& program, const LanguageModel& model) {
   std::size_t sum = 0;
   for (const auto* predictor : program.predictors()) {
     Request request;
@@ -18,9 +30,7 @@ std::optional<std::size_t> prompt_tokens(const Module& program, const LanguageMo
         shown.content += name + ": " + to_text(value) + "\n";
       request.messages.push_back(std::move(shown));
     }
-    const auto tokens = model.count_tokens(request);
-    if (!tokens) return std::nullopt;
-    sum += *tokens;
+    sum += model.count_tokens(request).value_or(bytes_of(request) / kBytesPerToken);
   }
   return sum;
 }
@@ -40,11 +50,7 @@ bool PromptLimits::freezes(const Predictor& predictor, std::string_view part) co
 }
 
 bool PromptLimits::admits(const Module& program, const LanguageModel& model) const {
-  if (max_prompt_tokens == 0) return true;
-  const auto tokens = prompt_tokens(program, model);
-  if (!tokens)
-    throw UserError("max_prompt_tokens needs a task model that counts tokens; this one does not");
-  return *tokens <= max_prompt_tokens;
+  return max_prompt_tokens == 0 || prompt_tokens(program, model) <= max_prompt_tokens;
 }
 
 }  // namespace theta

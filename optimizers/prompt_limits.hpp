@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,17 +9,17 @@
 
 namespace theta {
 
-/// Tokens in the instructions and demos of a program, as the model counts them; nothing if it
-/// cannot.
-std::optional<std::size_t> prompt_tokens(const Module& program, const LanguageModel& model);
+/// Tokens in the instructions and demos of a program, as the model counts them; where only its
+/// server could, an estimate of four bytes each.
+std::size_t prompt_tokens(const Module& program, const LanguageModel& model);
 
 /// What an optimiser may not do to a program.
 struct PromptLimits {
   /// What stays as the student has it: `instruction` or `demos` everywhere, `NAME.instruction` or
   /// `NAME.demos` in one predictor.
   std::vector<std::string> frozen = {};
-  /// Most tokens in the instructions and demos of a candidate, as the task model counts them; 0: no
-  /// limit. The student itself is exempt.
+  /// Most tokens in the instructions and demos of a candidate, as prompt_tokens() has them of the
+  /// task model; 0: no limit. The student itself is exempt.
   std::size_t max_prompt_tokens = 0;
 
   /// @throws UserError if `frozen` names what the student does not have.
@@ -28,7 +27,6 @@ struct PromptLimits {
   /// @param part  `instruction` or `demos`
   bool freezes(const Predictor& predictor, std::string_view part) const;
   /// Whether a candidate keeps to the token limit.
-  /// @throws UserError if there is one and the model cannot count.
   bool admits(const Module& program, const LanguageModel& model) const;
 };
 

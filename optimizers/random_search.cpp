@@ -9,7 +9,8 @@ namespace theta {
 Compiled RandomSearch::compile(const Module& student, const Task& task) {
   Contest contest(name(), task);
   const auto done = [&](const std::function<std::unique_ptr<Module>()>& build) {
-    return contest.enter(build) || contest.score() >= options_.stop_at_score;
+    contest.enter(build);
+    return contest.over();
   };
   const auto bootstrapped = [&](const std::vector<Example>& train,
                                 const BootstrapOptions& options) {

@@ -11,8 +11,7 @@ namespace theta {
 struct RandomSearchOptions {
   int num_candidates = 16;  ///< shuffled demo sets, beside the three fixed ones
   BootstrapOptions bootstrap = {};
-  double stop_at_score = 2;  ///< ends at the first candidate that scores this; above 1: never
-  std::uint64_t seed = 0;    ///< the shuffled candidates draw from Random(seed + 0, 1, ..)
+  std::uint64_t seed = 0;  ///< the shuffled candidates draw from Random(seed + 0, 1, ..)
 };
 
 /// DSPy's BootstrapFewShotWithRandomSearch: evaluates the student, then the student without demos

@@ -27,6 +27,19 @@ double mean(const Scores& scores) {
   return sum / n;
 }
 
+bool Outages::answered(const std::vector<Result<double>>& scores) {
+  if (std::ranges::any_of(scores, [](const auto& score) { return static_cast<bool>(score); })) {
+    any_ = true;
+    in_a_row_ = 0;
+    return true;
+  }
+  if (!any_ || ++in_a_row_ == kLost)
+    throw RunError(fmt::format("no example of {} could be scored, the first because: {}",
+                               any_ ? fmt::format("{} evaluations in a row", kLost) : "the default",
+                               scores.front().error().message));
+  return false;
+}
+
 Estimate measured(double mean, std::size_t n) {
   const auto examples = static_cast<double>(n);
   return {mean, wilson(std::min(mean, 1.0) * examples, examples)};
@@ -85,6 +98,14 @@ class Search {
       const auto found = known_.find(chosen);
       const auto from = found == known_.end() ? 0 : found->second.asked;
       const auto n = std::min(options_.minibatch_size, order_.size() - from);
+      const auto promising = most_promising();
+      const auto rest =
+          std::max(promising ? unseen(*promising).size() : 0, order_.size() - from - n);
+      if (!affords(n + rest)) {
+        // A minibatch that no full evaluation follows decides nothing.
+        if (promising) evaluate_rest("full", *promising);
+        return;
+      }
       if (evaluate("minibatch", chosen, {order_.begin() + static_cast<std::ptrdiff_t>(from), n}))
         return;
       if (t % options_.full_every != 0 && t != options_.num_trials) continue;
@@ -93,25 +114,33 @@ class Search {
     }
   }
 
-  /// Evaluates on all examples that have no score yet.   @return whether to stop, as evaluate().
-  bool evaluate_rest(const char* kind, const Combination& candidate) {
+  std::vector<std::size_t> unseen(const Combination& candidate) const {
     const auto found = known_.find(candidate);
     std::vector<std::size_t> rest;
     for (const auto j : order_)
       if (found == known_.end() || !found->second.scores[j]) rest.push_back(j);
-    return evaluate(kind, candidate, rest);
+    return rest;
+  }
+  bool affords(std::size_t examples) const {
+    return options_.max_evaluations == 0 ||
+           evaluations_ + static_cast<std::int64_t>(examples) <= options_.max_evaluations;
+  }
+
+  /// Evaluates on all examples that have no score yet. @return whether to stop, as evaluate().
+  bool evaluate_rest(const char* kind, const Combination& candidate) {
+    return evaluate(kind, candidate, unseen(candidate));
   }
 
   /// @return whether to stop: so says on_trial, or the budget, which keeps this from being asked.
   bool evaluate(const char* kind, const Combination& candidate,
                 std::span<const std::size_t> examples) {
     if (options_.stop.stop_requested()) throw Interrupted("the search was stopped");
-    if (options_.max_evaluations > 0 &&
-        evaluations_ + static_cast<std::int64_t>(examples.size()) > options_.max_evaluations)
-      return true;
+    if (!affords(examples.size())) return true;
     const auto scores = evaluate_(candidate, examples);
     require(scores.size() == examples.size(), "an evaluation has a score for every example");
-
+    evaluations_ += static_cast<std::int64_t>(examples.size());
+    const bool answered = outages_.answered(scores);
+    const bool minibatch = std::string_view(kind) == "minibatch";
     auto& known = known_[candidate];
     known.scores.resize(order_.size());
     std::vector<Observation> outcomes;
@@ -122,18 +151,14 @@ class Search {
       outcomes.push_back({candidate, examples[i], *scores[i]});
       sum += *scores[i];
     }
-    const bool minibatch = std::string_view(kind) == "minibatch";
-    const int number = static_cast<int>(trials_.size()) + 1;
-    if (outcomes.empty() && (minibatch || known.asked == 0))
-      throw RunError(fmt::format("no example of trial {} could be scored, the first because: {}",
-                                 number, scores.front().error().message));
-    known.asked = minibatch ? known.asked + examples.size() : order_.size();
+    const bool unknown = std::ranges::none_of(known.scores, &std::optional<double>::has_value);
+    known.asked = minibatch && !unknown ? known.asked + examples.size() : order_.size();
+    if (unknown || (minibatch && !answered)) return false;
     surrogate_.observe(outcomes);
-    evaluations_ += static_cast<std::int64_t>(examples.size());
 
     const bool improved = known.complete() && better(known.scores, known_.at(incumbent_).scores);
     if (improved) incumbent_ = candidate;
-    trials_.push_back({number, kind, candidate,
+    trials_.push_back({static_cast<int>(trials_.size()) + 1, kind, candidate,
                        minibatch ? sum / static_cast<double>(outcomes.size()) : mean(known.scores),
                        evaluations_, improved, incumbent_, measured(known_.at(incumbent_).scores)});
     stopped_ = options_.on_trial && options_.on_trial(trials_.back());
@@ -189,6 +214,7 @@ class Search {
   Combination incumbent_;
   std::vector<Trial> trials_;
   std::int64_t evaluations_ = 0;
+  Outages outages_;
   bool stopped_ = false;
 };
 

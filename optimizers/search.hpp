@@ -50,6 +50,19 @@ struct Trial {
   Estimate best = {};            ///< what is known of the incumbent
 };
 
+/// Tells a candidate that a service refuses (a filter, a limit) from a service that is gone.
+class Outages {
+ public:
+  /// Counts an evaluation. @return whether any of it was scored.   @throws RunError with the first
+  /// reason if that is not so of the first, or of kLost in a row.
+  bool answered(const std::vector<Result<double>>& scores);
+
+ private:
+  static constexpr int kLost = 10;
+  bool any_ = false;
+  int in_a_row_ = 0;
+};
+
 struct SearchOptions {
   std::size_t num_trials = 10;       ///< beside the default's and the full evaluations
   std::size_t minibatch_size = 35;   ///< 0: every trial is a full evaluation
@@ -83,10 +96,10 @@ struct SearchResult {
 ///
 /// Only a candidate that was asked on every example can replace the incumbent, and only if its mean
 /// is strictly higher on the examples that both were scored on. A failed example is no observation;
-/// it is asked once more in the full evaluation. Ends early when no candidate is left, or before
-/// the first evaluation that would exceed the budget.
-/// @throws RunError with the first reason if no example of a trial could be scored; Interrupted if
-///   stopped before the default was scored.
+/// it is asked once more in the full evaluation. A candidate of which the service answers nothing
+/// is no trial, and not asked again. Ends early when no candidate is left, or where the budget has
+/// no room for another minibatch and a full evaluation of the best.
+/// @throws RunError as Outages; Interrupted if stopped before the default was scored.
 SearchResult search(const std::vector<Variable>& space, std::size_t examples,
                     const EvaluateCandidate& evaluate, Surrogate& surrogate,
                     const SearchOptions& options);

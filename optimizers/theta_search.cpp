@@ -53,12 +53,11 @@ std::vector<std::string> without_copies(const std::vector<std::string>& personas
   const std::size_t least = copied.empty() ? 0 : *std::ranges::min_element(copied);
   std::vector<std::string> kept;
   for (std::size_t i = 0; i < personas.size(); ++i) {
-    if (copied[i] == least && (least == 0 || kept.empty())) {
-      kept.push_back(personas[i]);
-    } else {
-      ++counts.copied;
-      counts.longest_copy = std::max(counts.longest_copy, static_cast<std::int64_t>(copied[i]));
-    }
+    const bool keeps = copied[i] == least && (least == 0 || kept.empty());
+    if (keeps) kept.push_back(personas[i]);
+    if (copied[i] == 0) continue;
+    ++(keeps ? counts.kept_copies : counts.copied);
+    counts.longest_copy = std::max(counts.longest_copy, static_cast<std::int64_t>(copied[i]));
   }
   counts.written += static_cast<std::int64_t>(personas.size());
   return kept;

@@ -26,7 +26,8 @@ struct FoundPersona {
 struct PersonaCounts {
   std::int64_t written = 0;
   std::int64_t copied = 0;        ///< held text of the user's own pairs and were dropped
-  std::int64_t longest_copy = 0;  ///< bytes of the pairs that one of those dropped held
+  std::int64_t kept_copies = 0;   ///< the same, but the others quoted more
+  std::int64_t longest_copy = 0;  ///< bytes of the pairs that one of those held
 };
 
 /// How personas are made with Θ for one user and which of them is kept.

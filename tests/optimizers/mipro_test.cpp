@@ -247,6 +247,16 @@ TEST_F(MiproTest, TellsWhatIsTheBestForEveryLengthOfPrompt) {
   EXPECT_NEAR(front.back().score, .9, .1);
 }
 
+TEST_F(MiproTest, EstimatesTheLengthOfPromptsThatOnlyAServerCounts) {
+  ScriptedModel server([](const Request&) { return say("yes"); }, {.counts = false});
+  auto program = scripted_.student();
+  auto& predictor = *program.predictors()[0];
+  predictor.signature = predictor.signature.with_instructions(std::string(400, 'x'));
+  EXPECT_EQ(prompt_tokens(program, server), 100u);
+  EXPECT_TRUE((PromptLimits{.max_prompt_tokens = 100}.admits(program, server)));
+  EXPECT_FALSE((PromptLimits{.max_prompt_tokens = 99}.admits(program, server)));
+}
+
 TEST_F(MiproTest, ScoresTheWinnerOnExamplesKeptOutOfTheSearch) {
   auto o = options();
   o.fresh = 30;

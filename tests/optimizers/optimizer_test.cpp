@@ -304,6 +304,13 @@ TEST_P(EveryOptimizer, LeavesServiceFailuresOutInsteadOfScoringThemZero) {
   EXPECT_NEAR(compiled.validation_score, 1, 1e-9);
 }
 
+TEST_P(EveryOptimizer, LosesNothingButTheCandidateThatTheServiceRefuses) {
+  scripted_.refused = "Think.";
+  const auto compiled = compile(scripted_.student());
+  EXPECT_NEAR(compiled.validation_score, GetParam().reaches, 1e-9);
+  EXPECT_FALSE(compiled.stopped);
+}
+
 TEST_P(EveryOptimizer, FailsWithTheReasonIfTheServiceAnswersNothing) {
   scripted_.service_fails = [](int item) { return item < 1000; };
   try {

@@ -235,6 +235,18 @@ TEST(CopyGuard, MeasuresTheLongestTextOfAtLeastTheGivenLength) {
   EXPECT_EQ(CopyGuard(examples, 8).copied("a lazy dog"), 8u);
 }
 
+TEST(CopyGuard, LetsTheTasksOwnQuestionBeRepeated) {
+  const std::string question = "Which of these sentences has its adjectives in order? ";
+  std::vector<Example> examples;
+  for (int i = 0; i < 10; ++i)
+    examples.push_back({"", "", {{"text", question + std::string(9, static_cast<char>('a' + i))}}});
+  const CopyGuard guard(examples, 9);
+  EXPECT_EQ(guard.copied("Say it. " + question), 0u);
+  EXPECT_EQ(guard.copied("Such as:ccccccccc"), 9u);
+  examples.resize(3);  // too few to tell
+  EXPECT_GE(CopyGuard(examples, 9).copied("Say it. " + question), question.size());
+}
+
 TEST(CopyGuard, OfLengthZeroFindsNothing) {
   const std::vector<Example> examples{{"1", "", {{"text", "abc"}}}};
   EXPECT_EQ(CopyGuard(examples, 0).copied("abc"), 0u);

@@ -263,7 +263,8 @@ TEST(Search, FailsWhenNothingOfATrialCouldBeScored) {
     run(t, {});
     FAIL();
   } catch (const RunError& e) {
-    EXPECT_STREQ(e.what(), "no example of trial 1 could be scored, the first because: timed out");
+    EXPECT_STREQ(e.what(),
+                 "no example of the default could be scored, the first because: timed out");
   }
 }
 

@@ -101,10 +101,14 @@ TEST_F(ThetaSearch, KeepsThePersonaThatQuotesLeastWhereAllQuote) {
   ScriptedModel writer([&](const Request&) -> Result<Response> {
     return say(++asked == 1 ? "Likes complaints: Bad u thing 0" : "Said: Bad u thing");
   });
+  PersonaCounts counts;
   PersonaFinder finder = finder_;
   finder.max_copied = 9;
+  finder.counts = &counts;
   EXPECT_EQ(finder.find(theta_, critic("u"), {}, {.model = writer}, call_).persona,
             "Said: Bad u thing");
+  EXPECT_EQ(counts.copied, 1);
+  EXPECT_EQ(counts.kept_copies, 1);
 }
 
 TEST_F(ThetaSearch, ProposesDemosOfUsersWithPersonasThatDiffer) {

@@ -51,6 +51,7 @@ void ScriptedModel::complete(std::span<const Request> wave, const OnAnswer& on_a
 }
 
 std::optional<std::size_t> ScriptedModel::count_tokens(const Request& request) const {
+  if (!options_.counts) return std::nullopt;
   std::int64_t n = count_words(request.answer_prefix);
   for (const auto& message : request.messages) n += count_words(message.content);
   return static_cast<std::size_t>(n);

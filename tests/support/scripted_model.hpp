@@ -19,6 +19,7 @@ class ScriptedModel final : public LanguageModel {
   struct Options {
     std::size_t unit = 1;
     std::string identity = "scripted";
+    bool counts = true;                  ///< tokens; as servers do not
     std::set<std::size_t> failing = {};  ///< the calls (from 0, over all waves) that time out
   };
 
