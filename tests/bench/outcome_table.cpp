@@ -65,7 +65,7 @@ const std::vector<double>& OutcomeTable::row(const Combination& c) const {
   return row;
 }
 
-Combination OutcomeTable::informed_choice() const {
+Combination OutcomeTable::informed_choice(std::size_t examples) const {
   constexpr int kSteps = 30;
   constexpr double kDamping = 0.7;
   const auto all = combinations();
@@ -92,7 +92,7 @@ Combination OutcomeTable::informed_choice() const {
     Eigen::VectorXd w = Eigen::VectorXd::Zero(n), g = w;
     for (Eigen::Index c = 0; c < n; ++c) {
       const auto& outcomes = row(all[static_cast<std::size_t>(c)]);
-      for (std::size_t j = 0; j < outcomes.size(); ++j) {
+      for (std::size_t j = 0; j < std::min(examples, outcomes.size()); ++j) {
         const double right = 1 / (1 + std::exp(-family_.level - f(c) - difficulty_[j]));
         w(c) += right * (1 - right);
         g(c) += outcomes[j] - right;

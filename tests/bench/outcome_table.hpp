@@ -48,10 +48,11 @@ class OutcomeTable {
   /// The effects of a predictor's instructions.
   const std::vector<double>& instruction_effects(std::size_t p) const { return instruction_[p]; }
 
-  /// The combination of the highest posterior mean given every outcome, the true difficulties and
-  /// the true variances of the effects (Laplace): no search can be expected to do better, so that
-  /// its regret is the floor. O(combinations^3).
-  Combination informed_choice() const;
+  /// The combination of the highest posterior mean given the outcomes on so many examples, the true
+  /// difficulties and the true variances of the effects (Laplace). Given every outcome, no search
+  /// can be expected to do better, so that its regret is the floor. O(combinations^3).
+  Combination informed_choice(std::size_t examples) const;
+  Combination informed_choice() const { return informed_choice(family_.examples); }
 
  private:
   double accuracy_of(double effect) const;

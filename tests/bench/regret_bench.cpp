@@ -203,6 +203,18 @@ Curve theta(const OutcomeTable& table, std::uint64_t seed) {
 
 Curve informed(const OutcomeTable& table, std::uint64_t) { return {{0, table.informed_choice()}}; }
 
+/// What the same knowledge of the family makes of as many outcomes as a search asks, of every
+/// candidate alike: where effects are weak, more than that is hard to learn.
+Curve informed_evenly(const OutcomeTable& table, std::uint64_t) {
+  const auto candidates = static_cast<std::int64_t>(table.combinations().size());
+  Curve curve;
+  for (const auto budget : kBudgets)
+    if (budget >= candidates)
+      curve.push_back(
+          {budget, table.informed_choice(static_cast<std::size_t>(budget / candidates))});
+  return curve;
+}
+
 /// What it costs to ask several at once: candidates a wave x examples a candidate.
 void measure_waves(const Problems& problems, const Regret& standard, std::vector<Figure>& figures) {
   const auto sum = [](const Regret& regret) {
@@ -271,6 +283,8 @@ void measure_families(std::uint64_t first, std::uint64_t count, std::vector<Figu
     fmt::print("\n{}\n", name);
     const Problems problems{family, first, count};
     const auto floor = problems.measure("the floor", informed);
+    if (family.sd_instruction < Family{}.sd_instruction && family.sd_both < Family{}.sd_both)
+      problems.measure("the same, even outcomes", informed_evenly);
     const auto ours = less(problems.measure("Theta", theta), floor);
     const auto peers = less(problems.measure("MIPROv2, TPE", mipro_tpe), floor);
     const Regret excess = summarise(ours).mean, of_peer = summarise(peers).mean;
