@@ -129,12 +129,6 @@ void Progress::advance(std::int64_t n) {
   draw();
 }
 
-void Progress::expect(std::int64_t n) {
-  const std::lock_guard lock(mutex_);
-  stage_.total += n;
-  draw();
-}
-
 void Progress::note(std::string text) {
   if (all_ != nullptr && !text.empty()) all_->note(label_ + ": " + text);
   const std::lock_guard lock(mutex_);

@@ -66,8 +66,6 @@ class Progress {
   /// Work done in this stage, in the units of `total`. A total that is exceeded was an estimate and
   /// grows.
   void advance(std::int64_t n = 1);
-  /// Raises the stage's total by work that has just become known.
-  void expect(std::int64_t n);
   /// A standing remark at the line's end.
   void note(std::string text);
   /// A full line above the progress line.

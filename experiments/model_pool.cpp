@@ -43,10 +43,9 @@ void ModelPool::drop(Entry& entry) {
   entry.model.reset();
 }
 
-std::vector<std::pair<std::string, double>> ModelPool::timing() {
+void ModelPool::close() {
   const std::lock_guard lock(mutex_);
   for (auto& [source, entry] : entries_) drop(entry);
-  return cache_.timing();
 }
 
 }  // namespace theta

@@ -35,8 +35,9 @@ class ModelPool {
   /// The model `name` of the table, which is expected. Lives until it is released.
   LanguageModel& get(const ModelTable& table, const std::string& name, Progress& progress);
 
-  /// Everything the models did for all runs, added up over restarts.
-  std::vector<std::pair<std::string, double>> timing();
+  /// Unloads what is left and puts into the record what the models did for all runs, added up over
+  /// restarts.
+  void close();
 
  private:
   struct Entry {

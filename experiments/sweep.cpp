@@ -231,7 +231,7 @@ SweepEnd run_sweep(const Sweep& sweep, const fs::path& folder, std::size_t jobs,
     std::vector<std::jthread> workers;
     for (std::size_t j = 0; j < std::min(jobs, waiting.size()); ++j) workers.emplace_back(work);
   }
-  pool.timing();
+  pool.close();
   progress.finish();
   if (stop.stop_requested()) throw stopped_in(folder);
   std::erase(failed, "");
