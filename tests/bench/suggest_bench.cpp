@@ -56,8 +56,8 @@ std::vector<double> suggestions(const std::string& name, const std::vector<std::
   return medians;
 }
 
-/// Mean milliseconds between the end of a wave of evaluations and the next, over the thousand
-/// evaluations before each number of them: learning, refits among it, and choosing.
+/// Mean milliseconds a suggestion between the end of a wave of evaluations and the next, over the
+/// thousand evaluations before each number of them: learning, refits among it, and choosing.
 std::vector<double> decisions(const std::vector<std::size_t>& sizes) {
   const OutcomeTable table(kFamily, 1);
   std::vector<double> times;
@@ -80,7 +80,8 @@ std::vector<double> decisions(const std::vector<std::size_t>& sizes) {
     const auto to =
         times.begin() + static_cast<std::ptrdiff_t>(std::min(size / in_wave, times.size()));
     means.push_back(
-        mean(std::vector<double>{to - static_cast<std::ptrdiff_t>(1000 / in_wave), to}));
+        mean(std::vector<double>{to - static_cast<std::ptrdiff_t>(1000 / in_wave), to}) /
+        static_cast<double>(options.in_flight));
   }
   return means;
 }
