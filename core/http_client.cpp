@@ -647,7 +647,8 @@ Clock::duration HttpClient::Engine::out_for(const Server& server) const {
 void HttpClient::Engine::settle(Server& server, const Attempt* got, Clock::time_point sent) {
   const auto now = Clock::now();
   if (got != nullptr) {
-    const bool broken = server.silent = !got->outcome.empty();
+    const bool broken = !got->outcome.empty();
+    server.silent = broken;
     const bool refused = !broken && (got->status == 429 || got->status >= 500);
     if (broken || refused) {
       if (sent >= server.failed_at) {  // what failed together counts once

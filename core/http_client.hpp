@@ -44,13 +44,14 @@ struct HttpBatch {
 ///
 /// A request goes to the server with the fewest outstanding, each of which has a limit that adapts
 /// (InFlightLimit), once requests_per_minute and tokens_per_minute allow it. A server that refuses
-/// connections, answers 429 or 5xx, or breaks off three times in a row, is taken out for backoff_s *
-/// 2^n after n failures (30 s at most, or its Retry-After) and then tried with one request.
+/// connections, answers 429 or 5xx, or breaks off three times in a row, is taken out for
+/// backoff_s * 2^n after n failures (30 s at most, or its Retry-After) and then tried with one
+/// request.
 ///
 /// Refused, broken and late connections and whatever `read` calls passing are tried again after a
 /// wait with full jitter (Brooker 2015) of 30 s at most, or, where no other server is left, after
-/// Retry-After if that is longer; a wait that would end after total_timeout_s ends the request instead. Certificates and host names are
-/// verified. Redirects are not followed: the key belongs to the servers named. `[key]` stands
+/// Retry-After if that is longer; a wait that would end after total_timeout_s ends the request
+/// instead. Certificates and host names are verified. Redirects are not followed: the key belongs to the servers named. `[key]` stands
 /// wherever a server repeats a key of 8 characters or more, before `read` sees it. Every attempt
 /// that brought no answer is listed in `failed` of what is delivered. Thread-safe.
 class HttpClient {

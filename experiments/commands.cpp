@@ -25,12 +25,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Config load_config(const fs::path& file, const std::vector<std::string>& sets) {
-  Config config = Config::load(file);
-  for (const auto& set : sets) config.set(set);
-  return config;
-}
-
 void print_report(const std::string& table, const fs::path& folder) {
   fmt::print("{}\nreport: {}\n", table, (folder / "report.html").string());
 }
@@ -217,6 +211,12 @@ class PromptModel {
 };
 
 }  // namespace
+
+Config load_config(const fs::path& file, const std::vector<std::string>& sets) {
+  Config config = Config::load(file);
+  for (const auto& set : sets) config.set(set);
+  return config;
+}
 
 int run_command(const RunArguments& arguments, Progress& progress, std::stop_token stop) {
   const Config config = load_config(arguments.config, arguments.sets);

@@ -6,9 +6,14 @@
 #include <string>
 #include <vector>
 
+#include "core/config.hpp"
 #include "core/progress.hpp"
 
 namespace theta {
+
+/// A config with what the command line changes in it.
+/// @param sets  `key.path=value`
+Config load_config(const std::filesystem::path& file, const std::vector<std::string>& sets);
 
 struct RunArguments {
   std::filesystem::path config;

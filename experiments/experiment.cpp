@@ -33,14 +33,10 @@ const std::vector<std::string> kNotHashed = {"models.*.threads",
                                              "data.splits",
                                              "data.pairs.file"};
 
-const std::vector<std::string> kPaths = {"models.*.path",
-                                         "models.*.lora.*.path",
-                                         "models.*.api_key_file",
-                                         "models.*.ca_file",
-                                         "cache.path",
-                                         "data.file",
-                                         "data.splits.*",
-                                         "data.pairs.file"};
+const std::vector<std::string> kPaths = {
+    "models.*.path",    "models.*.lora.*.path", "models.*.api_key_file",
+    "models.*.ca_file", "cache.path",           "data.file",
+    "data.splits.*",    "data.pairs.file"};
 
 /// The places of the data's files in a config.
 std::vector<std::pair<std::string, Config>> data_files(const Config& data) {
@@ -55,6 +51,15 @@ std::vector<std::pair<std::string, Config>> data_files(const Config& data) {
   return files;
 }
 
+/// For the text that a run's hash is taken of: a file by its name and what it holds, read once.
+std::string name_and_hash(const std::filesystem::path& file, FileHashes& hashes,
+                          std::string (*hash)(const std::filesystem::path&)) {
+  const auto [known, is_new] = hashes.try_emplace(file);
+  std::error_code ignored;  // the run says why it cannot read it
+  if (is_new && std::filesystem::is_regular_file(file, ignored)) known->second = hash(file);
+  return " " + file.filename().string() + " " + known->second;
+}
+
 /// The files of a model in this process, or the addresses of one on servers.
 std::string source_of(const ModelOptions& model, FileHashes& hashes) {
   std::string text;
@@ -64,26 +69,17 @@ std::string source_of(const ModelOptions& model, FileHashes& hashes) {
     return text;
   }
   const auto& llama = std::get<LlamaOptions>(model);
-  std::vector<std::filesystem::path> files = {llama.path};
-  for (const LoraAdapter& lora : llama.lora) files.push_back(lora.path);
-  for (const auto& file : files) {
-    const auto [hash, is_new] = hashes.try_emplace(file);
-    if (is_new) hash->second = sha256_sample(file);
-    text += " " + file.filename().string() + " " + hash->second;
-  }
+  text = name_and_hash(llama.path, hashes, sha256_sample);
+  for (const LoraAdapter& lora : llama.lora)
+    text += name_and_hash(lora.path, hashes, sha256_sample);
   return text;
 }
 
 std::string hash_of(const Config& config, const ModelTable& models, FileHashes& hashes) {
   std::string text = config.canonical(kNotHashed);
   for (const auto& [name, model] : models.models) text += "\n" + name + source_of(model, hashes);
-  for (const auto& [place, value] : data_files(config.at("data"))) {
-    const std::filesystem::path file = path_of(value);
-    const auto [hash, is_new] = hashes.try_emplace(file);
-    std::error_code ignored;  // the run says why it cannot read it
-    if (is_new && std::filesystem::is_regular_file(file, ignored)) hash->second = sha256_file(file);
-    text += "\n" + place + " " + file.filename().string() + " " + hash->second;
-  }
+  for (const auto& [place, value] : data_files(config.at("data")))
+    text += "\n" + place + name_and_hash(path_of(value), hashes, sha256_file);
   return sha256(text).substr(0, 12);
 }
 

@@ -67,8 +67,7 @@ ScoreTable record_scores(const ProgramExperiment& experiment, RunContext& run) {
 }
 
 int record_command(const RecordArguments& arguments, Progress& progress, std::stop_token stop) {
-  Config config = Config::load(arguments.config);
-  for (const auto& set : arguments.sets) config.set(set);
+  const Config config = load_config(arguments.config, arguments.sets);
   refuse_sweep(config);
   const ExperimentOptions options = read_experiment(config);
   const auto* experiment = std::get_if<ProgramExperiment>(&options.experiment);

@@ -12,8 +12,9 @@ namespace theta {
 
 /// Finds text that was copied from data: an instruction or a persona that quotes the examples it
 /// was written from has memorised them. A text is a copy if it shares `length` or more consecutive
-/// bytes with a field of an example (its longest common substring). What stands in more than half of
-/// eight examples or more is the task's own question, which an instruction may repeat. Thread-safe.
+/// bytes with a field of an example (its longest common substring). What stands in more than half
+/// of eight examples or more is the task's own question, which an instruction may repeat.
+/// Thread-safe.
 class CopyGuard {
  public:
   /// @param length  in bytes; 0: nothing is a copy.
@@ -29,8 +30,8 @@ class CopyGuard {
 
   const std::size_t length_;
   std::vector<std::string> texts_;
-  std::unordered_set<std::string_view>
-      pieces_;  ///< substrings of texts_ of that length, but common ones
+  /// Substrings of texts_ of that length, but common ones.
+  std::unordered_set<std::string_view> pieces_;
 };
 
 }  // namespace theta

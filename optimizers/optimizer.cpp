@@ -30,9 +30,9 @@ TrialRecord record_of(std::string search, const Trial& trial, std::string candid
 }
 
 Scores scores_of(const Evaluation& evaluation) {
-  Scores scores(evaluation.scores.size());
-  for (std::size_t j = 0; j < scores.size(); ++j)
-    if (evaluation.status[j] != Outcome::Status::kFailed) scores[j] = evaluation.scores[j];
+  Scores scores;
+  for (const auto& result : results_of(evaluation))
+    scores.push_back(result ? std::optional(*result) : std::nullopt);
   return scores;
 }
 

@@ -98,13 +98,15 @@ class Search {
       const auto found = known_.find(chosen);
       const auto from = found == known_.end() ? 0 : found->second.asked;
       const auto n = std::min(options_.minibatch_size, order_.size() - from);
-      const auto promising = most_promising();
-      const auto rest =
-          std::max(promising ? unseen(*promising).size() : 0, order_.size() - from - n);
-      if (!affords(n + rest)) {
-        // A minibatch that no full evaluation follows decides nothing.
-        if (promising) evaluate_rest("full", *promising);
-        return;
+      if (options_.max_evaluations > 0) {
+        const auto promising = most_promising();
+        const auto rest =
+            std::max(promising ? unseen(*promising).size() : 0, order_.size() - from - n);
+        if (!affords(n + rest)) {
+          // A minibatch that no full evaluation follows decides nothing.
+          if (promising) evaluate_rest("full", *promising);
+          return;
+        }
       }
       if (evaluate("minibatch", chosen, {order_.begin() + static_cast<std::ptrdiff_t>(from), n}))
         return;

@@ -86,6 +86,12 @@ Reply echo(const Seen& seen) {
               Json::parse(seen.body).at("messages").back().at("content").get<std::string>());
 }
 
+Reply echo_after(std::chrono::milliseconds delay, const Seen& seen) {
+  Reply reply = echo(seen);
+  reply.delay = delay;
+  return reply;
+}
+
 std::vector<Result<Response>> ask_all(HttpModel& model, const std::vector<Request>& wave) {
   return ask(model, wave, {});
 }
@@ -155,11 +161,8 @@ TEST(HttpModel, CountsTheTokensThatTheServerSaysItRead) {
 }
 
 TEST(HttpModel, KeepsAtMostInFlightRequestsOpen) {
-  const LoopbackServer server([](const Seen& seen) {
-    Reply reply = echo(seen);
-    reply.delay = std::chrono::milliseconds(5);
-    return reply;
-  });
+  const LoopbackServer server(
+      [](const Seen& seen) { return echo_after(std::chrono::milliseconds(5), seen); });
   auto options = options_for(server.url());
   options.in_flight = 3;
   HttpModel model(options);
@@ -520,11 +523,8 @@ TEST(HttpModel, ListsTheAttemptsOfARequestThatFailed) {
 
 TEST(HttpModel, SendsMoreToTheServerThatAnswersSooner) {
   const LoopbackServer fast(echo);
-  const LoopbackServer slow([](const Seen& seen) {
-    Reply reply = echo(seen);
-    reply.delay = std::chrono::milliseconds(100);
-    return reply;
-  });
+  const LoopbackServer slow(
+      [](const Seen& seen) { return echo_after(std::chrono::milliseconds(100), seen); });
   auto options = options_for(fast.url());
   options.base_urls.push_back(slow.url());
   HttpModel model(options);
@@ -559,9 +559,7 @@ TEST(HttpModel, TakesADeadServerOutAndTriesItAgain) {
 TEST(HttpModel, LeavesADeadServerAloneWhileTheOthersAreFull) {
   const LoopbackServer throttled([](const Seen& seen) {
     if (seen.number % 6 == 0) return Reply{429, "slow down", {}, {}, {}};
-    Reply reply = echo(seen);
-    reply.delay = std::chrono::milliseconds(2);
-    return reply;
+    return echo_after(std::chrono::milliseconds(2), seen);
   });
   auto options = options_for(throttled.url());
   options.base_urls.push_back("http://127.0.0.1:1/v1");
@@ -579,11 +577,8 @@ TEST(HttpModel, LosesNothingToAServerThatRefusesAtOnceBesideASlowOne) {
   const LoopbackServer refusing([](const Seen&) {
     return Reply{503, "overloaded", {{"Retry-After", "60"}}, {}, {}};
   });
-  const LoopbackServer slow([](const Seen& seen) {
-    Reply reply = echo(seen);
-    reply.delay = std::chrono::milliseconds(5);
-    return reply;
-  });
+  const LoopbackServer slow(
+      [](const Seen& seen) { return echo_after(std::chrono::milliseconds(5), seen); });
   auto options = options_for(refusing.url());
   options.base_urls.push_back(slow.url());
   options.retries = 2;
@@ -596,9 +591,7 @@ TEST(HttpModel, LosesNothingToAServerThatRefusesAtOnceBesideASlowOne) {
 TEST(HttpModel, KeepsTurnsAmongWhatWaitsForAServer) {
   const LoopbackServer server([](const Seen& seen) {
     if (seen.number % 3 == 0) return Reply{429, "slow down", {}, {}, {}};
-    Reply reply = echo(seen);
-    reply.delay = std::chrono::milliseconds(1);
-    return reply;
+    return echo_after(std::chrono::milliseconds(1), seen);
   });
   auto options = options_for(server.url());
   options.in_flight = 16;
@@ -629,9 +622,7 @@ TEST(HttpModel, NamesTheServerThatFailedAmongSeveral) {
 TEST(HttpModel, SendsFewerAtOnceToAServerThatSaysItIsOverloaded) {
   const LoopbackServer server([](const Seen& seen) {
     if (seen.number < 32) return Reply{429, "slow down", {}, {}, {}};
-    Reply reply = echo(seen);
-    reply.delay = std::chrono::milliseconds(5);
-    return reply;
+    return echo_after(std::chrono::milliseconds(5), seen);
   });
   auto options = options_for(server.url());
   options.in_flight = 32;
