@@ -518,13 +518,8 @@ Awaitable<Result<Response>> HttpClient::Engine::converse(Lane& lane, const HttpB
       reading = batch.read(index, got.status, redact(std::move(got.body)));
       if (reading.tokens) tokens_.give_back(cost - static_cast<double>(*reading.tokens));
       if (reading.answer || reading.answer.error().fault == Fault::kPrompt) {
-        if (reading.answer) {
-          reading.answer->failed = std::move(failed);
-        } else {
-          Error error = reading.answer.error();
-          error.failed = std::move(failed);
-          reading.answer = std::move(error);
-        }
+        (reading.answer ? reading.answer->failed : reading.answer.error().failed) =
+            std::move(failed);
         co_return std::move(reading.answer);
       }
       got.outcome = got.status < 200 || got.status > 299 ? fmt::format("status {}", got.status)

@@ -4,7 +4,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 #include <vector>
 
@@ -57,10 +56,8 @@ std::string_view how_named(Dialect dialect) {
   }
 }
 
-constexpr double kBytesPerToken = 4;  ///< of English, where nobody counts
-
 std::int64_t tokens_in(std::size_t bytes) {
-  return static_cast<std::int64_t>(std::ceil(static_cast<double>(bytes) / kBytesPerToken));
+  return static_cast<std::int64_t>((bytes + kBytesPerToken - 1) / kBytesPerToken);
 }
 
 /// What `later` took, behind what was tried before it.
@@ -168,11 +165,10 @@ void HttpModel::complete(std::span<const Request> wave, const OnAnswer& on_answe
         reading.answer = std::move(read.answer);
         if (reading.answer && read.prompt_tokens == 0) estimate_tokens(*reading.answer, item);
         if (!reading.answer) {
-          Error error = reading.answer.error();
+          Error& error = reading.answer.error();
           error.message += advice(status);
           error.prompt_tokens = read.prompt_tokens;
           error.generated_tokens = read.generated_tokens;
-          reading.answer = std::move(error);
         }
       } else {
         item.again = true;
@@ -198,17 +194,12 @@ void HttpModel::complete(std::span<const Request> wave, const OnAnswer& on_answe
                  .failed = after(std::move(item.failed), std::move(answer->failed))});
             return;
           }
-          if (answer) {
-            answer->failed = after(std::move(item.failed), std::move(answer->failed));
-            answer->prompt_tokens += item.prompt_tokens;
-            answer->generated_tokens += item.generated_tokens;
-          } else {
-            Error error = answer.error();
-            error.failed = after(std::move(item.failed), std::move(error.failed));
-            error.prompt_tokens += item.prompt_tokens;
-            error.generated_tokens += item.generated_tokens;
-            answer = std::move(error);
-          }
+          const auto add_what_came_before = [&](auto& to) {
+            to.failed = after(std::move(item.failed), std::move(to.failed));
+            to.prompt_tokens += item.prompt_tokens;
+            to.generated_tokens += item.generated_tokens;
+          };
+          answer ? add_what_came_before(*answer) : add_what_came_before(answer.error());
           if (answer && item.ask == ChatAsk::kNameOption) {
             answer->note = fmt::format("named, {}, not scored: {}", how_named(*spoken),
                                        item.unscored.empty() ? general : item.unscored);
@@ -224,7 +215,7 @@ void HttpModel::estimate_tokens(Response& answer, const Item& item) {
   answer.generated_tokens = tokens_in(answer.text.size());
   answer.note += answer.note.empty() ? "tokens estimated" : "; tokens estimated";
   if (!std::exchange(estimated_, true))
-    spdlog::warn("{} does not say how many tokens it takes: estimated, {:g} bytes each",
+    spdlog::warn("{} does not say how many tokens it takes: estimated, {} bytes each",
                  options_.base_urls.front(), kBytesPerToken);
 }
 

@@ -2,6 +2,12 @@
 
 namespace theta {
 
+std::size_t prompt_bytes(const Request& request) {
+  std::size_t bytes = request.answer_prefix.size();
+  for (const Message& message : request.messages) bytes += message.content.size();
+  return bytes;
+}
+
 std::vector<Result<Response>> ask(LanguageModel& model, std::span<const Request> wave,
                                   std::stop_token stop) {
   std::vector<std::optional<Result<Response>>> answers(wave.size());

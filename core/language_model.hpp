@@ -35,6 +35,11 @@ struct Request {
   bool operator==(const Request&) const = default;
 };
 
+/// Of English text, for an estimate where nobody counts its tokens.
+inline constexpr std::size_t kBytesPerToken = 4;
+/// Bytes of what a model is given to read.
+std::size_t prompt_bytes(const Request& request);
+
 /// Tokens that a program asked for, whatever the host reused or repeated.
 struct Usage {
   std::int64_t calls = 0;

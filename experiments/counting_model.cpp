@@ -7,9 +7,7 @@ CountingModel::CountingModel(std::unique_ptr<LanguageModel> tokenizer, std::stri
 
 std::optional<std::size_t> CountingModel::count_tokens(const Request& request) const {
   if (tokenizer_) return tokenizer_->count_tokens(request);
-  std::size_t bytes = request.answer_prefix.size();
-  for (const auto& message : request.messages) bytes += message.content.size();
-  return bytes / 4 + 1;
+  return prompt_bytes(request) / kBytesPerToken + 1;
 }
 
 void CountingModel::complete(std::span<const Request> wave, const OnAnswer& on_answer,

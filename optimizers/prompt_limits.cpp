@@ -7,18 +7,6 @@
 
 namespace theta {
 
-namespace {
-
-constexpr std::size_t kBytesPerToken = 4;  // of English
-
-std::size_t bytes_of(const Request& request) {
-  std::size_t bytes = 0;
-  for (const Message& message : request.messages) bytes += message.content.size();
-  return bytes;
-}
-
-}  // namespace
-
 std::size_t prompt_tokens(const Module& program, const LanguageModel& model) {
   std::size_t sum = 0;
   for (const auto* predictor : program.predictors()) {
@@ -30,7 +18,7 @@ std::size_t prompt_tokens(const Module& program, const LanguageModel& model) {
         shown.content += name + ": " + to_text(value) + "\n";
       request.messages.push_back(std::move(shown));
     }
-    sum += model.count_tokens(request).value_or(bytes_of(request) / kBytesPerToken);
+    sum += model.count_tokens(request).value_or(prompt_bytes(request) / kBytesPerToken);
   }
   return sum;
 }
