@@ -14,17 +14,17 @@
 #include <chrono>
 #include <cmath>
 #include <condition_variable>
-#include <cstdlib>
 #include <ctime>
 #include <deque>
 #include <exception>
-#include <fstream>
 #include <mutex>
 #include <random>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "core/http_key.hpp"
+#include "core/http_url.hpp"
 #include "core/in_flight_limit.hpp"
 #include "core/rate_limit.hpp"
 
@@ -62,112 +62,6 @@ Clock::duration seconds(double s) {
 
 double since_epoch(Clock::time_point time) {
   return std::chrono::duration<double>(time.time_since_epoch()).count();
-}
-
-struct Url {
-  bool tls = false;
-  std::string host;  ///< without the brackets of an IPv6 address
-  std::string port;
-  std::string authority;  ///< as in the Host header
-  std::string path;       ///< without a slash at its end
-};
-
-Url parse_url(const std::string& text) {
-  if (text.find('@') != text.npos) {
-    throw UserError(
-        "base_url holds a user or a key; put the key where api_key_env or api_key_file "
-        "name it");
-  }
-  const auto malformed = [&] {
-    // What follows a question mark is as likely as not a key.
-    const auto shown = text.substr(0, text.find('?'));
-    return UserError(
-        fmt::format("base_url '{}{}' is not of the form http://host:port/path or https://host/path",
-                    shown, shown == text ? "" : "?.."));
-  };
-  Url url;
-  std::string_view rest = text;
-  if (rest.starts_with("https://")) {
-    url.tls = true;
-    rest.remove_prefix(8);
-  } else if (rest.starts_with("http://")) {
-    rest.remove_prefix(7);
-  } else {
-    throw malformed();
-  }
-  const bool printable =
-      std::all_of(rest.begin(), rest.end(), [](char c) { return c > ' ' && c < 127; });
-  if (!printable || rest.find_first_of("?#") != rest.npos) throw malformed();
-
-  const auto slash = std::min(rest.find('/'), rest.size());
-  url.authority = rest.substr(0, slash);
-  url.path = rest.substr(slash);
-  while (url.path.ends_with('/')) url.path.pop_back();
-
-  // The colon before a port is the last one, and behind the bracket of an IPv6 address.
-  const auto colon = url.authority.rfind(':');
-  const bool port =
-      colon != url.authority.npos && url.authority.find(']', colon) == url.authority.npos;
-  url.host = url.authority.substr(0, port ? colon : url.authority.size());
-  url.port = port ? url.authority.substr(colon + 1) : url.tls ? "443" : "80";
-  if (url.host.starts_with('[') && url.host.ends_with(']')) {
-    url.host = url.host.substr(1, url.host.size() - 2);
-  }
-  unsigned number = 0;
-  const char* end = url.port.data() + url.port.size();
-  const auto [at, error] = std::from_chars(url.port.data(), end, number);
-  if (url.host.empty() || error != std::errc() || at != end || number == 0 || number > 65535) {
-    throw malformed();
-  }
-  return url;
-}
-
-std::string read_key(const HttpOptions& options) {
-  std::string key;
-  std::string where;
-  if (!options.api_key_env.empty()) {
-    where = "environment variable " + options.api_key_env;
-    const char* value = std::getenv(options.api_key_env.c_str());  // NOLINT(concurrency-mt-unsafe)
-    if (value == nullptr) throw UserError(where + " (api_key_env) is not set");
-    key = value;
-  } else if (!options.api_key_file.empty()) {
-    where = "file " + options.api_key_file;
-    std::ifstream file(options.api_key_file);
-    if (!file) throw UserError(where + " (api_key_file) cannot be read");
-    std::getline(file, key);
-    if (key.ends_with('\r')) key.pop_back();
-  } else {
-    return key;
-  }
-  const bool printable =
-      std::all_of(key.begin(), key.end(), [](char c) { return c > ' ' && c < 127; });
-  if (key.empty() || !printable) {
-    throw UserError(where + " holds no key: one line of printable characters without spaces");
-  }
-  return key;
-}
-
-struct Spelled {
-  char character;
-  std::size_t length;
-};
-
-/// A printable character as a JSON string spells it at `at`, or as a string inside a string does,
-/// with more backslashes; a backslash, where what it escapes is another.
-Spelled spelled(std::string_view text, std::size_t at) {
-  if (text[at] != '\\') return {text[at], 1};
-  const std::size_t slashes = std::min(text.find_first_not_of('\\', at), text.size()) - at;
-  const std::string_view rest = text.substr(at + slashes);
-  if (rest.starts_with('/') || rest.starts_with('"')) return {rest.front(), slashes + 1};
-  if (rest.starts_with('u') && rest.size() >= 5) {
-    unsigned code = 0;
-    const char* end = rest.data() + 5;
-    const auto [read, error] = std::from_chars(rest.data() + 1, end, code, 16);
-    if (error == std::errc() && read == end && code > ' ' && code < 127) {
-      return {static_cast<char>(code), slashes + 5};
-    }
-  }
-  return {'\\', slashes};
 }
 
 /// One attempt to get an answer: a complete one, or why there is none.
@@ -306,7 +200,6 @@ class HttpClient::Engine {
   Awaitable<void> connect(Lane& lane, Server& server, Clock::time_point give_up, Attempt& out);
   Awaitable<bool> exchange(Lane& lane, const std::string& request, Clock::time_point give_up,
                            Attempt& out);
-  std::string redact(std::string text) const;
 
   const HttpOptions options_;
   const std::string key_;
@@ -515,7 +408,7 @@ Awaitable<Result<Response>> HttpClient::Engine::converse(Lane& lane, const HttpB
     if (stopped) co_return Error{};
     HttpReading reading{Error{}, got.passing};
     if (got.outcome.empty()) {
-      reading = batch.read(index, got.status, redact(std::move(got.body)));
+      reading = batch.read(index, got.status, redacted(std::move(got.body), key_));
       if (reading.tokens) tokens_.give_back(cost - static_cast<double>(*reading.tokens));
       if (reading.answer || reading.answer.error().fault == Fault::kPrompt) {
         (reading.answer ? reading.answer->failed : reading.answer.error().failed) =
@@ -845,49 +738,9 @@ Awaitable<bool> HttpClient::Engine::exchange(Lane& lane, const std::string& requ
   co_return true;
 }
 
-/// What a server sent, the key in it replaced, as it is or as JSON spells it. A shorter key is
-/// left: it is a stand-in such as `none`, and answers hold its letters.
-std::string HttpClient::Engine::redact(std::string text) const {
-  constexpr std::size_t kShortest = 8;
-  constexpr std::string_view kStandIn = "[key]";
-  if (key_.size() < kShortest) return text;
-  for (std::size_t at = 0; (at = text.find(key_, at)) != text.npos; at += kStandIn.size()) {
-    text.replace(at, key_.size(), kStandIn);
-  }
-
-  // Looking for other spellings is slow, and what else JSON escapes mostly stands in no key.
-  bool escaped = false;
-  for (std::size_t at = 0; !escaped && (at = text.find('\\', at)) != text.npos;) {
-    const Spelled letter = spelled(text, at);
-    escaped = key_.find(letter.character) != key_.npos;
-    at += letter.length;
-  }
-  if (!escaped) return text;
-  std::string out;
-  for (std::size_t at = 0; at < text.size();) {
-    std::size_t end = at;
-    std::size_t matched = 0;
-    while (matched < key_.size() && end < text.size()) {
-      const Spelled letter = spelled(text, end);
-      if (letter.character != key_[matched]) break;
-      ++matched;
-      end += letter.length;
-    }
-    if (matched == key_.size()) {
-      out += kStandIn;
-      at = end;
-    } else {
-      out += text[at++];
-    }
-  }
-  return out;
-}
-
 HttpClient::HttpClient(const HttpOptions& options) : engine_(std::make_unique<Engine>(options)) {}
 
 HttpClient::~HttpClient() = default;
-
-void check_base_url(const std::string& url) { parse_url(url); }
 
 void HttpClient::run(const HttpBatch& batch, const LanguageModel::OnAnswer& on_answer,
                      std::stop_token stop) {

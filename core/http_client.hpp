@@ -75,9 +75,6 @@ class HttpClient {
   std::unique_ptr<Engine> engine_;
 };
 
-/// @throws UserError if `url` is not an address of a server, or holds a user or a key.
-void check_base_url(const std::string& url);
-
 /// Seconds to wait by a Retry-After header: a number, or an HTTP date relative to `now_s` (Unix
 /// time). RFC 9110, 10.2.3. nullopt for anything else.
 std::optional<double> retry_after_seconds(std::string_view header, double now_s);

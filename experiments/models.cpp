@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "core/http_client.hpp"
 #include "core/http_model.hpp"
+#include "core/http_url.hpp"
 #include "core/llama_model.hpp"
 #include "experiments/counting_model.hpp"
 #include "experiments/data_config.hpp"
@@ -57,7 +57,7 @@ std::vector<std::string> read_base_urls(const Config& node) {
   std::vector<std::string> urls;
   const auto add = [&](const Config& url) {
     try {
-      check_base_url(url.text());
+      parse_url(url.text());
     } catch (const UserError& e) {
       url.fail(e.what());
     }
