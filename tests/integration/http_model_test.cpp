@@ -1,10 +1,11 @@
+// One server: its answers, faults, refusals and end, keys and TLS.
+
 #include "core/http_model.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <boost/asio.hpp>
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
@@ -16,17 +17,27 @@
 #include <thread>
 #include <vector>
 
-#include "core/chat_protocol.hpp"
+#include "tests/support/http_questions.hpp"
 #include "tests/support/loopback_server.hpp"
 
 namespace theta {
 namespace {
 
+using test::ask_all;
+using test::ask_one;
 using test::Certificate;
+using test::chat;
+using test::echo;
+using test::echo_after;
+using test::expect_echoes;
+using test::failure;
 using test::LoopbackServer;
+using test::options_for;
+using test::question;
+using test::questions;
 using test::Reply;
 using test::Seen;
-using Delivery = Reply::Delivery;
+using Delivery = test::Reply::Delivery;
 using Json = nlohmann::json;
 using testing::AllOf;
 using testing::ElementsAre;
@@ -35,18 +46,6 @@ using testing::Not;
 using testing::StartsWith;
 
 constexpr const char* kKey = "sk-secret/0123456789";
-
-HttpOptions options_for(const std::string& url) {
-  HttpOptions options;
-  options.base_urls = {url};
-  options.model = "tiny";
-  options.dialect = Dialect::kOpenAi;
-  options.in_flight = 8;
-  options.connect_timeout_s = 5;
-  options.read_timeout_s = 5;
-  options.backoff_s = 0.001;
-  return options;
-}
 
 /// With the key in a file that is gone when this is.
 class KeyFile {
@@ -61,55 +60,6 @@ class KeyFile {
  private:
   std::filesystem::path path_;
 };
-
-Request question(const std::string& text) {
-  Request request;
-  request.messages = {{"system", "Be brief."}, {"user", text}};
-  return request;
-}
-
-std::vector<Request> questions(std::size_t n) {
-  std::vector<Request> wave;
-  for (std::size_t i = 0; i < n; ++i) wave.push_back(question("question " + std::to_string(i)));
-  return wave;
-}
-
-Reply chat(const std::string& text) {
-  const Json body = {{"choices", {{{"message", {{"content", text}}}, {"finish_reason", "stop"}}}},
-                     {"usage", {{"prompt_tokens", 11}, {"completion_tokens", 3}}}};
-  return {200, body.dump(), {}, Delivery::kWhole, {}};
-}
-
-/// Answers a question with its own last message.
-Reply echo(const Seen& seen) {
-  return chat("re: " +
-              Json::parse(seen.body).at("messages").back().at("content").get<std::string>());
-}
-
-Reply echo_after(std::chrono::milliseconds delay, const Seen& seen) {
-  Reply reply = echo(seen);
-  reply.delay = delay;
-  return reply;
-}
-
-std::vector<Result<Response>> ask_all(HttpModel& model, const std::vector<Request>& wave) {
-  return ask(model, wave, {});
-}
-
-Result<Response> ask_one(HttpModel& model, const Request& request) {
-  return ask(model, {&request, 1}, {}).front();
-}
-
-std::string failure(const Result<Response>& answer) {
-  return answer ? "answered: " + answer->text : answer.error().message;
-}
-
-void expect_echoes(const std::vector<Request>& wave, const std::vector<Result<Response>>& answers) {
-  for (std::size_t i = 0; i < wave.size(); ++i) {
-    ASSERT_TRUE(answers[i]) << failure(answers[i]);
-    EXPECT_EQ(answers[i]->text, "re: " + wave[i].messages.back().content);
-  }
-}
 
 TEST(HttpModel, SendsTheRequestAndReadsTheAnswer) {
   Seen seen;
@@ -521,162 +471,6 @@ TEST(HttpModel, ListsTheAttemptsOfARequestThatFailed) {
   EXPECT_EQ(answer.error().failed[1].wait_s, 0);
 }
 
-TEST(HttpModel, SendsMoreToTheServerThatAnswersSooner) {
-  const LoopbackServer fast(echo);
-  const LoopbackServer slow(
-      [](const Seen& seen) { return echo_after(std::chrono::milliseconds(100), seen); });
-  auto options = options_for(fast.url());
-  options.base_urls.push_back(slow.url());
-  HttpModel model(options);
-  const auto wave = questions(200);
-  expect_echoes(wave, ask_all(model, wave));
-  EXPECT_EQ(fast.requests() + slow.requests(), 200U);
-  EXPECT_GE(slow.requests(), 4U);
-  EXPECT_GT(fast.requests(), 2 * slow.requests());
-}
-
-TEST(HttpModel, TakesADeadServerOutAndTriesItAgain) {
-  const LoopbackServer alive(echo);
-  auto dead = std::make_unique<LoopbackServer>(echo);
-  const auto port = dead->port();
-  auto options = options_for(alive.url());
-  options.base_urls.push_back(dead->url());
-  options.backoff_s = 0.01;
-  dead.reset();
-  HttpModel model(options);
-  const auto wave = questions(200);
-  expect_echoes(wave, ask_all(model, wave));
-  EXPECT_EQ(alive.requests(), 200U);
-  // The eight that were sent at once, and tries now and then.
-  EXPECT_LT(model.counters().attempts, 230);
-
-  const LoopbackServer revived(echo, nullptr, port);
-  while (revived.requests() == 0) expect_echoes(wave, ask_all(model, wave));
-  expect_echoes(wave, ask_all(model, wave));
-  EXPECT_GT(revived.requests(), 20U);
-}
-
-TEST(HttpModel, LeavesADeadServerAloneWhileTheOthersAreFull) {
-  const LoopbackServer throttled([](const Seen& seen) {
-    if (seen.number % 6 == 0) return Reply{429, "slow down", {}, {}, {}};
-    return echo_after(std::chrono::milliseconds(2), seen);
-  });
-  auto options = options_for(throttled.url());
-  options.base_urls.push_back("http://127.0.0.1:1/v1");
-  options.in_flight = 16;
-  options.backoff_s = 0.01;
-  options.retries = 30;
-  HttpModel model(options);
-  const auto wave = questions(200);
-  expect_echoes(wave, ask_all(model, wave));
-  // The eight that were sent at once, and tries now and then.
-  EXPECT_LT(static_cast<std::size_t>(model.counters().attempts), throttled.requests() + 25);
-}
-
-TEST(HttpModel, LosesNothingToAServerThatRefusesAtOnceBesideASlowOne) {
-  const LoopbackServer refusing([](const Seen&) {
-    return Reply{503, "overloaded", {{"Retry-After", "60"}}, {}, {}};
-  });
-  const LoopbackServer slow(
-      [](const Seen& seen) { return echo_after(std::chrono::milliseconds(5), seen); });
-  auto options = options_for(refusing.url());
-  options.base_urls.push_back(slow.url());
-  options.retries = 2;
-  HttpModel model(options);
-  const auto wave = questions(200);
-  expect_echoes(wave, ask_all(model, wave));
-  EXPECT_LE(refusing.requests(), 8U);  // that were sent at once
-}
-
-TEST(HttpModel, KeepsTurnsAmongWhatWaitsForAServer) {
-  const LoopbackServer server([](const Seen& seen) {
-    if (seen.number % 3 == 0) return Reply{429, "slow down", {}, {}, {}};
-    return echo_after(std::chrono::milliseconds(1), seen);
-  });
-  auto options = options_for(server.url());
-  options.in_flight = 16;
-  options.retries = 30;
-  HttpModel model(options);
-  std::size_t answered = 0, overtaken = 0;
-  model.complete(questions(300),
-                 [&](std::size_t i, const Result<Response>& answer) {
-                   ASSERT_TRUE(answer) << failure(answer);
-                   if (answer->failed.empty() && answered > i)
-                     overtaken = std::max(overtaken, answered - i);
-                   ++answered;
-                 },
-                 {});
-  EXPECT_LT(overtaken, 10U);
-}
-
-TEST(HttpModel, NamesTheServerThatFailedAmongSeveral) {
-  const LoopbackServer refusing([](const Seen&) { return Reply{400, "no", {}, {}, {}}; });
-  auto options = options_for(refusing.url());
-  options.base_urls.insert(options.base_urls.begin(), "http://127.0.0.1:1/v1");
-  HttpModel model(options);
-  for (const auto& answer : ask_all(model, questions(5))) {
-    EXPECT_THAT(failure(answer), StartsWith(refusing.url() + ": status 400: no"));
-  }
-}
-
-TEST(HttpModel, SendsFewerAtOnceToAServerThatSaysItIsOverloaded) {
-  const LoopbackServer server([](const Seen& seen) {
-    if (seen.number < 32) return Reply{429, "slow down", {}, {}, {}};
-    return echo_after(std::chrono::milliseconds(5), seen);
-  });
-  auto options = options_for(server.url());
-  options.in_flight = 32;
-  HttpModel model(options);
-  const auto wave = questions(32);
-  expect_echoes(wave, ask_all(model, wave));
-  // Half of 32, and the root of that more once as many are answered.
-  EXPECT_LE(server.most_at_once(), 20U);
-}
-
-TEST(HttpModel, SendsNoMoreRequestsThanTheLimitAMinuteAllows) {
-  const LoopbackServer server(echo);
-  auto options = options_for(server.url());
-  options.requests_per_minute = 1;
-  HttpModel model(options);
-  std::stop_source stop;
-  EXPECT_THROW(model.complete(
-                   questions(3), [&](std::size_t, const Result<Response>&) { stop.request_stop(); },
-                   stop.get_token()),
-               Interrupted);
-  EXPECT_EQ(server.requests(), 1U);
-}
-
-TEST(HttpModel, SendsNoMoreTokensThanTheLimitAMinuteAllows) {
-  const LoopbackServer server(echo);
-  auto options = options_for(server.url());
-  options.tokens_per_minute = 1;
-  HttpModel model(options);
-  std::stop_source stop;
-  const std::jthread impatient([&] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    stop.request_stop();
-  });
-  // A request of 256 tokens waits for hours.
-  EXPECT_THROW(model.complete(
-                   questions(3), [](std::size_t, const Result<Response>&) {}, stop.get_token()),
-               Interrupted);
-  EXPECT_EQ(server.requests(), 0U);
-}
-
-TEST(HttpModel, GivesUpAConnectionThatIsNotMadeInTime) {
-  // The kernel takes the connection, and nobody says anything to the handshake.
-  namespace net = boost::asio;
-  net::io_context io;
-  const net::ip::tcp::acceptor silent(io, {net::ip::address_v4::loopback(), 0});
-  auto options =
-      options_for("https://127.0.0.1:" + std::to_string(silent.local_endpoint().port()) + "/v1");
-  options.connect_timeout_s = 0.2;
-  options.retries = 0;
-  HttpModel model(options);
-  EXPECT_EQ(failure(ask_one(model, question("hello"))),
-            options.base_urls.front() + ": no connection within 0.2 s");
-}
-
 TEST(HttpModel, NamesAServerThatIsNotThere) {
   auto options = options_for("http://127.0.0.1:1/v1");
   options.retries = 1;
@@ -833,235 +627,6 @@ TEST(HttpModel, RefusesAnAuthorityFileThatIsNone) {
   } catch (const UserError& error) {
     EXPECT_THAT(error.what(), StartsWith("ca_file '/dev/null' holds no authorities in PEM form: "));
   }
-}
-
-TEST(HttpModel, FindsOutTheDialectOnce) {
-  std::atomic<int> listings = 0;
-  Json asked;
-  const LoopbackServer server([&](const Seen& seen) {
-    if (seen.path == "/v1/models") {
-      ++listings;
-      EXPECT_EQ(seen.method, "GET");
-      return Reply{200, R"({"data": [{"id": "tiny", "owned_by": "vllm"}]})", {}, {}, {}};
-    }
-    asked = Json::parse(seen.body);
-    return chat("yes");
-  });
-  auto options = options_for(server.url());
-  options.dialect = Dialect::kAuto;
-  HttpModel model(options);
-  auto request = question("hello");
-  EXPECT_TRUE(ask_one(model, request));
-  EXPECT_EQ(listings, 0);
-  request.answer_prefix = "answer:";
-  EXPECT_TRUE(ask_one(model, request));
-  EXPECT_TRUE(ask_one(model, request));
-  EXPECT_EQ(listings, 1);
-  EXPECT_EQ(asked.at("continue_final_message"), true);
-}
-
-TEST(HttpModel, TellsEveryRequestWhyTheDialectIsUnknownAndTheFirstHowOftenItAsked) {
-  auto options = options_for("http://127.0.0.1:1/v1");
-  options.dialect = Dialect::kAuto;
-  options.retries = 1;
-  HttpModel model(options);
-  auto wave = questions(3);
-  wave[2].grammar = "root ::= \"a\"";
-  std::vector<std::size_t> failed;
-  for (const auto& answer : ask_all(model, wave)) {
-    EXPECT_EQ(failure(answer),
-              "http://127.0.0.1:1/v1: cannot connect: Connection refused; 2 attempts");
-    failed.push_back(answer.error().failed.size());
-  }
-  EXPECT_THAT(failed, ElementsAre(2, 0, 0));
-}
-
-TEST(HttpModel, ListsFailedAttemptsToFindOutTheDialectWithTheFirstRequest) {
-  const LoopbackServer server([](const Seen& seen) {
-    if (seen.number == 0) return Reply{503, "loading", {}, {}, {}};
-    return seen.method == "GET" ? Reply{200, "{}", {}, {}, {}} : echo(seen);
-  });
-  auto options = options_for(server.url());
-  options.dialect = Dialect::kAuto;
-  HttpModel model(options);
-  auto wave = questions(2);
-  wave[1].grammar = "root ::= \"a\"";
-  const auto answers = ask_all(model, wave);
-  expect_echoes(wave, answers);
-  ASSERT_EQ(answers[0]->failed.size(), 1U);
-  EXPECT_EQ(answers[0]->failed[0].message, server.url() + ": status 503");
-  EXPECT_EQ(answers[1]->failed.size(), 0U);
-}
-
-TEST(HttpModel, AsksForTheDialectAgainWhereTheAnswerIsDamaged) {
-  std::atomic<int> listings = 0;
-  Json asked;
-  const LoopbackServer server([&](const Seen& seen) {
-    if (seen.path == "/v1/models") {
-      const std::string whole = R"({"data": [{"owned_by": "vllm"}]})";
-      return Reply{200, ++listings < 3 ? whole.substr(0, 20) : whole, {}, {}, {}};
-    }
-    asked = Json::parse(seen.body);
-    return chat("yes");
-  });
-  auto options = options_for(server.url());
-  options.dialect = Dialect::kAuto;
-  HttpModel model(options);
-  auto request = question("hello");
-  request.answer_prefix = "answer:";
-  EXPECT_TRUE(ask_one(model, request));
-  EXPECT_EQ(listings, 3);
-  EXPECT_EQ(asked.at("continue_final_message"), true);
-}
-
-TEST(HttpModel, TakesAServerWhoseListingIsNeverReadableForOneOfOpenAis) {
-  const LoopbackServer server([](const Seen& seen) {
-    return seen.path == "/v1/models" ? Reply{200, "<html>", {}, {}, {}} : echo(seen);
-  });
-  auto options = options_for(server.url());
-  options.dialect = Dialect::kAuto;
-  options.retries = 2;
-  HttpModel model(options);
-  auto wave = questions(2);
-  wave[0].grammar = "root ::= \"a\"";
-  expect_echoes(wave, ask_all(model, wave));
-  EXPECT_EQ(server.requests(), 3U + 2);
-}
-
-std::vector<Request> judgements(std::size_t n) {
-  auto wave = questions(n);
-  for (auto& request : wave) request.options = {"First", "Second"};
-  return wave;
-}
-
-/// An answer of one token with the log-probabilities of both options.
-Reply scored() {
-  Json body = Json::parse(chat("Second").body);
-  body["choices"][0]["logprobs"]["content"] = {
-      {{"token", "Second"},
-       {"logprob", -0.25},
-       {"top_logprobs",
-        {{{"token", "Second"}, {"logprob", -0.25}}, {{"token", "First"}, {"logprob", -1.75}}}}}};
-  return {200, body.dump(), {}, Delivery::kWhole, {}};
-}
-
-TEST(HttpModel, ScoresOptionsByLogprobs) {
-  const LoopbackServer server([](const Seen& seen) {
-    const Json asked = Json::parse(seen.body);
-    EXPECT_EQ(asked.at("top_logprobs"), 20);
-    EXPECT_EQ(asked.at("max_tokens"), 1);
-    return scored();
-  });
-  HttpModel model(options_for(server.url()));
-  const auto wave = judgements(3);
-  for (const auto& answer : ask_all(model, wave)) {
-    ASSERT_TRUE(answer) << failure(answer);
-    EXPECT_EQ(answer->text, "Second");
-    EXPECT_EQ(answer->note, "logprobs of the first token");
-    ASSERT_EQ(answer->option_logprobs.size(), 2U);
-    EXPECT_NEAR(answer->option_logprobs[0], -1.75, 1e-12);
-    EXPECT_NEAR(answer->option_logprobs[1], -0.25, 1e-12);
-  }
-  EXPECT_EQ(server.requests(), 3U);
-}
-
-TEST(HttpModel, HasAnOptionNamedWhereThereAreNoLogprobs) {
-  for (const bool refused : {false, true}) {
-    const LoopbackServer server([&](const Seen& seen) {
-      if (refused && Json::parse(seen.body).contains("logprobs")) {
-        return Reply{400, R"({"error": {"message": "logprobs are not supported"}})", {}, {}, {}};
-      }
-      return chat("  Second.");
-    });
-    auto options = options_for(server.url());
-    options.in_flight = 1;
-    HttpModel model(options);
-    for (const auto& answer : ask_all(model, judgements(20))) {
-      ASSERT_TRUE(answer) << failure(answer);
-      EXPECT_EQ(answer->text, "Second");
-      EXPECT_EQ(answer->note, "named, asked in words, not scored: the server gives no logprobs");
-      EXPECT_EQ(answer->option_logprobs, (std::vector<double>{kUnnamedLogprob, 0}));
-    }
-    // Two refusals, of many and of few, or eight answers say so; what follows is not asked for what
-    // the server lacks.
-    EXPECT_EQ(server.requests(), refused ? 22U : 28U);
-  }
-}
-
-TEST(HttpModel, AsksForFewerLogprobsWhereTheServerRefusesMany) {
-  const LoopbackServer server([](const Seen& seen) {
-    if (Json::parse(seen.body).at("top_logprobs") > 5)
-      return Reply{400, R"({"error": {"message": "top_logprobs must be at most 5"}})", {}, {}, {}};
-    return scored();
-  });
-  HttpModel model(options_for(server.url()));
-  for (const auto& answer : ask_all(model, judgements(20))) {
-    ASSERT_TRUE(answer) << failure(answer);
-    EXPECT_EQ(answer->note, "logprobs of the first token");
-  }
-  EXPECT_LE(server.requests(), 20U + 8);  // the eight that were sent at once
-}
-
-TEST(HttpModel, EstimatesTokensWhereTheServerDoesNotCountThem) {
-  const LoopbackServer server([](const Seen&) {
-    return Reply{200, R"({"choices": [{"message": {"content": "12345678"}}]})", {}, {}, {}};
-  });
-  HttpModel model(options_for(server.url()));
-  const auto wave = std::vector{question(std::string(4000, 'x'))};
-  const auto answer = ask_all(model, wave).front();
-  ASSERT_TRUE(answer) << failure(answer);
-  EXPECT_NEAR(static_cast<double>(answer->prompt_tokens), 1000, 50);
-  EXPECT_EQ(answer->generated_tokens, 2);
-  EXPECT_EQ(answer->note, "tokens estimated");
-}
-
-TEST(HttpModel, GoesOnScoringWhereSomeAnswersLackLogprobs) {
-  const LoopbackServer server([](const Seen& seen) {
-    return seen.number < 7 || seen.number > 10 ? chat("Second") : scored();
-  });
-  auto options = options_for(server.url());
-  options.in_flight = 1;
-  HttpModel model(options);
-  EXPECT_TRUE(ask_all(model, judgements(40)).back());
-  EXPECT_EQ(server.requests(), 40U + 36);
-}
-
-TEST(HttpModel, CountsTheTokensOfAnAnswerThatScoredNothing) {
-  const LoopbackServer server([](const Seen&) { return chat("Second"); });
-  HttpModel model(options_for(server.url()));
-  const auto answer = ask_one(model, judgements(1).front());
-  ASSERT_TRUE(answer) << failure(answer);
-  EXPECT_EQ(answer->prompt_tokens, 22);
-  EXPECT_EQ(answer->generated_tokens, 6);
-  EXPECT_EQ(model.counters().asked_tokens, 22);
-  EXPECT_EQ(model.counters().generated_tokens, 6);
-}
-
-TEST(HttpModel, CallsAnAnswerThatNamesNoOptionThePromptsFault) {
-  const LoopbackServer server([](const Seen&) { return chat("Hard to say"); });
-  auto options = options_for(server.url());
-  options.logprobs = false;
-  HttpModel model(options);
-  const auto answer = ask_one(model, judgements(1).front());
-  ASSERT_FALSE(answer);
-  EXPECT_EQ(answer.error().fault, Fault::kPrompt);
-  EXPECT_EQ(answer.error().message,
-            "the answer names none of the options First, Second: Hard to say");
-  EXPECT_EQ(usage_of(answer), (Usage{1, 11, 3}));
-}
-
-TEST(HttpModel, IdentityHoldsWhatDecidesAnAnswer) {
-  auto options = options_for("http://127.0.0.1:8000/v1");
-  EXPECT_EQ(HttpModel(options).identity(),
-            "tiny at http://127.0.0.1:8000/v1, dialect openai, logprobs auto");
-  options.logprobs = false;
-  options.dialect = Dialect::kAuto;
-  options.base_urls.insert(options.base_urls.begin(), "http://host/v1");
-  const std::string identity = HttpModel(options).identity();
-  EXPECT_EQ(identity,
-            "tiny at http://127.0.0.1:8000/v1, http://host/v1, dialect auto, logprobs off");
-  std::swap(options.base_urls[0], options.base_urls[1]);
-  EXPECT_EQ(HttpModel(options).identity(), identity);
 }
 
 }  // namespace
