@@ -5,6 +5,7 @@
 #include <openssl/x509v3.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <boost/asio.hpp>
 #include <boost/asio/ssl.hpp>
@@ -46,6 +47,7 @@ using Timer = net::basic_waitable_timer<Clock, net::wait_traits<Clock>, Executor
 template <typename T>
 using Awaitable = net::awaitable<T, Executor>;
 constexpr net::use_awaitable_t<Executor> kAwait;
+using Outgoing = std::array<net::const_buffer, 2>;  ///< a request's head and body
 
 constexpr const char* kNoConnection = "no connection";
 /// The longest that a server is left alone, or a request waits for its next attempt, unasked.
@@ -194,11 +196,11 @@ class HttpClient::Engine {
   void leave_place(Server& server);
   Clock::duration out_for(const Server& server) const;
   void settle(Server& server, const Attempt* got, Clock::time_point sent);
-  Awaitable<void> attempt(Lane& lane, Server& server, const std::string& request,
+  Awaitable<void> attempt(Lane& lane, Server& server, const Outgoing& request,
                           Clock::time_point give_up, Attempt& out,
                           std::vector<FailedAttempt>& stale);
   Awaitable<void> connect(Lane& lane, Server& server, Clock::time_point give_up, Attempt& out);
-  Awaitable<bool> exchange(Lane& lane, const std::string& request, Clock::time_point give_up,
+  Awaitable<bool> exchange(Lane& lane, const Outgoing& request, Clock::time_point give_up,
                            Attempt& out);
 
   const HttpOptions options_;
@@ -375,7 +377,6 @@ Awaitable<Result<Response>> HttpClient::Engine::converse(Lane& lane, const HttpB
   const std::string body = batch.body(index);
   const double cost = batch.tokens ? batch.tokens(index, body) : 0;
   auto give_up = Clock::time_point::max();  // the time starts once the first attempt may be made
-  std::string request;
   std::vector<FailedAttempt> failed;
 
   for (int tried = 1;; ++tried) {
@@ -389,20 +390,18 @@ Awaitable<Result<Response>> HttpClient::Engine::converse(Lane& lane, const HttpB
     }
     const auto sent = Clock::now();
     if (tried == 1) give_up = sent + seconds(options_.total_timeout_s);
-    request.clear();
-    request.reserve(body.size() + 512);
-    fmt::format_to(std::back_inserter(request), "{} {}{} HTTP/1.1\r\n{}", batch.method,
-                   server->url.path, batch.path, server->head);
+    std::string head = fmt::format("{} {}{} HTTP/1.1\r\n{}", batch.method, server->url.path,
+                                   batch.path, server->head);
     if (!body.empty()) {
-      fmt::format_to(std::back_inserter(request),
+      fmt::format_to(std::back_inserter(head),
                      "Content-Type: application/json\r\nContent-Length: {}\r\n", body.size());
     }
-    request += "\r\n";
-    request += body;
+    head += "\r\n";
+    const Outgoing message{net::buffer(head), net::buffer(body)};
 
     ++attempts_;
     Attempt got;
-    co_await attempt(lane, *server, request, give_up, got, failed);
+    co_await attempt(lane, *server, message, give_up, got, failed);
     const bool stopped = lane.wave->stopped;
     settle(*server, stopped ? nullptr : &got, sent);
     if (stopped) co_return Error{};
@@ -564,7 +563,7 @@ void HttpClient::Engine::settle(Server& server, const Attempt* got, Clock::time_
 
 /// Tries to get an answer of `server`. What a kept connection that was closed while it was idle
 /// lost is sent again at once, on a new one, and added to `stale`.
-Awaitable<void> HttpClient::Engine::attempt(Lane& lane, Server& server, const std::string& request,
+Awaitable<void> HttpClient::Engine::attempt(Lane& lane, Server& server, const Outgoing& request,
                                             Clock::time_point give_up, Attempt& out,
                                             std::vector<FailedAttempt>& stale) {
   bool reused = !server.kept.empty();
@@ -647,7 +646,7 @@ Awaitable<void> HttpClient::Engine::connect(Lane& lane, Server& server, Clock::t
 }
 
 /// Sends the request and reads the answer into `out`.   @return whether any of it came.
-Awaitable<bool> HttpClient::Engine::exchange(Lane& lane, const std::string& request,
+Awaitable<bool> HttpClient::Engine::exchange(Lane& lane, const Outgoing& request,
                                              Clock::time_point give_up, Attempt& out) {
   Connection& connection = *lane.connection;
   const auto silence = seconds(options_.read_timeout_s);
@@ -667,11 +666,9 @@ Awaitable<bool> HttpClient::Engine::exchange(Lane& lane, const std::string& requ
   connection.open = false;
 
   if (connection.tls) {
-    co_await net::async_write(*connection.tls, net::buffer(request),
-                              net::redirect_error(kAwait, error));
+    co_await net::async_write(*connection.tls, request, net::redirect_error(kAwait, error));
   } else {
-    co_await net::async_write(connection.socket, net::buffer(request),
-                              net::redirect_error(kAwait, error));
+    co_await net::async_write(connection.socket, request, net::redirect_error(kAwait, error));
   }
   if (error) {
     fail_with_error("cannot send");

@@ -1,5 +1,7 @@
 #include "core/json_text.hpp"
 
+#include <array>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -10,45 +12,52 @@
 namespace theta {
 namespace {
 
-/// Whether eight bytes hold no control character, quote or backslash. The arithmetic of a byte may
-/// borrow from the next, which can only call a harmless byte suspicious.
-bool needs_no_escape(const char* eight) {
+/// The high bits of those of eight bytes that JSON does not take as they are: control characters,
+/// quotes and backslashes. A subtraction borrows from the bytes above a true one alone, so the
+/// lowest of them is always true.
+std::uint64_t to_escape(std::uint64_t x) {
   constexpr std::uint64_t kOnes = 0x0101010101010101, kHigh = 0x8080808080808080;
-  std::uint64_t x = 0;
-  std::memcpy(&x, eight, sizeof x);
   const auto has_zero = [](std::uint64_t v) { return (v - kOnes) & ~v & kHigh; };
   const std::uint64_t below_space = (x - kOnes * ' ') & ~x & kHigh;
-  return (below_space | has_zero(x ^ (kOnes * '"')) | has_zero(x ^ (kOnes * '\\'))) == 0;
+  return below_space | has_zero(x ^ (kOnes * '"')) | has_zero(x ^ (kOnes * '\\'));
 }
 
 /// @param text  UTF-8
 void append_quoted(std::string& out, std::string_view text) {
+  static_assert(std::endian::native == std::endian::little);
   static constexpr char kDigits[] = "0123456789abcdef";
-  out += '"';
-  std::size_t plain = 0;  // begin of what needs no escape
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    while (i + 8 <= text.size() && needs_no_escape(text.data() + i)) i += 8;
-    if (i == text.size()) break;
-    const char c = text[i];
-    if (static_cast<unsigned char>(c) >= ' ' && c != '"' && c != '\\') continue;
-    out.append(text, plain, i - plain);
-    plain = i + 1;
-    switch (c) {
-      case '\n':
-        out += "\\n";
-        break;
-      case '"':
-      case '\\':
-        out += '\\';
-        out += c;
-        break;
-      default:
-        out += "\\u00";
-        out += kDigits[c >> 4];
-        out += kDigits[c & 15];
+  constexpr std::size_t kWord = 8;
+  // Prompts have many short lines: gathered here, so that not every one is an append of its own.
+  std::array<char, 1024> gathered;
+  std::size_t n = 0;
+  const auto put = [&](char c) { gathered[n++] = c; };
+  put('"');
+  for (std::size_t i = 0; i < text.size();) {
+    if (n + kWord > gathered.size()) {
+      out.append(gathered.data(), n);
+      n = 0;
+    }
+    if (i + kWord <= text.size()) {
+      std::uint64_t word = 0;
+      std::memcpy(&word, text.data() + i, kWord);
+      std::memcpy(gathered.data() + n, &word, kWord);
+      const std::size_t plain = static_cast<std::size_t>(std::countr_zero(to_escape(word))) / 8;
+      n += plain;
+      i += plain;
+      if (plain > 0) continue;
+    }
+    const char c = text[i++];
+    if (c == '\n') {
+      put('\\'), put('n');
+    } else if (c == '"' || c == '\\') {
+      put('\\'), put(c);
+    } else if (static_cast<unsigned char>(c) >= ' ') {
+      put(c);
+    } else {
+      for (const char digit : {'\\', 'u', '0', '0', kDigits[c >> 4], kDigits[c & 15]}) put(digit);
     }
   }
-  out.append(text, plain);
+  out.append(gathered.data(), n);
   out += '"';
 }
 

@@ -107,7 +107,7 @@ class RecordedModel::Wave {
     const std::string scope = scope_of_keys();
     for (std::size_t place = 0; place < wave_.size(); ++place) {
       auto request = canonical(wave_[place]);
-      auto key = sha256(scope + request);
+      auto key = sha256({scope, request});
       if (const auto found = asked.find(key); found != asked.end()) {
         questions_[found->second].places.push_back(place);
       } else {

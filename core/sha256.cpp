@@ -16,7 +16,11 @@ namespace {
 
 class Hasher {
  public:
-  Hasher() { require(EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1, "SHA-256"); }
+  Hasher() {
+    // Fetched once: EVP_sha256() would look the algorithm up for every digest.
+    static EVP_MD* const kSha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+    require(EVP_DigestInit_ex2(context_.get(), kSha256, nullptr) == 1, "SHA-256");
+  }
   void add(std::string_view bytes) {
     require(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1, "SHA-256");
   }
@@ -40,9 +44,11 @@ class Hasher {
 
 }  // namespace
 
-std::string sha256(std::string_view bytes) {
+std::string sha256(std::string_view bytes) { return sha256({bytes}); }
+
+std::string sha256(std::initializer_list<std::string_view> parts) {
   Hasher hasher;
-  hasher.add(bytes);
+  for (const auto part : parts) hasher.add(part);
   return hasher.hex();
 }
 

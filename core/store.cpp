@@ -153,9 +153,17 @@ struct Store::Impl {
     }
   }
 
+  /// Whether an answer to the request may be kept: all that most requests of a search need to know,
+  /// and it does not wait for a commit to reach the disk.
+  bool may_hold(std::string_view key) {
+    if (!lock) return true;  // rows come without our knowledge
+    const std::lock_guard guard(rows_mutex);
+    return rows.contains(std::hash<std::string_view>()(key));
+  }
+
   /// The row that keeps the answer to a request.
   std::optional<std::int64_t> row_of(std::string_view key) {
-    if (!lock) {  // rows come without our knowledge
+    if (!lock) {
       auto row = search_response.use(key);
       return row.next() ? std::optional(row.integer(0)) : std::nullopt;
     }
@@ -171,8 +179,9 @@ struct Store::Impl {
   std::mutex mutex;       // guards all below
   std::int64_t unit = 0;  // the number of the last unit that was paid for
   // Where the answers are, by the hash of their keys. An index in the file would have pages all
-  // over it written anew by every commit, for keys that come in no order.
+  // over it written anew by every commit, for keys that come in no order. Changed with both locked.
   std::unordered_multimap<std::size_t, std::int64_t> rows;
+  std::mutex rows_mutex;
 
   Statement get_meta{database, "SELECT value FROM meta WHERE key = ?"};
   Statement put_meta{database,
@@ -263,6 +272,7 @@ void Store::set_meta(std::string_view key, std::string_view value) {
 }
 
 std::optional<Result<Response>> Store::find(std::string_view key) const {
+  if (!impl_->may_hold(key)) return std::nullopt;
   std::string json;
   std::int64_t prompt_tokens = 0;
   std::int64_t generated_tokens = 0;
@@ -300,6 +310,7 @@ void Store::commit(std::string_view identity, const std::vector<Answer>& unit, b
     const Usage usage = usage_of(answer);
     impl_->put_response.run(key, identity, request, responses[i], usage.prompt_tokens,
                             usage.generated_tokens, number);
+    const std::lock_guard rows_guard(impl_->rows_mutex);
     impl_->rows.emplace(std::hash<std::string_view>()(key), impl_->database.last_row());
   }
   transaction.commit();

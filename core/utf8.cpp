@@ -22,12 +22,12 @@ bool is_utf8(std::string_view text) {
   };
   std::size_t i = 0;
   while (i < text.size()) {
-    // Most texts are ASCII: eight bytes at a time.
-    std::uint64_t eight = 0;
-    if (i + sizeof eight <= text.size()) {
-      std::memcpy(&eight, text.data() + i, sizeof eight);
-      if ((eight & 0x8080808080808080U) == 0) {
-        i += sizeof eight;
+    // Most texts are ASCII: 32 bytes at a time.
+    std::array<std::uint64_t, 4> words;
+    if (i + sizeof words <= text.size()) {
+      std::memcpy(words.data(), text.data() + i, sizeof words);
+      if (((words[0] | words[1] | words[2] | words[3]) & 0x8080808080808080U) == 0) {
+        i += sizeof words;
         continue;
       }
     }

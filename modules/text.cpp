@@ -19,17 +19,16 @@ bool continues_a_character(char c) { return (static_cast<unsigned char>(c) & 0xC
 }  // namespace
 
 std::string_view strip(std::string_view text) {
-  // Most texts have nothing to strip, and printable ASCII where it would be.
+  // Printable ASCII, which most texts begin and end with, needs no look at the list.
   const auto visible = [](char c) { return c > ' ' && c < '\x7f'; };
-  if (!text.empty() && visible(text.front()) && visible(text.back())) return text;
   const auto leads = [&](std::string_view space) { return text.starts_with(space); };
   const auto trails = [&](std::string_view space) { return text.ends_with(space); };
   const auto end = kSpaces.end();
-  for (auto it = end; (it = std::ranges::find_if(kSpaces, leads)) != end;) {
-    text.remove_prefix(it->size());
+  for (auto it = end; !text.empty() && !visible(text.front()); text.remove_prefix(it->size())) {
+    if ((it = std::ranges::find_if(kSpaces, leads)) == end) break;
   }
-  for (auto it = end; (it = std::ranges::find_if(kSpaces, trails)) != end;) {
-    text.remove_suffix(it->size());
+  for (auto it = end; !text.empty() && !visible(text.back()); text.remove_suffix(it->size())) {
+    if ((it = std::ranges::find_if(kSpaces, trails)) == end) break;
   }
   return text;
 }
