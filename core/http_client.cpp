@@ -2,20 +2,14 @@
 
 #include <fmt/format.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <boost/asio.hpp>
 #include <boost/asio/ssl.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http.hpp>
-#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <condition_variable>
-#include <ctime>
 #include <deque>
 #include <exception>
 #include <mutex>
@@ -24,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/http_connection.hpp"
 #include "core/http_key.hpp"
 #include "core/http_url.hpp"
 #include "core/in_flight_limit.hpp"
@@ -34,22 +29,19 @@ namespace {
 
 namespace net = boost::asio;
 namespace ssl = net::ssl;
-namespace http = boost::beast::http;
 using boost::system::error_code;
+using http_io::Attempt;
+using http_io::Awaitable;
+using http_io::Clock;
+using http_io::Connection;
+using http_io::Deadline;
+using http_io::kAwait;
+using http_io::Outgoing;
+using http_io::seconds;
 using net::ip::tcp;
-using Clock = std::chrono::steady_clock;
+using Resolver = net::ip::basic_resolver<tcp, http_io::Executor>;
+using Timer = net::basic_waitable_timer<Clock, net::wait_traits<Clock>, http_io::Executor>;
 
-// All by the type of their executor: a call through any_executor costs more than what it calls.
-using Executor = net::io_context::executor_type;
-using Socket = net::basic_stream_socket<tcp, Executor>;
-using Resolver = net::ip::basic_resolver<tcp, Executor>;
-using Timer = net::basic_waitable_timer<Clock, net::wait_traits<Clock>, Executor>;
-template <typename T>
-using Awaitable = net::awaitable<T, Executor>;
-constexpr net::use_awaitable_t<Executor> kAwait;
-using Outgoing = std::array<net::const_buffer, 2>;  ///< a request's head and body
-
-constexpr const char* kNoConnection = "no connection";
 /// The longest that a server is left alone, or a request waits for its next attempt, unasked.
 constexpr double kLongestWaitS = 30;
 /// The longest that a server may ask for, so that a time stays a number.
@@ -58,23 +50,9 @@ constexpr double kLongestAskedS = 1e6;
 /// answer costs as much as the answer.
 constexpr std::chrono::milliseconds kRest{2};
 
-Clock::duration seconds(double s) {
-  return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(s));
-}
-
 double since_epoch(Clock::time_point time) {
   return std::chrono::duration<double>(time.time_since_epoch()).count();
 }
-
-/// One attempt to get an answer: a complete one, or why there is none.
-struct Attempt {
-  std::string outcome;  ///< as FailedAttempt has it; empty: `status` and `body` are the server's
-  std::string failure;
-  bool passing = true;  ///< the failure may pass
-  int status = 0;
-  std::string body;
-  std::optional<double> retry_after_s;
-};
 
 }  // namespace
 
@@ -88,7 +66,7 @@ class HttpClient::Engine {
         tokens_(options.tokens_per_minute) {
     require(!options.base_urls.empty(), "a client has a server");
     for (const auto& url : options.base_urls) {
-      servers_.push_back(std::make_unique<Server>(url, options.in_flight));
+      servers_.push_back(std::make_unique<Server>(io_, url, options.in_flight));
       Server& server = *servers_.back();
       server.head = fmt::format("Host: {}\r\nUser-Agent: theta\r\nAccept: application/json\r\n",
                                 server.url.authority);
@@ -133,23 +111,19 @@ class HttpClient::Engine {
     bool finished = false;
   };
 
-  struct Connection {
-    explicit Connection(net::io_context& io) : socket(io), resolver(io) {}
-    Socket socket;
-    std::optional<ssl::stream<Socket&>> tls;
-    Resolver resolver;
-    boost::beast::flat_buffer buffer;
-    bool open = false;  ///< connected, and the last answer was read to its end
-  };
-
+  struct Lane;
   struct Server {
-    Server(const std::string& text, int in_flight)
-        : address(text), url(parse_url(text)), limit(in_flight) {}
+    Server(net::io_context& io, const std::string& text, int in_flight)
+        : address(text), url(parse_url(text)), resolver(io), limit(in_flight) {}
 
     const std::string address;
     const Url url;
-    std::string head;                      ///< of every request
+    std::string head;  ///< of every request
+    Resolver resolver;
     std::vector<tcp::endpoint> endpoints;  ///< empty: to be looked up
+    error_code lookup_error;
+    std::vector<Lane*> looking;  ///< lanes that wait for the lookup under way
+    bool lookup = false;         ///< is under way
     std::vector<std::unique_ptr<Connection>> kept;
     InFlightLimit limit;
     int outstanding = 0;
@@ -166,19 +140,15 @@ class HttpClient::Engine {
     /// Ends whatever operation is under way with an error.
     void abort() {
       timer.cancel();
-      if (!connection) return;
-      connection->resolver.cancel();
-      error_code ignored;
-      connection->socket.close(ignored);
+      if (connection) connection->close();
     }
 
     Timer timer;
-    std::unique_ptr<Connection> connection;                 ///< while it is used
-    bool busy = false;                                      ///< has a coroutine
-    Wave* wave = nullptr;                                   ///< whose request is under way
-    Server* place = nullptr;                                ///< that it waited for and was given
-    Clock::time_point deadline = Clock::time_point::max();  ///< of the operation under way
-    bool late = false;                                      ///< the deadline passed
+    std::unique_ptr<Connection> connection;  ///< while it is used
+    bool busy = false;                       ///< has a coroutine
+    Wave* wave = nullptr;                    ///< whose request is under way
+    Server* place = nullptr;                 ///< that it waited for and was given
+    Deadline deadline;                       ///< of the operation under way
   };
 
   void trust(const std::string& ca_file);
@@ -199,9 +169,8 @@ class HttpClient::Engine {
   Awaitable<void> attempt(Lane& lane, Server& server, const Outgoing& request,
                           Clock::time_point give_up, Attempt& out,
                           std::vector<FailedAttempt>& stale);
+  Awaitable<void> look_up(Lane& lane, Server& server);
   Awaitable<void> connect(Lane& lane, Server& server, Clock::time_point give_up, Attempt& out);
-  Awaitable<bool> exchange(Lane& lane, const Outgoing& request, Clock::time_point give_up,
-                           Attempt& out);
 
   const HttpOptions options_;
   const std::string key_;
@@ -365,8 +334,8 @@ Awaitable<void> HttpClient::Engine::watch() {
     const auto now = Clock::now();
     for (auto& lane : lanes_) {
       if (lane->wave == nullptr) continue;
-      lane->late = lane->late || now >= lane->deadline;
-      if (lane->late || lane->wave->stopped) lane->abort();
+      lane->deadline.passed |= now >= lane->deadline.at;
+      if (lane->deadline.passed || lane->wave->stopped) lane->abort();
     }
   }
   watching_ = false;
@@ -439,8 +408,7 @@ Awaitable<Result<Response>> HttpClient::Engine::converse(Lane& lane, const HttpB
       error.failed = std::move(failed);
       co_return error;
     }
-    lane.deadline = Clock::time_point::max();
-    lane.late = false;
+    lane.deadline = {};
     co_await sleep_until(lane, Clock::now() + seconds(wait_s));
     if (lane.wave->stopped) co_return error;
   }
@@ -451,8 +419,7 @@ Awaitable<Result<Response>> HttpClient::Engine::converse(Lane& lane, const HttpB
 ///   wait would not end before `give_up`.
 Awaitable<HttpClient::Engine::Server*> HttpClient::Engine::admit(Lane& lane, double cost,
                                                                  Clock::time_point give_up) {
-  lane.deadline = Clock::time_point::max();
-  lane.late = false;
+  lane.deadline = {};
   const auto now = Clock::now();
   const double now_s = since_epoch(now);
   const double wait_s = std::max(requests_.take(1, now_s), tokens_.take(cost, now_s));
@@ -548,7 +515,7 @@ void HttpClient::Engine::settle(Server& server, const Attempt* got, Clock::time_
     }
     // A broken answer may be one request's bad luck; a refused connection or three are not. One
     // that refuses at once has the fewest outstanding, and would be sent whatever comes.
-    if (refused || (broken && (server.failures >= 3 || got->outcome == kNoConnection))) {
+    if (refused || (broken && (server.failures >= 3 || got->outcome == http_io::kNoConnection))) {
       const double asked_s = std::min(got->retry_after_s.value_or(0), kLongestAskedS);
       server.out_until = now + std::max(out_for(server), seconds(asked_s));
     }
@@ -573,166 +540,59 @@ Awaitable<void> HttpClient::Engine::attempt(Lane& lane, Server& server, const Ou
   }
   for (;; reused = false) {
     if (!reused) {
-      lane.connection = std::make_unique<Connection>(io_);
+      lane.connection = std::make_unique<Connection>(io_, options_);
       co_await connect(lane, server, give_up, out);
     }
     bool answered = false;
-    if (lane.connection->open) {
-      answered = co_await exchange(lane, request, give_up, out);
-      if (out.outcome.empty() && lane.connection->open) {
+    if (lane.connection->is_open()) {
+      answered = co_await lane.connection->exchange(request, lane.deadline, give_up, out);
+      if (out.outcome.empty() && lane.connection->is_open()) {
         server.kept.push_back(std::move(lane.connection));
       }
     }
     lane.connection.reset();
-    if (!reused || out.outcome.empty() || answered || lane.late || lane.wave->stopped) co_return;
+    if (!reused || out.outcome.empty() || answered || lane.deadline.passed || lane.wave->stopped)
+      co_return;
     stale.push_back({static_cast<int>(stale.size()) + 1, "stale connection",
                      fmt::format("{}: {}", server.address, out.failure), 0});
     out = {};
   }
 }
 
+/// Looks for the server's addresses, for all lanes that ask at once, or until this one's deadline:
+/// the system's lookup cannot be broken off, and goes on for those who come later.
+Awaitable<void> HttpClient::Engine::look_up(Lane& lane, Server& server) {
+  if (!std::exchange(server.lookup, true)) {
+    server.resolver.async_resolve(server.url.host, server.url.port,
+                                  [&server](error_code error, const auto& found) {
+                                    server.lookup = false;
+                                    server.lookup_error = error;
+                                    server.endpoints.assign(found.begin(), found.end());
+                                    for (Lane* const waiting : server.looking)
+                                      waiting->timer.cancel();
+                                  });
+  }
+  server.looking.push_back(&lane);
+  co_await sleep_until(lane, lane.deadline.at);
+  std::erase(server.looking, &lane);
+  lane.deadline.passed |= Clock::now() >= lane.deadline.at;
+}
+
 /// Opens the lane's connection, or says in `out` why not.
 Awaitable<void> HttpClient::Engine::connect(Lane& lane, Server& server, Clock::time_point give_up,
                                             Attempt& out) {
-  Connection& connection = *lane.connection;
-  const Url& url = server.url;
-  lane.late = false;
-  lane.deadline = std::min(give_up, Clock::now() + seconds(options_.connect_timeout_s));
-  error_code error;
-  const auto fail = [&](std::string_view what) {
-    out.outcome = kNoConnection;
-    out.failure = lane.late ? fmt::format("no connection within {:g} s", options_.connect_timeout_s)
-                            : fmt::format("{}: {}", what, error.message());
-    server.endpoints.clear();
-  };
-
+  lane.deadline = {std::min(give_up, Clock::now() + seconds(options_.connect_timeout_s))};
+  if (server.endpoints.empty()) co_await look_up(lane, server);
   if (server.endpoints.empty()) {
-    const auto found = co_await connection.resolver.async_resolve(
-        url.host, url.port, net::redirect_error(kAwait, error));
-    if (error) co_return fail(fmt::format("cannot find the address of {}", url.host));
-    server.endpoints.assign(found.begin(), found.end());
+    out.outcome = http_io::kNoConnection;
+    out.failure = lane.deadline.passed
+                      ? http_io::no_connection_within(options_)
+                      : fmt::format("cannot find the address of {}: {}", server.url.host,
+                                    server.lookup_error.message());
+    co_return;
   }
-  const auto endpoints = server.endpoints;
-  co_await net::async_connect(connection.socket, endpoints, net::redirect_error(kAwait, error));
-  if (error) co_return fail("cannot connect");
-  error_code ignored;
-  connection.socket.set_option(tcp::no_delay(true), ignored);
-
-  if (url.tls) {
-    connection.tls.emplace(connection.socket, tls_);
-    SSL* session = connection.tls->native_handle();
-    net::ip::make_address(url.host, error);
-    if (error) {
-      SSL_set_tlsext_host_name(session, url.host.c_str());
-      SSL_set1_host(session, url.host.c_str());
-    } else {
-      X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(session), url.host.c_str());
-    }
-    co_await connection.tls->async_handshake(ssl::stream_base::client,
-                                             net::redirect_error(kAwait, error));
-    if (error) {
-      const long verdict = SSL_get_verify_result(session);
-      if (verdict == X509_V_OK) co_return fail("TLS handshake failed");
-      out.passing = false;
-      out.outcome = kNoConnection;
-      out.failure = fmt::format(
-          "its certificate is refused: {}; name the authority that signed it in ca_file if it is "
-          "your own",
-          X509_verify_cert_error_string(verdict));
-      co_return;
-    }
-  }
-  connection.open = true;
-}
-
-/// Sends the request and reads the answer into `out`.   @return whether any of it came.
-Awaitable<bool> HttpClient::Engine::exchange(Lane& lane, const Outgoing& request,
-                                             Clock::time_point give_up, Attempt& out) {
-  Connection& connection = *lane.connection;
-  const auto silence = seconds(options_.read_timeout_s);
-  lane.late = false;
-  lane.deadline = std::min(give_up, Clock::now() + silence);
-  error_code error;
-  const auto fail = [&](std::string outcome, std::string failure) {
-    out.outcome = std::move(outcome);
-    out.failure = std::move(failure);
-  };
-  const auto fail_with_error = [&](std::string_view what) {
-    if (!lane.late) return fail("broken", fmt::format("{}: {}", what, error.message()));
-    fail("timeout", Clock::now() < give_up
-                        ? fmt::format("silent for {:g} s", options_.read_timeout_s)
-                        : fmt::format("no answer within {:g} s", options_.total_timeout_s));
-  };
-  connection.open = false;
-
-  if (connection.tls) {
-    co_await net::async_write(*connection.tls, request, net::redirect_error(kAwait, error));
-  } else {
-    co_await net::async_write(connection.socket, request, net::redirect_error(kAwait, error));
-  }
-  if (error) {
-    fail_with_error("cannot send");
-    co_return false;
-  }
-
-  bool any = false;
-  std::optional<http::response_parser<http::string_body>> parser;
-  do {  // 1xx answers precede the final one
-    // Not eager: an eager parser of Boost 1.74 allocates a body before it minds the limit.
-    parser.emplace();
-    parser->header_limit(64 * 1024);
-    parser->body_limit(options_.max_response_bytes);
-    while (!parser->is_done()) {
-      if (connection.buffer.size() > 0) {
-        const std::size_t used = parser->put(connection.buffer.data(), error);
-        connection.buffer.consume(used);
-        if (!error && used > 0) continue;
-        if (error == http::error::body_limit) {
-          fail("too large", fmt::format("an answer larger than max_response_bytes = {}",
-                                        options_.max_response_bytes));
-          co_return true;
-        }
-        if (error && error != http::error::need_more) {
-          fail("not HTTP", fmt::format("not HTTP: {}", error.message()));
-          co_return true;
-        }
-      }
-
-      std::size_t n = 0;
-      const auto space = connection.buffer.prepare(4096);
-      if (connection.tls) {
-        n = co_await connection.tls->async_read_some(space, net::redirect_error(kAwait, error));
-      } else {
-        n = co_await connection.socket.async_read_some(space, net::redirect_error(kAwait, error));
-      }
-      connection.buffer.commit(n);
-      any = any || n > 0;
-      if (error) {
-        // A body may end with the connection if nothing announced its length.
-        const bool end = error == net::error::eof || error == ssl::error::stream_truncated;
-        error_code incomplete;
-        if (end && any) parser->put_eof(incomplete);
-        if (!end || !any || incomplete) {
-          fail_with_error(any ? "the answer broke off" : "no answer");
-          co_return any;
-        }
-        break;
-      }
-      lane.deadline = std::min(give_up, Clock::now() + silence);
-    }
-  } while (parser->get().result_int() < 200);
-
-  auto& message = parser->get();
-  out.status = static_cast<int>(message.result_int());
-  out.body = std::move(message.body());
-  if (const auto after = message.find(http::field::retry_after); after != message.end()) {
-    const auto value = after->value();
-    out.retry_after_s =
-        retry_after_seconds({value.data(), value.size()}, static_cast<double>(std::time(nullptr)));
-  }
-  // Bytes behind the answer would be taken for the next one.
-  connection.open = parser->keep_alive() && connection.buffer.size() == 0;
-  co_return true;
+  co_await lane.connection->open(server.url, server.endpoints, tls_, lane.deadline, out);
+  if (!lane.connection->is_open()) server.endpoints.clear();
 }
 
 HttpClient::HttpClient(const HttpOptions& options) : engine_(std::make_unique<Engine>(options)) {}
@@ -745,19 +605,5 @@ void HttpClient::run(const HttpBatch& batch, const LanguageModel::OnAnswer& on_a
 }
 
 std::int64_t HttpClient::attempts() const { return engine_->attempts(); }
-
-std::optional<double> retry_after_seconds(std::string_view header, double now_s) {
-  double number = 0;
-  const char* end = header.data() + header.size();
-  const auto [at, error] = std::from_chars(header.data(), end, number);
-  if (error == std::errc() && at == end) {
-    return std::isfinite(number) && number >= 0 ? std::optional(number) : std::nullopt;
-  }
-  std::tm date{};
-  const std::string text(header);
-  const char* rest = strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &date);
-  if (rest == nullptr || *rest != '\0') return std::nullopt;
-  return std::max(0.0, static_cast<double>(timegm(&date)) - now_s);
-}
 
 }  // namespace theta

@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "core/chat_protocol.hpp"
-#include "core/http_client.hpp"
+#include "core/http_retry_after.hpp"
 #include "core/response_json.hpp"
 #include "core/utf8.hpp"
 

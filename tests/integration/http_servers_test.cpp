@@ -29,6 +29,8 @@ using test::question;
 using test::questions;
 using test::Reply;
 using test::Seen;
+using testing::AnyOf;
+using testing::HasSubstr;
 using testing::StartsWith;
 
 TEST(HttpModel, SendsMoreToTheServerThatAnswersSooner) {
@@ -64,6 +66,19 @@ TEST(HttpModel, TakesADeadServerOutAndTriesItAgain) {
   while (revived.requests() == 0) expect_echoes(wave, ask_all(model, wave));
   expect_echoes(wave, ask_all(model, wave));
   EXPECT_GT(revived.requests(), 20U);
+}
+
+TEST(HttpModel, NamesAServerWhoseAddressIsNotFound) {
+  // Of the names that RFC 6761 keeps from ever being given to a host.
+  auto options = options_for("http://nowhere.invalid/v1");
+  options.retries = 0;
+  options.connect_timeout_s = 0.5;
+  HttpModel model(options);
+  for (const auto& answer : ask_all(model, questions(8))) {
+    // A resolver that asks far servers may take longer than the time there is.
+    EXPECT_THAT(failure(answer), AnyOf(HasSubstr("cannot find the address of nowhere.invalid"),
+                                       HasSubstr("no connection within 0.5 s")));
+  }
 }
 
 TEST(HttpModel, LeavesADeadServerAloneWhileTheOthersAreFull) {
