@@ -12,39 +12,39 @@
 namespace theta {
 namespace {
 
-/// The high bits of those of eight bytes that JSON does not take as they are: control characters,
-/// quotes and backslashes. A subtraction borrows from the bytes above a true one alone, so the
-/// lowest of them is always true.
-std::uint64_t to_escape(std::uint64_t x) {
-  constexpr std::uint64_t kOnes = 0x0101010101010101, kHigh = 0x8080808080808080;
-  const auto has_zero = [](std::uint64_t v) { return (v - kOnes) & ~v & kHigh; };
-  const std::uint64_t below_space = (x - kOnes * ' ') & ~x & kHigh;
-  return below_space | has_zero(x ^ (kOnes * '"')) | has_zero(x ^ (kOnes * '\\'));
+using Bytes [[gnu::vector_size(16)]] = unsigned char;
+
+/// Of how many of the bytes at `begin` JSON takes all as they are: up to the first control
+/// character, quote or backslash.
+std::size_t plain_bytes(const char* begin) {
+  static_assert(std::endian::native == std::endian::little);
+  Bytes bytes;
+  std::memcpy(&bytes, begin, sizeof bytes);
+  const auto escaped = (bytes < ' ') | (bytes == '"') | (bytes == '\\');  // all bits or none
+  const auto [low, high] = std::bit_cast<std::array<std::uint64_t, 2>>(escaped);
+  const int bits = low != 0 ? std::countr_zero(low) : 64 + std::countr_zero(high);
+  return static_cast<std::size_t>(bits) / 8;
 }
 
 /// @param text  UTF-8
 void append_quoted(std::string& out, std::string_view text) {
-  static_assert(std::endian::native == std::endian::little);
   static constexpr char kDigits[] = "0123456789abcdef";
-  constexpr std::size_t kWord = 8;
   // Prompts have many short lines: gathered here, so that not every one is an append of its own.
   std::array<char, 1024> gathered;
   std::size_t n = 0;
   const auto put = [&](char c) { gathered[n++] = c; };
   put('"');
   for (std::size_t i = 0; i < text.size();) {
-    if (n + kWord > gathered.size()) {
+    if (n + 2 * sizeof(Bytes) > gathered.size()) {  // room for the bytes and an escape
       out.append(gathered.data(), n);
       n = 0;
     }
-    if (i + kWord <= text.size()) {
-      std::uint64_t word = 0;
-      std::memcpy(&word, text.data() + i, kWord);
-      std::memcpy(gathered.data() + n, &word, kWord);
-      const std::size_t plain = static_cast<std::size_t>(std::countr_zero(to_escape(word))) / 8;
+    if (i + sizeof(Bytes) <= text.size()) {
+      std::memcpy(gathered.data() + n, text.data() + i, sizeof(Bytes));
+      const std::size_t plain = plain_bytes(text.data() + i);
       n += plain;
       i += plain;
-      if (plain > 0) continue;
+      if (plain == sizeof(Bytes)) continue;
     }
     const char c = text[i++];
     if (c == '\n') {

@@ -165,16 +165,21 @@ void LlamaModel::complete(std::span<const Request> wave, const OnAnswer& on_answ
   const auto asked = Clock::now();
   std::vector<LlamaJob> jobs;
   std::vector<std::size_t> places;  // of the jobs, in the wave
+  std::string misfits;              // why the first of them is one
   jobs.reserve(wave.size());
   for (std::size_t i = 0; i < wave.size(); ++i) {
     LlamaJob job(wave[i], *tokenizer_);
     if (auto why = misfit(job)) {
-      spdlog::warn("unanswered, which scores nothing: {}", *why);
+      if (misfits.empty()) misfits = *why;
       on_answer_of_wave(i, Error{Fault::kPrompt, *std::move(why)});
       continue;
     }
     jobs.push_back(std::move(job));
     places.push_back(i);
+  }
+  if (!misfits.empty()) {
+    spdlog::warn("{} of {} prompts go unanswered, which scores nothing; the first: {}",
+                 wave.size() - jobs.size(), wave.size(), misfits);
   }
   const OnAnswer on_answer = [&](std::size_t i, Result<Response> answer) {
     on_answer_of_wave(places[i], std::move(answer));

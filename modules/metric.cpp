@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <sstream>
 
 #include "modules/text.hpp"
 
@@ -14,16 +13,19 @@ using Words = std::vector<std::string>;
 /// The words of a text that SQuAD's evaluation compares.
 Words normalised(std::string_view text) {
   constexpr std::string_view kPunctuation = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
-  std::string kept;
+  constexpr std::string_view kSpace = " \t\n\v\f\r";
+  Words words(1);
   for (const char c : text) {
     if (kPunctuation.find(c) != std::string_view::npos) continue;
-    kept += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    if (kSpace.find(c) != std::string_view::npos) {
+      words.emplace_back();
+    } else {
+      words.back() += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    }
   }
-  Words words;
-  std::istringstream in(kept);
-  for (std::string word; in >> word;) {
-    if (word != "a" && word != "an" && word != "the") words.push_back(std::move(word));
-  }
+  std::erase_if(words, [](const std::string& word) {
+    return word.empty() || word == "a" || word == "an" || word == "the";
+  });
   return words;
 }
 

@@ -173,8 +173,9 @@ TEST_F(Pairs, ErrorsNameTheLine) {
 TEST_F(Pairs, AFixedOrderIsDrawnWhereTheRowHasNone) {
   PairsOptions options = all_of(folder_.write("pairs.jsonl", rows_of("u", 200)), 1);
   const auto count_flips = [&] {
+    const LoadedPairs loaded = read_pairs(options);
     std::size_t n = 0;
-    for (const PreferencePair& pair : read_pairs(options).users.test.at(0).test) n += pair.flip;
+    for (const PreferencePair& pair : loaded.users.test.at(0).test) n += pair.flip;
     return n;
   };
   EXPECT_EQ(count_flips(), count_flips());
