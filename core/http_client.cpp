@@ -82,7 +82,10 @@ class HttpClient::Engine {
   ~Engine() {
     net::post(io_, [this] {
       for (auto& lane : lanes_) lane->abort();
-      for (auto& server : servers_) server->kept.clear();
+      for (auto& server : servers_) {
+        server->resolver.cancel();
+        server->kept.clear();
+      }
       watch_timer_.cancel();
     });
     work_.reset();
@@ -584,12 +587,9 @@ Awaitable<void> HttpClient::Engine::connect(Lane& lane, Server& server, Clock::t
   lane.deadline = {std::min(give_up, Clock::now() + seconds(options_.connect_timeout_s))};
   if (server.endpoints.empty()) co_await look_up(lane, server);
   if (server.endpoints.empty()) {
-    out.outcome = http_io::kNoConnection;
-    out.failure = lane.deadline.passed
-                      ? http_io::no_connection_within(options_)
-                      : fmt::format("cannot find the address of {}: {}", server.url.host,
-                                    server.lookup_error.message());
-    co_return;
+    co_return lane.connection->not_open(
+        fmt::format("cannot find the address of {}", server.url.host), server.lookup_error,
+        lane.deadline, out);
   }
   co_await lane.connection->open(server.url, server.endpoints, tls_, lane.deadline, out);
   if (!lane.connection->is_open()) server.endpoints.clear();

@@ -51,9 +51,10 @@ struct HttpBatch {
 /// Refused, broken and late connections and whatever `read` calls passing are tried again after a
 /// wait with full jitter (Brooker 2015) of 30 s at most, or, where no other server is left, after
 /// Retry-After if that is longer; a wait that would end after total_timeout_s ends the request
-/// instead. Certificates and host names are verified. Redirects are not followed: the key belongs to the servers named. `[key]` stands
-/// wherever a server repeats a key of 8 characters or more, before `read` sees it. Every attempt
-/// that brought no answer is listed in `failed` of what is delivered. Thread-safe.
+/// instead. Certificates and host names are verified. Redirects are not followed: the key belongs
+/// to the servers named. `[key]` stands wherever a server repeats a key of 8 characters or more,
+/// before `read` sees it. Every attempt that brought no answer is listed in `failed` of what is
+/// delivered. Thread-safe.
 class HttpClient {
  public:
   /// Reads the key.

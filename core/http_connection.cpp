@@ -16,18 +16,18 @@ namespace theta::http_io {
 namespace http = boost::beast::http;
 using boost::system::error_code;
 
-std::string no_connection_within(const HttpOptions& options) {
-  return fmt::format("no connection within {:g} s", options.connect_timeout_s);
+void Connection::not_open(std::string_view what, const error_code& error, const Deadline& deadline,
+                          Attempt& out) const {
+  out.outcome = kNoConnection;
+  out.failure = deadline.passed
+                    ? fmt::format("no connection within {:g} s", options_.connect_timeout_s)
+                    : fmt::format("{}: {}", what, error.message());
 }
 
 Awaitable<void> Connection::open(const Url& url, std::vector<tcp::endpoint> endpoints,
                                  ssl::context& tls, const Deadline& deadline, Attempt& out) {
   error_code error;
-  const auto fail = [&](std::string_view what) {
-    out.outcome = kNoConnection;
-    out.failure = deadline.passed ? no_connection_within(options_)
-                                  : fmt::format("{}: {}", what, error.message());
-  };
+  const auto fail = [&](std::string_view what) { not_open(what, error, deadline, out); };
   co_await net::async_connect(socket_, endpoints, net::redirect_error(kAwait, error));
   if (error) co_return fail("cannot connect");
   error_code ignored;

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/http_options.hpp"
@@ -50,9 +51,8 @@ struct Attempt {
   std::optional<double> retry_after_s;
 };
 
-/// The outcome of an attempt that did not come to send anything, and why where time ran out.
+/// The outcome of an attempt that did not come to send anything.
 inline constexpr const char* kNoConnection = "no connection";
-std::string no_connection_within(const HttpOptions& options);
 
 using Outgoing = std::array<net::const_buffer, 2>;  ///< a request's head and body
 
@@ -64,6 +64,9 @@ class Connection {
   /// Opens it by `deadline`, or says in `out` why not.
   Awaitable<void> open(const Url& url, std::vector<tcp::endpoint> endpoints, ssl::context& tls,
                        const Deadline& deadline, Attempt& out);
+  /// Says in `out` why it is not open: the deadline, or else the error of `what`.
+  void not_open(std::string_view what, const boost::system::error_code& error,
+                const Deadline& deadline, Attempt& out) const;
   /// Sends a request and reads the answer into `out`, by `give_up` and with no silence that is
   /// longer than a read may take: moves `deadline` with what comes.   @return whether any came.
   Awaitable<bool> exchange(const Outgoing& request, Deadline& deadline, Clock::time_point give_up,

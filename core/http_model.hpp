@@ -25,8 +25,8 @@ namespace theta {
 /// Options are scored by the log-probabilities of the answer's first token. Where the server gives
 /// none, also of fewer tokens, or they do not tell the options apart, the model is made or asked to
 /// name one option: that gets 0 and the others kUnnamedLogprob, and Response::note says how and
-/// why. A model that names none is the prompt's fault. Where a server does not say how many tokens an
-/// answer took, they are estimated from its length, and the note says that.
+/// why. A model that names none is the prompt's fault. Where a server does not say how many tokens
+/// an answer took, they are estimated from its length, and the note says that.
 ///
 /// Thread-safe; concurrent waves share the connections.
 class HttpModel final : public LanguageModel {

@@ -14,22 +14,9 @@
 #include "tests/support/http_questions.hpp"
 #include "tests/support/loopback_server.hpp"
 
-namespace theta {
+namespace theta::test {
 namespace {
 
-using test::ask_all;
-using test::ask_one;
-using test::chat;
-using test::echo;
-using test::expect_echoes;
-using test::failure;
-using test::LoopbackServer;
-using test::options_for;
-using test::question;
-using test::questions;
-using test::Reply;
-using test::Seen;
-using Delivery = test::Reply::Delivery;
 using Json = nlohmann::json;
 using testing::ElementsAre;
 
@@ -263,4 +250,4 @@ TEST(HttpModel, IdentityHoldsWhatDecidesAnAnswer) {
 }
 
 }  // namespace
-}  // namespace theta
+}  // namespace theta::test

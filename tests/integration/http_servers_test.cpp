@@ -14,21 +14,9 @@
 #include "tests/support/http_questions.hpp"
 #include "tests/support/loopback_server.hpp"
 
-namespace theta {
+namespace theta::test {
 namespace {
 
-using test::ask_all;
-using test::ask_one;
-using test::echo;
-using test::echo_after;
-using test::expect_echoes;
-using test::failure;
-using test::LoopbackServer;
-using test::options_for;
-using test::question;
-using test::questions;
-using test::Reply;
-using test::Seen;
 using testing::AnyOf;
 using testing::HasSubstr;
 using testing::StartsWith;
@@ -203,4 +191,4 @@ TEST(HttpModel, GivesUpAConnectionThatIsNotMadeInTime) {
 }
 
 }  // namespace
-}  // namespace theta
+}  // namespace theta::test

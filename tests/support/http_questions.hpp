@@ -1,8 +1,11 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <chrono>
+#include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -12,6 +15,24 @@
 
 // What the tests of HttpModel ask a LoopbackServer, and what it answers.
 namespace theta::test {
+
+using Delivery = Reply::Delivery;
+
+inline constexpr const char* kKey = "sk-secret/0123456789";
+
+/// With the key in a file that is gone when this is.
+class KeyFile {
+ public:
+  KeyFile()
+      : path_(std::filesystem::temp_directory_path() / ("theta-key-" + std::to_string(getpid()))) {
+    std::ofstream(path_) << kKey << "\n";
+  }
+  ~KeyFile() { std::filesystem::remove(path_); }
+  std::string path() const { return path_.string(); }
+
+ private:
+  std::filesystem::path path_;
+};
 
 inline HttpOptions options_for(const std::string& url) {
   HttpOptions options;
@@ -41,7 +62,7 @@ inline Reply chat(const std::string& text) {
   const nlohmann::json body = {
       {"choices", {{{"message", {{"content", text}}}, {"finish_reason", "stop"}}}},
       {"usage", {{"prompt_tokens", 11}, {"completion_tokens", 3}}}};
-  return {200, body.dump(), {}, Reply::Delivery::kWhole, {}};
+  return {200, body.dump(), {}, Delivery::kWhole, {}};
 }
 
 /// Answers a question with its own last message.
