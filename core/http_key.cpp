@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "core/result.hpp"
+#include "core/utf8.hpp"
 
 namespace theta {
 namespace {
@@ -54,9 +55,7 @@ std::string read_key(const HttpOptions& options) {
   } else {
     return key;
   }
-  const bool printable =
-      std::all_of(key.begin(), key.end(), [](char c) { return c > ' ' && c < 127; });
-  if (key.empty() || !printable) {
+  if (key.empty() || !std::ranges::all_of(key, is_visible)) {
     throw UserError(where + " holds no key: one line of printable characters without spaces");
   }
   return key;

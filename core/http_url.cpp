@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "core/result.hpp"
+#include "core/utf8.hpp"
 
 namespace theta {
 
@@ -34,9 +35,8 @@ Url parse_url(const std::string& text) {
   } else {
     throw malformed();
   }
-  const bool printable =
-      std::all_of(rest.begin(), rest.end(), [](char c) { return c > ' ' && c < 127; });
-  if (!printable || rest.find_first_of("?#") != rest.npos) throw malformed();
+  if (!std::ranges::all_of(rest, is_visible) || rest.find_first_of("?#") != rest.npos)
+    throw malformed();
 
   const auto slash = std::min(rest.find('/'), rest.size());
   url.authority = rest.substr(0, slash);

@@ -7,6 +7,9 @@ namespace theta {
 
 inline constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
+/// Whether a byte is a printable ASCII character, and no space.
+constexpr bool is_visible(char c) { return c > ' ' && c < '\x7f'; }
+
 /// Whether `text` is well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates).
 bool is_utf8(std::string_view text);
 

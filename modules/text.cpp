@@ -4,6 +4,8 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "core/utf8.hpp"
+
 namespace theta {
 namespace {
 
@@ -20,14 +22,13 @@ bool continues_a_character(char c) { return (static_cast<unsigned char>(c) & 0xC
 
 std::string_view strip(std::string_view text) {
   // Printable ASCII, which most texts begin and end with, needs no look at the list.
-  const auto visible = [](char c) { return c > ' ' && c < '\x7f'; };
   const auto leads = [&](std::string_view space) { return text.starts_with(space); };
   const auto trails = [&](std::string_view space) { return text.ends_with(space); };
   const auto end = kSpaces.end();
-  for (auto it = end; !text.empty() && !visible(text.front()); text.remove_prefix(it->size())) {
+  for (auto it = end; !text.empty() && !is_visible(text.front()); text.remove_prefix(it->size())) {
     if ((it = std::ranges::find_if(kSpaces, leads)) == end) break;
   }
-  for (auto it = end; !text.empty() && !visible(text.back()); text.remove_suffix(it->size())) {
+  for (auto it = end; !text.empty() && !is_visible(text.back()); text.remove_suffix(it->size())) {
     if ((it = std::ranges::find_if(kSpaces, trails)) == end) break;
   }
   return text;
