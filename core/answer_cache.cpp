@@ -2,6 +2,7 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <unordered_map>
 
 #include "core/response_json.hpp"
@@ -34,9 +35,13 @@ Database open_cache(const CacheOptions& options) {
 
 /// The open file.
 struct File {
-  explicit File(const CacheOptions& options) : database(open_cache(options)) {}
+  /// @param mutex  held by whoever uses it
+  File(const CacheOptions& options, std::mutex& mutex) : database(open_cache(options)) {
+    if (options.mode == CacheMode::kRecord) checkpoints.emplace(database, mutex);
+  }
 
   const Database database;
+  std::optional<Checkpoints> checkpoints;
   Statement get{database,
                 "SELECT response, prompt_tokens, generated_tokens FROM answers WHERE key = ?"
                 " ORDER BY place"};
@@ -81,7 +86,7 @@ AnswerCache::AnswerCache(const CacheOptions& options) : AnswerCache() {
     std::error_code ignored;  // opening the file says what is wrong
     std::filesystem::create_directories(options.path.parent_path(), ignored);
   }
-  impl_->file = std::make_unique<File>(options);
+  impl_->file = std::make_unique<File>(options, impl_->mutex);
 }
 
 AnswerCache::~AnswerCache() = default;

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <filesystem>
+#include <utility>
 
 #include "core/result.hpp"
 
@@ -138,6 +139,49 @@ Transaction::~Transaction() {
 void Transaction::commit() {
   database_.run("COMMIT");
   committed_ = true;
+}
+
+Checkpoints::Checkpoints(const Database& database, std::mutex& writing)
+    : database_(database),
+      writing_(writing),
+      own_(database.file(), true),
+      thread_([this](std::stop_token stop) { copy_logs(std::move(stop)); }) {
+  sqlite3_wal_hook(database_.handle_.get(), on_commit, this);
+}
+
+Checkpoints::~Checkpoints() { sqlite3_wal_hook(database_.handle_.get(), nullptr, nullptr); }
+
+int Checkpoints::on_commit(void* self, sqlite3*, const char*, int log_pages) {
+  auto& checkpoints = *static_cast<Checkpoints*>(self);
+  checkpoints.due_ = log_pages >= kLogPages;
+  if (checkpoints.due_) checkpoints.changed_.notify_one();
+  return SQLITE_OK;
+}
+
+void Checkpoints::copy_logs(std::stop_token stop) {
+  const auto copy = [&] {
+    sqlite3_exec(own_.handle_.get(), "PRAGMA wal_checkpoint", nullptr, nullptr, nullptr);
+  };
+  // SQLite itself waits for the disk to have the file only once the log is copied whole.
+  const auto sync = [&] {
+    sqlite3_file* file = nullptr;
+    sqlite3_file_control(own_.handle_.get(), nullptr, SQLITE_FCNTL_FILE_POINTER, &file);
+    if (file != nullptr && file->pMethods != nullptr)
+      file->pMethods->xSync(file, SQLITE_SYNC_NORMAL);
+  };
+  std::unique_lock lock(writing_);
+  while (changed_.wait(lock, stop, [&] { return due_; })) {
+    // Most of it beside the commits, and twice, as the first copy takes long. The little that came
+    // meanwhile is copied with none to come: only a log that is copied whole begins anew.
+    lock.unlock();
+    for (int i = 0; i < 2; ++i) {
+      copy();
+      sync();
+    }
+    lock.lock();
+    copy();
+    due_ = false;
+  }
 }
 
 }  // namespace theta

@@ -1,9 +1,13 @@
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
 #include <memory>
+#include <mutex>
+#include <stop_token>
 #include <string>
 #include <string_view>
+#include <thread>
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -29,6 +33,7 @@ class Database {
  private:
   friend class Statement;
   friend class Transaction;
+  friend class Checkpoints;
   void open(const std::string& name, int flags);
   void check(int code) const;
 
@@ -95,6 +100,33 @@ class Transaction {
  private:
   const Database& database_;
   bool committed_ = false;
+};
+
+/// Copies a database's log into its file whenever it has grown long, on a thread and a connection
+/// of its own: SQLite does it within a commit, which then waits for the disk. What a copy meets is
+/// left to the commits, which meet it too.
+class Checkpoints {
+ public:
+  /// The pages after which the log is copied.
+  static constexpr int kLogPages = 4000;
+
+  /// @param database  keeps a write-ahead log
+  /// @param writing   held by whoever uses `database`
+  Checkpoints(const Database& database, std::mutex& writing);
+  ~Checkpoints();
+  Checkpoints(const Checkpoints&) = delete;
+  Checkpoints& operator=(const Checkpoints&) = delete;
+
+ private:
+  static int on_commit(void* self, sqlite3* database, const char* name, int log_pages);
+  void copy_logs(std::stop_token stop);
+
+  const Database& database_;
+  std::mutex& writing_;
+  bool due_ = false;  // guarded by writing_
+  std::condition_variable_any changed_;
+  const Database own_;
+  std::jthread thread_;  // last: it uses all of the above
 };
 
 }  // namespace theta

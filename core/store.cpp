@@ -146,6 +146,7 @@ struct Store::Impl {
       : lock(access == Access::kWrite ? std::make_unique<Lock>(file, parent_of(file)) : nullptr),
         database(open_database(file, access)) {
     if (!lock) return;
+    checkpoints.emplace(database, mutex);
     Statement all(database, "SELECT rowid, key, unit FROM responses");
     for (auto kept = all.use(); kept.next();) {
       rows.emplace(std::hash<std::string_view>()(kept.text(1)), kept.integer(0));
@@ -176,7 +177,8 @@ struct Store::Impl {
 
   const std::unique_ptr<Lock> lock;
   const Database database;
-  std::mutex mutex;       // guards all below
+  std::mutex mutex;  // guards all below
+  std::optional<Checkpoints> checkpoints;
   std::int64_t unit = 0;  // the number of the last unit that was paid for
   // Where the answers are, by the hash of their keys. An index in the file would have pages all
   // over it written anew by every commit, for keys that come in no order. Changed with both locked.
