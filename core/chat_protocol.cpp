@@ -1,6 +1,7 @@
 #include "core/chat_protocol.hpp"
 
 #include <fmt/format.h>
+#include <simdjson.h>
 
 #include <algorithm>
 #include <cmath>
@@ -50,24 +51,28 @@ std::string excerpt(std::string_view text) {
   return line.empty() ? "(empty)" : Json::parse(dump(line)).get<std::string>();
 }
 
-/// The member at `path`, or null where the server sent something else.
-const Json& member(const Json& json, std::initializer_list<const char*> path) {
-  static const Json kNull;
-  const Json* at = &json;
-  for (const char* key : path) {
-    if (at->is_array() && !at->empty()) at = &at->front();
-    const auto found = at->is_object() ? at->find(key) : at->end();
-    if (found == at->end()) return kNull;
-    at = &*found;
+/// What a server sent, or an error where it sent something else. Answers come by the thousand, and
+/// simdjson reads one in an eighth of the instructions of nlohmann_json.
+using Sent = simdjson::simdjson_result<simdjson::dom::element>;
+
+Sent member(Sent json, std::initializer_list<std::string_view> path) {
+  for (const auto key : path) {
+    if (json.is_array()) json = json.at(0);
+    json = json.at_key(key);
   }
-  return *at;
+  return json;
+}
+
+template <typename T>
+std::optional<T> value(Sent json) {
+  T value;
+  return json.get(value) == simdjson::SUCCESS ? std::optional(value) : std::nullopt;
 }
 
 /// Tokens, as far as they can be: what a server sends may be any number.
-std::int64_t count(const Json& json) {
+std::int64_t count(Sent json) {
   constexpr std::uint64_t kMost = 1'000'000'000;
-  if (!json.is_number_unsigned()) return 0;
-  return static_cast<std::int64_t>(std::min(json.get<std::uint64_t>(), kMost));
+  return static_cast<std::int64_t>(std::min(value<std::uint64_t>(json).value_or(0), kMost));
 }
 
 /// GBNF that allows one of the options.
@@ -135,15 +140,15 @@ std::optional<std::size_t> named_option(std::string_view text,
   return named;
 }
 
-std::vector<TokenLogprob> listed_tokens(const Json& choice) {
+std::vector<TokenLogprob> listed_tokens(Sent choice) {
   std::vector<TokenLogprob> listed;
-  for (const auto& entry : member(choice, {"logprobs", "content", "top_logprobs"})) {
-    const Json& token = member(entry, {"token"});
-    const Json& logprob = member(entry, {"logprob"});
-    if (!token.is_string() || !logprob.is_number()) continue;
-    if (const double value = logprob.get<double>(); value <= 0) {
-      listed.push_back({token.get<std::string>(), value});
-    }
+  const Sent sent = member(choice, {"logprobs", "content", "top_logprobs"});
+  const auto entries = value<simdjson::dom::array>(sent);
+  if (!entries) return listed;
+  for (const auto entry : *entries) {
+    const auto token = value<std::string_view>(entry["token"]);
+    const auto logprob = value<double>(entry["logprob"]);
+    if (token && logprob && *logprob <= 0) listed.push_back({std::string(*token), *logprob});
   }
   return listed;
 }
@@ -154,21 +159,22 @@ std::size_t best(const std::vector<double>& scores) {
 
 /// An answer with an error status. Servers say why in `error.message`, `message` or `detail`.
 ChatReading read_refusal(int status, std::string_view body, ChatAsk ask) {
-  const Json json = Json::parse(body, nullptr, false);
-  std::string_view said = body;
-  for (const Json* at : {&member(json, {"error", "message"}), &member(json, {"error"}),
-                         &member(json, {"message"}), &member(json, {"detail"})}) {
-    if (!at->is_string()) continue;
-    said = at->get_ref<const std::string&>();
-    break;
-  }
+  simdjson::dom::parser parser;
+  const Sent json = parser.parse(body.data(), body.size());
+  const auto text = [&](std::initializer_list<std::string_view> path) {
+    return value<std::string_view>(member(json, path));
+  };
+  std::optional<std::string_view> said = text({"error", "message"});
+  if (!said) said = text({"error"});
+  if (!said) said = text({"message"});
+  if (!said) said = text({"detail"});
+  if (!said) said = body;
   // `param` names what is refused, the message only where that is missing: it may quote the prompt.
-  const Json& param = member(json, {"error", "param"});
-  const std::string_view refused = param.is_string() ? param.get_ref<const std::string&>() : said;
+  const auto refused = text({"error", "param"}).value_or(*said);
   if (status == 400 && ask == ChatAsk::kLogprobs && refused.find("logprob") != refused.npos) {
     return {Error{Fault::kService, kLogprobsMissing}, Verdict::kRefusesLogprobs};
   }
-  std::string why = excerpt(said);
+  std::string why = excerpt(*said);
   return {Error{Fault::kService, fmt::format("status {}: {}", status, why)},
           is_passing(status) ? Verdict::kRetry : Verdict::kDone};
 }
@@ -255,8 +261,9 @@ std::string chat_body(const std::string& model, Dialect dialect, const Request& 
 ChatReading read_chat(int status, std::string_view body, const Request& request, Dialect dialect,
                       ChatAsk ask) {
   if (status < 200 || status > 299) return read_refusal(status, body, ask);
-  const Json json = Json::parse(body, nullptr, false);
-  const Json& usage = member(json, {"usage"});
+  simdjson::dom::parser parser;
+  const Sent json = parser.parse(body.data(), body.size());
+  const Sent usage = member(json, {"usage"});
   ChatReading reading{Error{}, Verdict::kDone, count(member(usage, {"prompt_tokens"})),
                       count(member(usage, {"completion_tokens"})),
                       count(member(usage, {"prompt_tokens_details", "cached_tokens"}))};
@@ -265,18 +272,16 @@ ChatReading read_chat(int status, std::string_view body, const Request& request,
     reading.verdict = verdict;
     return std::move(reading);
   };
-  if (json.is_discarded()) return fail("not JSON: " + excerpt(body), Verdict::kRetry);
-  const Json& choices = member(json, {"choices"});
-  if (!choices.is_array() || choices.empty()) {
-    return fail("no choices: " + excerpt(body), Verdict::kRetry);
-  }
-  const Json& choice = choices.front();
+  if (json.error()) return fail("not JSON: " + excerpt(body), Verdict::kRetry);
+  const Sent choice = member(json, {"choices"}).at(0);
+  if (choice.error()) return fail("no choices: " + excerpt(body), Verdict::kRetry);
   Response response;
   response.prompt_tokens = reading.prompt_tokens;
   response.generated_tokens = reading.generated_tokens;
 
   if (ask == ChatAsk::kLogprobs) {
-    if (member(choice, {"logprobs"}).is_null()) {
+    const Sent logprobs = member(choice, {"logprobs"});
+    if (logprobs.error() || logprobs.is_null()) {
       return fail(kLogprobsMissing, Verdict::kNoLogprobs);
     }
     auto scores = score_options(listed_tokens(choice), request.options);
@@ -288,9 +293,9 @@ ChatReading read_chat(int status, std::string_view body, const Request& request,
     return reading;
   }
 
-  const Json& content = member(choice, {"message", "content"});
-  if (!content.is_string()) return fail("no text in the answer: " + excerpt(body), Verdict::kRetry);
-  const auto text = after_prefix(content.get_ref<const std::string&>(), request.answer_prefix);
+  const auto content = value<std::string_view>(member(choice, {"message", "content"}));
+  if (!content) return fail("no text in the answer: " + excerpt(body), Verdict::kRetry);
+  const auto text = after_prefix(*content, request.answer_prefix);
   if (ask == ChatAsk::kNameOption) {
     const auto named = named_option(text, request.options);
     if (!named) {
@@ -304,7 +309,7 @@ ChatReading read_chat(int status, std::string_view body, const Request& request,
     response.option_logprobs[*named] = 0;
   } else {
     response.text = text;
-    response.truncated = member(choice, {"finish_reason"}) == "length";
+    response.truncated = value<std::string_view>(member(choice, {"finish_reason"})) == "length";
     if (!request.grammar.empty() && dialect == Dialect::kOpenAi) {
       response.note = "grammar not enforced";
     }
@@ -352,9 +357,10 @@ Result<OptionScores> score_options(const std::vector<TokenLogprob>& listed,
 }
 
 std::optional<Dialect> dialect_of_models(std::string_view body) {
-  const Json json = Json::parse(body, nullptr, false);
-  if (json.is_discarded()) return std::nullopt;
-  const Json& owner = member(json, {"data", "owned_by"});
+  simdjson::dom::parser parser;
+  const Sent json = parser.parse(body.data(), body.size());
+  if (json.error()) return std::nullopt;
+  const auto owner = value<std::string_view>(member(json, {"data", "owned_by"}));
   if (owner == "vllm") return Dialect::kVllm;
   return owner == "llamacpp" ? Dialect::kLlamaServer : Dialect::kOpenAi;
 }
