@@ -14,7 +14,9 @@ std::string response_json(const Result<Response>& answer) {
     return nlohmann::json{{"prompt_fault", json_text(answer.error().message)}}.dump();
   }
   // Written by the thousand: not by way of a JSON value.
-  std::string out = "{\"note\":";
+  std::string out;
+  out.reserve(128 + answer->text.size() * 9 / 8);
+  out += "{\"note\":";
   append_json_text(out, answer->note);
   out += ",\"option_logprobs\":[";
   for (const double value : answer->option_logprobs) {

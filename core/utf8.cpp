@@ -1,9 +1,9 @@
 #include "core/utf8.hpp"
 
+#include <simdjson.h>
+
 #include <array>
-#include <cstddef>
 #include <cstdint>
-#include <cstring>
 
 namespace theta {
 namespace {
@@ -16,41 +16,7 @@ constexpr std::array<std::uint16_t, 32> kHighControls = {
 
 }  // namespace
 
-bool is_utf8(std::string_view text) {
-  const auto byte = [&](std::size_t i) {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
-  };
-  std::size_t i = 0;
-  while (i < text.size()) {
-    // Most texts are ASCII: 32 bytes at a time.
-    std::array<std::uint64_t, 4> words;
-    if (i + sizeof words <= text.size()) {
-      std::memcpy(words.data(), text.data() + i, sizeof words);
-      if (((words[0] | words[1] | words[2] | words[3]) & 0x8080808080808080U) == 0) {
-        i += sizeof words;
-        continue;
-      }
-    }
-    const unsigned lead = byte(i);
-    const std::size_t length = lead < 0x80                   ? 1
-                               : lead >= 0xC2 && lead < 0xE0 ? 2
-                               : lead >= 0xE0 && lead < 0xF0 ? 3
-                               : lead >= 0xF0 && lead < 0xF5 ? 4
-                                                             : 0;
-    if (length == 0) return false;
-    for (std::size_t k = 1; k < length; ++k) {
-      if ((byte(i + k) & 0xC0U) != 0x80U) return false;
-    }
-    // The second byte alone tells overlong forms, surrogates and what lies beyond U+10FFFF.
-    const unsigned second = byte(i + 1);
-    if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) ||
-        (lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second > 0x8F)) {
-      return false;
-    }
-    i += length;
-  }
-  return true;
-}
+bool is_utf8(std::string_view text) { return simdjson::validate_utf8(text.data(), text.size()); }
 
 std::string windows_1252_to_utf8(std::string_view text) {
   std::string out;

@@ -76,14 +76,15 @@ std::string DspyAdapter::requirement(const Field& field) {
 
 std::vector<Messages> DspyAdapter::format(const Signature& signature, std::span<const Demo> demos,
                                           std::span<const Record> inputs) const {
-  const auto user = [&](const Record& record, const std::string& before, const std::string& after) {
-    std::vector<std::string> parts = {before};
+  const auto user = [&](const Record& record, std::string_view before, std::string_view after) {
+    std::string out(before);
     for (const Field& field : signature.inputs) {
       const Value* value = record.find(field.name);
-      if (value != nullptr) parts.push_back(header(field) + "\n" + shown(field, *value));
+      if (value == nullptr) continue;
+      out.append("\n\n").append(header(field)).append("\n").append(shown(field, *value));
     }
-    parts.push_back(after);
-    return std::string(strip(join(parts, "\n\n")));
+    out.append("\n\n").append(after);
+    return std::string(strip(out));
   };
   const auto has = [](const Demo& demo) {
     return [&demo](const Field& field) { return demo.fields.find(field.name) != nullptr; };

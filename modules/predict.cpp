@@ -94,6 +94,7 @@ std::vector<Result<Prediction>> Predict::run(std::span<const Record> inputs,
   if (scores) logprobs = score(prompts, outputs, call, usage);
 
   std::vector<Result<Prediction>> predictions;
+  predictions.reserve(inputs.size());
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (!outputs[i]) {
       predictions.emplace_back(outputs[i].error());
@@ -103,8 +104,10 @@ std::vector<Result<Prediction>> Predict::run(std::span<const Record> inputs,
       predictions.emplace_back(logprobs[i].error());
       continue;
     }
-    Prediction prediction{
-        .fields = *outputs[i], .trace = {}, .option_logprobs = *logprobs[i], .usage = usage[i]};
+    Prediction prediction{.fields = std::move(*outputs[i]),
+                          .trace = {},
+                          .option_logprobs = std::move(*logprobs[i]),
+                          .usage = usage[i]};
     if (scores) {
       const Field& last = signature.outputs.back();
       const auto best = std::ranges::max_element(prediction.option_logprobs);
@@ -129,13 +132,15 @@ std::vector<Result<Record>> Predict::generate(std::span<Messages> prompts, std::
     prefix += options_.opening;
   }
   const std::string grammar = options_.grammar ? adapter_->grammar(signature, count) : "";
+  const std::vector<std::string> stop = adapter_->stop(signature, count);
   std::vector<Request> wave;
+  wave.reserve(prompts.size());
   for (std::size_t i = 0; i < prompts.size(); ++i) {
     wave.push_back({.messages = scores ? prompts[i] : std::move(prompts[i]),
                     .answer_prefix = prefix,
                     .options = {},
                     .grammar = grammar,
-                    .stop = adapter_->stop(signature, count),
+                    .stop = stop,
                     .max_tokens = options_.max_tokens,
                     .temperature = temperature,
                     .top_p = options_.top_p,
