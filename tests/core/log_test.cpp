@@ -72,8 +72,9 @@ TEST(Log, SaysNothingWhileSilencedAndTheSameAsBeforeAfterwards) {
 }
 
 TEST(Log, RefusesAnUnknownLevel) {
+  Progress progress(false);
   try {
-    logged("warnings", false);
+    set_up_logging("warnings", progress);
     FAIL();
   } catch (const UserError& e) {
     EXPECT_STREQ(e.what(),
