@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "core/json_text.hpp"
+#include "core/utf8.hpp"
 
 namespace theta {
 namespace {
@@ -54,6 +55,12 @@ std::string excerpt(std::string_view text) {
 /// What a server sent, or an error where it sent something else. Answers come by the thousand, and
 /// simdjson reads one in an eighth of the instructions of nlohmann_json.
 using Sent = simdjson::simdjson_result<simdjson::dom::element>;
+
+/// @param parser  holds what is returned
+Sent parse(simdjson::dom::parser& parser, std::string_view body) {
+  body = after_byte_order_mark(body);
+  return parser.parse(body.data(), body.size());
+}
 
 Sent member(Sent json, std::initializer_list<std::string_view> path) {
   for (const auto key : path) {
@@ -160,21 +167,21 @@ std::size_t best(const std::vector<double>& scores) {
 /// An answer with an error status. Servers say why in `error.message`, `message` or `detail`.
 ChatReading read_refusal(int status, std::string_view body, ChatAsk ask) {
   simdjson::dom::parser parser;
-  const Sent json = parser.parse(body.data(), body.size());
-  const auto text = [&](std::initializer_list<std::string_view> path) {
-    return value<std::string_view>(member(json, path));
-  };
-  std::optional<std::string_view> said = text({"error", "message"});
-  if (!said) said = text({"error"});
-  if (!said) said = text({"message"});
-  if (!said) said = text({"detail"});
-  if (!said) said = body;
+  const Sent json = parse(parser, body);
+  std::string_view said = body;
+  for (const Sent& sent : {member(json, {"error", "message"}), member(json, {"error"}),
+                           member(json, {"message"}), member(json, {"detail"})}) {
+    const auto text = value<std::string_view>(sent);
+    if (!text) continue;
+    said = *text;
+    break;
+  }
   // `param` names what is refused, the message only where that is missing: it may quote the prompt.
-  const auto refused = text({"error", "param"}).value_or(*said);
+  const auto refused = value<std::string_view>(member(json, {"error", "param"})).value_or(said);
   if (status == 400 && ask == ChatAsk::kLogprobs && refused.find("logprob") != refused.npos) {
     return {Error{Fault::kService, kLogprobsMissing}, Verdict::kRefusesLogprobs};
   }
-  std::string why = excerpt(*said);
+  std::string why = excerpt(said);
   return {Error{Fault::kService, fmt::format("status {}: {}", status, why)},
           is_passing(status) ? Verdict::kRetry : Verdict::kDone};
 }
@@ -262,7 +269,7 @@ ChatReading read_chat(int status, std::string_view body, const Request& request,
                       ChatAsk ask) {
   if (status < 200 || status > 299) return read_refusal(status, body, ask);
   simdjson::dom::parser parser;
-  const Sent json = parser.parse(body.data(), body.size());
+  const Sent json = parse(parser, body);
   const Sent usage = member(json, {"usage"});
   ChatReading reading{Error{}, Verdict::kDone, count(member(usage, {"prompt_tokens"})),
                       count(member(usage, {"completion_tokens"})),
@@ -358,7 +365,7 @@ Result<OptionScores> score_options(const std::vector<TokenLogprob>& listed,
 
 std::optional<Dialect> dialect_of_models(std::string_view body) {
   simdjson::dom::parser parser;
-  const Sent json = parser.parse(body.data(), body.size());
+  const Sent json = parse(parser, body);
   if (json.error()) return std::nullopt;
   const auto owner = value<std::string_view>(member(json, {"data", "owned_by"}));
   if (owner == "vllm") return Dialect::kVllm;

@@ -17,6 +17,7 @@
 
 #include "core/nearest.hpp"
 #include "core/result.hpp"
+#include "core/utf8.hpp"
 
 namespace theta {
 
@@ -197,9 +198,7 @@ class Reader final : public YAML::EventHandler {
  public:
   /// `name`: the file; or, if `has_lines` is false, what stands for it and its lines in messages.
   Reader(std::string_view text, std::string name, bool has_lines = true)
-      : text_(join_surrogates(
-            text.starts_with(kByteOrderMark) ? text.substr(kByteOrderMark.size()) : text,
-            shortened_)),
+      : text_(join_surrogates(after_byte_order_mark(text), shortened_)),
         name_(std::move(name)),
         has_lines_(has_lines),
         lines_(split(text_, '\n')) {}
@@ -256,8 +255,6 @@ class Reader final : public YAML::EventHandler {
   void OnMapEnd() override { open_.pop_back(); }
 
  private:
-  static constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-
   /// A collection whose end is still to come, and in a mapping the key that waits for its value.
   struct Open {
     std::shared_ptr<ConfigNode> node;

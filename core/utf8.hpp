@@ -6,6 +6,10 @@
 namespace theta {
 
 inline constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+/// What is behind the byte order mark, if `text` begins with one.
+constexpr std::string_view after_byte_order_mark(std::string_view text) {
+  return text.starts_with(kByteOrderMark) ? text.substr(kByteOrderMark.size()) : text;
+}
 
 /// Whether a byte is a printable ASCII character, and no space.
 constexpr bool is_visible(char c) { return c > ' ' && c < '\x7f'; }

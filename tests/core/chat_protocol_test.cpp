@@ -219,6 +219,13 @@ TEST(DialectOfModels, GoesByTheOwner) {
   EXPECT_EQ(dialect_of_models("<html>"), std::nullopt);
 }
 
+TEST(ReadChat, ReadsAnAnswerBehindAByteOrderMark) {
+  const std::string body = "\xEF\xBB\xBF" + completion("Second");
+  const auto reading = read_chat(200, body, {}, Dialect::kOpenAi, ChatAsk::kGenerate);
+  ASSERT_TRUE(reading.answer) << reading.answer.error().message;
+  EXPECT_EQ(reading.answer->text, "Second");
+}
+
 /// Damages good answers in every way a byte can be and reads them as every kind of question.
 TEST(ReadChat, SurvivesDamagedAnswers) {
   Json good = Json::parse(completion("Second"));
