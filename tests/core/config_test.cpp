@@ -9,6 +9,7 @@
 
 #include "core/result.hpp"
 #include "core/rng.hpp"
+#include "tests/support/message_of.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 namespace theta {
@@ -16,19 +17,9 @@ namespace {
 
 using nlohmann::json;
 
-template <typename F>
-std::string error_of(F&& f) {
-  try {
-    f();
-  } catch (const UserError& e) {
-    return e.what();
-  }
-  return "no error";
-}
-
 Config parse(std::string_view text) { return Config::parse(text, "run.yaml"); }
 std::string parse_error(std::string_view text) {
-  return error_of([&] { parse(text); });
+  return message_of<UserError>([&] { parse(text); });
 }
 
 TEST(Config, ReadsTextsNumbersAndBooleans) {
@@ -63,7 +54,7 @@ TEST(Config, FallsBackOnlyWhereAKeyIsMissing) {
   EXPECT_TRUE(config.texts("none").empty());
   EXPECT_EQ(config.choice("adapter", {"chat", "json"}, "json"), "chat");
   EXPECT_EQ(config.choice("style", {"chat", "json"}, "json"), "json");
-  EXPECT_EQ(error_of([&] { config.text("empty", "y"); }),
+  EXPECT_EQ(message_of<UserError>([&] { config.text("empty", "y"); }),
             "run.yaml:5:1: 'empty' is not a text but empty");
 }
 
@@ -72,7 +63,7 @@ TEST(Config, PointsAtAMistypedValue) {
       "seed: abc\nrate: [1]\nfast: yes\nname: {a: 1}\nquoted: \"3\"\nhalf: 3.7\nhex: 0x10\n"
       "big: 99999999999999999999\nhuge: 1e999\nnot: .nan\nmap: 3\nlist: 3\n");
   const auto fails = [&](std::string_view key, auto getter) {
-    return error_of([&] { getter(config.at(key)); });
+    return message_of<UserError>([&] { getter(config.at(key)); });
   };
   const auto integer = [](const Config& c) { return c.integer(); };
   const auto number = [](const Config& c) { return c.number(); };
@@ -95,21 +86,21 @@ TEST(Config, PointsAtAMistypedValue) {
 }
 
 TEST(Config, NamesAnItemOfASequenceByItsPlace) {
-  EXPECT_EQ(error_of([] { parse("seeds: [1, x]").at("seeds").items()[1].integer(); }),
+  EXPECT_EQ(message_of<UserError>([] { parse("seeds: [1, x]").at("seeds").items()[1].integer(); }),
             "run.yaml:1:12: 'seeds.1' is not an integer: 'x'");
 }
 
 TEST(Config, PointsAtAValueOutsideItsRange) {
-  EXPECT_EQ(error_of([] { parse("threads: 0").integer("threads", 4, 1); }),
+  EXPECT_EQ(message_of<UserError>([] { parse("threads: 0").integer("threads", 4, 1); }),
             "run.yaml:1:10: 'threads' must be at least 1, not 0");
-  EXPECT_EQ(error_of([] { parse("threads: 9").integer("threads", 4, 1, 8); }),
+  EXPECT_EQ(message_of<UserError>([] { parse("threads: 9").integer("threads", 4, 1, 8); }),
             "run.yaml:1:10: 'threads' must be at most 8, not 9");
   EXPECT_EQ(parse("threads: 8").integer("threads", 4, 1, 8), 8);
-  EXPECT_EQ(error_of([] {
+  EXPECT_EQ(message_of<UserError>([] {
               parse("a: chet").choice("a", {"chat", "json"}, "chat");
             }),
             "run.yaml:1:4: 'a' is not one of chat, json: 'chet'; did you mean 'chat'?");
-  EXPECT_EQ(error_of([] {
+  EXPECT_EQ(message_of<UserError>([] {
               parse("a: xml").choice("a", {"chat", "terse"}, "chat");
             }),
             "run.yaml:1:4: 'a' is not one of chat, terse: 'xml'");
@@ -117,10 +108,11 @@ TEST(Config, PointsAtAValueOutsideItsRange) {
 
 TEST(Config, PointsAtTheMappingWhereAKeyIsMissing) {
   const Config config = parse("a: 1\nmodels:\n  teacher:\n    modle: x\n    n: 2\n");
-  EXPECT_EQ(error_of([&] { config.at("model"); }),
+  EXPECT_EQ(message_of<UserError>([&] { config.at("model"); }),
             "run.yaml:1:1: 'model' is missing here, but 'models' is there");
-  EXPECT_EQ(error_of([&] { config.at("seed"); }), "run.yaml:1:1: 'seed' is missing here");
-  EXPECT_EQ(error_of([&] { config.at("models").at("teacher").at("model"); }),
+  EXPECT_EQ(message_of<UserError>([&] { config.at("seed"); }),
+            "run.yaml:1:1: 'seed' is missing here");
+  EXPECT_EQ(message_of<UserError>([&] { config.at("models").at("teacher").at("model"); }),
             "run.yaml:4:5: 'model' is missing here, but 'modle' is there");
 }
 
@@ -128,10 +120,10 @@ TEST(Config, ReportsTheFirstKeyThatNothingAskedFor) {
   const Config config = parse("seed: 1\noptimzer: x\nbanana: 2\n");
   config.find("seed");
   config.find("optimizer");
-  EXPECT_EQ(error_of([&] { config.finish(); }),
+  EXPECT_EQ(message_of<UserError>([&] { config.finish(); }),
             "run.yaml:2:1: unknown key 'optimzer'; did you mean 'optimizer'?");
   config.find("optimzer");
-  EXPECT_EQ(error_of([&] { config.finish(); }), "run.yaml:3:1: unknown key 'banana'");
+  EXPECT_EQ(message_of<UserError>([&] { config.finish(); }), "run.yaml:3:1: unknown key 'banana'");
   config.find("banana");
   EXPECT_NO_THROW(config.finish());
 }
@@ -149,10 +141,10 @@ TEST(Config, ChecksEveryMappingBelowThatWasRead) {
   EXPECT_EQ(models[0].first, "teacher");
   models[0].second.find("threads");
   models[0].second.find("seed");
-  EXPECT_EQ(error_of([&] { config.finish(); }),
+  EXPECT_EQ(message_of<UserError>([&] { config.finish(); }),
             "run.yaml:2:25: unknown key 'sed'; did you mean 'seed'?");
   models[0].second.find("sed");
-  EXPECT_EQ(error_of([&] { config.finish(); }),
+  EXPECT_EQ(message_of<UserError>([&] { config.finish(); }),
             "run.yaml:5:15: unknown key 'mdel'; did you mean 'model'?");
   rows[1].find("mdel");
   EXPECT_NO_THROW(config.finish());
@@ -189,7 +181,7 @@ TEST(Config, RefusesAnEmptyFileASecondDocumentAndKeysThatAreNoTexts) {
   EXPECT_EQ(parse_error(",a: 1\n"), "run.yaml:1:1: a second document begins here");
   EXPECT_EQ(parse_error("a: &x [*x]\n"), "run.yaml:1:8: an alias of what it stands in");
   EXPECT_EQ(parse_error("? [1, 2]\n: 3\n"), "run.yaml:1:3: a key must be a text");
-  EXPECT_EQ(error_of([] { parse("- 1\n- 2\n").find("a"); }),
+  EXPECT_EQ(message_of<UserError>([] { parse("- 1\n- 2\n").find("a"); }),
             "run.yaml:1:1: the config is not a mapping but a sequence");
 }
 
@@ -205,7 +197,7 @@ TEST(Config, RefusesAliasesThatMultiply) {
 }
 
 TEST(Config, ReadsPastAByteOrderMark) {
-  EXPECT_EQ(error_of([] {
+  EXPECT_EQ(message_of<UserError>([] {
               parse(
                   "\xEF\xBB\xBF"
                   "seed: x")
@@ -234,15 +226,15 @@ TEST(ConfigEnvironment, PointsAtAVariableThatIsNotSet) {
   ::unsetenv("THETA_TEST_NONE");
   const Config config =
       parse("a: 1\nb: /x/${THETA_TEST_NONE}\nc: ${A\nd: ${a b}\ne: '${}'\nf: ${1A:-x}\n");
-  EXPECT_EQ(error_of([&] { config.text("b"); }),
+  EXPECT_EQ(message_of<UserError>([&] { config.text("b"); }),
             "run.yaml:2:4: environment variable THETA_TEST_NONE is not set (write "
             "${THETA_TEST_NONE:-default} to give a default)");
-  EXPECT_EQ(error_of([&] { config.text("c"); }), "run.yaml:3:4: '${' is never closed");
-  EXPECT_EQ(error_of([&] { config.text("d"); }),
+  EXPECT_EQ(message_of<UserError>([&] { config.text("c"); }), "run.yaml:3:4: '${' is never closed");
+  EXPECT_EQ(message_of<UserError>([&] { config.text("d"); }),
             "run.yaml:4:4: '${a b}' names no environment variable");
-  EXPECT_EQ(error_of([&] { config.text("e"); }),
+  EXPECT_EQ(message_of<UserError>([&] { config.text("e"); }),
             "run.yaml:5:4: '${}' names no environment variable");
-  EXPECT_EQ(error_of([&] { config.text("f"); }),
+  EXPECT_EQ(message_of<UserError>([&] { config.text("f"); }),
             "run.yaml:6:4: '${1A:-x}' names no environment variable");
 }
 
@@ -260,22 +252,23 @@ TEST(ConfigSet, ReplacesAndAddsValues) {
 TEST(ConfigSet, StandsForThePositionInMessages) {
   Config config = parse("a: 1\n");
   config.set("models.teacher.threads=x");
-  EXPECT_EQ(error_of([&] { config.at("models").at("teacher").at("threads").integer(); }),
-            "--set models.teacher.threads: 'threads' is not an integer: 'x'");
+  EXPECT_EQ(
+      message_of<UserError>([&] { config.at("models").at("teacher").at("threads").integer(); }),
+      "--set models.teacher.threads: 'threads' is not an integer: 'x'");
   config.find("a");
   config.at("models").at("teacher").find("thread");
-  EXPECT_EQ(error_of([&] { config.at("models").at("student"); }),
+  EXPECT_EQ(message_of<UserError>([&] { config.at("models").at("student"); }),
             "--set models.teacher.threads: 'student' is missing here");
   config.set("sead=1");
   config.at("models").at("teacher").find("threads");
   config.find("seed");
-  EXPECT_EQ(error_of([&] { config.finish(); }),
+  EXPECT_EQ(message_of<UserError>([&] { config.finish(); }),
             "--set sead: unknown key 'sead'; did you mean 'seed'?");
 }
 
 TEST(ConfigSet, RefusesAPathThatLeadsNowhere) {
   const auto fails = [](std::string_view text) {
-    return error_of([&] { parse("a: {b: 1}\nseeds: [1, 2]\n").set(text); });
+    return message_of<UserError>([&] { parse("a: {b: 1}\nseeds: [1, 2]\n").set(text); });
   };
   EXPECT_EQ(fails("a.b"), "--set a.b: write it as key=value");
   EXPECT_EQ(fails("a..b=1"), "--set a..b: a part of the path is empty");
@@ -297,11 +290,13 @@ TEST(ConfigSet, TakesAValueOfAnotherConfigWithItsPosition) {
   config.set("c.d", axes.at("c.d"), axes.position_of("c.d"));
   EXPECT_EQ(config.canonical({}), R"({"a":{"b":1},"c":{"d":2},"rows":[{"n":["x"]}]})");
   EXPECT_EQ(base.canonical({}), R"({"a":{"b":1},"rows":[{}]})");
-  EXPECT_EQ(error_of([&] { config.at("rows").items()[0].at("n").items()[0].integer(); }),
-            "axes.yaml:1:12: 'rows.0.n.0' is not an integer: 'x'");
+  EXPECT_EQ(
+      message_of<UserError>([&] { config.at("rows").items()[0].at("n").items()[0].integer(); }),
+      "axes.yaml:1:12: 'rows.0.n.0' is not an integer: 'x'");
   config.find("a");
-  EXPECT_EQ(error_of([&] { config.finish(); }), "axes.yaml:2:1: unknown key 'c'");
-  EXPECT_EQ(error_of([&] { config.set("a.b.c", axes.at("a.b.c"), axes.position_of("a.b.c")); }),
+  EXPECT_EQ(message_of<UserError>([&] { config.finish(); }), "axes.yaml:2:1: unknown key 'c'");
+  EXPECT_EQ(message_of<UserError>(
+                [&] { config.set("a.b.c", axes.at("a.b.c"), axes.position_of("a.b.c")); }),
             "axes.yaml:3:1: 'b' is neither a mapping nor a sequence");
 }
 
@@ -310,9 +305,9 @@ TEST(Config, ReadsTheSurrogatePairsOfJsonAndKeepsPositionsBehindThem) {
 "c": "\\ud83d\\ude00", "d": y})");
   EXPECT_EQ(config.text("a"), "😀😀");
   EXPECT_EQ(config.text("c"), "\\ud83d\\ude00");
-  EXPECT_EQ(error_of([&] { config.at("b").integer(); }),
+  EXPECT_EQ(message_of<UserError>([&] { config.at("b").integer(); }),
             "run.yaml:1:40: 'b' is not an integer: 'x'");
-  EXPECT_EQ(error_of([&] { config.at("d").integer(); }),
+  EXPECT_EQ(message_of<UserError>([&] { config.at("d").integer(); }),
             "run.yaml:2:29: 'd' is not an integer: 'y'");
 }
 
@@ -336,7 +331,7 @@ TEST(ConfigCopy, HasNotBeenReadAndStandsAlone) {
   Config config = parse("a: 1\nb: {c: 2}\n");
   config.integer("a", 0);
   const Config copy = config.copy();
-  EXPECT_EQ(error_of([&] { copy.finish(); }), "run.yaml:1:1: unknown key 'a'");
+  EXPECT_EQ(message_of<UserError>([&] { copy.finish(); }), "run.yaml:1:1: unknown key 'a'");
   config.set("b.c=3");
   config.erase("a");
   EXPECT_EQ(copy.canonical({}), R"({"a":1,"b":{"c":2}})");
@@ -346,9 +341,9 @@ TEST(ConfigCopy, HasNotBeenReadAndStandsAlone) {
 TEST(ConfigLoad, NamesAFileThatCannotBeRead) {
   const TemporaryFolder folder;
   const auto missing = folder.path() / "no.yaml";
-  EXPECT_EQ(error_of([&] { Config::load(missing); }),
+  EXPECT_EQ(message_of<UserError>([&] { Config::load(missing); }),
             missing.string() + ": cannot be read: No such file or directory");
-  EXPECT_EQ(error_of([&] { Config::load(folder.path()); }),
+  EXPECT_EQ(message_of<UserError>([&] { Config::load(folder.path()); }),
             folder.path().string() + ": cannot be read: Is a directory");
 }
 
@@ -356,10 +351,11 @@ TEST(ConfigLoad, NamesTheFileInMessages) {
   const TemporaryFolder folder;
   const auto file = folder.path() / "a.yaml";
   std::ofstream(file) << "seed: x\r\nb: 1\r\n";
-  EXPECT_EQ(error_of([&] { Config::load(file).at("seed").integer(); }),
+  EXPECT_EQ(message_of<UserError>([&] { Config::load(file).at("seed").integer(); }),
             file.string() + ":1:7: 'seed' is not an integer: 'x'");
   std::ofstream(file, std::ios::trunc).flush();
-  EXPECT_EQ(error_of([&] { Config::load(file); }), file.string() + ":1:1: the config is empty");
+  EXPECT_EQ(message_of<UserError>([&] { Config::load(file); }),
+            file.string() + ":1:1: the config is empty");
 }
 
 TEST(ConfigCanonical, DoesNotDependOnOrderOrSpelling) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "core/rng.hpp"
+#include "tests/support/message_of.hpp"
 
 // Expected texts and casts: dspy 3.4.1 (dspy.Signature, infer_prefix, parse_value).
 
@@ -13,12 +14,7 @@ namespace {
 using Texts = std::vector<std::string>;
 
 std::string error_of(std::string_view text) {
-  try {
-    Signature::parse(text);
-  } catch (const UserError& e) {
-    return e.what();
-  }
-  return "no error";
+  return message_of<UserError>([&] { Signature::parse(text); });
 }
 
 Type type_of(const std::string& text) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/rng.hpp"
+#include "tests/support/message_of.hpp"
 
 // Expected numbers: scipy 1.17 (binomtest, permutation_test, norm); for what is drawn at random a
 // Python script on random.Random(derive_seed(seed, i)) and numpy.quantile.
@@ -24,20 +25,13 @@ std::vector<std::string> letters(std::string_view text) {
   return out;
 }
 
-template <typename F>
-std::string error_of(F&& f) {
-  try {
-    f();
-  } catch (const std::invalid_argument& e) {
-    return e.what();
-  }
-  return "no error";
-}
-
 TEST(Mean, OfNothingIsAnError) {
   EXPECT_EQ(mean(std::vector<double>{1, 2, 6}), 3);
-  EXPECT_EQ(error_of([] { mean({}); }), "mean: no values");
-  EXPECT_EQ(error_of([] { mean(std::vector<double>{1, NAN}); }), "mean: a value is not finite");
+  EXPECT_EQ(message_of<std::invalid_argument>([] { mean({}); }), "mean: no values");
+  EXPECT_EQ(message_of<std::invalid_argument>([] {
+              mean(std::vector<double>{1, NAN});
+            }),
+            "mean: a value is not finite");
 }
 
 TEST(StudentT, IsTheClosedFormOfOneAndTwoDegreesOfFreedom) {
@@ -54,7 +48,7 @@ TEST(StudentT, IsTheClosedFormOfOneAndTwoDegreesOfFreedom) {
 TEST(StudentT, OfOneValueIsThatValueAndOfNoneAnError) {
   EXPECT_EQ(student_t(std::vector<double>{0.7}).low, 0.7);
   EXPECT_EQ(student_t(std::vector<double>{0.7}).high, 0.7);
-  EXPECT_EQ(error_of([] { student_t({}); }), "student_t: no values");
+  EXPECT_EQ(message_of<std::invalid_argument>([] { student_t({}); }), "student_t: no values");
 }
 
 TEST(OverSeedsAndItems, AddsTheSquaresOfBothHalves) {
@@ -73,7 +67,8 @@ TEST(OverSeedsAndItems, IsTheItemsWhereTheSeedsAgree) {
   const auto interval = over_seeds_and_items(std::vector<double>(3, 0.7), items);
   EXPECT_NEAR(interval.low, 0.6, kTolerance);
   EXPECT_NEAR(interval.high, 0.75, kTolerance);
-  EXPECT_EQ(error_of([&] { over_seeds_and_items(std::vector<double>{0.7}, items); }),
+  EXPECT_EQ(message_of<std::invalid_argument>(
+                [&] { over_seeds_and_items(std::vector<double>{0.7}, items); }),
             "over_seeds_and_items: an interval for each value");
 }
 
@@ -91,7 +86,7 @@ TEST(Wilson, AgreesWithScipy) {
 
 TEST(Wilson, RefusesWhatIsNoProportion) {
   for (const auto& [k, n] : {std::pair{0.0, 0.0}, {-1.0, 5.0}, {6.0, 5.0}, {NAN, 5.0}}) {
-    EXPECT_EQ(error_of([k = k, n = n] { wilson(k, n); }),
+    EXPECT_EQ(message_of<std::invalid_argument>([k = k, n = n] { wilson(k, n); }),
               "wilson: 0 <= successes <= n and n > 0 are needed");
   }
 }
@@ -152,12 +147,15 @@ TEST(ClusteredBootstrap, CoversTheTrueMeanAboutNineTimesInTen) {
 
 TEST(ClusteredBootstrap, RefusesWhatHasNoInterval) {
   const std::vector<double> two = {1, 2};
-  EXPECT_EQ(error_of([] { clustered_bootstrap({}, {}, 1); }), "clustered_bootstrap: no values");
-  EXPECT_EQ(error_of([&] { clustered_bootstrap(two, letters("a"), 1); }),
+  EXPECT_EQ(message_of<std::invalid_argument>([] { clustered_bootstrap({}, {}, 1); }),
+            "clustered_bootstrap: no values");
+  EXPECT_EQ(message_of<std::invalid_argument>([&] { clustered_bootstrap(two, letters("a"), 1); }),
             "clustered_bootstrap: one cluster a value is needed");
-  EXPECT_EQ(error_of([&] { clustered_bootstrap(two, letters("ab"), 1, 0); }),
-            "clustered_bootstrap: no resamples");
-  EXPECT_EQ(error_of([] { clustered_bootstrap(std::vector<double>{INFINITY}, letters("a"), 1); }),
+  EXPECT_EQ(
+      message_of<std::invalid_argument>([&] { clustered_bootstrap(two, letters("ab"), 1, 0); }),
+      "clustered_bootstrap: no resamples");
+  EXPECT_EQ(message_of<std::invalid_argument>(
+                [] { clustered_bootstrap(std::vector<double>{INFINITY}, letters("a"), 1); }),
             "clustered_bootstrap: a value is not finite");
 }
 
@@ -225,7 +223,8 @@ TEST(Normal, QuantileInvertsTheDistribution) {
 
 TEST(Normal, QuantileRefusesWhatIsNoProbabilityInside) {
   for (const double p : {0.0, 1.0, -0.1, 1.1, std::numeric_limits<double>::quiet_NaN()}) {
-    EXPECT_EQ(error_of([p] { normal_quantile(p); }), "normal_quantile: p must be in (0, 1)");
+    EXPECT_EQ(message_of<std::invalid_argument>([p] { normal_quantile(p); }),
+              "normal_quantile: p must be in (0, 1)");
   }
 }
 

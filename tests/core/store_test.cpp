@@ -11,6 +11,7 @@
 #include <limits>
 #include <thread>
 
+#include "tests/support/message_of.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 namespace theta {
@@ -32,16 +33,6 @@ class StoreTest : public ::testing::Test {
   }
   TemporaryFolder folder_;
 };
-
-template <typename E, typename F>
-std::string message_of(F&& call) {
-  try {
-    call();
-  } catch (const E& e) {
-    return e.what();
-  }
-  return "nothing was thrown";
-}
 
 Response response(std::string text) {
   Response r;

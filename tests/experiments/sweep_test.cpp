@@ -7,6 +7,7 @@
 #include <set>
 
 #include "experiments/commands.hpp"
+#include "tests/support/message_of.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 namespace theta {
@@ -42,12 +43,7 @@ std::string with(const std::string& from, const std::string& to) {
 }
 
 std::string error_of(const std::string& text) {
-  try {
-    sweep_of(text);
-  } catch (const UserError& e) {
-    return e.what();
-  }
-  return "no error";
+  return message_of<UserError>([&] { sweep_of(text); });
 }
 
 TEST(Sweep, RunsEveryCombinationWithTheListOutsideAndTheSeedsInside) {

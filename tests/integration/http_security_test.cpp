@@ -10,6 +10,7 @@
 #include "core/http_model.hpp"
 #include "tests/support/http_questions.hpp"
 #include "tests/support/loopback_server.hpp"
+#include "tests/support/message_of.hpp"
 
 namespace theta::test {
 namespace {
@@ -18,6 +19,11 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
+
+/// Why no model can be made of the options.
+std::string refusal(const HttpOptions& options) {
+  return message_of<UserError>([&] { HttpModel model(options); });
+}
 
 TEST(HttpModel, NamesTheVariableOfARefusedKey) {
   const LoopbackServer server([](const Seen&) { return Reply{401, "bad key", {}, {}, {}}; });
@@ -35,47 +41,27 @@ TEST(HttpModel, NamesTheVariableOfARefusedKey) {
 TEST(HttpModel, RefusesAKeyThatCannotBeRead) {
   auto options = options_for("http://127.0.0.1:1/v1");
   options.api_key_env = "THETA_TEST_NO_SUCH_KEY";
-  try {
-    HttpModel model(options);
-    FAIL();
-  } catch (const UserError& error) {
-    EXPECT_STREQ(error.what(),
-                 "environment variable THETA_TEST_NO_SUCH_KEY (api_key_env) is not set");
-  }
+  EXPECT_EQ(refusal(options),
+            "environment variable THETA_TEST_NO_SUCH_KEY (api_key_env) is not set");
 }
 
 TEST(HttpModel, RefusesAMalformedAddress) {
   for (const char* url :
        {"127.0.0.1:8000/v1", "ftp://host/v1", "http://", "http://host:0/v1", "http://host:port/v1",
         "http://host:99999/", "http://host/v1#here", "http://ho st/v1"}) {
-    try {
-      HttpModel model(options_for(url));
-      FAIL() << url;
-    } catch (const UserError& error) {
-      EXPECT_EQ(error.what(), "base_url '" + std::string(url) +
-                                  "' is not of the form http://host:port/path or "
-                                  "https://host/path");
-    }
+    EXPECT_EQ(refusal(options_for(url)), "base_url '" + std::string(url) +
+                                             "' is not of the form http://host:port/path or "
+                                             "https://host/path");
   }
 }
 
 TEST(HttpModel, NeverRepeatsAKeyWrittenIntoTheAddress) {
-  try {
-    HttpModel model(options_for(std::string("https://me:") + kKey + "@host/v1"));
-    FAIL();
-  } catch (const UserError& error) {
-    EXPECT_STREQ(error.what(),
-                 "base_url holds a user or a key; put the key where api_key_env or api_key_file "
-                 "name it");
-  }
-  try {
-    HttpModel model(options_for(std::string("https://host/v1?key=") + kKey));
-    FAIL();
-  } catch (const UserError& error) {
-    EXPECT_STREQ(error.what(),
-                 "base_url 'https://host/v1?..' is not of the form http://host:port/path or "
-                 "https://host/path");
-  }
+  EXPECT_EQ(refusal(options_for(std::string("https://me:") + kKey + "@host/v1")),
+            "base_url holds a user or a key; put the key where api_key_env or api_key_file "
+            "name it");
+  EXPECT_EQ(refusal(options_for(std::string("https://host/v1?key=") + kKey)),
+            "base_url 'https://host/v1?..' is not of the form http://host:port/path or "
+            "https://host/path");
 }
 
 TEST(HttpModel, NeverLetsTheKeyOutOfTheHeader) {
@@ -168,12 +154,8 @@ TEST(HttpModel, RefusesACertificateOfAnUnknownAuthority) {
 TEST(HttpModel, RefusesAnAuthorityFileThatIsNone) {
   auto options = options_for("https://127.0.0.1:1/v1");
   options.ca_file = "/dev/null";
-  try {
-    HttpModel model(options);
-    FAIL();
-  } catch (const UserError& error) {
-    EXPECT_THAT(error.what(), StartsWith("ca_file '/dev/null' holds no authorities in PEM form: "));
-  }
+  EXPECT_THAT(refusal(options),
+              StartsWith("ca_file '/dev/null' holds no authorities in PEM form: "));
 }
 
 }  // namespace

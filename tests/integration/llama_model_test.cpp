@@ -14,6 +14,7 @@
 #include "core/recorded_model.hpp"
 #include "core/store.hpp"
 #include "tests/support/interruption.hpp"
+#include "tests/support/message_of.hpp"
 #include "tests/support/small_model.hpp"
 #include "tests/support/temporary_folder.hpp"
 
@@ -23,15 +24,6 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 using ::testing::Not;
-
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const UserError& e) {
-    return e.what();
-  }
-  return "no error";
-}
 
 // The real 135M model, small limits, so that a few short prompts already need several batches.
 class LlamaModelTest : public ::testing::Test {
@@ -260,7 +252,7 @@ TEST_F(LlamaModelTest, GeneratesNothingAfterTheEndOfItsGrammar) {
 TEST_F(LlamaModelTest, NamesAGrammarThatCannotBeRead) {
   Request request = question("Hi");
   request.grammar = "root ::= (";
-  EXPECT_EQ(message_of([&] { answers({request}); }),
+  EXPECT_EQ(message_of<UserError>([&] { answers({request}); }),
             "llama.cpp cannot read this grammar: root ::= (");
   EXPECT_EQ(model_->counters().attempts, 0);
 }
@@ -336,13 +328,13 @@ TEST_F(LlamaModelTest, NamesBothLengthsOfAPromptThatDoesNotFit) {
   std::string text;
   for (int i = 0; i < 600; ++i) text += " rain";
   const std::vector<Request> wave = {choice("Hi", {"Yes", "No"}), choice(text, {"Yes", "No"})};
-  EXPECT_EQ(message_of([&] { model_->check(wave); }),
+  EXPECT_EQ(message_of<UserError>([&] { model_->check(wave); }),
             "prompt of 609 tokens does not fit the window of 512 tokens of "
             "smollm2-135m-instruct-q4_1.gguf: set context to 610 or more, or shorten the prompt");
   Request generated = question("Hi");
   generated.max_tokens = 9000;
   EXPECT_EQ(
-      message_of([&] {
+      message_of<UserError>([&] {
         model_->check({&generated, 1});
       }),
       "prompt of 10 tokens with an answer of up to 9000 does not fit the window of 512 tokens "
@@ -486,7 +478,7 @@ TEST_F(LlamaModelTest, NamesAnAdapterThatIsMissingOrOfAnotherModelAtItsPlace) {
   const auto error = [&] {
     LlamaOptions adapted = options();
     adapted.lora = {{.path = file, .where = "task.yaml:5:20"}};
-    return message_of([&] { LlamaModel model(adapted); });
+    return message_of<UserError>([&] { LlamaModel model(adapted); });
   };
   EXPECT_EQ(error(), "task.yaml:5:20: no adapter file " + file);
   const std::string other = "task.yaml:5:20: " + file +
@@ -527,10 +519,10 @@ TEST_F(LlamaModelTest, EmbedsATextOfSeveralBatchesButNoneThatDoesNotFit) {
   for (int i = 0; i < 150; ++i) text += " rain";
   EXPECT_NEAR(dot(model_->embed(std::vector{text}, {})[0], model_->embed(std::vector{text}, {})[0]),
               1, 1e-5);
-  EXPECT_EQ(message_of([&] { (void)model_->embed(std::vector<std::string>{""}, {}); }),
+  EXPECT_EQ(message_of<UserError>([&] { (void)model_->embed(std::vector<std::string>{""}, {}); }),
             "an empty text has no embedding");
   for (int i = 0; i < 450; ++i) text += " rain";
-  EXPECT_EQ(message_of([&] { (void)model_->embed(std::vector{text}, {}); }),
+  EXPECT_EQ(message_of<UserError>([&] { (void)model_->embed(std::vector{text}, {}); }),
             "text of 600 tokens does not fit the window of 512 tokens of "
             "smollm2-135m-instruct-q4_1.gguf");
 }
@@ -540,7 +532,7 @@ TEST_F(LlamaModelTest, NamesWhatIsWrongWithItsOptions) {
     LlamaOptions bad = options();
     bad.vocab_only = true;
     change(bad);
-    return message_of([&] { LlamaModel model(bad); });
+    return message_of<UserError>([&] { LlamaModel model(bad); });
   };
   EXPECT_EQ(error([](LlamaOptions& o) { o.path = "none.gguf"; }), "no model file none.gguf");
   EXPECT_EQ(error([](LlamaOptions& o) { o.chat_template = "nonsense"; }),

@@ -18,6 +18,7 @@
 #include <thread>
 
 #include "core/sqlite.hpp"
+#include "tests/support/http_questions.hpp"
 #include "tests/support/loopback_server.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/run_report.hpp"
@@ -28,6 +29,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
+using test::Delivery;
+using test::kKey;
 using test::LoopbackServer;
 using test::Reply;
 using test::Seen;
@@ -35,9 +38,7 @@ using testing::EndsWith;
 using testing::HasSubstr;
 using testing::MatchesRegex;
 using testing::Not;
-using Delivery = Reply::Delivery;
 
-constexpr const char* kKey = "sk-secret/0123456789";
 constexpr int kRetries = 3;
 
 int count(const fs::path& database, const std::string& what) {
