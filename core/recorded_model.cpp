@@ -10,6 +10,7 @@
 #include <numeric>
 #include <thread>
 #include <unordered_map>
+#include <utility>
 
 #include "core/json_text.hpp"
 #include "core/sha256.hpp"
@@ -142,10 +143,9 @@ class RecordedModel::Wave {
           ours.push_back(question);
         }
       }
-      settle_cached(known);
+      settle_cached(std::exchange(known, {}));
       if (!ours.empty()) ask_at_once(ours, leads);
       open.clear();
-      known.clear();
       for (auto& [question, flight] : others) {
         if (auto answers = wait_for(flight)) {
           known.push_back({question, std::move(answers->front())});
@@ -153,7 +153,7 @@ class RecordedModel::Wave {
           open.push_back(question);
         }
       }
-      settle_cached(known);
+      settle_cached(std::move(known));
     }
   }
 
@@ -171,7 +171,7 @@ class RecordedModel::Wave {
       for (auto& answer : answers) group.push_back({begin + group.size(), std::move(answer)});
       // Kept in part, the rest would be asked again in other company.
       if (owner_.key_ == Key::kRequest || std::ranges::all_of(group, kept)) commit(group, paid);
-      deliver(group);
+      deliver(std::move(group));
     }
   }
 
@@ -184,22 +184,23 @@ class RecordedModel::Wave {
     return sha256(scope) + '\n';
   }
 
-  void deliver(const Question& question, const Result<Response>& answer, bool hit) {
+  void deliver(const Question& question, Result<Response> answer, bool hit) {
     for (const auto place : question.places) {
       owner_.count(answer, hit);
-      on_answer_(place, answer);
+      on_answer_(place, place == question.places.back() ? std::move(answer) : answer);
     }
   }
 
   /// Whether the store had the answer.
   bool deliver_kept(const Question& question) {
-    const auto answer = owner_.store_.find(question.key);
-    if (answer) deliver(question, *answer, true);
-    return answer.has_value();
+    auto answer = owner_.store_.find(question.key);
+    if (!answer) return false;
+    deliver(question, *std::move(answer), true);
+    return true;
   }
 
-  void deliver(const std::vector<Arrival>& group) {
-    for (const auto& [question, answer] : group) deliver(questions_[question], answer, false);
+  void deliver(std::vector<Arrival> group) {
+    for (auto& [question, answer] : group) deliver(questions_[question], std::move(answer), false);
   }
 
   void commit(const std::vector<Arrival>& group, bool paid) {
@@ -214,11 +215,11 @@ class RecordedModel::Wave {
     if (!unit.empty()) owner_.store_.commit(identity_, unit, paid);
   }
 
-  void settle_cached(const std::vector<Arrival>& group) {
+  void settle_cached(std::vector<Arrival> group) {
     owner_.count_cached(group.size());
     if (group.empty()) return;
     commit(group, false);
-    deliver(group);
+    deliver(std::move(group));
   }
 
   void ask_at_once(const std::vector<std::size_t>& ours, AnswerCache::Leads& leads) {
@@ -236,7 +237,7 @@ class RecordedModel::Wave {
           }
           commit(group, true);  // before the key is free to be claimed again
           leads.publish(identity_, entries);
-          deliver(group);
+          deliver(std::move(group));
         },
         stop_);
   }

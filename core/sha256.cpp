@@ -29,11 +29,10 @@ class Hasher {
     unsigned int size = 0;
     require(EVP_DigestFinal_ex(context_.get(), digest, &size) == 1, "SHA-256");
     static constexpr char kDigits[] = "0123456789abcdef";
-    std::string text;
-    text.reserve(2 * size);
+    std::string text(2 * std::size_t{size}, '0');
     for (unsigned int i = 0; i < size; ++i) {
-      text += kDigits[digest[i] >> 4];
-      text += kDigits[digest[i] & 15];
+      text[2 * i] = kDigits[digest[i] >> 4];
+      text[2 * i + 1] = kDigits[digest[i] & 15];
     }
     return text;
   }

@@ -84,10 +84,11 @@ class Store {
   std::optional<std::string> meta(std::string_view key) const;
   void set_meta(std::string_view key, std::string_view value);
 
+  /// For the time of a call: the key and the response are its caller's.
   struct Answer {
-    std::string key;            ///< SHA-256 of the canonical request and the model's identity, hex
-    std::string request;        ///< canonical JSON
-    Result<Response> response;  ///< of a service's fault only the attempts are kept
+    std::string_view key;  ///< SHA-256 of the canonical request and the model's identity, hex
+    std::string request;   ///< canonical JSON
+    const Result<Response>& response;  ///< of a service's fault only the attempts are kept
   };
   /// What is kept for a key. Quick for the owner alone.
   std::optional<Result<Response>> find(std::string_view key) const;

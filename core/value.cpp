@@ -94,6 +94,7 @@ void Record::set(std::string name, Value value) {
       return;
     }
   }
+  if (items_.empty()) items_.reserve(4);  // instead of growing to 1, 2 and 4
   items_.emplace_back(std::move(name), std::move(value));
 }
 

@@ -103,6 +103,7 @@ struct Command {
   std::string usage;  ///< behind the name
   std::string help;
   std::size_t least, most;  ///< arguments that are no options
+  bool loads_models;
   int (*run)(const Parsed&, Progress&, std::stop_token);
 };
 
@@ -126,39 +127,39 @@ of every request and score. Stopped with Ctrl-C or killed, the same command goes
 it was.
   --set      changes a value of the config: --set models.teacher.threads=4
   --dry-run  prints the calls, tokens and money that each stage will need, and spends nothing)",
-       1, 1,
+       1, 1, true,
        [](const Parsed& parsed, Progress& progress, std::stop_token stop) {
-         return run_command({parsed.positional[0], parsed.list("set"), parsed.text("out"),
-                             parsed.has("dry-run")},
-                            progress, stop);
+         return run_command(
+             {parsed.positional[0], parsed.list("set"), parsed.text("out"), parsed.has("dry-run")},
+             progress, stop);
        }},
       {"sweep", "CONFIG [--set key=value]... [--out DIR] [--jobs N] [--dry-run]",
        R"(Runs every combination of the config's `sweep:` section, N runs side by side (default 4),
 into DIR (default runs/NAME-sweep), and prints the table over all. What is done is not
 done again.)",
-       1, 1,
+       1, 1, true,
        [](const Parsed& parsed, Progress& progress, std::stop_token stop) {
-         return sweep_command({parsed.positional[0], parsed.list("set"), parsed.text("out"),
-                               static_cast<std::size_t>(parsed.integer("jobs", 4, 1)),
-                               parsed.has("dry-run")},
-                              progress, stop);
+         return sweep_command(
+             {parsed.positional[0], parsed.list("set"), parsed.text("out"),
+              static_cast<std::size_t>(parsed.integer("jobs", 4, 1)), parsed.has("dry-run")},
+             progress, stop);
        }},
       {"status", "DIR",
        "How each run of a sweep stands: its state, the best so far, calls, tokens, the time left.",
-       1, 1,
+       1, 1, false,
        [](const Parsed& parsed, Progress&, std::stop_token) {
          status_command(parsed.positional[0]);
          return 0;
        }},
       {"ping", "CONFIG [--set key=value]...",
        "Asks each model of a config for one token, and names what is wrong with those that fail.",
-       1, 1,
+       1, 1, true,
        [](const Parsed& parsed, Progress&, std::stop_token stop) {
          return ping_command(parsed.positional[0], parsed.list("set"), stop) > 0 ? 1 : 0;
        }},
       {"check", "CONFIG... [--set key=value]...",
-       "Reads configs strictly: one line `file:line:col: message` for each that is wrong.",
-       1, std::numeric_limits<std::size_t>::max(),
+       "Reads configs strictly: one line `file:line:col: message` for each that is wrong.", 1,
+       std::numeric_limits<std::size_t>::max(), false,
        [](const Parsed& parsed, Progress&, std::stop_token) {
          return check_command({parsed.positional.begin(), parsed.positional.end()},
                               parsed.list("set")) > 0
@@ -167,6 +168,7 @@ done again.)",
        }},
       {"report", "DIR",
        "Computes the table and report files of a run or a sweep anew from its records.", 1, 1,
+       false,
        [](const Parsed& parsed, Progress&, std::stop_token) {
          report_command(parsed.positional[0]);
          return 0;
@@ -176,23 +178,22 @@ done again.)",
 after how many evaluations, and the instruction and demo set of each predictor. NAME is
 paired, gp, tpe (DSPy's MIPROv2), random (full evaluations), mipro, copro or gepa; the
 last two are given the table's instructions in a seeded order in place of proposals.)",
-       1, 1,
+       1, 1, false,
        [](const Parsed& parsed, Progress&, std::stop_token stop) {
          for (const char* needed : {"optimizer", "budget"})
            if (!parsed.has(needed))
              throw UserError(fmt::format("theta replay needs --{}; see theta --help", needed));
-         replay_command({parsed.positional[0], parsed.text("optimizer"),
-                         parsed.integer("budget", 0, 0),
-                         static_cast<std::uint64_t>(parsed.integer("seed", 0, 0)),
-                         parsed.has("json")},
-                        stop);
+         replay_command(
+             {parsed.positional[0], parsed.text("optimizer"), parsed.integer("budget", 0, 0),
+              static_cast<std::uint64_t>(parsed.integer("seed", 0, 0)), parsed.has("json")},
+             stop);
          return 0;
        }},
       {"replay --record", "CONFIG [--set key=value]... [--out DIR]",
        R"(Scores every combination of the choices of CONFIG's first mipro on every validation
 example and writes them as such a table, DIR/table.json. Stopped, the same command goes
 on.)",
-       1, 1,
+       1, 1, true,
        [](const Parsed& parsed, Progress& progress, std::stop_token stop) {
          return record_command({parsed.positional[0], parsed.list("set"), parsed.text("out")},
                                progress, stop);
@@ -204,7 +205,7 @@ on.)",
 unless --field and --rows (the path to the rows in a .json file) say otherwise. Answers
 are kept in FILE (answers.db beside a prompt in its run's folder), and what is there is
 not asked again.)",
-       2, 2,
+       2, 2, true,
        [](const Parsed& parsed, Progress&, std::stop_token stop) {
          eval_command(prompt_arguments(parsed), stop);
          return 0;
@@ -214,8 +215,7 @@ not asked again.)",
        "[--set model.key=value]... [--cache FILE]",
        R"(Answers one example, or every row of a file as JSON lines. Reads files and keeps answers
 like eval.)",
-       1, 2,
-       [](const Parsed& parsed, Progress&, std::stop_token stop) {
+       1, 2, true, [](const Parsed& parsed, Progress&, std::stop_token stop) {
          return predict_command(prompt_arguments(parsed), stop);
        }}};
   return all;
@@ -299,7 +299,7 @@ int main(int argc, char** argv) {
       return 0;
     }
     const Command& command = find_command(name, parsed);
-    spin_briefly(argv);
+    if (command.loads_models) spin_briefly(argv);
     default_cache();
     std::stop_source stop;
     const std::jthread watcher = watch_signals(stop);

@@ -27,25 +27,16 @@ std::pair<std::string_view, std::string_view> read_header(std::string_view line)
   return {name, strip(line.substr(close + kClose.size()))};
 }
 
-/// The sections of an answer, the first of each name.
-Record read_sections(std::string_view answer) {
-  Record sections;
-  std::string name, content;
-  const auto close = [&] {
-    if (!name.empty() && sections.find(name) == nullptr) {
-      sections.set(name, std::string(strip(content)));
-    }
-  };
+/// The sections of an answer: their names and what is in them.
+std::vector<std::pair<std::string_view, std::string>> read_sections(std::string_view answer) {
+  std::vector<std::pair<std::string_view, std::string>> sections;
   for (const std::string_view line : split_lines(answer)) {
-    if (const auto [opened, rest] = read_header(line); !opened.empty()) {
-      close();
-      name = opened;
-      content = rest;
-    } else {
-      content.append("\n").append(line);
+    if (const auto [name, rest] = read_header(line); !name.empty()) {
+      sections.emplace_back(name, rest);
+    } else if (!sections.empty()) {
+      sections.back().second.append("\n").append(line);
     }
   }
-  close();
   return sections;
 }
 
@@ -54,13 +45,14 @@ class ChatAdapter final : public DspyAdapter {
   std::string name() const override { return "chat"; }
 
   Result<Record> parse(const Signature& signature, std::string_view text) const override {
-    const Record sections = read_sections(text);
+    const auto sections = read_sections(text);
     Record out;
     for (const Field& field : signature.outputs) {
-      const Value* content = sections.find(field.name);
-      Result<Value> value = content == nullptr
+      // The first of a name counts.
+      const auto named = std::ranges::find(sections, field.name, [](auto& s) { return s.first; });
+      Result<Value> value = named == sections.end()
                                 ? Result<Value>(Error{Fault::kPrompt, "the answer has no section"})
-                                : field.type.cast(std::get<std::string>(*content));
+                                : field.type.cast(strip(named->second));
       if (!value) {
         // DSPy asks a second time, for JSON, where we only look whether it is JSON already.
         if (Result<Record> json = make_json_adapter()->parse(signature, text)) return json;

@@ -76,12 +76,14 @@ std::string DspyAdapter::requirement(const Field& field) {
 
 std::vector<Messages> DspyAdapter::format(const Signature& signature, std::span<const Demo> demos,
                                           std::span<const Record> inputs) const {
+  std::vector<std::string> headers;
+  for (const Field& field : signature.inputs) headers.push_back("\n\n" + header(field) + "\n");
   const auto user = [&](const Record& record, std::string_view before, std::string_view after) {
     std::string out(before);
-    for (const Field& field : signature.inputs) {
+    for (std::size_t i = 0; i < headers.size(); ++i) {
+      const Field& field = signature.inputs[i];
       const Value* value = record.find(field.name);
-      if (value == nullptr) continue;
-      out.append("\n\n").append(header(field)).append("\n").append(shown(field, *value));
+      if (value != nullptr) out.append(headers[i]).append(shown(field, *value));
     }
     out.append("\n\n").append(after);
     return std::string(strip(out));

@@ -114,8 +114,8 @@ std::vector<Result<Prediction>> Predict::run(std::span<const Record> inputs,
       const auto index = static_cast<std::size_t>(best - prediction.option_logprobs.begin());
       prediction.fields.set(last.name, *last.type.cast(last.type.options().at(index)));
     }
-    prediction.trace = {
-        {.predictor = 0, .inputs = inputs_of(signature, inputs[i]), .outputs = prediction.fields}};
+    prediction.trace.push_back(
+        {.predictor = 0, .inputs = inputs_of(signature, inputs[i]), .outputs = prediction.fields});
     predictions.emplace_back(std::move(prediction));
   }
   return predictions;

@@ -16,7 +16,7 @@ std::string one_line(std::string_view text) {
   std::string out(strip(text));
   for (const auto line_break : {"\r\n"sv, "\n"sv, "\r"sv, "\v"sv, "\f"sv, "\x1c"sv, "\x1d"sv,
                                 "\x1e"sv, "\u0085"sv, "\u2028"sv, "\u2029"sv}) {
-    out = replace_all(out, line_break, " ");
+    out = replace_all(std::move(out), line_break, " ");
   }
   return out;
 }

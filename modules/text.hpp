@@ -14,7 +14,7 @@ std::vector<std::string_view> split_lines(std::string_view text);
 
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 
-std::string replace_all(std::string_view text, std::string_view from, std::string_view to);
+std::string replace_all(std::string text, std::string_view from, std::string_view to);
 
 /// At most `bytes` bytes of a text, cut between characters; `...` stands for the rest.
 std::string shorten(std::string_view text, std::size_t bytes);

@@ -133,6 +133,11 @@ double wrk(const std::string& script, const std::string& url, int connections) {
   return std::stod(said.substr(at + kSpeed.size()));
 }
 
+/// Of one client.
+struct Rounds {
+  std::array<double, kRounds> at_once = {}, late = {}, mib = {};  ///< calls a second, peak MiB
+};
+
 double median(std::array<double, kRounds> values) {
   std::nth_element(values.begin(), values.begin() + kRounds / 2, values.end());
   return values[kRounds / 2];
@@ -172,44 +177,50 @@ std::vector<Figure> measure(std::vector<std::string>& arguments) {
   const auto body_file = folder.write("body.json", body());
   setenv("THETA_BENCH_BODY", body_file.c_str(), 1);
 
-  std::array<double, kRounds> calls, bare, late_calls, late_bare, memory;
+  Rounds ours, bare, rust;
   for (std::size_t i = 0; i < kRounds; ++i) {
-    bare[i] = wrk(script, fast, 64);
-    calls[i] = judge_in_process(fast, 64, 60'000).calls_per_s;
-    late_bare[i] = wrk(script, slow, 256);
-    const Speed late = judge_in_process(slow, 256, 20'000);
-    late_calls[i] = late.calls_per_s;
-    memory[i] = late.peak_mib;
+    bare.at_once[i] = wrk(script, fast, 64);
+    ours.at_once[i] = judge_in_process(fast, 64, 60'000).calls_per_s;
+    if (!dspy_rs.empty()) rust.at_once[i] = speed_of({dspy_rs, fast, "64", "20000"}).calls_per_s;
+    bare.late[i] = wrk(script, slow, 256);
+    const auto note_late = [&](Rounds& client, const Speed& speed) {
+      client.late[i] = speed.calls_per_s;
+      client.mib[i] = speed.peak_mib;
+    };
+    note_late(ours, judge_in_process(slow, 256, 20'000));
+    if (!dspy_rs.empty()) note_late(rust, speed_of({dspy_rs, slow, "256", "20000"}));
     fmt::print(
         "round {}: {:.0f} of wrk's {:.0f} calls/s; answered after 50 ms {:.0f} of {:.0f}; "
         "{:.1f} MiB\n",
-        i + 1, calls[i], bare[i], late_calls[i], late_bare[i], memory[i]);
+        i + 1, ours.at_once[i], bare.at_once[i], ours.late[i], bare.late[i], ours.mib[i]);
   }
   std::vector<Figure> figures = {{.name = "judge calls/s, wrk's bare exchanges",
-                                  .theta = median(calls),
-                                  .peer = median(bare),
+                                  .theta = median(ours.at_once),
+                                  .peer = median(bare.at_once),
                                   .target = 0.4},
                                  {.name = "judge calls/s at 50 ms and 256 in flight, wrk's",
-                                  .theta = median(late_calls),
-                                  .peer = median(late_bare),
+                                  .theta = median(ours.late),
+                                  .peer = median(bare.late),
                                   .target = 0.95}};
   const double start =
       start_ms({THETA_BINARY, "check", THETA_SOURCE_DIR "/configs/quickstart.yaml"});
-  figures.push_back(
-      {.name = "its peak memory in MiB", .theta = median(memory), .target = 30, .better = "lower"});
+  figures.push_back({.name = "its peak memory in MiB",
+                     .theta = median(ours.mib),
+                     .target = 30,
+                     .better = "lower"});
   figures.push_back(
       {.name = "start of theta check in ms", .theta = start, .target = 20, .better = "lower"});
   const auto add_peer = [&](const std::string& whose, double at_once, double late, double mib,
                             double target) {
     figures.push_back({.name = "judge calls/s, " + whose,
-                       .theta = median(calls),
+                       .theta = median(ours.at_once),
                        .peer = at_once,
                        .target = target});
     figures.push_back({.name = "judge calls/s at 50 ms and 256 in flight, " + whose,
-                       .theta = median(late_calls),
+                       .theta = median(ours.late),
                        .peer = late});
     figures.push_back({.name = "its peak memory in MiB, " + whose,
-                       .theta = median(memory),
+                       .theta = median(ours.mib),
                        .peer = mib,
                        .better = "lower"});
   };
@@ -225,9 +236,7 @@ std::vector<Figure> measure(std::vector<std::string>& arguments) {
                        .better = "lower"});
   }
   if (!dspy_rs.empty()) {
-    const Speed at_once = speed_of({dspy_rs, fast, "64", "20000"});
-    const Speed late = speed_of({dspy_rs, slow, "256", "20000"});
-    add_peer("dspy-rs's", at_once.calls_per_s, late.calls_per_s, late.peak_mib, 3);
+    add_peer("dspy-rs's", median(rust.at_once), median(rust.late), median(rust.mib), 3);
   }
   return figures;
 }

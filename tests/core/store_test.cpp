@@ -363,10 +363,11 @@ TEST_F(StoreTest, HasAllOfAUnitOrNothingWheneverTheProcessIsKilled) {
   // The second unit is many times the page cache, so that it is written to the file before its end.
   constexpr int kUnit = 3000;
   const std::string request(2000, 'r');
+  const Result<Response> same = response("x");
+  std::vector<std::string> keys;
+  for (int i = 0; i < kUnit; ++i) keys.push_back("key " + std::to_string(i));
   std::vector<Store::Answer> unit;
-  for (int i = 0; i < kUnit; ++i) {
-    unit.push_back({"key " + std::to_string(i), request, response("x")});
-  }
+  for (const auto& key : keys) unit.push_back({key, request, same});
   int cut_short = 0;
   for (int delay_us = 0; delay_us < 40'000; delay_us += 4'000) {
     const auto path = folder_.path() / ("run " + std::to_string(delay_us));
