@@ -129,6 +129,14 @@ HttpOptions read_http(const Config& model) {
   return options;
 }
 
+/// What is kept under a key, made if there is none yet: nothing is kept of what cannot be made.
+template <typename Key, typename T, typename Make>
+T& kept(std::map<Key, std::unique_ptr<T>>& all, const Key& key, const Make& make) {
+  auto found = all.find(key);
+  if (found == all.end()) found = all.emplace(key, make()).first;
+  return *found->second;
+}
+
 }  // namespace
 
 const std::string& ModelTable::resolve(const std::string& role) const {
@@ -234,38 +242,34 @@ bool Models::has(const std::string& role) const {
 LanguageModel& Models::load(const std::string& name) {
   LanguageModel& model = load_own(name);
   if (ledger_ == nullptr) return model;
-  auto& budgeted = budgeted_[name];
-  if (!budgeted)
-    budgeted = std::make_unique<BudgetedModel>(model, *ledger_, store_, table_.price(name));
-  return *budgeted;
+  return kept(budgeted_, name, [&] {
+    return std::make_unique<BudgetedModel>(model, *ledger_, store_, table_.price(name));
+  });
 }
 
 LanguageModel& Models::load_own(const std::string& name) {
   if (pool_ != nullptr && purpose_ == Purpose::kRun) return pool_->get(table_, name, progress_);
-  auto& model = loaded_[name];
-  if (!model) {
+  return kept(loaded_, name, [&]() -> std::unique_ptr<LanguageModel> {
     ModelOptions options = table_.models.at(name);
     auto* llama = std::get_if<LlamaOptions>(&options);
     if (purpose_ != Purpose::kRun) {
       const bool tokenize = llama && purpose_ == Purpose::kCount;
       if (tokenize) llama->vocab_only = true;
-      model = std::make_unique<CountingModel>(tokenize ? make_model(options) : nullptr,
-                                              model_name(options));
-    } else {
-      if (llama) progress_.note("loading " + model_name(options));
-      model = make_model(options);
-      if (llama) progress_.note("");
+      return std::make_unique<CountingModel>(tokenize ? make_model(options) : nullptr,
+                                             model_name(options));
     }
-  }
-  return *model;
+    if (llama) progress_.note("loading " + model_name(options));
+    auto model = make_model(options);
+    if (llama) progress_.note("");
+    return model;
+  });
 }
 
 RecordedModel& Models::as(const std::string& part, const std::string& role) {
   const std::string& model = table_.resolve(role);
-  auto& recorded = roles_[{part, model}];
-  if (!recorded)
-    recorded = std::make_unique<RecordedModel>(load(model), store_, &progress_, cache_.get());
-  return *recorded;
+  return kept(roles_, Role{part, model}, [&] {
+    return std::make_unique<RecordedModel>(load(model), store_, &progress_, cache_.get());
+  });
 }
 
 void record_counters(Store& store, const std::string& name, const HostCounters& host) {

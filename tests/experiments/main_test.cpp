@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/process.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace theta {
 namespace {
@@ -67,6 +68,24 @@ TEST(CommandLine, RefusesNumbersThatAreTooSmall) {
               "--jobs must be at least 1, not " + n + "\n");
   EXPECT_EQ(theta({"replay", "x", "--optimizer", "tpe", "--budget", "9", "--seed", "-1"}).err,
             "--seed must be at least 0, not -1\n");
+}
+
+TEST(CommandLine, NamesAModelThatCannotBeLoadedAndEndsTheRun) {
+  const TemporaryFolder folder;
+  folder.write("bad.gguf", "no model");
+  folder.write("rows.csv", "text,label\nx,a\ny,b\nz,a\n");
+  const auto config = folder.write("run.yaml", R"(name: bad
+seed: 1
+models: {task: {path: bad.gguf}}
+data: {file: rows.csv, fields: {q: text, a: label}, split: {train: 1, validation: 1, test: 1, seed: 1}}
+program: {signature: "q -> a: Literal['a', 'b']", answering: score}
+metric: exact_match
+optimizers: []
+)");
+  const Finished finished =
+      theta({"run", config.string(), "--out", (folder.path() / "out").string()});
+  EXPECT_EQ(finished.code, 2) << finished.err;
+  EXPECT_THAT(finished.err, HasSubstr("bad.gguf is not a model that llama.cpp can load"));
 }
 
 }  // namespace
