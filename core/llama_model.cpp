@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <map>
 #include <utility>
@@ -58,6 +59,11 @@ LlamaModel::LlamaModel(LlamaOptions options) : options_(std::move(options)) {
                                 options_.sequences, options_.context));
   }
   if (options_.unit == 0) throw UserError("unit must be at least 1");
+  if (options_.gpu_layers != 0 && !llama_supports_gpu_offload()) {
+    throw UserError(fmt::format(
+        "{}: gpu_layers must be 0, not {}: llama.cpp was built without a GPU, or finds none",
+        options_.path.string(), options_.gpu_layers));
+  }
   if (!std::filesystem::is_regular_file(options_.path)) {
     throw UserError(fmt::format("no model file {}", options_.path.string()));
   }
@@ -69,6 +75,9 @@ LlamaModel::LlamaModel(LlamaOptions options) : options_(std::move(options)) {
 
   llama_model_params model_params = llama_model_default_params();
   model_params.n_gpu_layers = options_.gpu_layers;
+  // Else a GPU would compute large batches all the same, and a CPU's answers depended on its host.
+  std::array<ggml_backend_dev_t, 1> no_device = {nullptr};
+  if (options_.gpu_layers == 0) model_params.devices = no_device.data();
   // Mapped weights are page cache: a host short of memory drops them and reads them anew each
   // token.
   model_params.load_mode = LLAMA_LOAD_MODE_NONE;

@@ -81,6 +81,21 @@ TEST_F(LlamaModelTest, AnswersTheSameWaveTwiceBitForBit) {
   expect_identical(first, answers(mixed_wave()));
 }
 
+TEST_F(LlamaModelTest, AnswersOnAGpuNearTheCpuAndTheSameTwice) {
+  if (!llama_supports_gpu_offload()) GTEST_SKIP() << "llama.cpp was built without a GPU";
+  const std::vector<Response> on_cpu = answers(mixed_wave());
+  LlamaOptions all_layers = options();
+  all_layers.gpu_layers = -1;
+  model_ = std::make_unique<LlamaModel>(all_layers);
+  const std::vector<Response> on_gpu = answers(mixed_wave());
+  expect_identical(on_gpu, answers(mixed_wave()));
+  for (std::size_t i = 0; i < on_gpu.size(); ++i) {
+    for (std::size_t k = 0; k < on_gpu[i].option_logprobs.size(); ++k) {
+      EXPECT_NEAR(on_gpu[i].option_logprobs[k], on_cpu[i].option_logprobs[k], 0.5);
+    }
+  }
+}
+
 TEST_F(LlamaModelTest, AnswersAUnitWithoutRegardToWhatCameBefore) {
   const std::vector<Request> alone = {choice("Is water wet?", {"Yes", "No"})};
   const std::vector<Response> first = answers(alone);
@@ -543,6 +558,12 @@ TEST_F(LlamaModelTest, NamesWhatIsWrongWithItsOptions) {
             "batch must be at least sequences (8), not 4");
   EXPECT_EQ(error([](LlamaOptions& o) { o.context = 4; }),
             "context must be at least sequences (8), not 4");
+  if (!llama_supports_gpu_offload()) {
+    EXPECT_EQ(
+        error([](LlamaOptions& o) { o.gpu_layers = 8; }),
+        smollm().string() +
+            ": gpu_layers must be 0, not 8: llama.cpp was built without a GPU, or finds none");
+  }
   const auto other_type = [](LlamaOptions& o) {
     o.vocab_only = false;
     o.convert = "q5_k";
