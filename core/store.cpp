@@ -32,7 +32,7 @@ CREATE TABLE usage (
 CREATE TABLE outcomes (
   id INTEGER PRIMARY KEY, method TEXT NOT NULL, model TEXT NOT NULL, item TEXT NOT NULL,
   user TEXT NOT NULL, variant INTEGER NOT NULL, score REAL NOT NULL, margin REAL NOT NULL,
-  status TEXT NOT NULL, UNIQUE (method, model, item, variant));
+  status TEXT NOT NULL, why TEXT NOT NULL, UNIQUE (method, model, item, variant));
 CREATE TABLE personas (
   id INTEGER PRIMARY KEY, method TEXT NOT NULL, model TEXT NOT NULL, user TEXT NOT NULL,
   persona TEXT NOT NULL, source TEXT NOT NULL, taste TEXT NOT NULL, matched TEXT NOT NULL,
@@ -206,8 +206,8 @@ struct Store::Impl {
   Statement clear_outcomes{database, "DELETE FROM outcomes WHERE method = ? AND model = ?"};
   Statement put_outcome{
       database,
-      "INSERT INTO outcomes (method, model, item, user, variant, score, margin, status)"
-      " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"};
+      "INSERT INTO outcomes (method, model, item, user, variant, score, margin, status, why)"
+      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"};
   Statement put_usage{
       database,
       "INSERT INTO usage (method, model, calls, prompt_tokens, generated_tokens)"
@@ -231,7 +231,7 @@ struct Store::Impl {
                        " ON CONFLICT DO UPDATE SET amount = amount + excluded.amount"};
   Statement all_outcomes{
       database,
-      "SELECT method, model, item, user, variant, score, margin, status"
+      "SELECT method, model, item, user, variant, score, margin, status, why"
       " FROM outcomes JOIN usage USING (method, model) ORDER BY usage.id, outcomes.id"};
   Statement all_personas{database,
                          "SELECT method, model, user, persona, source, taste, matched"
@@ -343,7 +343,7 @@ void Store::put_row(const std::string& method, const std::string& model,
     require(outcome.method == method && outcome.model == model, "a row's outcomes are its own");
     require(outcome.score >= 0 && outcome.score <= 1, "a score is in [0, 1]");
     impl_->put_outcome.run(method, model, outcome.item, outcome.group, outcome.variant,
-                           outcome.score, outcome.margin, name_of(outcome.status));
+                           outcome.score, outcome.margin, name_of(outcome.status), outcome.why);
   }
   transaction.commit();
 }
@@ -375,7 +375,7 @@ std::vector<Outcome> Store::outcomes() const {
   for (auto row = impl_->all_outcomes.use(); row.next();) {
     all.push_back({row.text(0), row.text(1), row.text(2), row.text(3),
                    static_cast<int>(row.integer(4)), row.real(5), row.real(6),
-                   status_of(row.text(7))});
+                   status_of(row.text(7)), row.text(8)});
   }
   return all;
 }

@@ -24,6 +24,7 @@ struct Outcome {
   /// Nats in favour of the answer wanted, in this order alone, where options were scored.
   double margin = 0;
   Status status = Status::kScored;
+  std::string why = {};  ///< where it is unparsable or failed: what was wrong
 };
 
 /// What a method settled on for a user.
@@ -63,7 +64,7 @@ struct UsageRecord {
 /// full, damaged file.
 class Store {
  public:
-  static constexpr int kSchema = 3;
+  static constexpr int kSchema = 4;
 
   enum class Access {
     kWrite,  ///< creates the file if need be; one live owner

@@ -193,7 +193,8 @@ class PersonaRun {
         const auto keep = [&](int variant, const Verdict& verdict) {
           outcomes[method.name].push_back({method.name, role_, questions[i].pair->id, user.id,
                                            variant, judgements[i].score(contrasts[i]),
-                                           verdict.margin(contrasts[i]), judgements[i].status});
+                                           verdict.margin(contrasts[i]), judgements[i].status,
+                                           judgements[i].error});
         };
         keep(questions[i].chosen_first ? 0 : 1, judgements[i].asked);
         if (judgements[i].turned) keep(1, *judgements[i].turned);

@@ -1,5 +1,7 @@
 #include "experiments/program_experiment.hpp"
 
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -16,6 +18,7 @@ constexpr const char* kCalibrated = "calibrated";
 constexpr const char* kModel = "task";
 
 /// Scores a program on the test split and keeps the row.
+/// @throws RunError if nothing was answered.
 void put_test_row(const std::string& method, const Module& program,
                   const std::vector<Example>& test, const Metric& metric, RunContext& run) {
   run.stage(method + ": test");
@@ -23,10 +26,15 @@ void put_test_row(const std::string& method, const Module& program,
   const Usage before = model.asked();
   const Evaluation result = evaluate(program, test, metric, {.model = model, .stop = run.stop});
   std::vector<Outcome> outcomes;
-  for (std::size_t i = 0; i < test.size(); ++i)
-    outcomes.push_back(
-        {method, kModel, test[i].id, test[i].group, 0, result.scores[i], 0, result.status[i]});
+  for (std::size_t i = 0; i < test.size(); ++i) {
+    const auto& prediction = result.predictions[i];
+    outcomes.push_back({method, kModel, test[i].id, test[i].group, 0, result.scores[i], 0,
+                        result.status[i], prediction ? "" : prediction.error().message});
+  }
   run.store.put_row(method, kModel, outcomes, model.asked() - before);
+  if (result.n_failed == test.size())
+    throw RunError(fmt::format("{}: none of {} test examples was answered, the first with: {}",
+                               method, test.size(), outcomes[0].why));
 }
 
 /// What a search adds to a program can outgrow the model's window, and scores nothing then; a

@@ -15,6 +15,7 @@
 #include "core/statistics.hpp"
 #include "experiments/files.hpp"
 #include "experiments/text_table.hpp"
+#include "modules/text.hpp"
 
 namespace theta {
 namespace {
@@ -84,9 +85,12 @@ Report::Row make_row(const std::vector<Outcome>& outcomes, const UsageRecord& us
   bool binary = true;
   for (const auto& outcome : outcomes) {
     users.insert(cluster_of(outcome));
-    row.unparsable += outcome.status == Outcome::Status::kUnparsable;
-    row.failed += outcome.status == Outcome::Status::kFailed;
-    if (outcome.status == Outcome::Status::kFailed) continue;
+    if (outcome.status == Outcome::Status::kUnparsable && row.unparsable++ == 0)
+      row.why_unparsable = outcome.why;
+    if (outcome.status == Outcome::Status::kFailed) {
+      if (row.failed++ == 0) row.why_failed = outcome.why;
+      continue;
+    }
     scores.push_back(outcome.score);
     clusters.push_back(cluster_of(outcome));
     binary = binary && (outcome.score == 0 || outcome.score == 1);
@@ -317,6 +321,8 @@ std::string to_json(const Report& report) {
                             {"persona_match", number(row.persona_match)},
                             {"unparsable", row.unparsable},
                             {"failed", row.failed},
+                            {"why_unparsable", row.why_unparsable},
+                            {"why_failed", row.why_failed},
                             {"calls", row.usage.calls},
                             {"prompt_tokens", row.usage.prompt_tokens},
                             {"generated_tokens", row.usage.generated_tokens}});
@@ -372,6 +378,8 @@ std::string to_table(const Report& report, std::size_t columns) {
   }
   out += kLegend;
   out += '\n';
+  if (const Table missing = missing_answers(report); !missing.rows.empty())
+    out += "\n" + text_table(missing);
   if (!report.paired.empty()) out += "\npaired differences, 95 % interval\n";
   for (const auto& paired : report.paired) {
     out += fmt::format("  {} - {}, {}: {}\n", paired.method, paired.against, paired.model,
@@ -426,6 +434,22 @@ std::vector<std::string> column_texts(const Report::Row& row) {
           std::to_string(row.failed),
           std::to_string(row.usage.calls),
           std::to_string(row.usage.prompt_tokens + row.usage.generated_tokens)};
+}
+
+Table missing_answers(const Report& report) {
+  constexpr std::size_t kShown = 200;
+  Table table{{{"method"}, {"model"}, {"answers"}, {"the first of them"}}};
+  for (const Report::Row& row : report.rows) {
+    const auto add = [&](std::size_t count, const char* what, const std::string& why) {
+      if (count == 0) return;
+      table.rows.push_back({row.method, row.model,
+                            fmt::format("{} of {} {}", count, row.judgements, what),
+                            shorten(replace_all(why, "\n", " "), kShown)});
+    };
+    add(row.failed, "missing", row.why_failed);
+    add(row.unparsable, "not parsed", row.why_unparsable);
+  }
+  return table;
 }
 
 Table usage_table(const std::vector<UsageRecord>& by_role) {

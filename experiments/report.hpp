@@ -36,6 +36,7 @@ struct Report {
     std::optional<double> persona_match;
     std::size_t unparsable = 0;
     std::size_t failed = 0;
+    std::string why_unparsable, why_failed;  ///< of the first of them
     Usage usage;
   };
   /// Mean difference of two methods under one model, over the judgements that both have.
@@ -101,6 +102,8 @@ inline constexpr const char* kLegend =
 /// The columns of a row as every table shows them, and their titles.
 std::vector<std::string> column_titles();
 std::vector<std::string> column_texts(const Report::Row& row);
+/// How many answers of which row are missing or could not be parsed, and why the first of them.
+Table missing_answers(const Report& report);
 /// What each role asked for, as every report shows it.
 Table usage_table(const std::vector<UsageRecord>& by_role);
 nlohmann::ordered_json usage_json(const std::vector<UsageRecord>& by_role);

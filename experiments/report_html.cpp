@@ -127,6 +127,8 @@ std::string to_html(const Report& report) {
     out += "<p class=\"note\">Stopped early: " + html_escaped(report.stopped) + ".</p>\n";
   out += "<h2>Results</h2>\n" + note + result_table(report);
   out += fmt::format("<p class=\"muted\">{}.</p>\n", kLegend);
+  if (const Table missing = missing_answers(report); !missing.rows.empty())
+    out += html_table(missing);
   if (!report.paired.empty()) {
     std::vector<std::vector<std::string>> rows;
     for (const auto& paired : report.paired) {

@@ -33,7 +33,7 @@ namespace {
 
 constexpr std::size_t kExamples = 250;  // of one evaluation
 constexpr int kSideBySide = 4;          // candidates that are evaluated at once
-constexpr int kRounds = 3;              // each the peers and Theta in turn; medians are reported
+constexpr int kRounds = 5;              // each the peers and Theta in turn; medians are reported
 
 std::string repeated(const std::string& words, int times) {
   std::string text;

@@ -139,6 +139,7 @@ TEST_F(StoreTest, GivesBackOutcomesRowByRowInTheOrderOfTheFirstPut) {
   full.status = Outcome::Status::kUnparsable;
   Outcome failed = outcome("b", "i1", 0);
   failed.status = Outcome::Status::kFailed;
+  failed.why = "timed out";
   Store store(file());
   store.put_row("b", "teacher", {outcome("b", "old", 1)}, {});
   store.put_row("a", "teacher", {outcome("a", "i1", 1)}, {1, 2, 3});
@@ -156,6 +157,7 @@ TEST_F(StoreTest, GivesBackOutcomesRowByRowInTheOrderOfTheFirstPut) {
   EXPECT_EQ(outcomes[0].status, Outcome::Status::kUnparsable);
   EXPECT_EQ(outcomes[1].item, "i1");
   EXPECT_EQ(outcomes[1].status, Outcome::Status::kFailed);
+  EXPECT_EQ(outcomes[1].why, "timed out");
   EXPECT_EQ(outcomes[2].method, "a");
   EXPECT_EQ(outcomes[2].status, Outcome::Status::kScored);
 
@@ -260,10 +262,10 @@ TEST_F(StoreTest, NoticesDamageInTheMiddleWhenItOpens) {
 
 TEST_F(StoreTest, RefusesAnotherSchema) {
   { const Store store(file()); }
-  execute("UPDATE meta SET value = '4' WHERE key = 'schema'");
+  execute("UPDATE meta SET value = '5' WHERE key = 'schema'");
   EXPECT_EQ(message_of<RunError>([&] { const Store store(file()); }),
             file().string() +
-                " has schema 4, this program reads schema 3: use the version that wrote it, or "
+                " has schema 5, this program reads schema 4: use the version that wrote it, or "
                 "another --out");
 }
 

@@ -70,22 +70,35 @@ TEST(CommandLine, RefusesNumbersThatAreTooSmall) {
             "--seed must be at least 0, not -1\n");
 }
 
-TEST(CommandLine, NamesAModelThatCannotBeLoadedAndEndsTheRun) {
-  const TemporaryFolder folder;
-  folder.write("bad.gguf", "no model");
+/// Of an untouched program on one test row, by the model that `task` describes.
+Finished run_with(const std::string& task, const TemporaryFolder& folder) {
   folder.write("rows.csv", "text,label\nx,a\ny,b\nz,a\n");
-  const auto config = folder.write("run.yaml", R"(name: bad
+  const auto config = folder.write("run.yaml", "models: {task: " + task + R"(}
+name: small
 seed: 1
-models: {task: {path: bad.gguf}}
 data: {file: rows.csv, fields: {q: text, a: label}, split: {train: 1, validation: 1, test: 1, seed: 1}}
-program: {signature: "q -> a: Literal['a', 'b']", answering: score}
+program: {signature: "q -> a"}
 metric: exact_match
 optimizers: []
 )");
-  const Finished finished =
-      theta({"run", config.string(), "--out", (folder.path() / "out").string()});
+  return theta({"run", config.string(), "--out", (folder.path() / "out").string()});
+}
+
+TEST(CommandLine, NamesAModelThatCannotBeLoadedAndEndsTheRun) {
+  const TemporaryFolder folder;
+  folder.write("bad.gguf", "no model");
+  const Finished finished = run_with("{path: bad.gguf}", folder);
   EXPECT_EQ(finished.code, 2) << finished.err;
   EXPECT_THAT(finished.err, HasSubstr("bad.gguf is not a model that llama.cpp can load"));
+}
+
+TEST(CommandLine, EndsARunThatNothingAnswersWithTheReason) {
+  const TemporaryFolder folder;
+  const Finished finished =
+      run_with(R"({base_url: "http://127.0.0.1:1/v1", model: m, retries: 0})", folder);
+  EXPECT_EQ(finished.code, 1) << finished.err;
+  EXPECT_THAT(finished.err, HasSubstr("theta: untouched: none of 1 test examples was answered, the "
+                                      "first with: http://127.0.0.1:1/v1: "));
 }
 
 }  // namespace

@@ -58,8 +58,10 @@ void fill(Store& store) {
     }
   }
   base[11].status = kFailed;  // u3b, order 1
-  personas[10].score = 0.5;   // u3b, order 0
+  base[11].why = "timed\nout";
+  personas[10].score = 0.5;  // u3b, order 0
   personas[10].status = kUnparsable;
+  personas[10].why = "no <section>";
   store.put_row("default", "teacher", base, {12, 240, 0});
   store.put_row("personas", "teacher", personas, {12, 300, 24});
   store.put_row("search", "teacher", {}, {100, 2000, 50});
@@ -224,8 +226,8 @@ TEST_F(ReportTest, WritesTheContractThatOtherProgramsRead) {
   EXPECT_EQ(report["rows"][0], json::parse(R"({
     "method": "default", "model": "teacher", "accuracy": 0.545455, "low": 0.5, "high": 0.666667,
     "interval": "user-clustered bootstrap", "users": 3, "judgements": 12, "order_consistency": 0.0,
-    "persona_match": null, "unparsable": 0, "failed": 1, "calls": 12, "prompt_tokens": 240,
-    "generated_tokens": 0})"));
+    "persona_match": null, "unparsable": 0, "failed": 1, "why_unparsable": "",
+    "why_failed": "timed\nout", "calls": 12, "prompt_tokens": 240, "generated_tokens": 0})"));
   EXPECT_EQ(report["paired"][0]["difference"], 0.409091);
   EXPECT_EQ(report["paired"][0]["p"], 0.25);
   EXPECT_EQ(report["trials"][1], json::parse(R"({
@@ -273,6 +275,13 @@ TEST_F(ReportTest, ShowsWhatCameOfTheProposals) {
   EXPECT_THAT(page, HasSubstr("<td>mipro</td><td>copied</td><td class=\"n\">3</td>"));
 }
 
+TEST_F(ReportTest, ShowsWhyAnswersAreMissing) {
+  fill(store_);
+  const auto page = to_html(make_report(store_));
+  EXPECT_THAT(page, HasSubstr("<td>1 of 12 missing</td><td>timed out</td>"));
+  EXPECT_THAT(page, HasSubstr("<td>1 of 12 not parsed</td><td>no &lt;section&gt;</td>"));
+}
+
 TEST_F(ReportTest, IsTheSameBytesForTheSameContentButForTiming) {
   fill(store_);
   Store other(folder_.path() / "other.db");
@@ -314,6 +323,10 @@ default  |  .55 [.50, .67]   .00     -    0    1    12    240 | .00 [.00, .79]  
 personas | .96 [.88, 1.00]  1.00   .50    1    0    12    324 |
 )");
   const auto rest = std::string(R"(
+
+method    model    answers             the first of them
+default   teacher  1 of 12 missing     timed out
+personas  teacher  1 of 12 not parsed  no <section>
 
 paired differences, 95 % interval
   personas - default, teacher: +.409 [+.167, +.500], p = .250
