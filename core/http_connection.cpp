@@ -127,8 +127,9 @@ Awaitable<bool> Connection::exchange(const Outgoing& request, Deadline& deadline
         // A body may end with the connection if nothing announced its length.
         const bool end = error == net::error::eof || error == ssl::error::stream_truncated;
         error_code incomplete;
-        if (end && any) parser->put_eof(incomplete);
-        if (!end || !any || incomplete) {
+        const bool began = parser->got_some();  // this answer, not only a 1xx before it
+        if (end && began) parser->put_eof(incomplete);
+        if (!end || !began || incomplete) {
           fail_with_error(any ? "the answer broke off" : "no answer");
           co_return any;
         }
