@@ -204,6 +204,14 @@ class Reader final : public YAML::EventHandler {
         lines_(split(text_, '\n')) {}
 
   std::shared_ptr<ConfigNode> read() {
+    if (const std::size_t end = utf8_prefix(text_); end < text_.size()) {
+      const std::string_view before = std::string_view(text_).substr(0, end);
+      YAML::Mark mark;
+      mark.pos = static_cast<int>(end);
+      mark.line = static_cast<int>(std::ranges::count(before, '\n'));
+      mark.column = static_cast<int>(end - (before.rfind('\n') + 1));
+      fail_at(position(mark), "a byte that is not UTF-8");
+    }
     std::istringstream in(text_);
     try {
       YAML::Parser parser(in);

@@ -95,6 +95,13 @@ void append_json_number(std::string& out, double number) {
   }
 }
 
+std::size_t place_of_overflow(std::string_view text, std::string_view message) {
+  // It ends with the number in quotes: `number overflow parsing '1e400'`.
+  const std::string_view number = message.substr(message.find('\'') + 1);
+  const std::size_t at = text.find(number.substr(0, number.find('\'')));
+  return at == std::string_view::npos ? 0 : at;
+}
+
 std::string text_of(const nlohmann::json& value) {
   if (value.is_string()) return value.get<std::string>();
   const auto hex = value.at("hex").get<std::string>();

@@ -52,6 +52,8 @@ void set_up_logging(std::string_view level, Progress& progress) {
   spdlog::set_default_logger(std::move(logger));
 }
 
+void tell(const std::string& line) { std::fputs((line + '\n').c_str(), stderr); }
+
 Silence::Silence() : level_(spdlog::default_logger()->level()) {
   spdlog::default_logger()->set_level(spdlog::level::off);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "core/progress.hpp"
@@ -13,6 +14,9 @@ namespace theta {
 /// @param progress  outlives the logging
 /// @throws UserError for another level.
 void set_up_logging(std::string_view level, Progress& progress);
+
+/// Writes a line to stderr. Where that cannot be written to, a run goes on unheard.
+void tell(const std::string& line);
 
 /// While it lives, nothing is logged, by any thread.
 class Silence {

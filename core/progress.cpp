@@ -139,9 +139,8 @@ void Progress::note(std::string text) {
 void Progress::say(const std::string& line) {
   if (all_ != nullptr) return all_->say(label_ + ": " + line);
   const std::lock_guard lock(mutex_);
-  fmt::print(out_, "{}{}\n", terminal_ ? kClearLine : "", line);
+  write(fmt::format("{}{}\n", terminal_ ? kClearLine : "", line));
   if (terminal_) draw(true);
-  std::fflush(out_);
 }
 
 Whole Progress::whole() {
@@ -177,12 +176,13 @@ void Progress::draw(bool force) {
   drawn_ = now;
   stage_.elapsed_s = std::chrono::duration<double>(now - began_).count();
   stage_.run_left_s = run_left_s();
-  if (terminal_) {
-    fmt::print(out_, "{}{}", kClearLine, progress_bar(stage_, width()));
-  } else {
-    fmt::print(out_, "{}\n", progress_text(stage_));
-  }
-  std::fflush(out_);
+  write(terminal_ ? std::string(kClearLine) + progress_bar(stage_, width())
+                  : progress_text(stage_) + "\n");
+}
+
+void Progress::write(const std::string& text) {
+  // Where it cannot be written, work goes on unseen.
+  if (out_ != nullptr && std::fputs(text.c_str(), out_) >= 0) std::fflush(out_);
 }
 
 void Progress::end_stage() {

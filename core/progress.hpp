@@ -79,6 +79,7 @@ class Progress {
 
   // All with mutex_ held.
   void draw(bool force = false);
+  void write(const std::string& text);
   void end_stage();
   std::int64_t left() const;
   std::optional<double> run_left_s();

@@ -36,7 +36,7 @@ std::string response_json(const Result<Response>& answer) {
 }
 
 Result<Response> response_of(const std::string& text, std::int64_t prompt_tokens,
-                             std::int64_t generated_tokens) {
+                             std::int64_t generated_tokens) try {
   const auto json = nlohmann::json::parse(text);
   if (const auto fault = json.find("prompt_fault"); fault != json.end()) {
     return Error{Fault::kPrompt, text_of(*fault), {}, prompt_tokens, generated_tokens};
@@ -52,6 +52,8 @@ Result<Response> response_of(const std::string& text, std::int64_t prompt_tokens
   response.truncated = json.at("truncated");
   response.note = text_of(json.at("note"));
   return response;
+} catch (const nlohmann::json::exception&) {
+  throw RunError("the record or the cache is damaged: an answer in it cannot be read");
 }
 
 }  // namespace theta

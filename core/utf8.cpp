@@ -18,6 +18,17 @@ constexpr std::array<std::uint16_t, 32> kHighControls = {
 
 bool is_utf8(std::string_view text) { return simdjson::validate_utf8(text.data(), text.size()); }
 
+std::size_t utf8_prefix(std::string_view text) {
+  if (is_utf8(text)) return text.size();
+  std::size_t end = 0;
+  for (std::size_t length = 1; end < text.size() && length <= 4;) {
+    const bool whole = is_utf8(text.substr(end, length));
+    end += whole ? length : 0;
+    length = whole ? 1 : length + 1;
+  }
+  return end;
+}
+
 std::string windows_1252_to_utf8(std::string_view text) {
   std::string out;
   const auto put = [&](unsigned bits) { out += static_cast<char>(bits); };

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,9 @@ constexpr bool is_visible(char c) { return c > ' ' && c < '\x7f'; }
 
 /// Whether `text` is well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates).
 bool is_utf8(std::string_view text);
+
+/// Bytes of the longest beginning of `text` that is such.
+std::size_t utf8_prefix(std::string_view text);
 
 /// Windows-1252, the superset of Latin-1 that old exports are written in, as UTF-8. Its five
 /// undefined bytes become the control characters of the same number, as browsers read them.

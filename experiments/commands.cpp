@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "core/log.hpp"
 #include "experiments/dataset_file.hpp"
 #include "experiments/experiment.hpp"
 #include "experiments/files.hpp"
@@ -250,8 +251,8 @@ int sweep_command(const SweepArguments& arguments, Progress& progress, std::stop
       arguments.out.empty() ? fs::path("runs") / (sweep.name + "-sweep") : arguments.out;
   const SweepEnd end = run_sweep(sweep, folder, arguments.jobs, progress, stop);
   print_report(finish_sweep_report(folder), folder);
-  for (const auto& line : end.stopped) fmt::print(stderr, "theta: stopped: {}\n", line);
-  for (const auto& line : end.failed) fmt::print(stderr, "theta: failed: {}\n", line);
+  for (const auto& line : end.stopped) tell(fmt::format("theta: stopped: {}", line));
+  for (const auto& line : end.failed) tell(fmt::format("theta: failed: {}", line));
   return !end.failed.empty() ? 1 : end.stopped.empty() ? 0 : kBudgetSpent;
 }
 
@@ -273,7 +274,7 @@ int ping_command(const fs::path& file, const std::vector<std::string>& sets, std
         } catch (const Interrupted&) {
           throw;
         } catch (const std::runtime_error& e) {
-          fmt::print(stderr, "{}: {}\n", name, e.what());
+          tell(fmt::format("{}: {}", name, e.what()));
           ++wrong;
         }
       }
@@ -294,7 +295,7 @@ int check_command(const std::vector<fs::path>& configs, const std::vector<std::s
         fmt::print("{}: ok ({}, {})\n", file.string(), options.name, options.hash);
       }
     } catch (const UserError& e) {
-      fmt::print(stderr, "{}\n", e.what());
+      tell(e.what());
       ++wrong;
     }
   }

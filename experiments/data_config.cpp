@@ -17,9 +17,9 @@ int read_int(const Config& mapping, std::string_view key, int fallback, int leas
 }
 
 std::size_t read_size(const Config& mapping, std::string_view key, std::size_t fallback,
-                      std::size_t least) {
-  return static_cast<std::size_t>(
-      mapping.integer(key, static_cast<std::int64_t>(fallback), static_cast<std::int64_t>(least)));
+                      std::size_t least, std::int64_t most) {
+  return static_cast<std::size_t>(mapping.integer(key, static_cast<std::int64_t>(fallback),
+                                                  static_cast<std::int64_t>(least), most));
 }
 
 SplitSizes read_split_sizes(const Config& mapping, const SplitSizes& fallback) {

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <string_view>
 
 #include "core/config.hpp"
@@ -22,7 +23,8 @@ SplitSizes read_split_sizes(const Config& mapping, const SplitSizes& fallback);
 int read_int(const Config& mapping, std::string_view key, int fallback, int least = 0);
 
 std::size_t read_size(const Config& mapping, std::string_view key, std::size_t fallback,
-                      std::size_t least = 0);
+                      std::size_t least = 0,
+                      std::int64_t most = std::numeric_limits<std::int64_t>::max());
 
 /// `seed` of a mapping, 0 if missing. Data have their own, so that runs with other seeds see the
 /// same rows.

@@ -1,5 +1,6 @@
 #include "experiments/experiment.hpp"
 
+#include <algorithm>
 #include <set>
 
 #include "core/sha256.hpp"
@@ -94,7 +95,10 @@ ExperimentOptions read_experiment(const Config& config, FileHashes& hashes) {
   if (!config.is_map()) config.fail("a config is a mapping with 'name', 'models', 'data', ...");
   ExperimentOptions options;
   options.name = config.text("name");
-  if (options.name.empty() || options.name.find_first_of("/ \\") != std::string::npos)
+  const auto in_no_name = [](char c) {
+    return c == '/' || c == '\\' || static_cast<unsigned char>(c) <= ' ';
+  };
+  if (options.name.empty() || std::ranges::any_of(options.name, in_no_name))
     config.at("name").fail("a name is not empty and holds no space or slash: it names a folder");
   options.seed = static_cast<std::uint64_t>(config.integer("seed", 0));
   if (config.find("personas")) {

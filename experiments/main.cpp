@@ -1,11 +1,15 @@
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <boost/program_options.hpp>
 #include <cctype>
+#include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <limits>
 #include <thread>
 
@@ -30,6 +34,14 @@ void spin_briefly(char** argv) {
   execv("/proc/self/exe", argv);
 }
 
+/// Files that a program opens get the lowest numbers that are free: none of them may be taken for a
+/// standard stream that whoever started this has closed.
+void open_standard_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(stream, F_GETFD) < 0) open("/dev/null", O_RDWR);  // NOLINT
+  }
+}
+
 /// Configs refer to models as ${THETA_CACHE}/models/...: the cache of scripts/setup.
 void default_cache() {
   const char* home = std::getenv("HOME");                                             // NOLINT
@@ -50,7 +62,7 @@ std::jthread watch_signals(std::stop_source& stop) {
       int signal = 0;
       if (sigwait(&signals, &signal) != 0 || signal == kDone) continue;
       if (stop.stop_requested()) _exit(130);
-      fmt::print(stderr, "\ntheta: stopping; what is done is kept (again to stop at once)\n");
+      tell("\ntheta: stopping; what is done is kept (again to stop at once)");
       stop.request_stop();
     }
   });
@@ -279,44 +291,51 @@ const Command& find_command(const std::string& name, const Parsed& parsed) {
   return *found;
 }
 
+int run(const std::vector<std::string>& arguments, char** argv) {
+  const std::string name = arguments.empty() ? "help" : arguments[0];
+  if (name == "help" || name == "--help" || name == "-h") {
+    fmt::print("{}", help());
+    return arguments.empty() ? 2 : 0;
+  }
+  if (name == "--version") {
+    fmt::print("theta {}\n", THETA_VERSION);
+    return 0;
+  }
+  const Parsed parsed = parse({arguments.begin() + 1, arguments.end()});
+  if (parsed.has("help")) {
+    fmt::print("{}", help());
+    return 0;
+  }
+  const Command& command = find_command(name, parsed);
+  if (command.loads_models) spin_briefly(argv);
+  default_cache();
+  std::stop_source stop;
+  const std::jthread watcher = watch_signals(stop);
+  Progress progress(isatty(STDERR_FILENO) == 1);
+  set_up_logging(parsed.has("verbose") ? "debug" : "info", progress);
+  return command.run(parsed, progress, stop.get_token());
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  open_standard_streams();
   try {
-    const std::string name = arguments.empty() ? "help" : arguments[0];
-    if (name == "help" || name == "--help" || name == "-h") {
-      fmt::print("{}", help());
-      return arguments.empty() ? 2 : 0;
-    }
-    if (name == "--version") {
-      fmt::print("theta {}\n", THETA_VERSION);
-      return 0;
-    }
-    const Parsed parsed = parse({arguments.begin() + 1, arguments.end()});
-    if (parsed.has("help")) {
-      fmt::print("{}", help());
-      return 0;
-    }
-    const Command& command = find_command(name, parsed);
-    if (command.loads_models) spin_briefly(argv);
-    default_cache();
-    std::stop_source stop;
-    const std::jthread watcher = watch_signals(stop);
-    Progress progress(isatty(STDERR_FILENO) == 1);
-    set_up_logging(parsed.has("verbose") ? "debug" : "info", progress);
-    return command.run(parsed, progress, stop.get_token());
+    const int code = run({argv + 1, argv + argc}, argv);
+    if (std::fflush(stdout) != 0)
+      throw RunError(std::string("the output cannot be written: ") + std::strerror(errno));
+    return code;
   } catch (const Interrupted& e) {
-    fmt::print(stderr, "theta: {}\n", e.what());
+    tell(fmt::format("theta: {}", e.what()));
     return 130;
   } catch (const UserError& e) {
-    fmt::print(stderr, "{}\n", e.what());
+    tell(e.what());
     return 2;
   } catch (const po::error& e) {
-    fmt::print(stderr, "theta: {}; see theta --help\n", e.what());
+    tell(fmt::format("theta: {}; see theta --help", e.what()));
     return 2;
   } catch (const std::exception& e) {
-    fmt::print(stderr, "theta: {}\n", e.what());
+    tell(fmt::format("theta: {}", e.what()));
     return 1;
   }
 }

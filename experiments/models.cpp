@@ -56,8 +56,9 @@ LlamaOptions read_llama(const Config& model) {
 std::vector<std::string> read_base_urls(const Config& node) {
   std::vector<std::string> urls;
   const auto add = [&](const Config& url) {
+    const std::string text = url.text();
     try {
-      parse_url(url.text());
+      parse_url(text);
     } catch (const UserError& e) {
       url.fail(e.what());
     }

@@ -8,6 +8,12 @@
 namespace theta {
 namespace {
 
+/// Up to what no search can work with, so that no product of two is too large.
+std::size_t read_count(const Config& options, std::string_view key, std::size_t fallback,
+                       std::size_t least = 0, std::int64_t most = 1'000'000'000) {
+  return read_size(options, key, fallback, least, most);
+}
+
 const std::vector<std::string> kOptimizers = {
     "labeled_few_shot", "bootstrap_few_shot", "random_search", "mipro", "copro", "gepa",
     "pipeline"};
@@ -17,7 +23,7 @@ WriterOptions read_writer(const Config& section, WriterOptions writer) {
   writer.temperature = read_temperature(section, writer.temperature);
   writer.max_tokens = read_int(section, "max_tokens", writer.max_tokens, 1);
   writer.attempts = read_int(section, "attempts", writer.attempts, 1);
-  writer.max_copied = read_size(section, "max_copied", writer.max_copied);
+  writer.max_copied = read_count(section, "max_copied", writer.max_copied);
   return writer;
 }
 
@@ -43,14 +49,14 @@ ProposerOptions read_proposer(const Config& options) {
 PromptLimits read_limits(const Config& options) {
   PromptLimits limits;
   limits.frozen = options.texts("frozen");
-  limits.max_prompt_tokens = read_size(options, "max_prompt_tokens", 0);
+  limits.max_prompt_tokens = read_count(options, "max_prompt_tokens", 0);
   return limits;
 }
 
 BootstrapOptions read_bootstrap(const Config& options, BootstrapOptions bootstrap) {
-  bootstrap.max_bootstrapped = read_size(options, "max_bootstrapped", bootstrap.max_bootstrapped);
-  bootstrap.max_labeled = read_size(options, "max_labeled", bootstrap.max_labeled);
-  bootstrap.max_rounds = read_size(options, "max_rounds", bootstrap.max_rounds, 1);
+  bootstrap.max_bootstrapped = read_count(options, "max_bootstrapped", bootstrap.max_bootstrapped);
+  bootstrap.max_labeled = read_count(options, "max_labeled", bootstrap.max_labeled);
+  bootstrap.max_rounds = read_count(options, "max_rounds", bootstrap.max_rounds, 1);
   bootstrap.threshold = read_share(options, "threshold", bootstrap.threshold, 0, 1);
   return bootstrap;
 }
@@ -84,20 +90,22 @@ void read_faithful(const Config& options, MiproOptions& mipro) {
 MiproOptions read_mipro(const Config& options, std::uint64_t seed) {
   MiproOptions mipro;
   read_faithful(options, mipro);
-  mipro.num_instructions = read_size(options, "num_instructions", mipro.num_instructions, 1);
-  mipro.num_demo_sets = read_size(options, "num_demo_sets", mipro.num_demo_sets, 1);
-  mipro.max_bootstrapped = read_size(options, "max_bootstrapped", mipro.max_bootstrapped);
-  mipro.max_labeled = read_size(options, "max_labeled", mipro.max_labeled);
-  mipro.num_trials = read_size(options, "num_trials", mipro.num_trials);
-  mipro.minibatch_size = read_size(options, "minibatch_size", mipro.minibatch_size);
-  mipro.full_every = read_size(options, "full_every", mipro.full_every, 1);
+  constexpr std::int64_t kMostChoices = 1000;  // a surrogate's matrices grow with their square
+  mipro.num_instructions =
+      read_count(options, "num_instructions", mipro.num_instructions, 1, kMostChoices);
+  mipro.num_demo_sets = read_count(options, "num_demo_sets", mipro.num_demo_sets, 1, kMostChoices);
+  mipro.max_bootstrapped = read_count(options, "max_bootstrapped", mipro.max_bootstrapped);
+  mipro.max_labeled = read_count(options, "max_labeled", mipro.max_labeled);
+  mipro.num_trials = read_count(options, "num_trials", mipro.num_trials);
+  mipro.minibatch_size = read_count(options, "minibatch_size", mipro.minibatch_size);
+  mipro.full_every = read_count(options, "full_every", mipro.full_every, 1);
   mipro.surrogate = options.choice("surrogate", {"paired", "gp", "tpe", "random"}, mipro.surrogate);
   if (const auto threshold = options.find("stop_below")) {
     if (mipro.surrogate != "paired") threshold->fail("'stop_below' wants 'surrogate: paired'");
     mipro.stop_below = threshold->number();
     if (!(mipro.stop_below >= 0)) threshold->fail("'stop_below' must be at least 0");
   }
-  mipro.fresh = read_size(options, "fresh", mipro.fresh);
+  mipro.fresh = read_count(options, "fresh", mipro.fresh);
   if (mipro.fresh > 0 && mipro.surrogate != "paired")
     options.at("fresh").fail("'fresh' wants 'surrogate: paired'");
   mipro.limits = read_limits(options);
@@ -113,8 +121,8 @@ MiproOptions read_mipro(const Config& options, std::uint64_t seed) {
 
 CoproOptions read_copro(const Config& options, std::uint64_t seed) {
   CoproOptions copro;
-  copro.breadth = read_size(options, "breadth", copro.breadth, 1);
-  copro.depth = read_size(options, "depth", copro.depth, 1);
+  copro.breadth = read_count(options, "breadth", copro.breadth, 1);
+  copro.depth = read_count(options, "depth", copro.depth, 1);
   copro.limits = read_limits(options);
   copro.writer = find_writer(options, copro.writer);
   copro.seed = seed;
@@ -123,9 +131,9 @@ CoproOptions read_copro(const Config& options, std::uint64_t seed) {
 
 GepaOptions read_gepa(const Config& options, std::uint64_t seed) {
   GepaOptions gepa;
-  gepa.minibatch_size = read_size(options, "minibatch_size", gepa.minibatch_size, 1);
+  gepa.minibatch_size = read_count(options, "minibatch_size", gepa.minibatch_size, 1);
   gepa.skip_perfect = options.boolean("skip_perfect", gepa.skip_perfect);
-  gepa.max_merges = read_size(options, "max_merges", gepa.max_merges);
+  gepa.max_merges = read_count(options, "max_merges", gepa.max_merges);
   gepa.limits = read_limits(options);
   gepa.writer = find_writer(options, gepa.writer);
   gepa.seed = seed;
@@ -143,7 +151,8 @@ RandomSearchOptions read_random_search(const Config& options, std::uint64_t seed
 OptimizerOptions read_options(const Config& section, std::uint64_t seed) {
   section.at("name");
   const std::string name = section.choice("name", kOptimizers, "");
-  if (name == "labeled_few_shot") return LabeledFewShotOptions{.k = read_size(section, "k", 16, 1)};
+  if (name == "labeled_few_shot")
+    return LabeledFewShotOptions{.k = read_count(section, "k", 16, 1)};
   if (name == "bootstrap_few_shot") return read_bootstrap(section, {});
   if (name == "random_search") return read_random_search(section, seed);
   if (name == "mipro") return read_mipro(section, seed);

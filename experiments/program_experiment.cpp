@@ -138,6 +138,8 @@ void run_program_experiment(const ProgramExperiment& experiment, RunContext& run
                 experiment.metric, experiment.data.columns);
   };
   check_prompts(prepared, run.models[kModel]);
+  for (const OptimizerConfig& config : experiment.optimizers)
+    if (config.max_evaluations > 0) check_budget(data.validation.size(), config.max_evaluations);
   keep();
   put_test_row(kUntouched, *untouched, data.test, metric, run);
   if (!compiled_program.calibration.empty()) {

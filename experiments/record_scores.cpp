@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "core/log.hpp"
 #include "experiments/commands.hpp"
 #include "experiments/experiment.hpp"
 #include "experiments/run_folder.hpp"
@@ -87,7 +88,7 @@ int record_command(const RecordArguments& arguments, Progress& progress, std::st
           if (table) write_score_table(*table, file);
         });
     if (!table) {
-      fmt::print(stderr, "theta: stopped: {}\n", stopped);
+      tell(fmt::format("theta: stopped: {}", stopped));
       return kBudgetSpent;
     }
   } catch (const Interrupted&) {

@@ -35,7 +35,10 @@ std::string required_meta(const Store& store, std::string_view key) {
 }
 
 Json json_meta(const Store& store, std::string_view key) {
-  return Json::parse(store.meta(key).value_or("[]"));
+  auto json = Json::parse(store.meta(key).value_or("[]"), nullptr, false);
+  if (json.is_discarded())
+    throw RunError(fmt::format("the run's record is damaged: its {} cannot be read", key));
+  return json;
 }
 
 /// Whom an outcome is clustered by: an item that belongs to no user stands for itself.

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/json_text.hpp"
 #include "core/result.hpp"
 #include "core/utf8.hpp"
 
@@ -63,6 +64,10 @@ Json parse_json(std::string_view text, const std::string& file, std::ptrdiff_t f
     throw UserError(
         fmt::format("{}:{}: not JSON: {}", file, first_line + count_lines(before),
                     what == std::string_view::npos ? message : message.substr(what + 2)));
+  } catch (const Json::out_of_range& e) {
+    throw UserError(
+        fmt::format("{}:{}: a number that no double holds", file,
+                    first_line + count_lines(text.substr(0, place_of_overflow(text, e.what())))));
   }
 }
 

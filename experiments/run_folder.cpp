@@ -212,7 +212,7 @@ Plan forecast_calls(const ExperimentOptions& options, std::stop_token stop) {
     }
   } catch (const Interrupted&) {
     throw;
-  } catch (const std::runtime_error&) {
+  } catch (const std::exception&) {
     return {};  // the run meets what is wrong itself, or gets on with real answers
   }
   return plan;

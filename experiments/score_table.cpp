@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "core/json_text.hpp"
 #include "core/result.hpp"
 #include "experiments/files.hpp"
 #include "optimizers/text_kernel.hpp"
@@ -76,6 +77,8 @@ class TableReader {
       return Json::parse(text_, unique);
     } catch (const Json::parse_error& e) {
       fail(e.byte == 0 ? 0 : e.byte - 1, "this is not JSON");
+    } catch (const Json::out_of_range& e) {
+      fail(place_of_overflow(text_, e.what()), "a number that no double holds");
     }
   }
 

@@ -6,6 +6,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "core/json_text.hpp"
 #include "modules/predict.hpp"
 
 namespace theta {
@@ -128,15 +129,20 @@ Predictor restored(Predictor predictor, const Node& state) {
 }
 
 Json parse(const std::string& text, const std::string& name) {
+  std::size_t at = 0;
+  const char* why = "this is not JSON";
   try {
     return Json::parse(text);
-  } catch (const Json::parse_error& error) {
-    const std::size_t at = std::min(text.size(), error.byte > 0 ? error.byte - 1 : 0);
-    const auto before = std::string_view(text).substr(0, at);
-    const auto line = std::ranges::count(before, '\n') + 1;
-    const std::size_t column = at - (before.rfind('\n') + 1) + 1;
-    throw UserError(fmt::format("{}:{}:{}: this is not JSON", name, line, column));
+  } catch (const Json::parse_error& e) {
+    at = std::min(text.size(), e.byte > 0 ? e.byte - 1 : 0);
+  } catch (const Json::out_of_range& e) {
+    at = place_of_overflow(text, e.what());
+    why = "a number that no double holds";
   }
+  const auto before = std::string_view(text).substr(0, at);
+  const auto line = std::ranges::count(before, '\n') + 1;
+  const std::size_t column = at - (before.rfind('\n') + 1) + 1;
+  throw UserError(fmt::format("{}:{}:{}: {}", name, line, column, why));
 }
 
 }  // namespace

@@ -47,13 +47,13 @@ std::vector<Result<double>> results_of(const Evaluation& evaluation) {
   return results;
 }
 
-void check_task(const Task& task) {
-  if (task.validation.empty()) throw UserError("optimising needs validation examples");
-  const auto least = static_cast<std::int64_t>(task.validation.size());
-  if (task.max_evaluations > 0 && task.max_evaluations < least)
+void check_budget(std::size_t validation_examples, std::int64_t max_evaluations) {
+  if (validation_examples == 0) throw UserError("optimising needs validation examples");
+  const auto least = static_cast<std::int64_t>(validation_examples);
+  if (max_evaluations > 0 && max_evaluations < least)
     throw UserError(
         fmt::format("max_evaluations is {}, and the program alone is evaluated on {} examples",
-                    task.max_evaluations, least));
+                    max_evaluations, least));
 }
 
 Contest::Contest(std::string name, const Task& task) : name_(std::move(name)), task_(task) {

@@ -75,7 +75,10 @@ Scores scores_of(const Evaluation& evaluation);
 std::vector<Result<double>> results_of(const Evaluation& evaluation);
 
 /// @throws UserError if there is no validation example, or the budget is too small for the student.
-void check_task(const Task& task);
+void check_budget(std::size_t validation_examples, std::int64_t max_evaluations);
+inline void check_task(const Task& task) {
+  check_budget(task.validation.size(), task.max_evaluations);
+}
 
 /// Evaluates programs on a task within its budget, one after another, a trial each, and keeps the
 /// best of those that were evaluated on all of validation, the first of equals. What an optimiser

@@ -41,6 +41,14 @@ TEST(Config, ReadsJsonThroughTheSameReader) {
   EXPECT_EQ(config.at("c").at("d").position().text(), "run.yaml:3:11");
 }
 
+TEST(Config, NamesAByteThatIsNotUtf8) {
+  EXPECT_EQ(parse_error("name: x\nlabel: \"caf\xC3\xA9 \xE9\"\n"),
+            "run.yaml:2:14: a byte that is not UTF-8");
+  Config config = parse("name: x\n");
+  EXPECT_EQ(message_of<UserError>([&] { config.set("name=\xFF"); }),
+            "--set name: a byte that is not UTF-8");
+}
+
 TEST(Config, FallsBackOnlyWhereAKeyIsMissing) {
   const Config config = parse("seed: 0\nname: x\nlabels: [a, '1']\nadapter: chat\nempty:\n");
   EXPECT_EQ(config.integer("seed", 7), 0);

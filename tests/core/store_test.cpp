@@ -122,6 +122,13 @@ TEST_F(StoreTest, RefusesALogProbabilityThatIsNotANumber) {
   EXPECT_FALSE(store.find("k"));
 }
 
+TEST_F(StoreTest, SaysThatAnAnswerIsDamaged) {
+  { Store(file()).commit("model", {{"k", "{}", response("kept")}}); }
+  execute("UPDATE responses SET response = replace(response, 'text', 'teXX')");
+  EXPECT_EQ(message_of<RunError>([&] { (void)Store(file()).find("k"); }),
+            "the record or the cache is damaged: an answer in it cannot be read");
+}
+
 TEST_F(StoreTest, KeepsMetaOverRestartsAndReplacesIt) {
   {
     Store store(file());

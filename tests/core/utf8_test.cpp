@@ -21,6 +21,13 @@ TEST(Utf8, RefusesWhatIsCutOverlongASurrogateOrBeyondTheLastCodePoint) {
   EXPECT_FALSE(is_utf8("\xF4\x90\x80\x80"));
 }
 
+TEST(Utf8, FindsTheLongestBeginning) {
+  EXPECT_EQ(utf8_prefix(""), 0U);
+  EXPECT_EQ(utf8_prefix("caf\xC3\xA9"), 5U);
+  EXPECT_EQ(utf8_prefix("\xF0\x9F\x98\x80x\xFFy"), 5U);
+  EXPECT_EQ(utf8_prefix("ab\xE2\x82"), 2U);
+}
+
 TEST(Utf8, LooksAtEveryByteOfALongText) {
   for (std::size_t i = 0; i < 40; ++i) {
     std::string text(40, 'a');

@@ -70,6 +70,25 @@ TEST(CommandLine, RefusesNumbersThatAreTooSmall) {
             "--seed must be at least 0, not -1\n");
 }
 
+/// A shell's command line about the program.
+Finished shell(const std::string& behind) {
+  return run_to_end({"/bin/sh", "-c", THETA_BINARY + (" " + behind)});
+}
+
+TEST(CommandLine, SaysThatItsOutputIsLost) {
+  for (const std::string arguments : {"--help", "--version"}) {
+    const Finished finished = shell(arguments + " >/dev/full");
+    EXPECT_EQ(finished.code, 1);
+    EXPECT_EQ(finished.err, "theta: the output cannot be written: No space left on device\n");
+  }
+}
+
+TEST(CommandLine, EndsAsItWouldWhereNothingHearsIt) {
+  EXPECT_EQ(shell("check nofile 2>/dev/full").code, 2);
+  EXPECT_EQ(shell("check nofile 2>&-").code, 2);
+  EXPECT_EQ(shell("--version >&- 2>&-").code, 0);
+}
+
 /// Of an untouched program on one test row, by the model that `task` describes.
 Finished run_with(const std::string& task, const TemporaryFolder& folder) {
   folder.write("rows.csv", "text,label\nx,a\ny,b\nz,a\n");

@@ -70,6 +70,12 @@ TEST_F(Rows, JsonRowsAreFoundAtTheirPathInTheFilesOrder) {
   EXPECT_THAT(read("a.json", R"([{"x": 1}])"), ElementsAre(Pair("a.json: 0", R"({"x":1})")));
 }
 
+TEST_F(Rows, ANumberThatIsTooLargeIsNamedByItsLine) {
+  EXPECT_EQ(error("a.jsonl", "{}\n{\"x\": 1e400}\n"), "a.jsonl:2: a number that no double holds");
+  EXPECT_EQ(error("a.json", "[{},\n{},\n{\"x\": -1e400}]"),
+            "a.json:3: a number that no double holds");
+}
+
 TEST_F(Rows, JsonErrorsNameTheLineOrThePath) {
   EXPECT_EQ(error("a.json", "[\n{\"x\": 1},\n{\"x\": 1\n"),
             "a.json:4: not JSON: syntax error while parsing object - unexpected end of input; "

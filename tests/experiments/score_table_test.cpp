@@ -94,6 +94,8 @@ INSTANTIATE_TEST_SUITE_P(
     ScoreTable, ABrokenTable,
     ::testing::Values(
         BrokenTable{"ItIsCutOff", "]\n  }\n}", "]", ":6:21: this is not JSON"},
+        BrokenTable{"ANumberIsTooLarge", "\"examples\": 3", "\"examples\": 1e400",
+                    ":3:15: a number that no double holds"},
         BrokenTable{"ItIsEmpty", "", "", ":1:1: this is not JSON"},
         BrokenTable{"ItIsAList", "", "[]",
                     ":1:1: a table is an object with 'predictors', 'examples', 'scores'"},

@@ -157,6 +157,8 @@ TEST(LoadState, TakesANullForAFieldThatIsNotSupplied) {
 TEST(LoadState, SaysWhatIsMissingOrWrong) {
   Predict program = reasoning("question -> answer");
   EXPECT_EQ(why_not(program, "{\n  \"a\": ,\n}"), "prompt.json:2:8: this is not JSON");
+  EXPECT_EQ(why_not(program, "{\n  \"a\": 1e400\n}"),
+            "prompt.json:2:8: a number that no double holds");
   EXPECT_EQ(why_not(program, "[]"), "prompt.json: an object is expected");
   EXPECT_EQ(why_not(program, "{}"), "prompt.json: `metadata` is missing");
   EXPECT_EQ(why_not(program, with(kSmallest, "dependency_versions", "versions")),
