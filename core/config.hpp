@@ -24,6 +24,9 @@ struct Position {
   std::string text() const;  ///< `file:line:col`
 };
 
+/// Where byte `at` of a file's text stands; the column counts bytes.
+Position position_in(std::string file, std::string_view text, std::size_t at);
+
 /// One node of a YAML or JSON config, read strictly: what a reader did not ask for is an error.
 ///
 /// Every getter marks its key as known. `finish()` then reports the first key that no getter asked
