@@ -1,5 +1,6 @@
 #include "core/json_text.hpp"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
@@ -95,11 +96,14 @@ void append_json_number(std::string& out, double number) {
   }
 }
 
-std::size_t place_of_overflow(std::string_view text, std::string_view message) {
-  // It ends with the number in quotes: `number overflow parsing '1e400'`.
-  const std::string_view number = message.substr(message.find('\'') + 1);
+JsonFault json_fault(std::string_view text, const std::exception& error) {
+  if (const auto* syntax = dynamic_cast<const nlohmann::json::parse_error*>(&error))
+    return {std::min(text.size(), syntax->byte > 0 ? syntax->byte - 1 : 0), "this is not JSON"};
+  // The message ends with the number in quotes: `number overflow parsing '1e400'`.
+  std::string_view number = error.what();
+  number.remove_prefix(number.find('\'') + 1);
   const std::size_t at = text.find(number.substr(0, number.find('\'')));
-  return at == std::string_view::npos ? 0 : at;
+  return {at == std::string_view::npos ? 0 : at, "a number that no double holds"};
 }
 
 std::string text_of(const nlohmann::json& value) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <exception>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
@@ -16,9 +17,13 @@ void append_json_text(std::string& out, const std::string& text);
 void append_json_string(std::string& out, const std::string& text);
 /// Appends a finite number as a JSON value, with the digits that nlohmann::json writes.
 void append_json_number(std::string& out, double number);
-/// Where in `text` the number stands that nlohmann::json refused as too large, by the message of its
-/// out_of_range; 0 if it is not found.
-std::size_t place_of_overflow(std::string_view text, std::string_view message);
+/// What nlohmann::json could not read.
+struct JsonFault {
+  std::size_t at;  ///< the byte of the text
+  const char* why;
+};
+/// @param error  what its parser threw at `text`: a parse_error or an out_of_range
+JsonFault json_fault(std::string_view text, const std::exception& error);
 /// The text that json_text() made `value` of.
 std::string text_of(const nlohmann::json& value);
 

@@ -188,10 +188,7 @@ void Progress::write(const std::string& text) {
 void Progress::end_stage() {
   if (!running_) return;
   draw(true);
-  if (terminal_) {
-    std::fputc('\n', out_);
-    std::fflush(out_);
-  }
+  if (terminal_) write("\n");
   running_ = false;
 }
 

@@ -115,7 +115,7 @@ struct Command {
   std::string usage;  ///< behind the name
   std::string help;
   std::size_t least, most;  ///< arguments that are no options
-  bool loads_models;
+  bool loads_models;        ///< and so starts the engine's threads
   int (*run)(const Parsed&, Progress&, std::stop_token);
 };
 

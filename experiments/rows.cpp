@@ -65,9 +65,9 @@ Json parse_json(std::string_view text, const std::string& file, std::ptrdiff_t f
         fmt::format("{}:{}: not JSON: {}", file, first_line + count_lines(before),
                     what == std::string_view::npos ? message : message.substr(what + 2)));
   } catch (const Json::out_of_range& e) {
+    const auto [at, why] = json_fault(text, e);
     throw UserError(
-        fmt::format("{}:{}: a number that no double holds", file,
-                    first_line + count_lines(text.substr(0, place_of_overflow(text, e.what())))));
+        fmt::format("{}:{}: {}", file, first_line + count_lines(text.substr(0, at)), why));
   }
 }
 

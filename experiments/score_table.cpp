@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "core/config.hpp"
 #include "core/json_text.hpp"
 #include "core/result.hpp"
 #include "experiments/files.hpp"
@@ -50,13 +51,7 @@ class TableReader {
     throw UserError(position(at) + ": " + message);
   }
 
-  std::string position(std::size_t at) const {
-    const auto before = std::string_view(text_).substr(0, at);
-    const auto line = std::ranges::count(before, '\n') + 1;
-    const auto start = before.rfind('\n');
-    return fmt::format("{}:{}:{}", file_, line,
-                       start == std::string_view::npos ? at + 1 : at - start);
-  }
+  std::string position(std::size_t at) const { return position_in(file_, text_, at).text(); }
 
   /// Where a key stands.
   std::size_t place(const std::string& key, std::size_t from = 0) const {
@@ -75,10 +70,9 @@ class TableReader {
     };
     try {
       return Json::parse(text_, unique);
-    } catch (const Json::parse_error& e) {
-      fail(e.byte == 0 ? 0 : e.byte - 1, "this is not JSON");
-    } catch (const Json::out_of_range& e) {
-      fail(place_of_overflow(text_, e.what()), "a number that no double holds");
+    } catch (const Json::exception& e) {
+      const auto [at, why] = json_fault(text_, e);
+      fail(at, why);
     }
   }
 

@@ -27,9 +27,12 @@ std::pair<std::string_view, std::string_view> read_header(std::string_view line)
   return {name, strip(line.substr(close + kClose.size()))};
 }
 
-/// The sections of an answer: their names and what is in them.
-std::vector<std::pair<std::string_view, std::string>> read_sections(std::string_view answer) {
-  std::vector<std::pair<std::string_view, std::string>> sections;
+/// A name and what stands under it.
+using Section = std::pair<std::string_view, std::string>;
+
+/// The sections of an answer.
+std::vector<Section> read_sections(std::string_view answer) {
+  std::vector<Section> sections;
   for (const std::string_view line : split_lines(answer)) {
     if (const auto [name, rest] = read_header(line); !name.empty()) {
       sections.emplace_back(name, rest);
@@ -49,7 +52,7 @@ class ChatAdapter final : public DspyAdapter {
     Record out;
     for (const Field& field : signature.outputs) {
       // The first of a name counts.
-      const auto named = std::ranges::find(sections, field.name, [](auto& s) { return s.first; });
+      const auto named = std::ranges::find(sections, field.name, &Section::first);
       Result<Value> value = named == sections.end()
                                 ? Result<Value>(Error{Fault::kPrompt, "the answer has no section"})
                                 : field.type.cast(strip(named->second));

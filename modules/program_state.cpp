@@ -6,6 +6,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "core/config.hpp"
 #include "core/json_text.hpp"
 #include "modules/predict.hpp"
 
@@ -129,20 +130,12 @@ Predictor restored(Predictor predictor, const Node& state) {
 }
 
 Json parse(const std::string& text, const std::string& name) {
-  std::size_t at = 0;
-  const char* why = "this is not JSON";
   try {
     return Json::parse(text);
-  } catch (const Json::parse_error& e) {
-    at = std::min(text.size(), e.byte > 0 ? e.byte - 1 : 0);
-  } catch (const Json::out_of_range& e) {
-    at = place_of_overflow(text, e.what());
-    why = "a number that no double holds";
+  } catch (const Json::exception& e) {
+    const auto [at, why] = json_fault(text, e);
+    throw UserError(position_in(name, text, at).text() + ": " + why);
   }
-  const auto before = std::string_view(text).substr(0, at);
-  const auto line = std::ranges::count(before, '\n') + 1;
-  const std::size_t column = at - (before.rfind('\n') + 1) + 1;
-  throw UserError(fmt::format("{}:{}:{}: {}", name, line, column, why));
 }
 
 }  // namespace
