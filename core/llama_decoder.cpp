@@ -100,6 +100,7 @@ void LlamaDecoder::decode(const std::vector<BatchPlanner::Entry>& entries,
       [](void* token) { return static_cast<const std::stop_token*>(token)->stop_requested(); },
       const_cast<std::stop_token*>(&stop));
   const std::int32_t status = llama_decode(context_.get(), batch);
+  llama_synchronize(context_.get());  // a GPU is still computing, and the pass is timed
   llama_set_abort_callback(context_.get(), nullptr, nullptr);
   if (status == 2) throw Interrupted("interrupted");
   require(status != 1, "the planner keeps within the cache");

@@ -29,8 +29,8 @@ class LlamaDecoder {
   void edit(const std::vector<BatchPlanner::Edit>& edits);
   /// One pass.
   /// @param wanted  one an entry: whether logits() of it will be asked for
-  /// @throws Interrupted when `stop` is requested, also in the middle of the pass: what the cache
-  ///   then holds is undefined.
+  /// @throws Interrupted when `stop` is requested, on a CPU also in the middle of the pass: what the
+  ///   cache then holds is undefined.
   /// @throws RunError if llama.cpp fails.
   void decode(const std::vector<BatchPlanner::Entry>& entries, std::vector<std::int8_t> wanted,
               const std::stop_token& stop);

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 #include <llama.h>
 
+#include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <iterator>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -30,10 +32,9 @@ struct FreeSampler {
 }  // namespace
 
 double log_normaliser(std::span<const float> logits) {
-  const double top = *std::max_element(logits.begin(), logits.end());
-  double sum = 0;
-  for (const float logit : logits) sum += std::exp(logit - top);
-  return top + std::log(sum);
+  const Eigen::Map<const Eigen::ArrayXf> all(logits.data(), std::ssize(logits));
+  const float top = all.maxCoeff();
+  return top + std::log((all - top).exp().cast<double>().sum());
 }
 
 // An answer as it is generated, token by token.

@@ -277,13 +277,15 @@ void LlamaModel::compute(std::span<LlamaJob> unit, const std::function<void(std:
         advance(entries[i].sequence, logits);
         continue;
       }
-      const double normaliser = log_normaliser(logits);
+      std::optional<double> normaliser;
       for (const Probe& probe : probes.at({entries[i].sequence, entries[i].position})) {
-        if (!unit[probe.job].scored()) {
+        LlamaJob& job = unit[probe.job];
+        if (!job.scored()) {
           advance(probe.sequence, logits);
-        } else if (unit[probe.job].score(probe.option, probe.token, logits, normaliser)) {
-          answered(probe.job);
+          continue;
         }
+        if (!normaliser) normaliser = log_normaliser(logits);
+        if (job.score(probe.option, probe.token, logits, *normaliser)) answered(probe.job);
       }
     }
   }
