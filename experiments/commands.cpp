@@ -10,6 +10,7 @@
 #include <set>
 
 #include "core/log.hpp"
+#include "core/utf8.hpp"
 #include "experiments/dataset_file.hpp"
 #include "experiments/experiment.hpp"
 #include "experiments/files.hpp"
@@ -347,9 +348,7 @@ void status_command(const fs::path& folder) {
 void eval_command(const PromptArguments& arguments, std::stop_token stop) {
   const SavedPrompt saved = load_prompt(arguments);
   const Signature& signature = saved.options.signature;
-  std::vector<Field> fields = signature.inputs;
-  fields.insert(fields.end(), signature.outputs.begin(), signature.outputs.end());
-  const auto examples = read_examples(arguments.data, saved.columns, fields);
+  const auto examples = read_examples(arguments.data, saved.columns, signature);
   const Metric metric = make_metric(saved.metric, signature.outputs.back().name);
   PromptModel model(saved.model, arguments);
   const Evaluation result = model.ask(
@@ -364,17 +363,19 @@ int predict_command(const PromptArguments& arguments, std::stop_token stop) {
   if (!arguments.data.empty() && !arguments.inputs.empty())
     throw UserError("give a file of examples or --input, not both");
   const SavedPrompt saved = load_prompt(arguments);
-  const Signature& signature = saved.options.signature;
   std::vector<Record> inputs;
   if (arguments.data.empty()) {
     Record record;
     for (const auto& input : arguments.inputs) {
       auto [name, value] = split_at_equals(input, "input");
+      if (!is_utf8(value)) throw UserError("--input " + name + " is not UTF-8");
       record.set(std::move(name), std::move(value));
     }
     inputs.push_back(std::move(record));
   } else {
-    for (const auto& example : read_examples(arguments.data, saved.columns, signature.inputs))
+    Signature unlabelled = saved.options.signature;
+    unlabelled.outputs.clear();
+    for (const auto& example : read_examples(arguments.data, saved.columns, unlabelled))
       inputs.push_back(example.fields);
   }
   PromptModel model(saved.model, arguments);

@@ -25,19 +25,21 @@ std::optional<std::string> scalar_text(const Json& cell) {
   return std::nullopt;
 }
 
-/// The value of a field in the type that the signature gives it.
-Result<Value> to_value(const Json& cell, const Type& type) {
-  if (type.kind == Type::Kind::kList && cell.is_array()) {
+/// The value of a field in the type that the signature gives it. A list in an input that is `str`
+/// stays one, whose items prompts number, as in DSPy.
+Result<Value> to_value(const Json& cell, const Type& type, bool input) {
+  const bool list = type.kind == Type::Kind::kList || (input && type.kind == Type::Kind::kStr);
+  if (list && cell.is_array()) {
     std::vector<std::string> items;
     for (const Json& item : cell) {
       std::optional<std::string> text = scalar_text(item);
-      if (!text) return Error{Fault::kPrompt, "a list of more than texts is not list[str]"};
+      if (!text) return Error{Fault::kPrompt, "a list of more than texts is not " + type.name()};
       items.push_back(*std::move(text));
     }
     return Value(std::move(items));
   }
   // Instruction-induction files list the acceptable answers, the canonical one first.
-  const Json& scalar = cell.is_array() && !cell.empty() ? cell.front() : cell;
+  const Json& scalar = !input && cell.is_array() && !cell.empty() ? cell.front() : cell;
   std::optional<std::string> text = scalar_text(scalar);
   if (!text) {
     return Error{Fault::kPrompt, fmt::format("{} is not {}", scalar.type_name(), type.name())};
@@ -71,15 +73,8 @@ const std::string& column_for(const Columns& columns, const std::string& field) 
   return mapped == columns.fields.end() ? field : mapped->second;
 }
 
-std::vector<Field> all_fields(const Signature& signature) {
-  std::vector<Field> fields = signature.inputs;
-  fields.insert(fields.end(), signature.outputs.begin(), signature.outputs.end());
-  return fields;
-}
-
-Dataset split_file(const WholeFile& source, const Columns& columns,
-                   const std::vector<Field>& fields) {
-  std::vector<Example> rows = read_examples(source.file, columns, fields);
+Dataset split_file(const WholeFile& source, const Columns& columns, const Signature& signature) {
+  std::vector<Example> rows = read_examples(source.file, columns, signature);
   std::unordered_map<std::string, std::size_t> groups;  // by first appearance
   for (const Example& row : rows) groups.emplace(row.group, groups.size());
   std::vector<Split> splits;
@@ -98,10 +93,10 @@ Dataset split_file(const WholeFile& source, const Columns& columns,
 }
 
 Dataset read_split_files(const SplitFiles& source, const Columns& columns,
-                         const std::vector<Field>& fields) {
+                         const Signature& signature) {
   Dataset data;
   const auto read = [&](const std::filesystem::path& file, const char* prefix) {
-    return file.empty() ? std::vector<Example>{} : read_examples(file, columns, fields, prefix);
+    return file.empty() ? std::vector<Example>{} : read_examples(file, columns, signature, prefix);
   };
   data.train = read(source.train, "train:");
   data.validation = read(source.validation, "validation:");
@@ -156,7 +151,8 @@ Columns read_columns(const Config& data, const Signature& signature) {
     for (const auto& [field, column] : fields->entries()) {
       if (signature.find(field) == nullptr) {
         std::vector<std::string> names;
-        for (const Field& known : all_fields(signature)) names.push_back('`' + known.name + '`');
+        for (const auto* side : {&signature.inputs, &signature.outputs})
+          for (const Field& known : *side) names.push_back('`' + known.name + '`');
         column.fail(fmt::format("the signature has no field `{}`; it has {}", field,
                                 fmt::join(names, ", ")));
       }
@@ -201,10 +197,9 @@ Dataset load_dataset(const DataOptions& options, const Signature& signature) {
   if (const auto* sentiment = std::get_if<SentimentOptions>(&options.source)) {
     data = sentiment_task(load_hutto(hutto_folder()).sentences, *sentiment);
   } else if (const auto* whole = std::get_if<WholeFile>(&options.source)) {
-    data = split_file(*whole, options.columns, all_fields(signature));
+    data = split_file(*whole, options.columns, signature);
   } else {
-    data = read_split_files(std::get<SplitFiles>(options.source), options.columns,
-                            all_fields(signature));
+    data = read_split_files(std::get<SplitFiles>(options.source), options.columns, signature);
   }
   check_disjoint(data);
   if (const std::size_t n_shared = count_shared_content(data); n_shared > 0) {
@@ -215,7 +210,7 @@ Dataset load_dataset(const DataOptions& options, const Signature& signature) {
 }
 
 std::vector<Example> read_examples(const std::filesystem::path& file, const Columns& columns,
-                                   const std::vector<Field>& fields, const std::string& prefix) {
+                                   const Signature& signature, const std::string& prefix) {
   std::vector<Example> examples;
   for_each_row(file, columns.rows, [&](const std::string& where, const Json& row) {
     Example example;
@@ -223,15 +218,17 @@ std::vector<Example> read_examples(const std::filesystem::path& file, const Colu
                                     : name_of(row, columns.id, "id", where);
     example.group =
         columns.group.empty() ? example.id : name_of(row, columns.group, "group", where);
-    for (const Field& field : fields) {
+    const auto set = [&](const Field& field, bool input) {
       const std::string& column = column_for(columns, field.name);
-      Result<Value> value =
-          to_value(column_of(row, column, "the field `" + field.name + "`", where), field.type);
+      const Json& cell = column_of(row, column, "the field `" + field.name + "`", where);
+      Result<Value> value = to_value(cell, field.type, input);
       if (!value) {
         throw UserError(fmt::format("{}: column `{}`: {}", where, column, value.error().message));
       }
       example.fields.set(field.name, *std::move(value));
-    }
+    };
+    for (const Field& field : signature.inputs) set(field, true);
+    for (const Field& field : signature.outputs) set(field, false);
     examples.push_back(std::move(example));
   });
   if (examples.empty()) throw UserError(file.string() + ": no rows");

@@ -61,12 +61,11 @@ DataOptions read_data_options(const Config& data, const Signature& signature);
 /// number.   @throws UserError `file:line: message`.
 Dataset load_dataset(const DataOptions& options, const Signature& signature);
 
-/// The rows of one file as examples with the given fields, in order; ids are `prefix` and the row's
-/// number where no column holds them. Where a field is no list but its column is (of acceptable
-/// answers), the first counts. For `theta eval` and `theta predict`, which know no splits.
+/// The rows of one file as examples of a signature, in order; ids are `prefix` and the row's number
+/// where no column holds them. Where an output is no list but its column is (of acceptable answers),
+/// the first counts. For `theta eval` and `theta predict`, which know no splits.
 /// @throws UserError `file:line: message`, naming a missing column and those there are.
 std::vector<Example> read_examples(const std::filesystem::path& file, const Columns& columns,
-                                   const std::vector<Field>& fields,
-                                   const std::string& prefix = "");
+                                   const Signature& signature, const std::string& prefix = "");
 
 }  // namespace theta

@@ -15,10 +15,10 @@
 namespace theta {
 namespace {
 
-/// Seconds above 0.
-double read_seconds(const Config& model, std::string_view key, double fallback) {
+double read_seconds(const Config& model, const char* key, double fallback) {
   const double seconds = model.number(key, fallback);
-  if (seconds <= 0) model.at(key).fail("'" + std::string(key) + "' must be above 0");
+  if (!(seconds > 0 && seconds <= 1e6))
+    model.at(key).fail(fmt::format("'{}' must be above 0 and at most 1000000 s", key));
   return seconds;
 }
 

@@ -202,7 +202,7 @@ class PersonaRun {
     }
     put_random_row();
     for (const Method& method : methods_) {
-      run_.store.put_row(method.name, role_, outcomes[method.name], method.usage);
+      run_.put_row(method.name, role_, outcomes[method.name], method.usage);
       if (method.kept) put_personas(method);
     }
   }

@@ -2,9 +2,20 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "experiments/text_table.hpp"
 
 namespace theta {
+
+void RunContext::put_row(const std::string& method, const std::string& model,
+                         const std::vector<Outcome>& outcomes, const Usage& usage) const {
+  store.put_row(method, model, outcomes, usage);
+  const auto failed = [](const Outcome& one) { return one.status == Outcome::Status::kFailed; };
+  if (!outcomes.empty() && std::ranges::all_of(outcomes, failed))
+    throw RunError(fmt::format("{}: none of {} items was answered, the first with: {}", method,
+                               outcomes.size(), outcomes[0].why));
+}
 
 void RunContext::show_trial(const TrialRecord& trial) const {
   std::int64_t tokens = 0;

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "core/progress.hpp"
 #include "core/store.hpp"
@@ -26,6 +27,10 @@ struct RunContext {
     models.stage(name);
     progress.stage(name);
   }
+
+  /// Keeps a row of the report.   @throws RunError if nothing was answered.
+  void put_row(const std::string& method, const std::string& model,
+               const std::vector<Outcome>& outcomes, const Usage& usage) const;
 
   /// Remarks where a search stands: its best score so far with its interval, and the tokens asked
   /// for.

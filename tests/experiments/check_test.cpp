@@ -201,7 +201,7 @@ const std::vector<Broken>& broken_configs() {
       {"AServersRetriesAreNegative", kPeople, "model: small", "model: small, retries: -1",
        ":4:71: 'retries' must be at least 0, not -1"},
       {"ATimeoutIsNoTime", kPeople, "model: small", "model: small, read_timeout_s: 0",
-       ":4:78: 'read_timeout_s' must be above 0"},
+       ":4:78: 'read_timeout_s' must be above 0 and at most 1000000 s"},
       {"ABatchIsTooSmallForItsSequences", kTask, "threads: 2", "batch: 8, sequences: 16",
        ":4:35: 'batch' must be at least 'sequences', 16, not 8"},
       {"ATemperatureIsNegative", kTask, "answering: score", "temperature: -3",

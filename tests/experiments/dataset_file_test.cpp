@@ -23,12 +23,6 @@ using testing::ThrowsMessage;
 
 const Signature kQuestion = Signature::parse("question -> answer");
 
-std::vector<Field> fields_of(const Signature& signature) {
-  std::vector<Field> fields = signature.inputs;
-  fields.insert(fields.end(), signature.outputs.begin(), signature.outputs.end());
-  return fields;
-}
-
 std::vector<std::string> ids(const std::vector<Example>& examples) {
   std::vector<std::string> out;
   for (const Example& example : examples) out.push_back(example.id);
@@ -48,7 +42,7 @@ class DatasetFile : public testing::Test {
  protected:
   std::vector<Example> read(const std::string& name, std::string_view content,
                             const Columns& columns = {}, const Signature& signature = kQuestion) {
-    return read_examples(folder_.write(name, content), columns, fields_of(signature));
+    return read_examples(folder_.write(name, content), columns, signature);
   }
   std::string error(const std::string& name, std::string_view content, const Columns& columns = {},
                     const Signature& signature = kQuestion) {
@@ -132,6 +126,17 @@ TEST_F(DatasetFile, TheFirstOfSeveralAcceptableAnswersCounts) {
       read("a.json", R"({"examples": {"1": {"input": "big", "output": ["small", "little"]}}})",
            {.fields = {{"question", "input"}, {"answer", "output"}}, .rows = "examples"});
   EXPECT_EQ(rows[0].fields, (Record{{"question", "big"}, {"answer", "small"}}));
+}
+
+TEST_F(DatasetFile, AListOfPassagesStaysOneWhereATextIsAsked) {
+  const auto rows = read("a.jsonl", R"({"question": ["one", "two"], "answer": ["yes", "no"]})");
+  EXPECT_EQ(rows[0].fields,
+            (Record{{"question", std::vector<std::string>{"one", "two"}}, {"answer", "yes"}}));
+  EXPECT_EQ(error("a.jsonl", R"({"question": ["one", ["two"]], "answer": "yes"})"),
+            "a.jsonl:1: column `question`: a list of more than texts is not str");
+  EXPECT_EQ(error("a.jsonl", R"({"question": ["1"], "answer": "yes"})", {},
+                  Signature::parse("question: int -> answer")),
+            "a.jsonl:1: column `question`: array is not int");
 }
 
 TEST_F(DatasetFile, OneFileIsSplitBySeedIntoExactSizes) {

@@ -116,7 +116,7 @@ TEST(CommandLine, EndsARunThatNothingAnswersWithTheReason) {
   const Finished finished =
       run_with(R"({base_url: "http://127.0.0.1:1/v1", model: m, retries: 0})", folder);
   EXPECT_EQ(finished.code, 1) << finished.err;
-  EXPECT_THAT(finished.err, HasSubstr("theta: untouched: none of 1 test examples was answered, the "
+  EXPECT_THAT(finished.err, HasSubstr("theta: untouched: none of 1 items was answered, the "
                                       "first with: http://127.0.0.1:1/v1: "));
 }
 

@@ -316,7 +316,8 @@ TEST_F(ServedRun, ItsPromptReadsFilesAsItIsToldAndAnswersWhatItIsGiven) {
        {std::pair<std::vector<std::string>, std::string>{
             {file, "--input", "sentence=one"}, "give a file of examples or --input, not both\n"},
         {{"--input", "sentence=one", "--field", "sentence=text"},
-         "--field and --rows say how a file is read, and none is given\n"}}) {
+         "--field and --rows say how a file is read, and none is given\n"},
+        {{"--input", "sentence=caf\xe9"}, "--input sentence is not UTF-8\n"}}) {
     const Finished refused = predict(arguments);
     EXPECT_EQ(refused.code, 2);
     EXPECT_EQ(refused.err, why);
