@@ -32,7 +32,6 @@ namespace ssl = net::ssl;
 using boost::system::error_code;
 using http_io::Attempt;
 using http_io::Awaitable;
-using http_io::Clock;
 using http_io::Connection;
 using http_io::Deadline;
 using http_io::kAwait;

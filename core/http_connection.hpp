@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/clock.hpp"
 #include "core/http_options.hpp"
 #include "core/http_url.hpp"
 
@@ -22,7 +23,6 @@ namespace theta::http_io {
 namespace net = boost::asio;
 namespace ssl = net::ssl;
 using net::ip::tcp;
-using Clock = std::chrono::steady_clock;
 
 // All by the type of their executor: a call through any_executor costs more than what it calls.
 using Executor = net::io_context::executor_type;

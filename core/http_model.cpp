@@ -173,8 +173,8 @@ void HttpModel::complete(std::span<const Request> wave, const OnAnswer& on_answe
       } else {
         item.again = true;
         item.unscored = read.answer.error().message;
-        item.prompt_tokens = read.prompt_tokens;
-        item.generated_tokens = read.generated_tokens;
+        item.prompt_tokens += read.prompt_tokens;
+        item.generated_tokens += read.generated_tokens;
       }
       return reading;
     };
@@ -201,8 +201,9 @@ void HttpModel::complete(std::span<const Request> wave, const OnAnswer& on_answe
           };
           answer ? add_what_came_before(*answer) : add_what_came_before(answer.error());
           if (answer && item.ask == ChatAsk::kNameOption) {
-            answer->note = fmt::format("named, {}, not scored: {}", how_named(*spoken),
-                                       item.unscored.empty() ? general : item.unscored);
+            answer->note = fmt::format("named, {}, not scored: {}{}", how_named(*spoken),
+                                       item.unscored.empty() ? general : item.unscored,
+                                       answer->note.empty() ? "" : "; " + answer->note);
           }
           on_answer(item.index, std::move(answer));
         },

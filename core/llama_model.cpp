@@ -6,10 +6,10 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <map>
 #include <utility>
 
+#include "core/clock.hpp"
 #include "core/llama_stream.hpp"
 #include "core/llama_weights.hpp"
 #include "core/result.hpp"
@@ -32,12 +32,6 @@ void start_llama() {
     llama_log_set(log_to_spdlog, nullptr);
     llama_backend_init();
   });
-}
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point then) {
-  return std::chrono::duration<double>(Clock::now() - then).count();
 }
 
 }  // namespace
@@ -124,9 +118,9 @@ const std::string& LlamaModel::hash() const {
 std::string LlamaModel::identity() const {
   std::string text = fmt::format(
       "llama.cpp {} weights {} as '{}' template '{}' context {} batch {} sequences {} unit {} "
-      "gpu_layers {}",
+      "gpu_layers {} threads {}",
       THETA_LLAMA_VERSION, hash(), options_.convert, options_.chat_template, options_.context,
-      options_.batch, options_.sequences, options_.unit, options_.gpu_layers);
+      options_.batch, options_.sequences, options_.unit, options_.gpu_layers, options_.threads);
   if (options_.mode == LlamaMode::kThroughput) text += " mode throughput";
   return text + adapters_;
 }

@@ -23,7 +23,7 @@ struct LoraAdapter {
 struct LlamaOptions {
   std::filesystem::path path = {};  ///< a GGUF file
   LlamaMode mode = LlamaMode::kDeterministic;
-  int threads = 2;
+  int threads = 2;             ///< a long prompt's answer depends on it in its last digits
   int gpu_layers = 0;          ///< layers kept on the GPU; -1: all; 0: no GPU is used
   std::size_t context = 8192;  ///< tokens the cache holds, and the longest prompt with its answer
   std::size_t batch = 512;     ///< tokens a pass takes

@@ -1,23 +1,13 @@
 #include "core/llama_stream.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <optional>
 #include <utility>
 
+#include "core/clock.hpp"
 #include "core/result.hpp"
 
 namespace theta {
-namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point then) {
-  return std::chrono::duration<double>(Clock::now() - then).count();
-}
-
-}  // namespace
-
 // A wave that a thread waits for.
 struct LlamaStream::Call {
   std::vector<LlamaJob> jobs;

@@ -56,9 +56,10 @@ std::filesystem::path converted_weights(const std::filesystem::path& source,
   const bool made = !failed && llama_model_quantize(source.c_str(), scratch.c_str(), &params) == 0;
   if (made) std::filesystem::rename(scratch, target, failed);
   if (!made || failed) {
+    const std::string why = failed ? failed.message() : "the log at level debug says why";
     std::filesystem::remove(scratch, failed);
-    throw RunError(fmt::format("cannot convert {} to {} (the log at level debug says why)",
-                               source.string(), target.string()));
+    throw RunError(
+        fmt::format("cannot convert {} to {}: {}", source.string(), target.string(), why));
   }
   return target;
 }

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <cstdio>
@@ -12,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/clock.hpp"
 namespace theta {
 
 /// Where a stage of a run stands.
@@ -75,8 +75,6 @@ class Progress {
   bool terminal() const { return terminal_; }
 
  private:
-  using Clock = std::chrono::steady_clock;
-
   // All with mutex_ held.
   void draw(bool force = false);
   void write(const std::string& text);

@@ -254,7 +254,8 @@ std::optional<int> Store::owner(const std::filesystem::path& file) {
   const auto path = file.string() + ".lock";
   int owner = 0;
   // The last owner's name stays behind: a process that lives is asked for, then its lock.
-  if (!(std::ifstream(path) >> owner) || ::kill(owner, 0) != 0) return std::nullopt;
+  if (!(std::ifstream(path) >> owner)) return std::nullopt;
+  if (::kill(owner, 0) != 0 && errno == ESRCH) return std::nullopt;
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   const bool locked = fd >= 0 && ::flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
   if (fd >= 0) ::close(fd);

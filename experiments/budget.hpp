@@ -73,8 +73,9 @@ class Ledger {
   bool refused_ = false;  // calls beyond the budget were asked for
 };
 
-/// A model whose calls stop when the budget is spent: calls are never exceeded; tokens and money by
-/// the answers that were on their way when they were reached.
+/// A model whose calls stop when the budget is spent: a process never exceeds calls; tokens and
+/// money only by the answer that reaches them. What a server is then still asked is broken off, and
+/// like an answer that nobody could read it may be on the server's bill all the same.
 class BudgetedModel final : public LanguageModel {
  public:
   /// The references outlive this.

@@ -12,8 +12,7 @@ namespace {
 
 /// What cannot change a result; what is a path, for which the file's name and what it holds count;
 /// and addresses, whose order does not count.
-const std::vector<std::string> kNotHashed = {"models.*.threads",
-                                             "models.*.path",
+const std::vector<std::string> kNotHashed = {"models.*.path",
                                              "models.*.lora.*.path",
                                              "models.*.base_url",
                                              "models.*.api_key_env",

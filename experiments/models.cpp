@@ -40,8 +40,12 @@ LlamaOptions read_llama(const Config& model) {
   options.unit = size("unit", options.unit);
   if (options.batch < options.sequences)
     (model.find("batch") ? model.at("batch") : model.at("sequences"))
-        .fail("'batch' must be at least 'sequences', " + std::to_string(options.sequences) +
-              ", not " + std::to_string(options.batch));
+        .fail(fmt::format("'batch' must be at least 'sequences', {}, not {}", options.sequences,
+                          options.batch));
+  if (options.context < options.sequences)
+    (model.find("context") ? model.at("context") : model.at("sequences"))
+        .fail(fmt::format("'context' must be at least 'sequences', {}, not {}", options.sequences,
+                          options.context));
   options.chat_template = model.text("chat_template", "");
   options.convert = model.choice("convert", {"", "q4_0", "q8_0"}, "");
   if (!options.convert.empty()) options.converted = options.path.parent_path() / "converted";

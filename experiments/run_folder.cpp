@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "core/clock.hpp"
 #include "core/log.hpp"
 #include "core/store.hpp"
 #include "experiments/files.hpp"
@@ -58,9 +59,7 @@ class Heartbeat {
         }) {}
 
  private:
-  double seconds() const {
-    return before_s_ + std::chrono::duration<double>(Clock::now() - began_).count();
-  }
+  double seconds() const { return before_s_ + seconds_since(began_); }
   void beat(Store& store, const Whole& whole) {
     nlohmann::json json = {{"stage", whole.stage}, {"at", unix_seconds()}, {"seconds", seconds()}};
     if (whole.left_s) json["left_s"] = *whole.left_s;
@@ -70,8 +69,6 @@ class Heartbeat {
       // The run's next answer meets the same fault and ends it.
     }
   }
-
-  using Clock = std::chrono::steady_clock;
 
   const double before_s_;  // of earlier starts
   const Clock::time_point began_ = Clock::now();
@@ -115,6 +112,8 @@ std::string work_in_folder(const Config& config, const ExperimentOptions& option
                            const fs::path& folder, Progress& progress, std::stop_token stop,
                            ModelPool* pool, const std::function<void(RunContext&)>& work,
                            const std::function<void(Store&)>& finish) {
+  if (fs::exists(folder / "sweep.json"))
+    throw UserError(folder.string() + " holds a sweep: give another --out, or remove it");
   make_folder(folder);
   Store store(folder / kRecord);
   claim(store, folder, options);

@@ -184,6 +184,8 @@ fs::path folder_of(const SweepRun& run, const fs::path& sweep) { return sweep / 
 
 SweepEnd run_sweep(const Sweep& sweep, const fs::path& folder, std::size_t jobs, Progress& progress,
                    std::stop_token stop) {
+  if (fs::exists(folder / "run.db"))
+    throw UserError(folder.string() + " holds a run: give another --out, or remove it");
   make_folder(folder);
   ModelPool pool(folder / "cache.db");
   write_list(sweep, folder);
@@ -224,7 +226,11 @@ SweepEnd run_sweep(const Sweep& sweep, const fs::path& folder, std::size_t jobs,
         own.say(fmt::format("failed: {}", e.what()));
         failed[i] = fmt::format("{}: {}", run.label(), e.what());
       }
-      pool.release(run.options.models);
+      try {
+        pool.release(run.options.models);
+      } catch (const RunError& e) {  // the disk is full
+        failed[i] = fmt::format("{}: {}", run.label(), e.what());
+      }
     }
   };
   {

