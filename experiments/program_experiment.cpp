@@ -93,7 +93,7 @@ ProgramExperiment read_program_experiment(const Config& config) {
 Prepared prepare(const ProgramExperiment& experiment) {
   const Signature& signature = experiment.program.signature;
   Prepared prepared{load_dataset(experiment.data, signature), experiment.program, nullptr,
-                    make_metric(experiment.metric, signature.outputs.back().name)};
+                    make_metric(experiment.metric, signature.outputs.back())};
   for (const Example& example : prepared.data.train) {
     auto& calibration = prepared.program.calibration;
     if (calibration.size() == experiment.program.calibration_examples) break;

@@ -11,7 +11,7 @@ namespace {
 using Words = std::vector<std::string>;
 
 /// The words of a text that SQuAD's evaluation compares.
-Words normalised(std::string_view text) {
+Words words_of(std::string_view text) {
   constexpr std::string_view kPunctuation = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
   constexpr std::string_view kSpace = " \t\n\v\f\r";
   Words words(1);
@@ -27,6 +27,16 @@ Words normalised(std::string_view text) {
     return word.empty() || word == "a" || word == "an" || word == "the";
   });
   return words;
+}
+
+/// What is compared of a value.
+Words parts_of(const Value& value, const Type& type) {
+  if (type.kind == Type::Kind::kStr) return words_of(to_text(value));
+  const auto* items = std::get_if<Words>(&value);
+  if (items == nullptr) return {to_text(value)};
+  Words parts;
+  for (const std::string& item : *items) parts.push_back(join(words_of(item), " "));
+  return parts;
 }
 
 double exact_match(const Words& answer, const Words& truth) { return answer == truth ? 1 : 0; }
@@ -48,7 +58,7 @@ double f1(const Words& answer, const Words& truth) {
 
 }  // namespace
 
-Metric make_metric(std::string_view name, std::string field) {
+Metric make_metric(std::string_view name, Field field) {
   double (*compare)(const Words&, const Words&) = nullptr;
   if (name == "exact_match") compare = exact_match;
   if (name == "contains") compare = contains;
@@ -58,12 +68,13 @@ Metric make_metric(std::string_view name, std::string field) {
                     "'; there are exact_match, contains and f1");
   }
   return [compare, field = std::move(field)](const Example& example, const Prediction& prediction) {
-    const Words answer = normalised(prediction.fields.text(field));
-    const Value& truth = example.fields.at(field);
-    const auto* several = std::get_if<std::vector<std::string>>(&truth);
-    if (several == nullptr) return compare(answer, normalised(to_text(truth)));
+    const Words answer = parts_of(prediction.fields.at(field.name), field.type);
+    const Value& truth = example.fields.at(field.name);
+    const auto* several = std::get_if<Words>(&truth);
+    if (several == nullptr || field.type.kind != Type::Kind::kStr)
+      return compare(answer, parts_of(truth, field.type));
     double best = 0;
-    for (const std::string& one : *several) best = std::max(best, compare(answer, normalised(one)));
+    for (const std::string& one : *several) best = std::max(best, compare(answer, words_of(one)));
     return best;
   };
 }

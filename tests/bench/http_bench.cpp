@@ -84,7 +84,7 @@ void judge_until(const std::string& url, int in_flight, std::size_t calls) {
   Store store(folder.path() / "run.db");
   RecordedModel model(server, store, nullptr);
   const auto data = examples();
-  const Metric metric = make_metric("exact_match", "preference");
+  const Metric metric = make_metric("exact_match", make_field("preference"));
 
   const auto begin = std::chrono::steady_clock::now();
   std::atomic<std::size_t> next = 0;

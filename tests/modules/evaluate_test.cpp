@@ -34,7 +34,7 @@ Result<Response> echo(const Request& request) {
 TEST(Evaluate, CountsFailedAndUnparsableApart) {
   ScriptedModel model(echo, {.failing = {1}});
   const Evaluation evaluation = evaluate(program(), examples({"1", "1", "2", "one", "1"}),
-                                         make_metric("exact_match", "n"), {model});
+                                         make_metric("exact_match", make_field("n")), {model});
   EXPECT_THAT(evaluation.scores, ElementsAre(1, 0, 0, 0, 1));
   EXPECT_THAT(evaluation.status, ElementsAre(Status::kScored, Status::kFailed, Status::kScored,
                                              Status::kUnparsable, Status::kScored));
@@ -47,8 +47,8 @@ TEST(Evaluate, CountsFailedAndUnparsableApart) {
 
 TEST(Evaluate, HasNoMeanWhereEveryExampleFailed) {
   ScriptedModel model(echo, {.failing = {0, 1}});
-  const Evaluation evaluation =
-      evaluate(program(), examples({"1", "2"}), make_metric("exact_match", "n"), {model});
+  const Evaluation evaluation = evaluate(program(), examples({"1", "2"}),
+                                         make_metric("exact_match", make_field("n")), {model});
   try {
     evaluation.mean();
     FAIL();

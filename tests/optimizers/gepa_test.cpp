@@ -135,7 +135,7 @@ std::vector<std::string> evolve_halves(std::size_t max_merges) {
       return say("");
     return say(prompt.find("Current Instruction: a") != std::string::npos ? "A" : "B");
   });
-  Task task{{}, {}, make_metric("exact_match", "label"), proposer, proposer, proposer};
+  Task task{{}, {}, make_metric("exact_match", make_field("label")), proposer, proposer, proposer};
   for (int j = 0; j < 20; ++j) {
     task.train.push_back(
         {std::to_string(j), "", {{"text", std::to_string(j)}, {"label", "right"}}});

@@ -42,7 +42,7 @@ struct ScriptedTask {
   }
 
   Task task() {
-    Task task{{}, {}, make_metric("exact_match", "label"), model, proposer, teacher};
+    Task task{{}, {}, make_metric("exact_match", make_field("label")), model, proposer, teacher};
     for (int j = 0; j < 20; ++j) task.train.push_back(example(1000 + j));
     for (int j = 0; j < 100; ++j) task.validation.push_back(example(j));
     return task;
