@@ -103,21 +103,34 @@ std::string options_grammar(const std::vector<std::string>& options) {
 
 /// What stands in for what OpenAI's own fields cannot express; empty: nothing has to.
 std::string instruction(const Request& request, ChatAsk ask) {
-  const bool prefix = !trim(request.answer_prefix).empty();
+  const std::string_view prefix = trim(request.answer_prefix);
   // The first token has to be an option's, so a prefix that cannot be forced is not asked for.
-  if (ask == ChatAsk::kNameOption || (ask == ChatAsk::kLogprobs && prefix)) {
+  if (ask == ChatAsk::kNameOption || (ask == ChatAsk::kLogprobs && !prefix.empty())) {
     return fmt::format("Answer with exactly one of: {}. Write nothing else.",
                        fmt::join(request.options, ", "));
   }
-  return prefix ? fmt::format("Begin your answer with: {}", trim(request.answer_prefix)) : "";
+  // The messages of most adapters show how an answer begins.
+  const auto shown = [&](const Message& message) {
+    return message.content.find(prefix) != std::string::npos;
+  };
+  return std::ranges::any_of(request.messages, shown)
+             ? ""
+             : fmt::format("Begin your answer with: {}", prefix);
 }
 
-/// The text after an echoed prefix. A server is sent the prefix without the spaces at its end,
-/// which chat templates cut, so an answer that continues it may begin with them.
+/// The text after an echoed prefix, which may follow lines of other text: a courtesy, what a model
+/// thought. A server is sent the prefix without the spaces at its end, which chat templates cut, so
+/// an answer that continues it may begin with them.
 std::string_view after_prefix(std::string_view text, std::string_view prefix) {
   const std::string_view body = trim(prefix);
   if (body.empty()) return text;
-  if (trim_left(text).starts_with(body)) text = trim_left(text).substr(body.size());
+  for (std::size_t at = 0; (at = text.find(body, at)) != std::string_view::npos; ++at) {
+    const std::string_view before = text.substr(0, at);
+    const std::string_view line = before.substr(before.rfind('\n') + 1);  // npos + 1 is 0
+    if (!trim(line).empty()) continue;
+    text.remove_prefix(at + body.size());
+    break;
+  }
   const std::string_view tail = prefix.substr(trim_right(prefix).size());
   return text.starts_with(tail) ? text.substr(tail.size()) : text;
 }

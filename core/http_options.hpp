@@ -11,7 +11,7 @@ namespace theta {
 ///
 /// |              | answer_prefix                      | grammar                     | options   |
 /// |--------------|------------------------------------|-----------------------------|-----------|
-/// | kOpenAi      | asked for in the last user message | not sent, noted in Response | asked for |
+/// | kOpenAi      | asked for, unless a message has it | not sent, noted in Response | asked for |
 /// | kLlamaServer | trailing assistant message         | `grammar`                   | `grammar` |
 /// | kVllm        | the same, `continue_final_message` | `structured_outputs` (0.11) | the same  |
 ///

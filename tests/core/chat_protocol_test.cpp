@@ -50,6 +50,9 @@ TEST(ChatBody, AsksForWhatItCannotForce) {
             "Which?\n\nAnswer with exactly one of: First, Second. Write nothing else.");
   EXPECT_EQ(last(ChatAsk::kNameOption),
             "Which?\n\nAnswer with exactly one of: First, Second. Write nothing else.");
+  request.messages[0].content = "Answer as `preference: ...`.";
+  EXPECT_EQ(last(ChatAsk::kGenerate), "Answer as `preference: ...`.");
+  request.messages[0].content = "Which?";
   request.answer_prefix.clear();
   EXPECT_EQ(last(ChatAsk::kLogprobs), "Which?");
   EXPECT_EQ(last(ChatAsk::kGenerate), "Which?");
@@ -145,6 +148,8 @@ TEST(ReadChat, CutsThePrefixThatTheAnswerRepeats) {
   EXPECT_EQ(text("preference: ", "\npreference:First"), "First");
   EXPECT_EQ(text("preference: ", " First"), "First");
   EXPECT_EQ(text("preference: ", "First"), "First");
+  EXPECT_EQ(text("preference: ", "Sure, I say preference: it is\n  preference: First"), "First");
+  EXPECT_EQ(text("[[ ## a ## ]]\n", "<think>\nHm.\n</think>\n[[ ## a ## ]]\nFirst"), "First");
   EXPECT_EQ(text("", " First"), " First");
 }
 
