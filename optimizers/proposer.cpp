@@ -158,7 +158,7 @@ Proposals propose(const Module& student, const DemoSets& demo_sets, std::span<co
   Writer writer(proposer, options.writer, rng.next());
   if (options.data_summary && !train.empty())
     proposals.data_summary = summarise(train, options, writer);
-  Screen screen(train, options.writer.max_copied);
+  Screen screen(train, options.writer.max_copied, strip_prefix);
   const auto accept = [&](std::size_t p, const Result<Prediction>& answer) {
     auto& known = proposals.instructions[p];
     auto text = screen.take(

@@ -5,8 +5,18 @@
 
 #include "core/rng.hpp"
 #include "modules/predict.hpp"
+#include "modules/text.hpp"
 
 namespace theta {
+namespace {
+
+std::string_view without_quotes(std::string_view text) {
+  while (!text.empty() && text.front() == '"') text.remove_prefix(1);
+  while (!text.empty() && text.back() == '"') text.remove_suffix(1);
+  return text;
+}
+
+}  // namespace
 
 std::vector<Result<Prediction>> Writer::write(const Signature& signature,
                                               std::span<const Record> inputs) {
@@ -58,7 +68,7 @@ std::optional<std::string> Screen::take(const Result<Prediction>& answer, std::s
     reason_ = answer.error().message;
     return std::nullopt;
   }
-  std::string text = answer ? strip_prefix(answer->fields.text(field)) : "";
+  std::string text = answer ? clean_(answer->fields.text(field)) : "";
   const auto copy = static_cast<std::int64_t>(guard_.copied(text));
   if (text.find_first_not_of(" \t\r\n") == std::string::npos)
     ++counts_.unparsable;
@@ -77,6 +87,8 @@ void Screen::check() const {
   if (counts_.asked > 0 && counts_.failed == counts_.asked)
     throw RunError("the proposer did not answer: " + reason_);
 }
+
+std::string strip_quotes(std::string_view text) { return std::string(strip(without_quotes(text))); }
 
 std::string strip_prefix(std::string_view text) {
   const auto is_word = [](char c) {
@@ -99,9 +111,7 @@ std::string strip_prefix(std::string_view text) {
     at = skip(end, is_space);
     if (at == end) break;
   }
-  while (!text.empty() && text.front() == '"') text.remove_prefix(1);
-  while (!text.empty() && text.back() == '"') text.remove_suffix(1);
-  return std::string(text);
+  return std::string(without_quotes(text));
 }
 
 }  // namespace theta

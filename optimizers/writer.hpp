@@ -62,16 +62,26 @@ struct ProposalCounts {
   ProposalCounts& operator+=(const ProposalCounts& other);
 };
 
+/// An answer without double quotes at its ends. dspy 3.4.1, teleprompt/copro_optimizer.py.
+std::string strip_quotes(std::string_view text);
+/// An answer without a heading of up to five words and a colon at its start, and double quotes at
+/// its ends. dspy 3.4.1, propose/utils.py strip_prefix.
+std::string strip_prefix(std::string_view text);
+
 /// Tells which proposed instructions are worth an evaluation, and counts what came of the others.
 class Screen {
  public:
   /// Whether the program may have this instruction.
   using Fits = std::function<bool(const std::string& instruction)>;
 
-  Screen(std::span<const Example> train, std::size_t max_copied) : guard_(train, max_copied) {}
+  /// What an instruction is without what chatty models put around it.
+  using Clean = std::string (*)(std::string_view text);
 
-  /// The instruction that an answer's `field` holds, without what chatty models put around it; none
-  /// if it cannot be parsed, is empty or among `known`, was copied, or does not fit.
+  Screen(std::span<const Example> train, std::size_t max_copied, Clean clean = strip_quotes)
+      : guard_(train, max_copied), clean_(clean) {}
+
+  /// The clean instruction that an answer's `field` holds; none if it cannot be parsed, is empty or
+  /// among `known`, was copied, or does not fit.
   std::optional<std::string> take(const Result<Prediction>& answer, std::string_view field,
                                   std::span<const std::string> known, const Fits& fits = {});
   const ProposalCounts& counts() const { return counts_; }
@@ -80,12 +90,9 @@ class Screen {
 
  private:
   const CopyGuard guard_;
+  const Clean clean_;
   ProposalCounts counts_;
   std::string reason_;
 };
-
-/// An answer without what chatty models put around it: a heading of up to five words and a colon at
-/// its start, double quotes at its ends. dspy 3.4.1, propose/utils.py strip_prefix.
-std::string strip_prefix(std::string_view text);
 
 }  // namespace theta
