@@ -16,6 +16,7 @@
 #include "core/config_reader.hpp"
 #include "core/nearest.hpp"
 #include "core/result.hpp"
+#include "core/utf8.hpp"
 
 namespace theta {
 
@@ -334,7 +335,18 @@ void Config::set(std::string_view path_and_value) {
   const std::string path(path_and_value.substr(0, equals));
   const Position where{"--set " + path};
   if (equals == std::string_view::npos) fail_at(where, "write it as key=value");
-  put(path, read_config(path_and_value.substr(equals + 1), where.file, false), where);
+  // What neither begins nor is quoted as YAML is a text to its end: `a: b`, `issue #3`.
+  const std::string_view text = path_and_value.substr(equals + 1);
+  const bool yaml = text.empty() || text == "~" || text == "null" ||
+                    std::string_view(" \t\n{[\"'").find(text.front()) != std::string_view::npos;
+  auto value = yaml ? read_config(text, where.file, false) : std::make_shared<ConfigNode>();
+  if (!yaml) {
+    if (!is_utf8(text)) fail_at(where, "a byte that is not UTF-8");
+    value->kind = ConfigNode::Kind::kScalar;
+    value->text = text;
+    value->position = where;
+  }
+  put(path, std::move(value), where);
 }
 
 void Config::set(std::string_view path, const Config& value, const Position& where) {

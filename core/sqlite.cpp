@@ -54,8 +54,10 @@ void Database::check(int code) const {
   const std::string what = sqlite3_errmsg(handle_.get());
   switch (code & 0xff) {
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
       damaged(what);
+    case SQLITE_NOTADB:  // a file of another kind, perhaps, which is not to be removed
+      throw RunError(file_ + " is no database, or damaged where it begins: name another file, or put "
+                             "a copy of it back");
     case SQLITE_FULL:
       throw RunError(file_ + ": the disk is full: free some space and give the same command again");
     default:

@@ -140,16 +140,30 @@ std::pair<std::string, std::string> split_at_equals(const std::string& text, con
   return {text.substr(0, equals), text.substr(equals + 1)};
 }
 
+/// The field that an argument names.   @throws UserError if there is none.
+const Field& known_field(const Signature& signature, const std::string& name, const char* what) {
+  if (const Field* field = signature.find(name)) return *field;
+  std::vector<std::string> names;
+  for (const auto* side : {&signature.inputs, &signature.outputs})
+    for (const Field& field : *side) names.push_back(field.name);
+  throw UserError(fmt::format("{}: the signature has no field `{}`; it has {}", what, name,
+                              fmt::join(names, ", ")));
+}
+
 SavedPrompt load_prompt(const PromptArguments& arguments) {
   const std::string name = arguments.prompt.string();
   const std::string state = read_whole(arguments.prompt);
-  const Config config = Config::parse(state, name);
+  Config config = Config::parse(state, name);
+  const auto metadata = config.find("metadata");
+  if (!metadata || !metadata->find("theta")) config.set("metadata.theta={}");
   auto block = config.at("metadata").find("theta");
-  if (!block || !block->find("program") || !block->find("model"))
-    config.fail(
-        "this prompt was not saved by theta run: metadata.theta with its 'program' and 'model' "
-        "is missing");
   for (const auto& set : arguments.sets) block->set(set);
+  if (!block->find("program") || !block->find("model"))
+    config.fail(
+        "this prompt was not saved by theta run: say what it is of with --set "
+        "program.signature='question -> answer', and what it is for with --set "
+        "model.path=FILE.gguf, "
+        "or model.base_url=URL and model.model=NAME");
   SavedPrompt saved{read_program(block->at("program")),
                     nullptr,
                     read_model(block->at("model")),
@@ -166,6 +180,7 @@ SavedPrompt load_prompt(const PromptArguments& arguments) {
   if (!arguments.rows.empty()) saved.columns.rows = arguments.rows;
   for (const auto& given : arguments.columns) {
     auto [field, column] = split_at_equals(given, "field");
+    (void)known_field(saved.options.signature, field, "--field");
     columns[field] = std::move(column);
   }
   // What the program was made with lies in a .json file; a file of lines or cells has no such path.
@@ -349,7 +364,7 @@ void eval_command(const PromptArguments& arguments, std::stop_token stop) {
   const SavedPrompt saved = load_prompt(arguments);
   const Signature& signature = saved.options.signature;
   const auto examples = read_examples(arguments.data, saved.columns, signature);
-  const Metric metric = make_metric(saved.metric, signature.outputs.back().name);
+  const Metric metric = make_metric(saved.metric, signature.outputs.back());
   PromptModel model(saved.model, arguments);
   const Evaluation result = model.ask(
       [&](const Call& call) { return evaluate(*saved.program, examples, metric, call); }, stop);
@@ -367,9 +382,13 @@ int predict_command(const PromptArguments& arguments, std::stop_token stop) {
   if (arguments.data.empty()) {
     Record record;
     for (const auto& input : arguments.inputs) {
-      auto [name, value] = split_at_equals(input, "input");
-      if (!is_utf8(value)) throw UserError("--input " + name + " is not UTF-8");
-      record.set(std::move(name), std::move(value));
+      const auto [name, text] = split_at_equals(input, "input");
+      const Field& field = known_field(saved.options.signature, name, "--input");
+      if (!is_utf8(text)) throw UserError("--input " + name + " is not UTF-8");
+      if (record.find(name) != nullptr) throw UserError("--input " + name + " is given twice");
+      Result<Value> value = field.type.cast(text);
+      if (!value) throw UserError("--input " + name + ": " + value.error().message);
+      record.set(name, *std::move(value));
     }
     inputs.push_back(std::move(record));
   } else {

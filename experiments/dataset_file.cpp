@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "core/rng.hpp"
 #include "experiments/data_config.hpp"
@@ -212,10 +213,15 @@ Dataset load_dataset(const DataOptions& options, const Signature& signature) {
 std::vector<Example> read_examples(const std::filesystem::path& file, const Columns& columns,
                                    const Signature& signature, const std::string& prefix) {
   std::vector<Example> examples;
+  std::unordered_set<std::string> ids;
   for_each_row(file, columns.rows, [&](const std::string& where, const Json& row) {
     Example example;
     example.id = columns.id.empty() ? fmt::format("{}{}", prefix, examples.size() + 1)
                                     : name_of(row, columns.id, "id", where);
+    if (!ids.insert(example.id).second) {
+      throw UserError(fmt::format("{}: column `{}`: another row has the id `{}`", where, columns.id,
+                                  example.id));
+    }
     example.group =
         columns.group.empty() ? example.id : name_of(row, columns.group, "group", where);
     const auto set = [&](const Field& field, bool input) {

@@ -137,7 +137,7 @@ const std::vector<Command>& commands() {
 holds report.html, report.json, prompt.json, config.resolved.yaml and run.db, the record
 of every request and score. Stopped with Ctrl-C or killed, the same command goes on where
 it was.
-  --set      changes a value of the config: --set models.teacher.threads=4
+  --set      gives a value of the config, a text or YAML: --set models.teacher.threads=4
   --dry-run  prints the calls, tokens and money that each stage will need, and spends nothing)",
        1, 1, true,
        [](const Parsed& parsed, Progress& progress, std::stop_token stop) {

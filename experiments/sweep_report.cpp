@@ -16,7 +16,9 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 constexpr const char* kSeedsLegend =
-    "accuracy: mean over seeds and its 95 % interval over seeds and items";
+    "accuracy: mean over seeds and its 95 % interval over seeds and items; unp.: answers that "
+    "could "
+    "not\nbe parsed; fail: no answer, left out of the accuracy";
 
 /// Of a mean of scores, which are in [0, 1].
 Interval within_scores(Interval interval) {
@@ -34,11 +36,13 @@ void add_run(SweepReport& out, const std::string& setting, const Report& run) {
   for (const Report::Row& row : run.rows) {
     if (!row.accuracy) continue;
     SweepReport::Row& mine = find_or_add(
-        out.rows, {setting, row.method, row.model, {}, {}, 0, {}, {}}, [&](const auto& r) {
+        out.rows, {setting, row.method, row.model, {}, {}, 0, {}, 0, 0, {}}, [&](const auto& r) {
           return r.setting == setting && r.method == row.method && r.model == row.model;
         });
     mine.accuracies.push_back(*row.accuracy);
     mine.run_intervals.push_back({*row.low, *row.high});
+    mine.unparsable += row.unparsable;
+    mine.failed += row.failed;
     mine.usage += row.usage;
   }
   for (const Report::Paired& paired : run.paired) {
@@ -79,11 +83,14 @@ Table result_table(const SweepReport& report) {
                {"model"},
                {"seeds", true},
                {"accuracy", true},
+               {"unp.", true},
+               {"fail", true},
                {"calls", true},
                {"tokens", true}}};
   for (const auto& row : report.rows)
     table.rows.push_back({row.setting, row.method, row.model, std::to_string(row.accuracies.size()),
                           interval_text(row.mean, row.interval.low, row.interval.high),
+                          std::to_string(row.unparsable), std::to_string(row.failed),
                           std::to_string(row.usage.calls),
                           std::to_string(row.usage.prompt_tokens + row.usage.generated_tokens)});
   return table;
@@ -179,6 +186,8 @@ std::string to_json(const SweepReport& report) {
                             {"low", number(row.interval.low)},
                             {"high", number(row.interval.high)},
                             {"accuracies", numbers(row.accuracies)},
+                            {"unparsable", row.unparsable},
+                            {"failed", row.failed},
                             {"calls", row.usage.calls},
                             {"prompt_tokens", row.usage.prompt_tokens},
                             {"generated_tokens", row.usage.generated_tokens}});

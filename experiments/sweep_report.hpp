@@ -24,8 +24,9 @@ struct SweepReport {
     std::vector<double> accuracies;       ///< one a seed, in the order of the runs
     std::vector<Interval> run_intervals;  ///< of each, over its items
     double mean = 0;
-    Interval interval;  ///< 95 %, over_seeds_and_items()
-    Usage usage;        ///< of all seeds together
+    Interval interval;                       ///< 95 %, over_seeds_and_items()
+    std::size_t unparsable = 0, failed = 0;  ///< answers, of all seeds together
+    Usage usage;                             ///< the same
   };
   /// Mean over seeds of the differences of two methods.
   struct Paired {

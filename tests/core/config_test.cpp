@@ -257,6 +257,20 @@ TEST(ConfigSet, ReplacesAndAddsValues) {
             "\"teacher\":{\"threads\":4}},\"seeds\":[1,7]}");
 }
 
+TEST(ConfigSet, TakesATextToItsEndUnlessItBeginsAsYaml) {
+  const auto set = [](const std::string& value) {
+    Config config = parse("a: 1\n");
+    config.set("a=" + value);
+    return config.canonical({});
+  };
+  EXPECT_EQ(set("Classify #tags: good or bad"), R"({"a":"Classify #tags: good or bad"})");
+  EXPECT_EQ(set("q: str -> a: Literal['x', 'y']"), R"({"a":"q: str -> a: Literal['x', 'y']"})");
+  EXPECT_EQ(set("'3'"), R"({"a":"3"})");
+  EXPECT_EQ(set("3"), R"({"a":3})");
+  EXPECT_EQ(set("null"), R"({"a":null})");
+  EXPECT_EQ(set(""), R"({"a":null})");
+}
+
 TEST(ConfigSet, StandsForThePositionInMessages) {
   Config config = parse("a: 1\n");
   config.set("models.teacher.threads=x");

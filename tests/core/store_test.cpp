@@ -248,8 +248,8 @@ TEST_F(StoreTest, SaysWhatToDoAboutADamagedFile) {
       << "these are not the bytes of a database, but there are enough of them ...";
   EXPECT_EQ(message_of<RunError>([&] { const Store store(file()); }),
             file().string() +
-                " is damaged (file is not a database): put a copy of it back, or remove it to run "
-                "anew");
+                " is no database, or damaged where it begins: name another file, or put a copy of "
+                "it back");
 }
 
 TEST_F(StoreTest, NoticesDamageInTheMiddleWhenItOpens) {

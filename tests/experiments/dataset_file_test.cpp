@@ -113,6 +113,8 @@ TEST_F(DatasetFile, ErrorsNameLineColumnAndWhatIsThere) {
             "a.csv:2: no column `key` for id; there are `question`, `answer`");
   EXPECT_EQ(error("a.csv", "question,answer\n,b\n", {.group = "question"}),
             "a.csv:2: column `question` holds no group");
+  EXPECT_EQ(error("a.csv", "question,answer\na,b\na,c\n", {.id = "question"}),
+            "a.csv:3: column `question`: another row has the id `a`");
   EXPECT_EQ(error("a.jsonl", R"({"question": null, "answer": "y"})"),
             "a.jsonl:1: column `question`: null is not str");
   EXPECT_EQ(error("a.csv", "question,answer\na,maybe\n", {},

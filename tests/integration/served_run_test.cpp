@@ -317,7 +317,12 @@ TEST_F(ServedRun, ItsPromptReadsFilesAsItIsToldAndAnswersWhatItIsGiven) {
             {file, "--input", "sentence=one"}, "give a file of examples or --input, not both\n"},
         {{"--input", "sentence=one", "--field", "sentence=text"},
          "--field and --rows say how a file is read, and none is given\n"},
-        {{"--input", "sentence=caf\xe9"}, "--input sentence is not UTF-8\n"}}) {
+        {{"--input", "sentence=caf\xe9"}, "--input sentence is not UTF-8\n"},
+        {{"--input", "sentence=a", "--input", "sentence=b"}, "--input sentence is given twice\n"},
+        {{"--input", "sentense=a"},
+         "--input: the signature has no field `sentense`; it has sentence, mood\n"},
+        {{file, "--field", "sentense=text"},
+         "--field: the signature has no field `sentense`; it has sentence, mood\n"}}) {
     const Finished refused = predict(arguments);
     EXPECT_EQ(refused.code, 2);
     EXPECT_EQ(refused.err, why);
@@ -326,6 +331,27 @@ TEST_F(ServedRun, ItsPromptReadsFilesAsItIsToldAndAnswersWhatItIsGiven) {
   const Finished failed = predict({"--input", "sentence=three", "--set", "model.retries=0"});
   EXPECT_EQ(failed.code, 1);
   EXPECT_THAT(failed.out, HasSubstr("\"error\""));
+}
+
+TEST_F(ServedRun, AStateOfDspysIsAskedOnceTheCommandSaysWhatItIsOf) {
+  const LoopbackServer server(judge);
+  const fs::path state = folder_.write(
+      "state.json",
+      R"({"traces": [], "train": [], "demos": [], "lm": null, "metadata": {"dependency_versions": {}},
+          "signature": {"instructions": "Say the mood.", "fields": [
+            {"prefix": "Sentence:", "description": "${sentence}"},
+            {"prefix": "Mood:", "description": "${mood}"}]}})");
+  std::vector<std::string> command = {THETA_BINARY, "predict", state, "--input", "sentence=one"};
+  const Finished refused = run_to_end(command);
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("with --set program.signature='question -> answer'"));
+  for (const std::string& set :
+       {std::string("program.signature=sentence -> mood: Literal['good', 'bad']"),
+        "model.base_url=" + server.url(), std::string("model.model=m")})
+    command.insert(command.end(), {"--set", set});
+  const Finished told = run_to_end(command);
+  EXPECT_EQ(told.code, 0) << told.err;
+  EXPECT_THAT(told.out, MatchesRegex("\\{\"mood\":\"(good|bad)\"\\}\n"));
 }
 
 TEST_F(ServedRun, ItsResolvedConfigIsRightInAnyFolder) {
