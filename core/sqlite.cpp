@@ -56,8 +56,9 @@ void Database::check(int code) const {
     case SQLITE_CORRUPT:
       damaged(what);
     case SQLITE_NOTADB:  // a file of another kind, perhaps, which is not to be removed
-      throw RunError(file_ + " is no database, or damaged where it begins: name another file, or put "
-                             "a copy of it back");
+      throw RunError(file_ +
+                     " is damaged, or never was a database: put a copy of it back, or name "
+                     "another file");
     case SQLITE_FULL:
       throw RunError(file_ + ": the disk is full: free some space and give the same command again");
     default:

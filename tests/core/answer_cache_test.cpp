@@ -141,7 +141,8 @@ TEST_F(AnAnswerCache, RefusesAFileThatIsNone) {
     AnswerCache cache(options());
     FAIL();
   } catch (const RunError& error) {
-    EXPECT_THAT(error.what(), testing::StartsWith(options().path.string() + " is no database"));
+    EXPECT_THAT(error.what(),
+                testing::StartsWith(options().path.string() + " is damaged, or never was"));
   }
 }
 

@@ -246,10 +246,10 @@ TEST_F(StoreTest, AddsTimingUpOverRestarts) {
 TEST_F(StoreTest, SaysWhatToDoAboutADamagedFile) {
   std::ofstream(file())
       << "these are not the bytes of a database, but there are enough of them ...";
-  EXPECT_EQ(message_of<RunError>([&] { const Store store(file()); }),
-            file().string() +
-                " is no database, or damaged where it begins: name another file, or put a copy of "
-                "it back");
+  EXPECT_EQ(
+      message_of<RunError>([&] { const Store store(file()); }),
+      file().string() +
+          " is damaged, or never was a database: put a copy of it back, or name another file");
 }
 
 TEST_F(StoreTest, NoticesDamageInTheMiddleWhenItOpens) {

@@ -140,12 +140,9 @@ std::vector<double> plain_logprobs(const std::string& prompt, const std::string&
   EXPECT_EQ(llama_decode(context, batch), 0);
   std::vector<double> logprobs;
   for (std::size_t at = from; at < tokens.size(); ++at) {
-    const float* logits = llama_get_logits_ith(context, static_cast<int>(at) - 1);
-    const int n = llama_vocab_n_tokens(vocabulary);
-    const double top = *std::max_element(logits, logits + n);
-    double sum = 0;
-    for (int i = 0; i < n; ++i) sum += std::exp(logits[i] - top);
-    logprobs.push_back(logits[tokens[at]] - (top + std::log(sum)));
+    const std::span logits(llama_get_logits_ith(context, static_cast<int>(at) - 1),
+                           static_cast<std::size_t>(llama_vocab_n_tokens(vocabulary)));
+    logprobs.push_back(logits[static_cast<std::size_t>(tokens[at])] - log_normaliser(logits));
   }
   llama_batch_free(batch);
   llama_free(context);

@@ -235,7 +235,7 @@ TEST_F(SweepRuns, ADamagedRecordFailsItsRunAloneWithOneLine) {
   const std::string damaged = lasting_report(out).at("runs").at(0).at("folder");
   std::ofstream(out / damaged / "run.db", std::ios::binary) << std::string(5000, 'x');
   const std::string why =
-      (out / damaged / "run.db").string() + " is damaged (file is not a database)";
+      (out / damaged / "run.db").string() + " is damaged, or never was a database";
   const Finished finished = sweep(config("  seeds: [1, 2]\n"), "out");
   EXPECT_EQ(finished.code, 1);
   EXPECT_THAT(finished.err, HasSubstr("theta: failed: seed 1: " + why));
