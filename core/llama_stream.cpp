@@ -8,6 +8,7 @@
 #include "core/result.hpp"
 
 namespace theta {
+
 // A wave that a thread waits for.
 struct LlamaStream::Call {
   std::vector<LlamaJob> jobs;

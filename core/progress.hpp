@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/clock.hpp"
+
 namespace theta {
 
 /// Where a stage of a run stands.

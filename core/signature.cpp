@@ -523,18 +523,23 @@ Signature Signature::append_input(Field field) const {
 
 Signature Signature::describe(std::string_view name, std::string description) const {
   Signature out = *this;
-  std::vector<std::string> names;
   for (auto* fields : {&out.inputs, &out.outputs}) {
     for (Field& field : *fields) {
       if (field.name == name) {
         field.description = std::move(description);
         return out;
       }
-      names.push_back(field.name);
     }
   }
   throw UserError("the signature has no field '" + std::string(name) + "'" +
-                  did_you_mean(name, names));
+                  did_you_mean(name, names()));
+}
+
+std::vector<std::string> Signature::names() const {
+  std::vector<std::string> out;
+  for (const auto* fields : {&inputs, &outputs})
+    for (const Field& field : *fields) out.push_back(field.name);
+  return out;
 }
 
 const Field* Signature::find(std::string_view name) const {

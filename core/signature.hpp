@@ -61,6 +61,8 @@ struct Signature {
   Signature describe(std::string_view name, std::string description) const;
 
   const Field* find(std::string_view name) const;
+  /// Of all fields, inputs first.
+  std::vector<std::string> names() const;
   /// The text form back: parse(text()) has the same fields.
   std::string text() const;
   bool operator==(const Signature&) const = default;

@@ -143,11 +143,8 @@ std::pair<std::string, std::string> split_at_equals(const std::string& text, con
 /// The field that an argument names.   @throws UserError if there is none.
 const Field& known_field(const Signature& signature, const std::string& name, const char* what) {
   if (const Field* field = signature.find(name)) return *field;
-  std::vector<std::string> names;
-  for (const auto* side : {&signature.inputs, &signature.outputs})
-    for (const Field& field : *side) names.push_back(field.name);
   throw UserError(fmt::format("{}: the signature has no field `{}`; it has {}", what, name,
-                              fmt::join(names, ", ")));
+                              fmt::join(signature.names(), ", ")));
 }
 
 SavedPrompt load_prompt(const PromptArguments& arguments) {
@@ -162,8 +159,7 @@ SavedPrompt load_prompt(const PromptArguments& arguments) {
     config.fail(
         "this prompt was not saved by theta run: say what it is of with --set "
         "program.signature='question -> answer', and what it is for with --set "
-        "model.path=FILE.gguf, "
-        "or model.base_url=URL and model.model=NAME");
+        "model.path=FILE.gguf, or model.base_url=URL and model.model=NAME");
   SavedPrompt saved{read_program(block->at("program")),
                     nullptr,
                     read_model(block->at("model")),

@@ -151,11 +151,8 @@ Columns read_columns(const Config& data, const Signature& signature) {
   if (const auto fields = data.find("fields")) {
     for (const auto& [field, column] : fields->entries()) {
       if (signature.find(field) == nullptr) {
-        std::vector<std::string> names;
-        for (const auto* side : {&signature.inputs, &signature.outputs})
-          for (const Field& known : *side) names.push_back('`' + known.name + '`');
-        column.fail(fmt::format("the signature has no field `{}`; it has {}", field,
-                                fmt::join(names, ", ")));
+        column.fail(fmt::format("the signature has no field `{}`; it has `{}`", field,
+                                fmt::join(signature.names(), "`, `")));
       }
       columns.fields.emplace_back(field, column.text());
     }

@@ -124,6 +124,7 @@ def fetch(name, entry, cache):
             if "unpack" in entry:
                 shutil.rmtree(cache / entry["unpack"]["into"], ignore_errors=True)
             whole.rename(target)
+            stamp(target).write_text(found)
     if "unpack" in entry:
         unpack(entry["unpack"], target, cache)
 
