@@ -380,7 +380,7 @@ Awaitable<Result<Response>> HttpClient::Engine::converse(Lane& lane, const HttpB
     if (got.outcome.empty()) {
       reading = batch.read(index, got.status, redacted(std::move(got.body), key_));
       if (reading.tokens) tokens_.give_back(cost - static_cast<double>(*reading.tokens));
-      if (reading.answer || reading.answer.error().fault == Fault::kPrompt) {
+      if (reading.answer || reading.answer.error().fault != Fault::kService) {
         (reading.answer ? reading.answer->failed : reading.answer.error().failed) =
             std::move(failed);
         co_return std::move(reading.answer);

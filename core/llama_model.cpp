@@ -174,7 +174,7 @@ void LlamaModel::complete(std::span<const Request> wave, const OnAnswer& on_answ
     LlamaJob job(wave[i], *tokenizer_);
     if (auto why = misfit(job)) {
       if (misfits.empty()) misfits = *why;
-      on_answer_of_wave(i, Error{Fault::kPrompt, *std::move(why)});
+      on_answer_of_wave(i, Error{Fault::kRefused, *std::move(why)});
       continue;
     }
     jobs.push_back(std::move(job));

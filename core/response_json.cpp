@@ -3,15 +3,23 @@
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "core/json_text.hpp"
 
 namespace theta {
+namespace {
+
+constexpr const char* kPromptFault = "prompt_fault";
+constexpr const char* kRefusal = "refused";
+
+}  // namespace
 
 std::string response_json(const Result<Response>& answer) {
   if (!answer) {
-    require(answer.error().fault == Fault::kPrompt, "a service's fault is not kept");
-    return nlohmann::json{{"prompt_fault", json_text(answer.error().message)}}.dump();
+    require(answer.error().fault != Fault::kService, "a service's fault is not kept");
+    const char* key = answer.error().fault == Fault::kPrompt ? kPromptFault : kRefusal;
+    return nlohmann::json{{key, json_text(answer.error().message)}}.dump();
   }
   // Written by the thousand: not by way of a JSON value.
   std::string out;
@@ -38,8 +46,10 @@ std::string response_json(const Result<Response>& answer) {
 Result<Response> response_of(const std::string& text, std::int64_t prompt_tokens,
                              std::int64_t generated_tokens) try {
   const auto json = nlohmann::json::parse(text);
-  if (const auto fault = json.find("prompt_fault"); fault != json.end()) {
-    return Error{Fault::kPrompt, text_of(*fault), {}, prompt_tokens, generated_tokens};
+  for (const auto& [key, fault] :
+       {std::pair(kPromptFault, Fault::kPrompt), std::pair(kRefusal, Fault::kRefused)}) {
+    if (const auto why = json.find(key); why != json.end())
+      return Error{fault, text_of(*why), {}, prompt_tokens, generated_tokens};
   }
   Response response;
   response.prompt_tokens = prompt_tokens;

@@ -9,11 +9,12 @@
 
 namespace theta {
 
-/// Whose fault a failed item is. The two are never mixed: a service's fault is retried, counted and
-/// never becomes a score; a prompt's fault is an outcome that the metric scores.
+/// Whose fault a failed item is. A service's fault is retried, counted and never becomes a score. The
+/// other two are the prompt's own: outcomes, kept like answers, scored and counted apart.
 enum class Fault {
   kService,  ///< timeout, transport, rate limit, refused connection
-  kPrompt    ///< an answer that cannot be parsed, or a prompt too long to be asked
+  kPrompt,   ///< an answer that cannot be parsed
+  kRefused   ///< no answer: this prompt is longer than the window, or a filter took it
 };
 
 /// An attempt at an item that did not bring its answer.

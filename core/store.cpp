@@ -125,6 +125,8 @@ std::string_view name_of(Outcome::Status status) {
       return "scored";
     case Outcome::Status::kUnparsable:
       return "unparsable";
+    case Outcome::Status::kRefused:
+      return "refused";
     case Outcome::Status::kFailed:
       return "failed";
   }
@@ -133,13 +135,26 @@ std::string_view name_of(Outcome::Status status) {
 
 Outcome::Status status_of(std::string_view name) {
   for (const auto status :
-       {Outcome::Status::kScored, Outcome::Status::kUnparsable, Outcome::Status::kFailed}) {
+       {Outcome::Status::kScored, Outcome::Status::kUnparsable, Outcome::Status::kRefused,
+        Outcome::Status::kFailed}) {
     if (name_of(status) == name) return status;
   }
   throw RunError("the store holds an outcome of unknown status " + std::string(name));
 }
 
 }  // namespace
+
+Outcome::Status status_of(const Error& error) {
+  switch (error.fault) {
+    case Fault::kService:
+      return Outcome::Status::kFailed;
+    case Fault::kPrompt:
+      return Outcome::Status::kUnparsable;
+    case Fault::kRefused:
+      return Outcome::Status::kRefused;
+  }
+  throw std::logic_error("unknown fault");
+}
 
 struct Store::Impl {
   Impl(const std::filesystem::path& file, Access access)
@@ -294,7 +309,7 @@ std::optional<Result<Response>> Store::find(std::string_view key) const {
 
 void Store::commit(std::string_view identity, const std::vector<Answer>& unit, bool paid) {
   const auto kept = [](const Result<Response>& answer) {
-    return answer || answer.error().fault == Fault::kPrompt;
+    return answer || answer.error().fault != Fault::kService;
   };
   std::vector<std::string> responses;
   responses.reserve(unit.size());

@@ -14,7 +14,7 @@ namespace theta {
 
 /// What came of one scored item under one method: the smallest fact a report is made of.
 struct Outcome {
-  enum class Status { kScored, kUnparsable, kFailed };
+  enum class Status { kScored, kUnparsable, kRefused, kFailed };
   std::string method;  ///< the row of the report: `default`, `verified personas`
   std::string model;   ///< the column: `teacher`, `student`
   std::string item;    ///< example or pair id
@@ -24,8 +24,12 @@ struct Outcome {
   /// Nats in favour of the answer wanted, in this order alone, where options were scored.
   double margin = 0;
   Status status = Status::kScored;
-  std::string why = {};  ///< where it is unparsable or failed: what was wrong
+  std::string why = {};  ///< where it is not scored: what was wrong
 };
+
+/// What becomes of an item that brought this in place of an answer: unparsable and refused ones
+/// score 0, failed ones have no score.
+Outcome::Status status_of(const Error& error);
 
 /// What a method settled on for a user.
 struct PersonaRecord {

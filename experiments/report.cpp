@@ -90,6 +90,8 @@ Report::Row make_row(const std::vector<Outcome>& outcomes, const UsageRecord& us
     users.insert(cluster_of(outcome));
     if (outcome.status == Outcome::Status::kUnparsable && row.unparsable++ == 0)
       row.why_unparsable = outcome.why;
+    if (outcome.status == Outcome::Status::kRefused && row.refused++ == 0)
+      row.why_refused = outcome.why;
     if (outcome.status == Outcome::Status::kFailed) {
       if (row.failed++ == 0) row.why_failed = outcome.why;
       continue;
@@ -323,8 +325,10 @@ std::string to_json(const Report& report) {
                             {"order_consistency", number(row.order_consistency)},
                             {"persona_match", number(row.persona_match)},
                             {"unparsable", row.unparsable},
+                            {"refused", row.refused},
                             {"failed", row.failed},
                             {"why_unparsable", row.why_unparsable},
+                            {"why_refused", row.why_refused},
                             {"why_failed", row.why_failed},
                             {"calls", row.usage.calls},
                             {"prompt_tokens", row.usage.prompt_tokens},
@@ -426,7 +430,7 @@ void write_report(const Report& report, const std::filesystem::path& directory) 
 }
 
 std::vector<std::string> column_titles() {
-  return {"accuracy", "order", "match", "unp.", "fail", "calls", "tokens"};
+  return {"accuracy", "order", "match", "unp.", "ref.", "fail", "calls", "tokens"};
 }
 
 std::vector<std::string> column_texts(const Report::Row& row) {
@@ -434,6 +438,7 @@ std::vector<std::string> column_texts(const Report::Row& row) {
           fraction_or_dash(row.order_consistency),
           fraction_or_dash(row.persona_match),
           std::to_string(row.unparsable),
+          std::to_string(row.refused),
           std::to_string(row.failed),
           std::to_string(row.usage.calls),
           std::to_string(row.usage.prompt_tokens + row.usage.generated_tokens)};
@@ -450,6 +455,7 @@ Table missing_answers(const Report& report) {
                             shorten(replace_all(why, "\n", " "), kShown)});
     };
     add(row.failed, "missing", row.why_failed);
+    add(row.refused, "refused", row.why_refused);
     add(row.unparsable, "not parsed", row.why_unparsable);
   }
   return table;

@@ -35,8 +35,9 @@ struct Report {
     /// Share of the users of known taste whose persona states it.
     std::optional<double> persona_match;
     std::size_t unparsable = 0;
+    std::size_t refused = 0;
     std::size_t failed = 0;
-    std::string why_unparsable, why_failed;  ///< of the first of them
+    std::string why_unparsable, why_refused, why_failed;  ///< of the first of them
     Usage usage;
   };
   /// Mean difference of two methods under one model, over the judgements that both have.
@@ -96,8 +97,8 @@ void write_report(const Report& report, const std::filesystem::path& directory);
 /// What the columns of the tables mean.
 inline constexpr const char* kLegend =
     "accuracy: mean score and its 95 % interval; order: items that both orders answer alike; "
-    "match: users whose\npersona states their taste; unp.: answers that could not be parsed; "
-    "fail: no answer, left out of the accuracy";
+    "match: users whose\npersona states their taste; unp.: answers that could not be parsed, ref.: "
+    "prompts that were refused, both scored 0; fail: no answer,\nleft out of the accuracy";
 
 /// The columns of a row as every table shows them, and their titles.
 std::vector<std::string> column_titles();

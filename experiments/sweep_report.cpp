@@ -17,8 +17,8 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* kSeedsLegend =
     "accuracy: mean over seeds and its 95 % interval over seeds and items; unp.: answers that "
-    "could "
-    "not\nbe parsed; fail: no answer, left out of the accuracy";
+    "could not\nbe parsed, ref.: prompts that were refused, both scored 0; fail: no answer, left out "
+    "of the accuracy";
 
 /// Of a mean of scores, which are in [0, 1].
 Interval within_scores(Interval interval) {
@@ -36,12 +36,13 @@ void add_run(SweepReport& out, const std::string& setting, const Report& run) {
   for (const Report::Row& row : run.rows) {
     if (!row.accuracy) continue;
     SweepReport::Row& mine = find_or_add(
-        out.rows, {setting, row.method, row.model, {}, {}, 0, {}, 0, 0, {}}, [&](const auto& r) {
+        out.rows, {setting, row.method, row.model, {}, {}, 0, {}, 0, 0, 0, {}}, [&](const auto& r) {
           return r.setting == setting && r.method == row.method && r.model == row.model;
         });
     mine.accuracies.push_back(*row.accuracy);
     mine.run_intervals.push_back({*row.low, *row.high});
     mine.unparsable += row.unparsable;
+    mine.refused += row.refused;
     mine.failed += row.failed;
     mine.usage += row.usage;
   }
@@ -84,13 +85,15 @@ Table result_table(const SweepReport& report) {
                {"seeds", true},
                {"accuracy", true},
                {"unp.", true},
+               {"ref.", true},
                {"fail", true},
                {"calls", true},
                {"tokens", true}}};
   for (const auto& row : report.rows)
     table.rows.push_back({row.setting, row.method, row.model, std::to_string(row.accuracies.size()),
                           interval_text(row.mean, row.interval.low, row.interval.high),
-                          std::to_string(row.unparsable), std::to_string(row.failed),
+                          std::to_string(row.unparsable), std::to_string(row.refused),
+                          std::to_string(row.failed),
                           std::to_string(row.usage.calls),
                           std::to_string(row.usage.prompt_tokens + row.usage.generated_tokens)});
   return table;
@@ -187,6 +190,7 @@ std::string to_json(const SweepReport& report) {
                             {"high", number(row.interval.high)},
                             {"accuracies", numbers(row.accuracies)},
                             {"unparsable", row.unparsable},
+                            {"refused", row.refused},
                             {"failed", row.failed},
                             {"calls", row.usage.calls},
                             {"prompt_tokens", row.usage.prompt_tokens},

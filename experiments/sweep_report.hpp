@@ -25,7 +25,7 @@ struct SweepReport {
     std::vector<Interval> run_intervals;  ///< of each, over its items
     double mean = 0;
     Interval interval;                       ///< 95 %, over_seeds_and_items()
-    std::size_t unparsable = 0, failed = 0;  ///< answers, of all seeds together
+    std::size_t unparsable = 0, refused = 0, failed = 0;  ///< answers, of all seeds together
     Usage usage;                             ///< the same
   };
   /// Mean over seeds of the differences of two methods.

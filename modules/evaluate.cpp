@@ -29,12 +29,11 @@ Evaluation evaluate(const Module& program, std::span<const Example> examples, co
     if (prediction) {
       score = metric(examples[i], *prediction);
       require(score >= 0 && score <= 1, "a metric is in [0, 1]");
-    } else if (prediction.error().fault == Fault::kPrompt) {
-      status = Outcome::Status::kUnparsable;
-      ++out.n_unparsable;
     } else {
-      status = Outcome::Status::kFailed;
-      ++out.n_failed;
+      status = status_of(prediction.error());
+      out.n_unparsable += status == Outcome::Status::kUnparsable;
+      out.n_refused += status == Outcome::Status::kRefused;
+      out.n_failed += status == Outcome::Status::kFailed;
     }
     out.scores.push_back(score);
     out.status.push_back(status);

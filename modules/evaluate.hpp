@@ -11,13 +11,14 @@
 namespace theta {
 
 /// The scores of a program on examples, in their order. A failed example has no score; an
-/// unparsable one has score 0 and is counted apart.
+/// unparsable or refused one has score 0 and is counted apart.
 struct Evaluation {
   std::vector<double> scores;                   ///< (n); 0 where not scored
   std::vector<Outcome::Status> status;          ///< (n)
   std::vector<Result<Prediction>> predictions;  ///< (n)
   std::size_t n_failed = 0;
   std::size_t n_unparsable = 0;
+  std::size_t n_refused = 0;
 
   /// Mean over all but the failed.
   /// @throws RunError if every example failed, with the first reason.

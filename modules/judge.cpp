@@ -18,12 +18,11 @@ double towards_chosen(const std::vector<double>& logprobs, bool chosen_first) {
   return chosen_first ? first : -first;
 }
 
-/// An unparsable answer is a wrong one; a failed question has none.
+/// An answer that is unparsable or refused is a wrong one; a failed question has none.
 Judgement no_answer(const Error& error) {
   Judgement judgement{.error = error.message, .usage = {.calls = 1}};
-  judgement.status =
-      error.fault == Fault::kPrompt ? Outcome::Status::kUnparsable : Outcome::Status::kFailed;
-  if (error.fault == Fault::kPrompt) judgement.asked.log_odds = -1;
+  judgement.status = status_of(error);
+  if (judgement.status != Outcome::Status::kFailed) judgement.asked.log_odds = -1;
   return judgement;
 }
 

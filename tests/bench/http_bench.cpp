@@ -25,6 +25,7 @@
 #include "modules/evaluate.hpp"
 #include "modules/predict.hpp"
 #include "tests/bench/figures.hpp"
+#include "tests/support/places.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/temporary_folder.hpp"
 
@@ -203,7 +204,7 @@ std::vector<Figure> measure(std::vector<std::string>& arguments) {
                                   .peer = median(bare.late),
                                   .target = 0.95}};
   const double start =
-      start_ms({THETA_BINARY, "check", THETA_SOURCE_DIR "/configs/quickstart.yaml"});
+      start_ms({theta_binary(), "check", source_dir() + "/configs/quickstart.yaml"});
   figures.push_back({.name = "its peak memory in MiB",
                      .theta = median(ours.mib),
                      .target = 30,

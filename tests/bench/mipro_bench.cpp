@@ -23,6 +23,7 @@
 #include "tests/bench/figures.hpp"
 #include "tests/bench/llama_server.hpp"
 #include "tests/bench/run_tokens.hpp"
+#include "tests/support/places.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/small_model.hpp"
 #include "tests/support/temporary_folder.hpp"
@@ -112,7 +113,7 @@ Json theta_config(const Line& line, const std::filesystem::path& data, const Jso
 Json theta_run(const Json& config, const std::filesystem::path& folder) {
   std::ofstream(folder.string() + ".json") << config.dump();
   const auto began = std::chrono::steady_clock::now();
-  output_of({THETA_BINARY, "run", folder.string() + ".json", "--out", folder.string()});
+  output_of({theta_binary(), "run", folder.string() + ".json", "--out", folder.string()});
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
 
   const Store store(folder / "run.db", Store::Access::kRead);

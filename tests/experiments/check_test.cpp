@@ -11,6 +11,7 @@
 
 #include "experiments/commands.hpp"
 #include "experiments/experiment.hpp"
+#include "tests/support/places.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/temporary_folder.hpp"
 
@@ -327,7 +328,7 @@ TEST(ThetaCheckCommand, AcceptsWhatTheBrokenConfigsWereMadeFrom) {
 TEST(ThetaCheckCommand, ExitsWith2AndALineForEachThatIsWrong) {
   ::unsetenv("THETA_TEST_NONE");
   const TemporaryFolder folder;
-  std::vector<std::string> command = {THETA_BINARY, "check", folder.write("whole.yaml", kTask)};
+  std::vector<std::string> command = {theta_binary(), "check", folder.write("whole.yaml", kTask)};
   std::string lines;
   for (const Broken& broken : broken_configs()) {
     if (!broken.sets.empty()) continue;
@@ -345,7 +346,7 @@ TEST(ThetaCheckCommand, RunRefusesAWrongConfigBeforeItMakesAFolder) {
   const TemporaryFolder folder;
   const fs::path file = folder.write("broken.yaml", "name: a\nprogam: {}\n");
   const fs::path out = folder.path() / "out";
-  const Finished finished = run_to_end({THETA_BINARY, "run", file, "--out", out});
+  const Finished finished = run_to_end({theta_binary(), "run", file, "--out", out});
   EXPECT_EQ(finished.code, 2);
   EXPECT_EQ(finished.err, file.string() +
                               ":1:1: a config needs a 'program' (a task to optimise) or "
@@ -354,7 +355,7 @@ TEST(ThetaCheckCommand, RunRefusesAWrongConfigBeforeItMakesAFolder) {
 }
 
 TEST(ThetaCheckCommand, AConfigThatIsNotThereIsOneLine) {
-  const Finished finished = run_to_end({THETA_BINARY, "check", "/none/x.yaml"});
+  const Finished finished = run_to_end({theta_binary(), "check", "/none/x.yaml"});
   EXPECT_EQ(finished.code, 2);
   EXPECT_EQ(finished.err, "/none/x.yaml: cannot be read: No such file or directory\n");
 }
@@ -364,8 +365,8 @@ TEST(ThetaCheckCommand, EveryConfigOfTheProjectIsRightAndOpensNeitherDataNorMode
   const char* before = std::getenv("THETA_CACHE");
   const std::string restored = before ? before : "";
   ::setenv("THETA_CACHE", cache.path().c_str(), 1);
-  std::vector<std::string> command = {THETA_BINARY, "check"};
-  for (const auto& file : fs::directory_iterator(THETA_SOURCE_DIR "/configs"))
+  std::vector<std::string> command = {theta_binary(), "check"};
+  for (const auto& file : fs::directory_iterator(source_dir() + "/configs"))
     command.push_back(file.path());
   const Finished finished = run_to_end(command);
   before ? ::setenv("THETA_CACHE", restored.c_str(), 1) : ::unsetenv("THETA_CACHE");

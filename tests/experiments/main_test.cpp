@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/support/places.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/temporary_folder.hpp"
 
@@ -13,7 +14,7 @@ using testing::HasSubstr;
 using testing::StartsWith;
 
 Finished theta(std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), THETA_BINARY);
+  arguments.insert(arguments.begin(), theta_binary());
   return run_to_end(arguments);
 }
 
@@ -72,7 +73,7 @@ TEST(CommandLine, RefusesNumbersThatAreTooSmall) {
 
 /// A shell's command line about the program.
 Finished shell(const std::string& behind) {
-  return run_to_end({"/bin/sh", "-c", THETA_BINARY + (" " + behind)});
+  return run_to_end({"/bin/sh", "-c", theta_binary() + (" " + behind)});
 }
 
 TEST(CommandLine, SaysThatItsOutputIsLost) {

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "experiments/run_folder.hpp"
+#include "tests/support/places.hpp"
 #include "tests/support/loopback_server.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/temporary_folder.hpp"
@@ -65,7 +66,7 @@ class RecordScores : public ::testing::Test {
         "reviews.csv",
         "sentence,mood\na,good\nb,good\nc,good\nd,good\ne,good\nf,good\ng,good\nh,good\ni,good\n");
     std::vector<std::string> command = {
-        THETA_BINARY, "replay", "--record",
+        theta_binary(), "replay", "--record",
         folder_.write("config.yaml", fmt::format(fmt::runtime(config), url)),
         "--out",      out()};
     for (const auto& set : sets) command.insert(command.end(), {"--set", set});

@@ -5,6 +5,7 @@
 
 #include "core/result.hpp"
 #include "core/rng.hpp"
+#include "tests/support/places.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/temporary_folder.hpp"
 
@@ -167,7 +168,7 @@ std::string lines(const std::string& optimizer, std::int64_t budget) {
 TEST(Replay, PrintsALineForEachIncumbent) {
   const TemporaryFolder folder;
   write_score_table(table(), folder.path() / "t.json");
-  const auto done = run_to_end({THETA_BINARY, "replay", folder.path() / "t.json", "--optimizer",
+  const auto done = run_to_end({theta_binary(), "replay", folder.path() / "t.json", "--optimizer",
                                 "tpe", "--budget", "1000", "--seed", "1", "--json"});
   EXPECT_EQ(done.code, 0);
   EXPECT_EQ(done.out, lines("tpe", 1000));
@@ -179,7 +180,7 @@ TEST(Replay, SaysBesideItsLinesThatTheTableProposes) {
   for (const std::string optimizer : {"copro", "gepa"})
     for (const std::int64_t budget : {59, 1000}) {
       const auto done =
-          run_to_end({THETA_BINARY, "replay", folder.path() / "t.json", "--optimizer", optimizer,
+          run_to_end({theta_binary(), "replay", folder.path() / "t.json", "--optimizer", optimizer,
                       "--budget", std::to_string(budget), "--seed", "1", "--json"});
       EXPECT_EQ(done.code, 0);
       EXPECT_THAT(done.err, HasSubstr(optimizer + " proposes instructions: it is given the table's "
@@ -191,7 +192,7 @@ TEST(Replay, SaysBesideItsLinesThatTheTableProposes) {
 TEST(Replay, EndsWithTwoForWhatItCannotReplay) {
   const TemporaryFolder folder;
   write_score_table(table(), folder.path() / "t.json");
-  const auto done = run_to_end({THETA_BINARY, "replay", folder.path() / "t.json", "--optimizer",
+  const auto done = run_to_end({theta_binary(), "replay", folder.path() / "t.json", "--optimizer",
                                 "bootstrap_few_shot", "--budget", "1000"});
   EXPECT_EQ(done.code, 2);
   EXPECT_EQ(done.out, "");

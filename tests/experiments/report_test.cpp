@@ -317,10 +317,10 @@ TEST_F(ReportTest, WritesValidJsonWhateverBytesAModelWrote) {
 TEST_F(ReportTest, ShowsTheModelsSideBySideInATerminal) {
   fill(store_);
   const auto table = std::string(R"(
-         | teacher                                            | student
-method   |        accuracy order match unp. fail calls tokens |       accuracy order match unp. fail calls tokens
-default  |  .55 [.50, .67]   .00     -    0    1    12    240 | .00 [.00, .79]     -     -    0    0     1     20
-personas | .96 [.88, 1.00]  1.00   .50    1    0    12    324 |
+         | teacher                                                 | student
+method   |        accuracy order match unp. ref. fail calls tokens |       accuracy order match unp. ref. fail calls tokens
+default  |  .55 [.50, .67]   .00     -    0    0    1    12    240 | .00 [.00, .79]     -     -    0    0    0     1     20
+personas | .96 [.88, 1.00]  1.00   .50    1    0    0    12    324 |
 )");
   const auto rest = std::string(R"(
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <tuple>
 
+#include "tests/support/places.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/small_model.hpp"
 #include "tests/support/temporary_folder.hpp"
@@ -33,7 +34,7 @@ data: {{file: rows.csv, split: {{train: 1, validation: 1, test: 1}}}}
 program: {{signature: "sentence -> mood"}}
 )",
                                             (folder.path() / file).string(), convert));
-  const Finished finished = run_to_end({THETA_BINARY, "ping", config});
+  const Finished finished = run_to_end({theta_binary(), "ping", config});
   EXPECT_EQ(finished.code, 0) << finished.err;
   EXPECT_EQ(finished.out, fmt::format("task: {} answers in this process\n", file));
   EXPECT_EQ(fs::exists(folder.path() / "converted"), *convert != '\0');

@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "core/store.hpp"
+#include "tests/support/places.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/run_report.hpp"
 #include "tests/support/small_model.hpp"
@@ -126,7 +127,7 @@ class Run : public testing::Test {
   }
 
   std::vector<std::string> command(const char* config, const fs::path& out) const {
-    return {THETA_BINARY, "run", folder_.write("config.yaml", config), "--out", out};
+    return {theta_binary(), "run", folder_.write("config.yaml", config), "--out", out};
   }
   fs::path run(const char* config, const std::string& name) const {
     const fs::path out = folder_.path() / name;
@@ -187,7 +188,7 @@ TEST_P(RunOf, TheReportIsComputedAnewFromTheRecordAlone) {
   ASSERT_NE(json, "");
   for (const auto& file : fs::directory_iterator(out))
     if (file.path().filename() != "run.db") fs::remove(file.path());
-  const Finished finished = run_to_end({THETA_BINARY, "report", out});
+  const Finished finished = run_to_end({theta_binary(), "report", out});
   EXPECT_EQ(finished.code, 0) << finished.err;
   EXPECT_EQ(content(out / "report.json"), json);
   EXPECT_EQ(content(out / "report.html"), html);
@@ -235,7 +236,7 @@ TEST_F(Run, TheJudgeIsARoleOfItsOwnInEveryReport) {
   for (const char* writer : {"teacher", "student", "proposer"})
     EXPECT_GT(usage.at(writer).at("generated_tokens"), 0) << writer;
   EXPECT_THAT(content(out / "report.html"), HasSubstr("<tr><td>judge</td>"));
-  EXPECT_THAT(run_to_end({THETA_BINARY, "report", out}).out, HasSubstr("\njudge  "));
+  EXPECT_THAT(run_to_end({theta_binary(), "report", out}).out, HasSubstr("\njudge  "));
 }
 
 TEST_F(Run, InterruptedItSaysHowToGoOnAndGoesOnToTheSameReport) {
@@ -256,7 +257,7 @@ TEST_F(Run, AFolderOfAnotherConfigIsRefused) {
   ASSERT_EQ(interrupt(kTask, out, 0, SIGKILL).code, -SIGKILL);
   const auto hash = [&](const std::string& set) {
     const Finished checked =
-        run_to_end({THETA_BINARY, "check", folder_.write("config.yaml", kTask), "--set", set});
+        run_to_end({theta_binary(), "check", folder_.write("config.yaml", kTask), "--set", set});
     const auto end = checked.out.rfind(')');
     return checked.out.substr(end - 12, 12);
   };
@@ -348,13 +349,13 @@ TEST_F(Run, TheSavedPromptIsScoredAndAnswers) {
                                       "text,sentiment\n\"I love it, it is great.\",positive\n"
                                       "\"Awful, it broke at once.\",negative\n");
   const Finished scored =
-      run_to_end({THETA_BINARY, "eval", out / "prompt.json", file, "--field", "sentence=text"});
+      run_to_end({theta_binary(), "eval", out / "prompt.json", file, "--field", "sentence=text"});
   EXPECT_EQ(scored.code, 0) << scored.err;
   EXPECT_THAT(scored.out, testing::MatchesRegex(
-                              "exact_match [01]\\.[05]000 on 2 examples \\(0 unparsable, 0 failed"
+                              "exact_match [01]\\.[05]000 on 2 examples \\(0 unparsable, 0 refused, 0 failed"
                               "\\)\n"));
 
-  const Finished one = run_to_end({THETA_BINARY, "predict", out / "prompt.json", "--input",
+  const Finished one = run_to_end({theta_binary(), "predict", out / "prompt.json", "--input",
                                    "sentence=I love it, it is great."});
   EXPECT_EQ(one.code, 0) << one.err;
   ASSERT_EQ(std::ranges::count(one.out, '\n'), 1) << one.out;
@@ -362,7 +363,7 @@ TEST_F(Run, TheSavedPromptIsScoredAndAnswers) {
               testing::AnyOf("positive", "negative"));
 
   const Finished all =
-      run_to_end({THETA_BINARY, "predict", out / "prompt.json", file, "--field", "sentence=text"});
+      run_to_end({theta_binary(), "predict", out / "prompt.json", file, "--field", "sentence=text"});
   EXPECT_EQ(all.code, 0) << all.err;
   EXPECT_EQ(std::ranges::count(all.out, '\n'), 2) << all.out;
   EXPECT_THAT(all.out, testing::StartsWith(one.out));

@@ -18,6 +18,7 @@
 #include <thread>
 
 #include "core/sqlite.hpp"
+#include "tests/support/places.hpp"
 #include "tests/support/http_questions.hpp"
 #include "tests/support/loopback_server.hpp"
 #include "tests/support/process.hpp"
@@ -134,7 +135,7 @@ optimizers:
 
   Finished run(const fs::path& config, const std::string& name,
                const std::vector<std::string>& more = {}) const {
-    std::vector<std::string> command = {THETA_BINARY, "run",     config,
+    std::vector<std::string> command = {theta_binary(), "run",     config,
                                         "--out",      out(name), "--verbose"};
     command.insert(command.end(), more.begin(), more.end());
     return run_to_end(command);
@@ -250,7 +251,7 @@ TEST_F(ServedRun, ItsPromptIsScoredWithoutAskingTwiceAlsoWhenThatWasStopped) {
   ASSERT_EQ(run(config(server, ""), "out").code, 0);
   const fs::path prompt = out("out") / "prompt.json", answers = out("out") / "answers.db";
   const auto eval = [&](const fs::path& file) -> std::vector<std::string> {
-    return {THETA_BINARY,        "eval",    file,           out("rows.csv"), "--set",
+    return {theta_binary(),        "eval",    file,           out("rows.csv"), "--set",
             "model.in_flight=4", "--field", "sentence=text"};
   };
   const std::size_t before = server.requests();
@@ -285,7 +286,7 @@ TEST_F(ServedRun, ItsPromptIsNotAskedWithKeysThatAreUnknown) {
   const std::size_t asked = server.requests();
   for (const char* command : {"eval", "predict"}) {
     const Finished refused =
-        run_to_end({THETA_BINARY, command, out("out") / "prompt.json", out("rows.csv"), "--field",
+        run_to_end({theta_binary(), command, out("out") / "prompt.json", out("rows.csv"), "--field",
                     "sentence=text", "--set", "model.in_fligth=4"});
     EXPECT_EQ(refused.code, 2);
     EXPECT_EQ(refused.err,
@@ -302,7 +303,7 @@ TEST_F(ServedRun, ItsPromptReadsFilesAsItIsToldAndAnswersWhatItIsGiven) {
   ASSERT_EQ(run(config(server, ""), "out").code, 0);
   const fs::path prompt = out("out") / "prompt.json";
   const auto predict = [&](const std::vector<std::string>& more) {
-    std::vector<std::string> command = {THETA_BINARY, "predict", prompt};
+    std::vector<std::string> command = {theta_binary(), "predict", prompt};
     command.insert(command.end(), more.begin(), more.end());
     return run_to_end(command);
   };
@@ -341,7 +342,7 @@ TEST_F(ServedRun, AStateOfDspysIsAskedOnceTheCommandSaysWhatItIsOf) {
           "signature": {"instructions": "Say the mood.", "fields": [
             {"prefix": "Sentence:", "description": "${sentence}"},
             {"prefix": "Mood:", "description": "${mood}"}]}})");
-  std::vector<std::string> command = {THETA_BINARY, "predict", state, "--input", "sentence=one"};
+  std::vector<std::string> command = {theta_binary(), "predict", state, "--input", "sentence=one"};
   const Finished refused = run_to_end(command);
   EXPECT_EQ(refused.code, 2);
   EXPECT_THAT(refused.err, HasSubstr("with --set program.signature='question -> answer'"));
@@ -358,9 +359,9 @@ TEST_F(ServedRun, ItsResolvedConfigIsRightInAnyFolder) {
   const LoopbackServer server(judge);
   const fs::path file = config(server, "cache: {path: cache.db}");
   ASSERT_EQ(run(file, "out").code, 0);
-  const Finished before = run_to_end({THETA_BINARY, "check", file});
+  const Finished before = run_to_end({theta_binary(), "check", file});
   const fs::path written = out("out") / "config.resolved.yaml";
-  const Finished after = run_to_end({THETA_BINARY, "check", written});
+  const Finished after = run_to_end({theta_binary(), "check", written});
   EXPECT_EQ(after.code, 0) << after.err;
   EXPECT_EQ(after.out.substr(written.string().size()), before.out.substr(file.string().size()));
 }
@@ -383,7 +384,7 @@ TEST_F(ServedRun, ReplayNeedsACache) {
   EXPECT_EQ(refused.code, 2);
   EXPECT_THAT(refused.err, HasSubstr("there is no cache " + (folder_.path() / "none.db").string() +
                                      " to replay: run once with mode: record\n"));
-  const Finished status = run_to_end({THETA_BINARY, "status", out("out")});
+  const Finished status = run_to_end({theta_binary(), "status", out("out")});
   EXPECT_THAT(status.out, HasSubstr("there is no cache "));
   EXPECT_THAT(status.out, EndsWith("1 failed\n"));
 }

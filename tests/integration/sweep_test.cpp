@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "core/store.hpp"
+#include "tests/support/places.hpp"
 #include "tests/support/loopback_server.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/run_report.hpp"
@@ -75,14 +76,14 @@ sweep:
   }
   std::vector<std::string> command(const fs::path& config, const std::string& out,
                                    const std::string& jobs = "4") const {
-    return {THETA_BINARY, "sweep", config, "--out", folder_.path() / out, "--jobs", jobs};
+    return {theta_binary(), "sweep", config, "--out", folder_.path() / out, "--jobs", jobs};
   }
   Finished sweep(const fs::path& config, const std::string& out,
                  const std::string& jobs = "4") const {
     return run_to_end(command(config, out, jobs));
   }
   std::map<std::string, std::string> states(const fs::path& folder) const {
-    run_to_end({THETA_BINARY, "report", folder});
+    run_to_end({theta_binary(), "report", folder});
     std::map<std::string, std::string> out;
     const auto report = ordered_json::parse(content(folder / "report.json"));
     for (const auto& run : report.at("runs")) out[run.at("label")] = run.at("state");
@@ -124,7 +125,7 @@ TEST_F(SweepRuns, ARunOfASweepIsTheRunAlone) {
   std::string alone = content(folder_.path() / "sweep.yaml");
   alone = folder_.write("alone.yaml", alone.substr(0, alone.find("sweep:")));
   const Finished finished = run_to_end(
-      {THETA_BINARY, "run", alone, "--set", "seed=2", "--out", folder_.path() / "alone"});
+      {theta_binary(), "run", alone, "--set", "seed=2", "--out", folder_.path() / "alone"});
   ASSERT_EQ(finished.code, 0) << finished.err;
   EXPECT_EQ(lasting_report(folder_.path() / "alone"),
             lasting_report(folder_.path() / "sweep" / run));
@@ -213,16 +214,16 @@ TEST_F(SweepRuns, StatusShowsEveryRunWhileTheSweepGoesOnAndAfterIt) {
   Process process(command(config("  seeds: [1, 2]\n"), "out", "1"));
   while (process.running() && server_.requests() < 15)
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  const Finished live = run_to_end({THETA_BINARY, "status", out});
+  const Finished live = run_to_end({theta_binary(), "status", out});
   EXPECT_EQ(live.code, 0) << live.err;
   EXPECT_THAT(live.out, HasSubstr(" running "));
   EXPECT_THAT(live.out, EndsWith("1 running, 1 waiting\n"));
   process.send(SIGKILL);
   process.wait();
-  EXPECT_THAT(run_to_end({THETA_BINARY, "status", out}).out, EndsWith("1 stopped, 1 waiting\n"));
+  EXPECT_THAT(run_to_end({theta_binary(), "status", out}).out, EndsWith("1 stopped, 1 waiting\n"));
   delay_ = std::chrono::milliseconds(0);
   ASSERT_EQ(sweep(config("  seeds: [1, 2]\n"), "out").code, 0);
-  const Finished after = run_to_end({THETA_BINARY, "status", out});
+  const Finished after = run_to_end({theta_binary(), "status", out});
   EXPECT_THAT(after.out, EndsWith("2 done\n"));
   const auto run = lasting_report(out).at("runs").at(0);
   EXPECT_THAT(after.out, HasSubstr(run.at("folder").get<std::string>() + "  done"));
@@ -241,13 +242,13 @@ TEST_F(SweepRuns, ADamagedRecordFailsItsRunAloneWithOneLine) {
   EXPECT_THAT(finished.err, HasSubstr("theta: failed: seed 1: " + why));
   EXPECT_THAT(states(out),
               testing::ElementsAre(std::pair("seed 1", "failed"), std::pair("seed 2", "done")));
-  EXPECT_THAT(run_to_end({THETA_BINARY, "status", out}).out, HasSubstr(why));
+  EXPECT_THAT(run_to_end({theta_binary(), "status", out}).out, HasSubstr(why));
   fs::remove(out / damaged / "run.db");
   EXPECT_EQ(sweep(config("  seeds: [1, 2]\n"), "out").code, 0);
 }
 
 TEST_F(SweepRuns, StatusOfAFolderWithoutARunIsAnError) {
-  const Finished finished = run_to_end({THETA_BINARY, "status", folder_.path()});
+  const Finished finished = run_to_end({theta_binary(), "status", folder_.path()});
   EXPECT_EQ(finished.code, 2);
   EXPECT_EQ(finished.err, folder_.path().string() + " holds neither a run nor a sweep\n");
 }
@@ -274,7 +275,7 @@ TEST_F(SweepRuns, ABudgetStopsARunWithWhatItHasAndARaisedOneLetsItGoOn) {
   const fs::path plain = folder_.write("plain.yaml", text.substr(0, text.find("sweep:")));
   const auto run = [&](const std::string& out, const std::string& budget) {
     return run_to_end(
-        {THETA_BINARY, "run", plain, "--out", folder_.path() / out, "--set", "budget=" + budget});
+        {theta_binary(), "run", plain, "--out", folder_.path() / out, "--set", "budget=" + budget});
   };
   ASSERT_EQ(run("whole", "{calls: 1000}").code, 0);
   const std::size_t total = server_.requests();
@@ -287,7 +288,7 @@ TEST_F(SweepRuns, ABudgetStopsARunWithWhatItHasAndARaisedOneLetsItGoOn) {
     EXPECT_LE(server_.requests(), total + calls);
     EXPECT_EQ(lasting_report(out).at("stopped"), why);
     EXPECT_TRUE(fs::exists(out / "prompt.json"));
-    EXPECT_THAT(run_to_end({THETA_BINARY, "status", out}).out, HasSubstr(why));
+    EXPECT_THAT(run_to_end({theta_binary(), "status", out}).out, HasSubstr(why));
   }
   ASSERT_EQ(run("out", "{calls: 1000}").code, 0);
   EXPECT_EQ(server_.requests(), 2 * total);
@@ -309,7 +310,7 @@ TEST_F(SweepRuns, ABudgetOfEachRunStopsTheSweepsRunsAndIsNamed) {
 TEST_F(SweepRuns, ADryRunSaysWhatEachStageAsksForAndCosts) {
   const std::string text = content(config("", ", price: {prompt: 2, generated: 4}"));
   const Finished finished =
-      run_to_end({THETA_BINARY, "run",
+      run_to_end({theta_binary(), "run",
                   folder_.write("plain.yaml", text.substr(0, text.find("sweep:"))), "--dry-run"});
   EXPECT_EQ(finished.code, 0) << finished.err;
   std::istringstream lines(finished.out);
@@ -331,7 +332,7 @@ TEST_F(SweepRuns, ADryRunSaysWhatEachStageAsksForAndCosts) {
 TEST_F(SweepRuns, EveryRoleIsCountedApartInTheReport) {
   const std::string text = content(config(""));
   const fs::path plain = folder_.write("plain.yaml", text.substr(0, text.find("sweep:")));
-  ASSERT_EQ(run_to_end({THETA_BINARY, "run", plain, "--out", folder_.path() / "out"}).code, 0);
+  ASSERT_EQ(run_to_end({theta_binary(), "run", plain, "--out", folder_.path() / "out"}).code, 0);
   std::int64_t rows = 0;
   const auto report = lasting_report(folder_.path() / "out");
   for (const auto& row : report.at("rows")) rows += row.at("calls").get<std::int64_t>();
@@ -369,7 +370,7 @@ TEST_F(SweepRuns, PingSaysWhatAnswersAndWhatIsWrong) {
   const fs::path file = config(
       "  list:\n    here: {}\n    nowhere: {models.task.model: other, models.task.base_url: "
       "\"http://127.0.0.1:1/v1\"}\n");
-  const Finished finished = run_to_end({THETA_BINARY, "ping", file});
+  const Finished finished = run_to_end({theta_binary(), "ping", file});
   EXPECT_EQ(finished.code, 1);
   EXPECT_EQ(std::ranges::count(finished.out, '\n'), 1);
   EXPECT_THAT(finished.out, testing::StartsWith("task: "));
@@ -377,13 +378,13 @@ TEST_F(SweepRuns, PingSaysWhatAnswersAndWhatIsWrong) {
   EXPECT_THAT(finished.err, testing::StartsWith("task: "));
   EXPECT_THAT(finished.err, HasSubstr("127.0.0.1:1"));
   dead_ = true;
-  EXPECT_THAT(run_to_end({THETA_BINARY, "ping", file}).err, HasSubstr("503"));
+  EXPECT_THAT(run_to_end({theta_binary(), "ping", file}).err, HasSubstr("503"));
 }
 
 TEST_F(SweepRuns, PingAsksEveryAddressOnce) {
   const fs::path file = config("  seeds: [1]\n");
   const Finished finished = run_to_end(
-      {THETA_BINARY, "ping", file, "--set",
+      {theta_binary(), "ping", file, "--set",
        fmt::format("models.task.base_url=['{}', 'http://127.0.0.1:1/v1']", server_.url())});
   EXPECT_EQ(finished.code, 1);
   EXPECT_EQ(finished.out, fmt::format("task: tiny answers at {}\n", server_.url()));
@@ -409,11 +410,11 @@ optimizers:
 )";
   const fs::path out = folder.path() / "sweep", alone = folder.path() / "alone";
   const Finished swept =
-      run_to_end({THETA_BINARY, "sweep",
+      run_to_end({theta_binary(), "sweep",
                   folder.write("s.yaml", config + "sweep: {seeds: [1, 2]}\n"), "--out", out});
   ASSERT_EQ(swept.code, 0) << swept.err;
   const Finished one =
-      run_to_end({THETA_BINARY, "run", folder.write("a.yaml", config), "--out", alone});
+      run_to_end({theta_binary(), "run", folder.write("a.yaml", config), "--out", alone});
   ASSERT_EQ(one.code, 0) << one.err;
   const auto runs = lasting_report(out).at("runs");
   EXPECT_EQ(lasting_report(out / runs.at(0).at("folder")), lasting_report(alone));

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "modules/adapter.hpp"
+#include "tests/support/places.hpp"
 
 namespace theta {
 namespace {
@@ -11,7 +12,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Json cases() {
-  std::ifstream file(THETA_SOURCE_DIR "/tests/golden/dspy_messages.json");
+  std::ifstream file(source_dir() + "/tests/golden/dspy_messages.json");
   return Json::parse(file);
 }
 

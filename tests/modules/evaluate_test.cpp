@@ -45,6 +45,20 @@ TEST(Evaluate, CountsFailedAndUnparsableApart) {
   EXPECT_THAT(model.waves(), testing::SizeIs(1));
 }
 
+TEST(Evaluate, ScoresARefusedPromptZeroAndCountsItApart) {
+  ScriptedModel model([](const Request& request) -> Result<Response> {
+    const Result<Response> answer = echo(request);
+    if (answer->text == " 2") return Error{Fault::kRefused, "longer than the window"};
+    return answer;
+  });
+  const Evaluation evaluation = evaluate(program(), examples({"1", "2"}),
+                                         make_metric("exact_match", make_field("n")), {model});
+  EXPECT_THAT(evaluation.status, ElementsAre(Status::kScored, Status::kRefused));
+  EXPECT_EQ(evaluation.n_refused, 1u);
+  EXPECT_EQ(evaluation.n_unparsable, 0u);
+  EXPECT_DOUBLE_EQ(evaluation.mean(), 0.5);
+}
+
 TEST(Evaluate, HasNoMeanWhereEveryExampleFailed) {
   ScriptedModel model(echo, {.failing = {0, 1}});
   const Evaluation evaluation = evaluate(program(), examples({"1", "2"}),
