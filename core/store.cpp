@@ -134,9 +134,8 @@ std::string_view name_of(Outcome::Status status) {
 }
 
 Outcome::Status status_of(std::string_view name) {
-  for (const auto status :
-       {Outcome::Status::kScored, Outcome::Status::kUnparsable, Outcome::Status::kRefused,
-        Outcome::Status::kFailed}) {
+  for (const auto status : {Outcome::Status::kScored, Outcome::Status::kUnparsable,
+                            Outcome::Status::kRefused, Outcome::Status::kFailed}) {
     if (name_of(status) == name) return status;
   }
   throw RunError("the store holds an outcome of unknown status " + std::string(name));

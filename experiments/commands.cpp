@@ -365,7 +365,8 @@ void eval_command(const PromptArguments& arguments, std::stop_token stop) {
   const Evaluation result = model.ask(
       [&](const Call& call) { return evaluate(*saved.program, examples, metric, call); }, stop);
   fmt::print("{} {:.4f} on {} examples ({} unparsable, {} refused, {} failed)\n", saved.metric,
-             result.mean(), examples.size(), result.n_unparsable, result.n_refused, result.n_failed);
+             result.mean(), examples.size(), result.n_unparsable, result.n_refused,
+             result.n_failed);
 }
 
 int predict_command(const PromptArguments& arguments, std::stop_token stop) {

@@ -143,7 +143,7 @@ std::optional<Report::Paired> compare(const std::vector<Outcome>& outcomes,
   return paired;
 }
 
-std::vector<std::string> distinct(const Report& report, std::string Report::Row::*member) {
+std::vector<std::string> distinct(const Report& report, std::string Report::Row::* member) {
   std::vector<std::string> names;
   for (const auto& row : report.rows) {
     if (std::find(names.begin(), names.end(), row.*member) == names.end()) {
@@ -234,6 +234,7 @@ Report make_report(const Store& store) {
   for (const auto& prompt : json_meta(store, "prompts")) {
     report.prompts.emplace_back(prompt.at(0), prompt.at(1));
   }
+  for (const auto& remark : json_meta(store, "remarks")) report.remarks.push_back(remark);
   for (const auto& search : json_meta(store, "proposals")) {
     std::vector<std::pair<std::string, std::int64_t>> counts;
     for (const auto& count : search.at(1)) counts.emplace_back(count.at(0), count.at(1));
@@ -301,6 +302,7 @@ std::string to_json(const Report& report) {
                {"config_hash", report.config_hash},
                {"seed", report.seed},
                {"stopped", report.stopped},
+               {"remarks", report.remarks},
                {"models", Json::object()},
                {"rows", Json::array()},
                {"paired", Json::array()},
@@ -394,6 +396,8 @@ std::string to_table(const Report& report, std::size_t columns) {
   }
   if (!report.usage_by_role.empty())
     out += "\nusage by role\n" + text_table(usage_table(report.usage_by_role));
+  if (!report.remarks.empty()) out += "\nremarks\n";
+  for (const auto& remark : report.remarks) out += "  " + remark + "\n";
   if (!report.note.empty()) out += "\n" + report.note + "\n";
   if (!report.stopped.empty()) out += "\nStopped early: " + report.stopped + ".\n";
   return out;

@@ -20,7 +20,7 @@ namespace theta {
 /// `name`, `note` (shown wherever users are: that they are simulated), `config` (the resolved
 /// YAML), `rows` (JSON list of methods, the order wanted), `comparisons` (JSON list of [method,
 /// against]), `prompts` (JSON list of [title, text]), `proposals` (JSON list of [search, [[what,
-/// count], ..]]), `fronts` (JSON list of [search, [[prompt tokens, score, sd, candidate], ..]]).
+/// count], ..]]), `remarks` (JSON list of lines), `fronts` (JSON list of [search, [[prompt tokens, score, sd, candidate], ..]]).
 struct Report {
   /// One method under one model.
   struct Row {
@@ -50,7 +50,8 @@ struct Report {
   };
 
   std::string name, note, config_hash, config;
-  std::string stopped;  ///< why the run ended early: a budget; empty: it did not
+  std::vector<std::string> remarks;  ///< what was decided for the user, a line each
+  std::string stopped;               ///< why the run ended early: a budget; empty: it did not
   std::vector<std::pair<std::string, std::string>> models;  ///< name, how it was run
   std::uint64_t seed = 0;
   std::vector<Row> rows;

@@ -1,8 +1,10 @@
 #include "experiments/run_context.hpp"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "experiments/text_table.hpp"
 
@@ -15,6 +17,15 @@ void RunContext::put_row(const std::string& method, const std::string& model,
   if (!outcomes.empty() && std::ranges::all_of(outcomes, failed))
     throw RunError(fmt::format("{}: none of {} items was answered, the first with: {}", method,
                                outcomes.size(), outcomes[0].why));
+}
+
+void RunContext::remark(const std::string& line) const {
+  std::vector<std::string> remarks = nlohmann::json::parse(store.meta("remarks").value_or("[]"));
+  if (std::ranges::find(remarks, line) != remarks.end()) return;
+  spdlog::warn("{}", line);
+  remarks.push_back(line);
+  store.set_meta("remarks", nlohmann::json(remarks).dump(-1, ' ', false,
+                                                         nlohmann::json::error_handler_t::replace));
 }
 
 void RunContext::show_trial(const TrialRecord& trial) const {

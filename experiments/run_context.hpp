@@ -32,6 +32,10 @@ struct RunContext {
   void put_row(const std::string& method, const std::string& model,
                const std::vector<Outcome>& outcomes, const Usage& usage) const;
 
+  /// Keeps what was decided for the user, or what a number rests on, for the report: one line, said
+  /// once, also in the log.
+  void remark(const std::string& line) const;
+
   /// Remarks where a search stands: its best score so far with its interval, and the tokens asked
   /// for.
   void show_trial(const TrialRecord& trial) const;

@@ -17,7 +17,8 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* kSeedsLegend =
     "accuracy: mean over seeds and its 95 % interval over seeds and items; unp.: answers that "
-    "could not\nbe parsed, ref.: prompts that were refused, both scored 0; fail: no answer, left out "
+    "could not\nbe parsed, ref.: prompts that were refused, both scored 0; fail: no answer, left "
+    "out "
     "of the accuracy";
 
 /// Of a mean of scores, which are in [0, 1].
@@ -93,8 +94,7 @@ Table result_table(const SweepReport& report) {
     table.rows.push_back({row.setting, row.method, row.model, std::to_string(row.accuracies.size()),
                           interval_text(row.mean, row.interval.low, row.interval.high),
                           std::to_string(row.unparsable), std::to_string(row.refused),
-                          std::to_string(row.failed),
-                          std::to_string(row.usage.calls),
+                          std::to_string(row.failed), std::to_string(row.usage.calls),
                           std::to_string(row.usage.prompt_tokens + row.usage.generated_tokens)});
   return table;
 }

@@ -349,6 +349,15 @@ TEST_F(ReportTest, ShowsTheModelsBelowOneAnotherWhereTheTerminalIsNarrow) {
   EXPECT_THAT(table, HasSubstr("\ndefault |"));
 }
 
+TEST_F(ReportTest, ShowsARemarkOnceInEveryForm) {
+  fill(store_);
+  store_.set_meta("remarks", json::array({"<named> instead of scored"}).dump());
+  const auto report = make_report(store_);
+  EXPECT_EQ(json::parse(to_json(report))["remarks"], json::array({"<named> instead of scored"}));
+  EXPECT_THAT(to_table(report), HasSubstr("\nremarks\n  <named> instead of scored\n"));
+  EXPECT_THAT(to_html(report), HasSubstr("&lt;named&gt; instead of scored"));
+}
+
 TEST_F(ReportTest, AlignsNamesThatAreNotAscii) {
   store_.set_meta("config_hash", "x");
   store_.set_meta("seed", "1");
