@@ -327,6 +327,7 @@ ChatReading read_chat(int status, std::string_view body, const Request& request,
     response.text = request.options[*named];
     response.option_logprobs.assign(request.options.size(), kUnnamedLogprob);
     response.option_logprobs[*named] = 0;
+    response.named = true;
   } else {
     response.text = text;
     response.truncated = value<std::string_view>(member(choice, {"finish_reason"})) == "length";

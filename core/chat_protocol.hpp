@@ -18,10 +18,6 @@ enum class ChatAsk {
   kNameOption,  ///< text that is one of the options, where kLogprobs could not tell them apart
 };
 
-/// log P of an option that the model did not name, where it only named one: far below any that a
-/// model reports, and finite so that differences of such scores stay numbers.
-inline constexpr double kUnnamedLogprob = -100.0;
-
 /// The reason that goes with Verdict::kNoLogprobs and kRefusesLogprobs.
 inline constexpr const char* kLogprobsMissing = "the server gives no logprobs";
 

@@ -59,13 +59,21 @@ struct Usage {
   bool operator==(const Usage&) const = default;
 };
 
+/// log P of an option that the model did not name, where it only named one: far below any that a
+/// model reports, and finite so that differences of such scores stay numbers.
+inline constexpr double kUnnamedLogprob = -100.0;
+
 struct Response {
   std::string text;  ///< the generated text without answer_prefix; scored: the best option
   std::vector<double> option_logprobs;  ///< nats, one an option, not normalised over the options
+  /// Of all that was asked for this answer, attempts that were thrown away included.
   std::int64_t prompt_tokens = 0;
   std::int64_t generated_tokens = 0;
   bool truncated = false;  ///< generation reached max_tokens
-  std::string note;        ///< how the answer was got, where a host has several ways or fell back
+  /// The model named an option where scores were wanted: option_logprobs are 0 for that and
+  /// kUnnamedLogprob for the others, no probabilities.
+  bool named = false;
+  std::string note;  ///< how the answer was got, where a host has several ways or fell back
   std::vector<FailedAttempt> failed = {};  ///< attempts before the one that brought this
 };
 

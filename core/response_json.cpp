@@ -24,7 +24,7 @@ std::string response_json(const Result<Response>& answer) {
   // Written by the thousand: not by way of a JSON value.
   std::string out;
   out.reserve(128 + answer->text.size() * 9 / 8);
-  out += "{\"note\":";
+  out += answer->named ? "{\"named\":true,\"note\":" : "{\"note\":";
   append_json_text(out, answer->note);
   out += ",\"option_logprobs\":[";
   for (const double value : answer->option_logprobs) {
@@ -61,6 +61,7 @@ Result<Response> response_of(const std::string& text, std::int64_t prompt_tokens
   }
   response.truncated = json.at("truncated");
   response.note = text_of(json.at("note"));
+  response.named = json.value("named", false);
   return response;
 } catch (const nlohmann::json::exception&) {
   throw RunError("the record or the cache is damaged: an answer in it cannot be read");

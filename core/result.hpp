@@ -22,7 +22,8 @@ struct FailedAttempt {
   int number = 1;       ///< the item's first is 1
   std::string outcome;  ///< of what kind: `timeout`, `status 429`
   std::string message;
-  double wait_s = 0;  ///< before the next attempt
+  double wait_s = 0;                                     ///< before the next attempt
+  std::int64_t prompt_tokens = 0, generated_tokens = 0;  ///< that it took all the same
 };
 
 /// Why one item failed.
@@ -30,7 +31,7 @@ struct Error {
   Fault fault = Fault::kService;
   std::string message;
   std::vector<FailedAttempt> failed = {};  ///< every attempt, where there were several to make
-  std::int64_t prompt_tokens = 0, generated_tokens = 0;  ///< that it took all the same
+  std::int64_t prompt_tokens = 0, generated_tokens = 0;  ///< that it took, all attempts together
 };
 
 /// A value or the Error that stands in its place. Used where a failure of one item is expected and

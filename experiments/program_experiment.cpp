@@ -9,6 +9,7 @@
 #include "experiments/data_config.hpp"
 #include "experiments/prompt_file.hpp"
 #include "modules/evaluate.hpp"
+#include "modules/predict.hpp"
 
 namespace theta {
 namespace {
@@ -16,6 +17,27 @@ namespace {
 constexpr const char* kUntouched = "untouched";
 constexpr const char* kCalibrated = "calibrated";
 constexpr const char* kModel = "task";
+
+/// Remarks how many answers do not rest on what the program asks for, and why the first does not.
+void remark_on_answers(const std::string& method, const std::vector<Result<Prediction>>& answers,
+                       const RunContext& run) {
+  std::size_t answered = 0, named = 0, uncalibrated = 0;
+  std::string how;  // the first was named
+  for (const auto& answer : answers) {
+    if (!answer) continue;
+    ++answered;
+    if (answer->named && named++ == 0) how = answer->note;
+    uncalibrated += answer->note.ends_with(kNotCalibrated);
+  }
+  const std::string row = fmt::format("{}, {}: ", method, kModel);
+  if (named > 0)
+    run.remark(row + "answers named, not scored",
+               fmt::format(": {} of {}; the first was {}", named, answered, how));
+  if (uncalibrated > 0)
+    run.remark(row + "not calibrated", fmt::format(": {} of {} answers, as what calibrates was "
+                                                   "named, not scored",
+                                                   uncalibrated, answered));
+}
 
 /// Scores a program on the test split and keeps the row.
 /// @throws RunError if nothing was answered.
@@ -25,6 +47,7 @@ void put_test_row(const std::string& method, const Module& program,
   RecordedModel& model = run.models[kModel];
   const Usage before = model.asked();
   const Evaluation result = evaluate(program, test, metric, {.model = model, .stop = run.stop});
+  remark_on_answers(method, result.predictions, run);
   std::vector<Outcome> outcomes;
   for (std::size_t i = 0; i < test.size(); ++i) {
     const auto& prediction = result.predictions[i];

@@ -35,6 +35,9 @@ struct RunContext {
   /// Keeps what was decided for the user, or what a number rests on, for the report: one line, said
   /// once, also in the log.
   void remark(const std::string& line) const;
+  /// The same for a line that may read otherwise when a run goes on: it takes the place of an
+  /// earlier one that begins with `about`.
+  void remark(const std::string& about, const std::string& rest) const;
 
   /// Remarks where a search stands: its best score so far with its interval, and the tokens asked
   /// for.

@@ -20,7 +20,8 @@ double towards_chosen(const std::vector<double>& logprobs, bool chosen_first) {
 
 /// An answer that is unparsable or refused is a wrong one; a failed question has none.
 Judgement no_answer(const Error& error) {
-  Judgement judgement{.error = error.message, .usage = {.calls = 1}};
+  Judgement judgement{.error = error.message,
+                      .usage = {1, error.prompt_tokens, error.generated_tokens}};
   judgement.status = status_of(error);
   if (judgement.status != Outcome::Status::kFailed) judgement.asked.log_odds = -1;
   return judgement;

@@ -32,6 +32,9 @@ struct Prediction {
   std::vector<Step> trace;              ///< every predictor call, in order: raw material of demos
   std::vector<double> option_logprobs;  ///< of the last scored output, in the order of its options
   Usage usage = {};                     ///< of its own calls, without those that calibrate
+  bool truncated = false;               ///< the text that was generated last reached max_tokens
+  bool named = false;     ///< the last output was named where it was to be scored (Response::named)
+  std::string note = {};  ///< how the last answer was got (Response::note)
 };
 
 /// What a run may use. Nothing is global.

@@ -88,26 +88,29 @@ std::vector<Result<Prediction>> Predict::run(std::span<const Record> inputs,
   const bool scores = options_.answering == Answering::kScore;
   const std::size_t generated = signature.outputs.size() - (scores ? 1 : 0);
   std::vector<Result<Record>> outputs(prompts.size(), Record{});
-  std::vector<Usage> usage(prompts.size());
-  if (generated > 0) outputs = generate(prompts, generated, call, usage);
+  std::vector<Origin> origins(prompts.size());
+  if (generated > 0) outputs = generate(prompts, generated, call, origins);
   std::vector<Result<std::vector<double>>> logprobs(prompts.size(), std::vector<double>{});
-  if (scores) logprobs = score(prompts, outputs, call, usage);
+  if (scores) logprobs = score(prompts, outputs, call, origins);
 
   std::vector<Result<Prediction>> predictions;
   predictions.reserve(inputs.size());
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (!outputs[i]) {
-      predictions.emplace_back(outputs[i].error());
-      continue;
-    }
-    if (!logprobs[i]) {
-      predictions.emplace_back(logprobs[i].error());
+    Origin& origin = origins[i];
+    if (!outputs[i] || !logprobs[i]) {
+      Error error = std::move(!outputs[i] ? outputs[i].error() : logprobs[i].error());
+      error.prompt_tokens = origin.usage.prompt_tokens;
+      error.generated_tokens = origin.usage.generated_tokens;
+      predictions.emplace_back(std::move(error));
       continue;
     }
     Prediction prediction{.fields = std::move(*outputs[i]),
                           .trace = {},
                           .option_logprobs = std::move(*logprobs[i]),
-                          .usage = usage[i]};
+                          .usage = origin.usage,
+                          .truncated = origin.truncated,
+                          .named = origin.named,
+                          .note = std::move(origin.note)};
     if (scores) {
       const Field& last = signature.outputs.back();
       const auto best = std::ranges::max_element(prediction.option_logprobs);
@@ -122,7 +125,7 @@ std::vector<Result<Prediction>> Predict::run(std::span<const Record> inputs,
 }
 
 std::vector<Result<Record>> Predict::generate(std::span<Messages> prompts, std::size_t count,
-                                              const Call& call, std::span<Usage> usage) const {
+                                              const Call& call, std::span<Origin> origins) const {
   const bool scores = options_.answering == Answering::kScore;
   const Signature& signature = predictor_.signature;
   const double temperature = call.temperature >= 0 ? call.temperature : options_.temperature;
@@ -153,11 +156,13 @@ std::vector<Result<Record>> Predict::generate(std::span<Messages> prompts, std::
   std::vector<Result<Record>> outputs;
   for (std::size_t i = 0; i < answers.size(); ++i) {
     const Result<Response>& answer = answers[i];
+    origins[i].usage += usage_of(answer);
     if (!answer) {
       outputs.emplace_back(answer.error());
       continue;
     }
-    usage[i] += {1, answer->prompt_tokens, answer->generated_tokens};
+    origins[i].truncated = answer->truncated;
+    origins[i].note = answer->note;
     const std::string text = whole(prefix, answer->text);
     Result<Record> parsed = adapter_->parse(wanted, text);
     if (!parsed) {
@@ -176,7 +181,7 @@ std::vector<Result<Record>> Predict::generate(std::span<Messages> prompts, std::
 std::vector<Result<std::vector<double>>> Predict::score(std::span<Messages> prompts,
                                                         std::span<const Result<Record>> before,
                                                         const Call& call,
-                                                        std::span<Usage> usage) const {
+                                                        std::span<Origin> origins) const {
   const Signature& signature = predictor_.signature;
   const std::size_t last = signature.outputs.size() - 1;
   const std::vector<std::string> options = adapter_->options(signature, last);
@@ -196,26 +201,39 @@ std::vector<Result<std::vector<double>>> Predict::score(std::span<Messages> prom
   for (std::size_t i = 0; i < before.size(); ++i) {
     if (!before[i]) {
       logprobs.emplace_back(before[i].error());
-    } else if (const Result<Response>& scored = *answer++; !scored) {
-      logprobs.emplace_back(scored.error());
-    } else {
-      require(scored->option_logprobs.size() == options.size(), "a model scores every option");
-      logprobs.emplace_back(scored->option_logprobs);
-      usage[i] += {1, scored->prompt_tokens, scored->generated_tokens};
+      continue;
     }
+    const Result<Response>& scored = *answer++;
+    Origin& origin = origins[i];
+    origin.usage += usage_of(scored);
+    if (!scored) {
+      logprobs.emplace_back(scored.error());
+      continue;
+    }
+    require(scored->option_logprobs.size() == options.size(), "a model scores every option");
+    logprobs.emplace_back(scored->option_logprobs);
+    origin.truncated = scored->truncated;
+    origin.named = scored->named;
+    origin.note = scored->note;
   }
-  if (!calibration_.empty()) calibrate(logprobs);
+  if (!calibration_.empty()) calibrate(logprobs, origins);
   return logprobs;
 }
 
-void Predict::calibrate(std::vector<Result<std::vector<double>>>& logprobs) const {
+void Predict::calibrate(std::vector<Result<std::vector<double>>>& logprobs,
+                        std::span<Origin> origins) const {
   const auto inputs = logprobs.size() - calibration_.size();
   std::vector<double> bias;
   double counted = 0;
+  bool named = false;
   const Error* failure = nullptr;
   for (std::size_t i = inputs; i < logprobs.size(); ++i) {
     if (!logprobs[i]) {
       failure = &logprobs[i].error();
+      continue;
+    }
+    if (origins[i].named) {
+      named = true;
       continue;
     }
     const auto scored = normalised(*logprobs[i]);
@@ -224,7 +242,12 @@ void Predict::calibrate(std::vector<Result<std::vector<double>>>& logprobs) cons
     ++counted;
   }
   for (std::size_t i = 0; i < inputs; ++i) {
-    if (!logprobs[i]) continue;
+    if (!logprobs[i] || origins[i].named) continue;
+    if (counted == 0 && named) {
+      std::string& note = origins[i].note;
+      note += note.empty() ? kNotCalibrated : fmt::format("; {}", kNotCalibrated);
+      continue;
+    }
     if (counted == 0) {
       logprobs[i] = Error{failure->fault, "calibrating: " + failure->message};
       continue;

@@ -10,6 +10,9 @@
 
 namespace theta {
 
+/// In Prediction::note: the inputs that calibrate were named where they were to be scored.
+inline constexpr const char* kNotCalibrated = "not calibrated: what calibrates was named";
+
 /// How Predict gets its last output.
 enum class Answering {
   kGenerate,  ///< the model writes the whole answer
@@ -31,7 +34,7 @@ struct PredictOptions {
 /// first wave writes the outputs before the last, and a second scores the last behind them. With
 /// `calibrate` each wave ends with one more request, the content-free one; option_logprobs are then
 /// differences of log-probabilities normalised over the options. ChainOfThought is Predict on
-/// chain_of_thought(signature).
+/// chain_of_thought(signature). An error has the tokens of the input's calls.
 class Predict final : public Module {
  public:
   /// @throws UserError if kScore is asked for an output without options, or `calibrate` without
@@ -55,18 +58,27 @@ class Predict final : public Module {
   Messages messages(const Record& inputs) const;
 
  private:
+  /// How the answers to one prompt came.
+  struct Origin {
+    Usage usage;
+    bool truncated = false, named = false;  ///< the last
+    std::string note = {};                  ///< of the last
+  };
+
   /// Asks for the first `count` outputs of every prompt in one wave. Takes the prompts unless a
   /// second wave is to score.
   std::vector<Result<Record>> generate(std::span<Messages> prompts, std::size_t count,
-                                       const Call& call, std::span<Usage> usage) const;
+                                       const Call& call, std::span<Origin> origins) const;
   /// Log-probabilities of the last output's options behind the outputs before it, in one wave.
   /// Takes the prompts.
   std::vector<Result<std::vector<double>>> score(std::span<Messages> prompts,
                                                  std::span<const Result<Record>> before,
-                                                 const Call& call, std::span<Usage> usage) const;
+                                                 const Call& call, std::span<Origin> origins) const;
 
-  /// Subtracts what the last answers, those of calibration_, say on average, and drops them.
-  void calibrate(std::vector<Result<std::vector<double>>>& logprobs) const;
+  /// Subtracts what the last answers, those of calibration_, say on average, and drops them. What
+  /// was named has no probabilities: it is neither calibrated nor calibrates.
+  void calibrate(std::vector<Result<std::vector<double>>>& logprobs,
+                 std::span<Origin> origins) const;
 
   Predictor predictor_;
   std::shared_ptr<const Adapter> adapter_;

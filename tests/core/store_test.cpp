@@ -11,6 +11,7 @@
 #include <limits>
 #include <thread>
 
+#include "core/response_json.hpp"
 #include "tests/support/message_of.hpp"
 #include "tests/support/temporary_folder.hpp"
 
@@ -57,6 +58,7 @@ TEST_F(StoreTest, GivesBackAResponseToTheLastBit) {
   kept.generated_tokens = 3;
   kept.truncated = true;
   kept.note = "named, not scored";
+  kept.named = true;
   Store store(file());
   EXPECT_FALSE(store.find("k"));
   store.commit("model", {{"k", "{}", kept}});
@@ -68,6 +70,13 @@ TEST_F(StoreTest, GivesBackAResponseToTheLastBit) {
   EXPECT_EQ(found->generated_tokens, 3);
   EXPECT_TRUE(found->truncated);
   EXPECT_EQ(found->note, kept.note);
+  EXPECT_TRUE(found->named);
+}
+
+TEST_F(StoreTest, ReadsAnAnswerThatSaysNotWhetherItWasNamedAsScored) {
+  const auto answer =
+      response_of(R"({"note":"","option_logprobs":[-1,-2],"text":"a","truncated":false})", 1, 0);
+  EXPECT_FALSE(answer->named);
 }
 
 TEST_F(StoreTest, KeepsTheFirstAnswerToARequest) {
@@ -115,15 +124,15 @@ TEST_F(StoreTest, RefusesALogProbabilityThatIsNotANumber) {
   Response broken = response("x");
   broken.option_logprobs = {std::numeric_limits<double>::quiet_NaN()};
   Store store(file());
-  EXPECT_EQ(message_of<std::logic_error>([&] {
-              store.commit("model", {{"k", "{}", broken}});
-            }),
+  EXPECT_EQ(message_of<std::logic_error>([&] { store.commit("model", {{"k", "{}", broken}}); }),
             "broken invariant: a log-probability is a number below infinity");
   EXPECT_FALSE(store.find("k"));
 }
 
 TEST_F(StoreTest, SaysThatAnAnswerIsDamaged) {
-  { Store(file()).commit("model", {{"k", "{}", response("kept")}}); }
+  {
+    Store(file()).commit("model", {{"k", "{}", response("kept")}});
+  }
   execute("UPDATE responses SET response = replace(response, 'text', 'teXX')");
   EXPECT_EQ(message_of<RunError>([&] { (void)Store(file()).find("k"); }),
             "the record or the cache is damaged: an answer in it cannot be read");
@@ -268,7 +277,9 @@ TEST_F(StoreTest, NoticesDamageInTheMiddleWhenItOpens) {
 }
 
 TEST_F(StoreTest, RefusesAnotherSchema) {
-  { const Store store(file()); }
+  {
+    const Store store(file());
+  }
   execute("UPDATE meta SET value = '5' WHERE key = 'schema'");
   EXPECT_EQ(message_of<RunError>([&] { const Store store(file()); }),
             file().string() +

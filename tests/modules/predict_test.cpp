@@ -218,6 +218,64 @@ TEST(PredictScore, CalibratesReasoningToo) {
   EXPECT_THAT(model.waves(), ElementsAre(SizeIs(3), SizeIs(3)));
 }
 
+/// `wanted` named of those that a request lists, as servers without log-probabilities do.
+Response name(const Request& request, const std::string& wanted) {
+  Response response;
+  response.text = wanted;
+  response.named = true;
+  response.note = "named, asked in words";
+  for (const auto& option : request.options)
+    response.option_logprobs.push_back(option == wanted ? 0 : kUnnamedLogprob);
+  return response;
+}
+
+TEST(PredictScore, TellsWhichAnswersWereNamed) {
+  ScriptedModel model([](const Request& request) -> Result<Response> {
+    return request.messages[0].content.ends_with("a") ? name(request, " Second")
+                                                      : choose(request, " First");
+  });
+  const Predict predict(judge(), terse(), {.answering = Answering::kScore});
+  const std::vector<Record> inputs = {text("a"), text("b")};
+  const auto predictions = predict.run(inputs, {model});
+  EXPECT_TRUE(predictions[0]->named);
+  EXPECT_EQ(predictions[0]->note, "named, asked in words");
+  EXPECT_FALSE(predictions[1]->named);
+}
+
+TEST(PredictScore, DoesNotCalibrateWhatWasNamed) {
+  ScriptedModel model([](const Request& request) -> Result<Response> {
+    return request.messages[0].content.ends_with("named") ? name(request, " First")
+                                                          : biased(request);
+  });
+  const Predict predict(judge(), terse(), {.answering = Answering::kScore, .calibrate = true});
+  const std::vector<Record> inputs = {text("named"), text("a")};
+  const auto predictions = predict.run(inputs, {model});
+  EXPECT_EQ(predictions[0]->fields.text("preference"), "First");
+  EXPECT_THAT(predictions[0]->option_logprobs, ElementsAre(0, kUnnamedLogprob));
+  EXPECT_EQ(predictions[1]->fields.text("preference"), "Second");  // calibrated
+}
+
+TEST(PredictScore, CalibratesByNothingThatWasNamedAndSaysSo) {
+  ScriptedModel model([](const Request& request) -> Result<Response> {
+    return request.messages[0].content.ends_with("N/A") ? name(request, " First") : biased(request);
+  });
+  const Predict predict(judge(), terse(), {.answering = Answering::kScore, .calibrate = true});
+  const std::vector<Record> inputs = {text("a")};
+  const auto predictions = predict.run(inputs, {model});
+  EXPECT_THAT(predictions[0]->option_logprobs, ElementsAre(-2, -3));
+  EXPECT_EQ(predictions[0]->note, kNotCalibrated);
+}
+
+TEST(Predict, CountsTheTokensOfWhatCannotBeParsed) {
+  ScriptedModel model([](const Request&) { return say(" what is this"); });
+  const Predict predict(judge(), terse());
+  const std::vector<Record> inputs = {text("a")};
+  const auto predictions = predict.run(inputs, {model});
+  ASSERT_FALSE(predictions[0]);
+  EXPECT_EQ(predictions[0].error().generated_tokens, 3);
+  EXPECT_GT(predictions[0].error().prompt_tokens, 0);
+}
+
 TEST(PredictScore, FailsWhereTheContentFreeInputFails) {
   ScriptedModel model(biased, {.failing = {2}});
   const Predict predict(judge(), terse(), {.answering = Answering::kScore, .calibrate = true});
