@@ -49,6 +49,16 @@ constexpr double kLongestAskedS = 1e6;
 /// answer costs as much as the answer.
 constexpr std::chrono::milliseconds kRest{2};
 
+/// Adds attempts that failed, and what they took, to what came of them.
+template <typename T>
+void add_failed(T& to, std::vector<FailedAttempt> failed) {
+  for (const auto& attempt : failed) {
+    to.prompt_tokens += attempt.prompt_tokens;
+    to.generated_tokens += attempt.generated_tokens;
+  }
+  to.failed = std::move(failed);
+}
+
 double since_epoch(Clock::time_point time) {
   return std::chrono::duration<double>(time.time_since_epoch()).count();
 }
@@ -353,11 +363,12 @@ Awaitable<Result<Response>> HttpClient::Engine::converse(Lane& lane, const HttpB
   for (int tried = 1;; ++tried) {
     Server* const server = co_await admit(lane, cost, give_up);
     if (server == nullptr) {
-      co_return Error{
+      Error late{
           Fault::kService,
           fmt::format("no turn within total_timeout_s = {:g}; the last attempt: {}",
-                      options_.total_timeout_s, failed.empty() ? "none" : failed.back().message),
-          std::move(failed)};
+                      options_.total_timeout_s, failed.empty() ? "none" : failed.back().message)};
+      add_failed(late, std::move(failed));
+      co_return late;
     }
     const auto sent = Clock::now();
     if (tried == 1) give_up = sent + seconds(options_.total_timeout_s);
@@ -381,8 +392,8 @@ Awaitable<Result<Response>> HttpClient::Engine::converse(Lane& lane, const HttpB
       reading = batch.read(index, got.status, redacted(std::move(got.body), key_));
       if (reading.tokens) tokens_.give_back(cost - static_cast<double>(*reading.tokens));
       if (reading.answer || reading.answer.error().fault != Fault::kService) {
-        (reading.answer ? reading.answer->failed : reading.answer.error().failed) =
-            std::move(failed);
+        reading.answer ? add_failed(*reading.answer, std::move(failed))
+                       : add_failed(reading.answer.error(), std::move(failed));
         co_return std::move(reading.answer);
       }
       got.outcome = got.status < 200 || got.status > 299 ? fmt::format("status {}", got.status)
@@ -399,7 +410,8 @@ Awaitable<Result<Response>> HttpClient::Engine::converse(Lane& lane, const HttpB
     // Another server need not wait for what this one asks for.
     if (all_out()) wait_s = std::max(wait_s, got.retry_after_s.value_or(0));
     const double left_s = std::chrono::duration<double>(give_up - Clock::now()).count();
-    failed.push_back({static_cast<int>(failed.size()) + 1, got.outcome, error.message, wait_s});
+    failed.push_back({static_cast<int>(failed.size()) + 1, got.outcome, error.message, wait_s,
+                      error.prompt_tokens, error.generated_tokens});
     if (!reading.retry || tried > batch.retries || wait_s >= left_s || lane.wave->stopped) {
       failed.back().wait_s = 0;
       if (tried > 1) error.message += fmt::format("; {} attempts", tried);
@@ -407,7 +419,8 @@ Awaitable<Result<Response>> HttpClient::Engine::converse(Lane& lane, const HttpB
         error.message += fmt::format("; no time for another before total_timeout_s = {:g}",
                                      options_.total_timeout_s);
       }
-      error.failed = std::move(failed);
+      error.prompt_tokens = error.generated_tokens = 0;  // its own are the last attempt's
+      add_failed(error, std::move(failed));
       co_return error;
     }
     lane.deadline = {};

@@ -24,8 +24,9 @@ CREATE TABLE responses (
   key TEXT NOT NULL, identity TEXT NOT NULL, request TEXT NOT NULL, response TEXT NOT NULL,
   prompt_tokens INTEGER NOT NULL, generated_tokens INTEGER NOT NULL, unit INTEGER NOT NULL);
 CREATE TABLE attempts (
-  id INTEGER PRIMARY KEY, key TEXT NOT NULL, number INTEGER NOT NULL, outcome TEXT NOT NULL,
-  message TEXT NOT NULL, wait_s REAL NOT NULL);
+  id INTEGER PRIMARY KEY, key TEXT NOT NULL, identity TEXT NOT NULL, number INTEGER NOT NULL,
+  outcome TEXT NOT NULL, message TEXT NOT NULL, wait_s REAL NOT NULL,
+  prompt_tokens INTEGER NOT NULL, generated_tokens INTEGER NOT NULL, lost INTEGER NOT NULL);
 CREATE TABLE usage (
   id INTEGER PRIMARY KEY, method TEXT NOT NULL, model TEXT NOT NULL, calls INTEGER NOT NULL,
   prompt_tokens INTEGER NOT NULL, generated_tokens INTEGER NOT NULL, UNIQUE (method, model));
@@ -208,15 +209,21 @@ struct Store::Impl {
   Statement get_response{
       database, "SELECT response, prompt_tokens, generated_tokens FROM responses WHERE rowid = ?"};
   Statement put_response{database, "INSERT INTO responses VALUES (?, ?, ?, ?, ?, ?, ?)"};
-  Statement sum_responses{database,
-                          "SELECT count(*), total(prompt_tokens), total(generated_tokens)"
-                          " FROM responses WHERE unit <> 0"};
-  Statement sum_responses_of{database,
-                             "SELECT count(*), total(prompt_tokens), total(generated_tokens)"
-                             " FROM responses WHERE unit <> 0 AND identity = ?"};
-  Statement put_attempt{database,
-                        "INSERT INTO attempts (key, number, outcome, message, wait_s)"
-                        " VALUES (?, ?, ?, ?, ?)"};
+  // The tokens of an answer are of all its attempts; those of attempts that no answer came of stand
+  // with them alone. Of one identity, or of all where it is empty.
+  Statement sum_paid{
+      database,
+      "SELECT count(answer), total(prompt_tokens), total(generated_tokens) FROM"
+      " (SELECT 1 AS answer, identity, prompt_tokens, generated_tokens FROM responses"
+      "  WHERE unit <> 0"
+      "  UNION ALL SELECT NULL, identity, prompt_tokens, generated_tokens FROM attempts"
+      "  WHERE lost = 1)"
+      " WHERE ?1 = '' OR identity = ?1"};
+  Statement put_attempt{
+      database,
+      "INSERT INTO attempts"
+      " (key, identity, number, outcome, message, wait_s, prompt_tokens, generated_tokens, lost)"
+      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"};
   Statement clear_outcomes{database, "DELETE FROM outcomes WHERE method = ? AND model = ?"};
   Statement put_outcome{
       database,
@@ -320,10 +327,12 @@ void Store::commit(std::string_view identity, const std::vector<Answer>& unit, b
   Transaction transaction(impl_->database);
   for (std::size_t i = 0; i < unit.size(); ++i) {
     const auto& [key, request, answer] = unit[i];
+    const int lost = kept(answer) ? 0 : 1;
     for (const auto& attempt : answer ? answer->failed : answer.error().failed) {
-      impl_->put_attempt.run(key, attempt.number, attempt.outcome, attempt.message, attempt.wait_s);
+      impl_->put_attempt.run(key, identity, attempt.number, attempt.outcome, attempt.message,
+                             attempt.wait_s, attempt.prompt_tokens, attempt.generated_tokens, lost);
     }
-    if (!kept(answer) || impl_->row_of(key)) continue;
+    if (lost == 1 || impl_->row_of(key)) continue;
     const Usage usage = usage_of(answer);
     impl_->put_response.run(key, identity, request, responses[i], usage.prompt_tokens,
                             usage.generated_tokens, number);
@@ -334,16 +343,11 @@ void Store::commit(std::string_view identity, const std::vector<Answer>& unit, b
   if (paid) impl_->unit = number;
 }
 
-Usage Store::kept() const {
-  const std::lock_guard guard(impl_->mutex);
-  auto row = impl_->sum_responses.use();
-  require(row.next(), "a sum has a row");
-  return {row.integer(0), row.integer(1), row.integer(2)};
-}
+Usage Store::kept() const { return kept(""); }
 
 Usage Store::kept(std::string_view identity) const {
   const std::lock_guard guard(impl_->mutex);
-  auto row = impl_->sum_responses_of.use(identity);
+  auto row = impl_->sum_paid.use(identity);
   require(row.next(), "a sum has a row");
   return {row.integer(0), row.integer(1), row.integer(2)};
 }

@@ -68,7 +68,7 @@ struct UsageRecord {
 /// full, damaged file.
 class Store {
  public:
-  static constexpr int kSchema = 4;
+  static constexpr int kSchema = 5;
 
   enum class Access {
     kWrite,  ///< creates the file if need be; one live owner
@@ -102,7 +102,8 @@ class Store {
   /// @param paid  false: they came from a cache
   void commit(std::string_view identity, const std::vector<Answer>& unit, bool paid = true);
 
-  /// Answers kept and their tokens, of those that were paid for, once each.
+  /// Answers kept and their tokens, of those that were paid for, once each; and the tokens of
+  /// attempts that no answer came of.
   Usage kept() const;
   /// The same of one model.
   Usage kept(std::string_view identity) const;

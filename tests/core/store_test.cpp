@@ -97,6 +97,24 @@ TEST_F(StoreTest, KeepsAPromptsFaultButNoServiceFault) {
   EXPECT_FALSE(store.find("s"));
 }
 
+TEST_F(StoreTest, CountsTheTokensOfAttemptsThatNoAnswerCameOf) {
+  const std::vector<FailedAttempt> failed = {{1, "unreadable answer", "cut", 0.5, 7, 3},
+                                             {2, "timeout", "late", 0}};
+  Response answer = response("late, but here");
+  answer.prompt_tokens = 20;  // of both attempts
+  answer.generated_tokens = 8;
+  answer.failed = failed;
+  Error lost{Fault::kService, "gone", failed, 7, 3};
+  {
+    Store store(file());
+    store.commit("model", {{"a", "{}", answer}, {"b", "{}", lost}});
+    store.commit("other", {{"c", "{}", lost}});
+  }
+  const Store store(file());
+  EXPECT_EQ(store.kept("model"), (Usage{1, 27, 11}));
+  EXPECT_EQ(store.kept(), (Usage{1, 34, 14}));
+}
+
 TEST_F(StoreTest, NumbersUnitsOnAfterARestart) {
   {
     Store store(file());
@@ -280,10 +298,10 @@ TEST_F(StoreTest, RefusesAnotherSchema) {
   {
     const Store store(file());
   }
-  execute("UPDATE meta SET value = '5' WHERE key = 'schema'");
+  execute("UPDATE meta SET value = '6' WHERE key = 'schema'");
   EXPECT_EQ(message_of<RunError>([&] { const Store store(file()); }),
             file().string() +
-                " has schema 5, this program reads schema 4: use the version that wrote it, or "
+                " has schema 6, this program reads schema 5: use the version that wrote it, or "
                 "another --out");
 }
 
