@@ -4,6 +4,7 @@
 #include <cctype>
 
 #include "core/rng.hpp"
+#include "core/thoughts.hpp"
 #include "modules/predict.hpp"
 #include "modules/text.hpp"
 
@@ -14,6 +15,15 @@ std::string_view without_quotes(std::string_view text) {
   while (!text.empty() && text.front() == '"') text.remove_prefix(1);
   while (!text.empty() && text.back() == '"') text.remove_suffix(1);
   return text;
+}
+
+/// Whether a text is a line that says that an instruction follows.
+bool announces(std::string_view text) {
+  std::string line(text);
+  std::ranges::transform(line, line.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return line.ends_with(':') && line.find('\n') == line.npos &&
+         (line.find("instruction") != line.npos || line.find("prompt") != line.npos);
 }
 
 }  // namespace
@@ -43,6 +53,9 @@ ProposalCounts& ProposalCounts::operator+=(const ProposalCounts& other) {
   asked += other.asked;
   failed += other.failed;
   unparsable += other.unparsable;
+  cut += other.cut;
+  thoughts += other.thoughts;
+  fenced += other.fenced;
   duplicate += other.duplicate;
   copied += other.copied;
   too_long += other.too_long;
@@ -51,13 +64,11 @@ ProposalCounts& ProposalCounts::operator+=(const ProposalCounts& other) {
 }
 
 std::vector<std::pair<std::string, std::int64_t>> ProposalCounts::list() const {
-  return {{"asked", asked},
-          {"failed", failed},
-          {"unparsable", unparsable},
-          {"duplicate", duplicate},
-          {"copied", copied},
-          {"too_long", too_long},
-          {"longest_copy_bytes", longest_copy}};
+  return {{"asked", asked},           {"failed", failed},
+          {"unparsable", unparsable}, {"cut", cut},
+          {"thoughts", thoughts},     {"fenced", fenced},
+          {"duplicate", duplicate},   {"copied", copied},
+          {"too_long", too_long},     {"longest_copy_bytes", longest_copy}};
 }
 
 std::optional<std::string> Screen::take(const Result<Prediction>& answer, std::string_view field,
@@ -68,7 +79,11 @@ std::optional<std::string> Screen::take(const Result<Prediction>& answer, std::s
     reason_ = answer.error().message;
     return std::nullopt;
   }
-  std::string text = answer ? clean_(answer->fields.text(field)) : "";
+  if (answer && answer->truncated) {
+    ++counts_.cut;
+    return std::nullopt;
+  }
+  std::string text = answer ? cleaned(answer->fields.text(field)) : "";
   const auto copy = static_cast<std::int64_t>(guard_.copied(text));
   if (text.find_first_not_of(" \t\r\n") == std::string::npos)
     ++counts_.unparsable;
@@ -83,9 +98,46 @@ std::optional<std::string> Screen::take(const Result<Prediction>& answer, std::s
   return std::nullopt;
 }
 
+std::string Screen::cleaned(std::string_view said) {
+  const Told told = behind_thought(said);
+  counts_.thoughts += told.thought;
+  std::string text = clean_(told.answer);
+  const auto inner = fenced_text(text);
+  counts_.fenced += inner.has_value();
+  return inner ? clean_(*inner) : text;
+}
+
 void Screen::check() const {
   if (counts_.asked > 0 && counts_.failed == counts_.asked)
     throw RunError("the proposer did not answer: " + reason_);
+}
+
+std::optional<std::string_view> fenced_text(std::string_view text) {
+  constexpr std::string_view kBlank = " \t\r\n";
+  text = strip(text);
+  for (const char mark : {'`', '~'}) {
+    const std::string fence(3, mark);
+    const std::size_t at = text.find(fence);
+    if (at == text.npos) continue;
+    if (const std::string_view before = strip(text.substr(0, at));
+        !before.empty() && !announces(before))
+      continue;
+    const std::size_t open = text.find_first_not_of(mark, at);
+    if (open == text.npos) continue;
+    std::string_view inner = text.substr(open);
+    // One that is closed is closed at the end.
+    const std::size_t close = inner.find(fence);
+    if (close != inner.npos) {
+      if (inner.find_first_not_of(mark, close) != inner.npos) continue;
+      inner = inner.substr(0, close);
+    }
+    const std::size_t line = inner.find('\n');
+    const std::string_view language = strip(inner.substr(0, line));
+    if (line != inner.npos && language.find_first_of(kBlank) == language.npos)
+      inner = inner.substr(line);
+    return strip(inner);
+  }
+  return std::nullopt;
 }
 
 std::string strip_quotes(std::string_view text) { return std::string(strip(without_quotes(text))); }

@@ -52,6 +52,9 @@ struct ProposalCounts {
   std::int64_t asked = 0;
   std::int64_t failed = 0;        ///< service
   std::int64_t unparsable = 0;    ///< or empty
+  std::int64_t cut = 0;           ///< by its limit of tokens
+  std::int64_t thoughts = 0;      ///< stripped of a thought, or nothing but one
+  std::int64_t fenced = 0;        ///< stripped of a code fence
   std::int64_t duplicate = 0;     ///< of the program's own instruction or of another proposal
   std::int64_t copied = 0;        ///< held text of a training example
   std::int64_t too_long = 0;      ///< for the limit on the prompt's tokens
@@ -62,6 +65,9 @@ struct ProposalCounts {
   ProposalCounts& operator+=(const ProposalCounts& other);
 };
 
+/// What a code fence holds (``` or ~~~, with or without a language) that is all of a text but for a
+/// line that announces an instruction; none where there is no such.
+std::optional<std::string_view> fenced_text(std::string_view text);
 /// An answer without double quotes at its ends. dspy 3.4.1, teleprompt/copro_optimizer.py.
 std::string strip_quotes(std::string_view text);
 /// An answer without a heading of up to five words and a colon at its start, and double quotes at
@@ -80,8 +86,9 @@ class Screen {
   Screen(std::span<const Example> train, std::size_t max_copied, Clean clean = strip_quotes)
       : guard_(train, max_copied), clean_(clean) {}
 
-  /// The clean instruction that an answer's `field` holds; none if it cannot be parsed, is empty or
-  /// among `known`, was copied, or does not fit.
+  /// The clean instruction that an answer's `field` holds, without a thought before it or a code
+  /// fence around it; none if it cannot be parsed, was cut by its limit of tokens, is empty or among
+  /// `known`, was copied, or does not fit.
   std::optional<std::string> take(const Result<Prediction>& answer, std::string_view field,
                                   std::span<const std::string> known, const Fits& fits = {});
   const ProposalCounts& counts() const { return counts_; }
@@ -89,6 +96,8 @@ class Screen {
   void check() const;
 
  private:
+  std::string cleaned(std::string_view said);
+
   const CopyGuard guard_;
   const Clean clean_;
   ProposalCounts counts_;

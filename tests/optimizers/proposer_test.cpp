@@ -87,6 +87,37 @@ TEST_F(Propose, ShowsNoHistoryUnlessItIsAskedTo) {
   for (const auto& prompt : prompts()) EXPECT_THAT(prompt, Not(HasSubstr("Previous")));
 }
 
+TEST_F(Propose, DropsWhatItsLimitOfTokensCut) {
+  Response cut = say(" Decide with care, and whenever the");
+  cut.truncated = true;
+  const auto proposals = run({cut, say(" Decide.")}, 1, terse());
+  EXPECT_THAT(proposals.instructions[0], ElementsAre("Answer.", "Decide."));
+  EXPECT_EQ(proposals.counts.cut, 1);
+  EXPECT_EQ(proposals.counts.unparsable, 0);
+}
+
+TEST_F(Propose, StripsThoughtsAndFences) {
+  const auto proposals =
+      run({say(" <think>Hm.</think> Decide."), say(" ```Think.```"), say(" <think>Never done")}, 2,
+          terse());
+  EXPECT_THAT(proposals.instructions[0], ElementsAre("Answer.", "Decide.", "Think."));
+  EXPECT_EQ(proposals.counts.thoughts, 1);
+  EXPECT_EQ(proposals.counts.fenced, 1);
+}
+
+TEST(FencedText, IsWhatAFenceAroundAnInstructionHolds) {
+  for (const char* text :
+       {"```\nSay yes.\n```", "```text\nSay yes.\n```\n", "~~~markdown\nSay yes.\n~~~",
+        "```Say yes.```", "Here is the improved instruction:\n\n```\nSay yes.\n```",
+        "```text\nSay yes."}) {
+    EXPECT_EQ(fenced_text(text), "Say yes.") << text;
+  }
+  for (const char* text : {"Say yes.", "Answer in this form:\n```json\n{}\n```", "Use ``` twice",
+                           "```a\nb\n```\nand then\n```c\nd\n```", "```", "Say `yes`."}) {
+    EXPECT_EQ(fenced_text(text), std::nullopt) << text;
+  }
+}
+
 TEST_F(Propose, AsksAgainWithAFreshSampleForWhatItCannotUse) {
   const auto proposals =
       run({say(""), say(" Answer."), say(" Decide."), say(" Decide."), say(" Think.")}, 3, terse());
