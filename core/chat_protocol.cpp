@@ -4,7 +4,9 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <iterator>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -12,6 +14,8 @@
 #include <utility>
 
 #include "core/json_text.hpp"
+#include "core/refusal.hpp"
+#include "core/thoughts.hpp"
 #include "core/utf8.hpp"
 
 namespace theta {
@@ -36,6 +40,10 @@ std::string dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
+std::string valid_utf8(std::string_view text) {
+  return Json::parse(dump(std::string(text))).get<std::string>();
+}
+
 /// One short line of valid UTF-8 of what the server said.
 std::string excerpt(std::string_view text) {
   constexpr std::size_t kLength = 200;
@@ -49,7 +57,7 @@ std::string excerpt(std::string_view text) {
     }
     line += space ? ' ' : c;
   }
-  return line.empty() ? "(empty)" : Json::parse(dump(line)).get<std::string>();
+  return line.empty() ? "(empty)" : valid_utf8(line);
 }
 
 /// What a server sent, or an error where it sent something else. Answers come by the thousand, and
@@ -60,6 +68,64 @@ using Sent = simdjson::simdjson_result<simdjson::dom::element>;
 Sent parse(simdjson::dom::parser& parser, std::string_view body) {
   body = after_byte_order_mark(body);
   return parser.parse(body.data(), body.size());
+}
+
+/// JSON of what some servers send for it: bytes that are no UTF-8 and halves of surrogate pairs
+/// become U+FFFD, bare control characters are escaped, and numbers that JSON has none of
+/// (-Infinity, NaN, 1e999) are null.
+std::string mended(std::string_view sent) {
+  const std::string body = valid_utf8(sent);
+  std::string out;
+  const auto unit = [&](std::size_t at) -> unsigned {  // of `\uXXXX`; 0: there is none
+    unsigned value = 0;
+    if (at + 6 > body.size() || body[at] != '\\' || body[at + 1] != 'u') return 0;
+    const auto [end, error] = std::from_chars(&body[at + 2], &body[at + 2] + 4, value, 16);
+    return error == std::errc() && end == &body[at + 2] + 4 ? value : 0;
+  };
+  bool text = false;
+  for (std::size_t at = 0; at < body.size(); ++at) {
+    const char c = body[at];
+    if (text) {
+      const unsigned first = unit(at);
+      const unsigned second = unit(at + 6);
+      const bool high = first >= 0xD800 && first < 0xDC00;
+      if (high && second >= 0xDC00 && second < 0xE000) {
+        out += body.substr(at, 12);
+        at += 11;
+      } else if (first >= 0xD800 && first < 0xE000) {
+        out += "\\ufffd";
+        at += 5;
+      } else if (c == '\\' && at + 1 < body.size()) {
+        out += c;
+        out += body[++at];
+      } else if (static_cast<unsigned char>(c) < ' ') {
+        fmt::format_to(std::back_inserter(out), "\\u{:04x}", c);
+      } else {
+        text = c != '"';
+        out += c;
+      }
+      continue;
+    }
+    constexpr std::string_view kNumber =
+        "+-.0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    const std::string word = body.substr(at, body.find_first_not_of(kNumber, at) - at);
+    if (word.empty()) {
+      text = c == '"';
+      out += c;
+      continue;
+    }
+    at += word.size() - 1;
+    char* end = nullptr;
+    const double number = std::strtod(word.c_str(), &end);
+    const bool whole = word.find_first_not_of("-0123456789") == word.npos;
+    if (*end != '\0')
+      out += word;  // true, false, null, or nothing that JSON knows
+    else if (!std::isfinite(number))
+      out += "null";
+    else
+      out += whole && word.size() > 18 ? word + ".0" : word;
+  }
+  return out;
 }
 
 Sent member(Sent json, std::initializer_list<std::string_view> path) {
@@ -145,17 +211,67 @@ bool begins_with_word(std::string_view text, std::string_view word) {
   return text.size() == word.size() || !of_a_word(word.back()) || !of_a_word(text[word.size()]);
 }
 
-/// The option that a text begins with, the longest such, quotes and emphasis aside. One further
-/// behind is not taken for the answer: it may be denied.
+constexpr std::string_view kAround = " \t\r\n\"'`*_";
+
+/// A spelling that is compared: without spaces and quotes around it.
+std::string_view bare(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(kAround);
+  return first == text.npos ? "" : text.substr(first, text.find_last_not_of(kAround) - first + 1);
+}
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return out;
+}
+
+/// Options as they are compared with tokens.
+struct Spellings {
+  explicit Spellings(const std::vector<std::string>& options) {
+    for (const auto& option : options) texts.push_back(lower(bare(option)));
+    std::vector<std::string> sorted = texts;
+    std::ranges::sort(sorted);
+    if (std::ranges::adjacent_find(sorted) == sorted.end()) return;
+    folded = false;
+    for (std::size_t i = 0; i < options.size(); ++i) texts[i] = trim(options[i]);
+  }
+
+  /// The options that an answer may be which begins with this token.
+  std::vector<std::size_t> begun_by(std::string_view token) const {
+    const std::string text = folded ? lower(bare(token)) : std::string(trim(token));
+    std::vector<std::size_t> begun;
+    if (text.empty()) return begun;
+    std::size_t longest = 0;  // of the options that the token begins with, which leaves no other
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      if (texts[i].starts_with(text)) {
+        begun.push_back(i);
+      } else if (begins_with_word(text, texts[i]) && texts[i].size() > longest) {
+        longest = texts[i].size();
+        begun.assign(1, i);
+      }
+    }
+    return begun;
+  }
+
+  std::vector<std::string> texts;
+  bool folded = true;  ///< capitals and quotes tell no two options apart
+};
+
+/// The option that a text begins with, the longest such. One further behind is not taken for the
+/// answer: it may be denied.
 std::optional<std::size_t> named_option(std::string_view text,
                                         const std::vector<std::string>& options) {
-  const std::string_view bare =
-      text.substr(std::min(text.find_first_not_of(" \t\r\n\"'`*_"), text.size()));
+  const Spellings spellings(options);
+  const std::string plain =
+      spellings.folded ? lower(trim_left(text)) : std::string(trim_left(text));
+  const std::string_view inner =
+      std::string_view(plain).substr(std::min(plain.find_first_not_of(kAround), plain.size()));
   std::optional<std::size_t> named;
   for (std::size_t i = 0; i < options.size(); ++i) {
-    const std::string_view option = trim(options[i]);
-    const bool begins = begins_with_word(trim_left(text), option) || begins_with_word(bare, option);
-    if (begins && (!named || options[i].size() > options[*named].size())) named = i;
+    const std::string& option = spellings.texts[i];
+    const bool begins = begins_with_word(plain, option) || begins_with_word(inner, option);
+    if (begins && (!named || option.size() > spellings.texts[*named].size())) named = i;
   }
   return named;
 }
@@ -168,7 +284,8 @@ std::vector<TokenLogprob> listed_tokens(Sent choice) {
   for (const auto entry : *entries) {
     const auto token = value<std::string_view>(entry["token"]);
     const auto logprob = value<double>(entry["logprob"]);
-    if (token && logprob && *logprob <= 0) listed.push_back({std::string(*token), *logprob});
+    // Rounding puts a sure token a little above 0.
+    if (token && logprob) listed.push_back({std::string(*token), std::min(*logprob, 0.0)});
   }
   return listed;
 }
@@ -177,32 +294,199 @@ std::size_t best(const std::vector<double>& scores) {
   return static_cast<std::size_t>(std::max_element(scores.begin(), scores.end()) - scores.begin());
 }
 
-/// An answer with an error status. Servers say why in `error.message`, `message` or `detail`.
-ChatReading read_refusal(int status, std::string_view body, ChatAsk ask) {
-  simdjson::dom::parser parser;
-  const Sent json = parse(parser, body);
-  std::string_view said = body;
-  for (const Sent& sent : {member(json, {"error", "message"}), member(json, {"error"}),
-                           member(json, {"message"}), member(json, {"detail"})}) {
+/// The most tokens that an answer may have.
+int answer_tokens(const Request& request, ChatWay way) {
+  if (way.ask == ChatAsk::kGenerate) return request.max_tokens;
+  if (way.ask == ChatAsk::kLogprobs) return 1;
+  if (way.thinks) return kThoughtTokens;
+  // No option has more tokens than bytes; an echoed prefix may stand before it.
+  std::size_t longest = 16;
+  for (const auto& option : request.options) longest = std::max(longest, option.size());
+  return static_cast<int>(longest + request.answer_prefix.size());
+}
+
+/// What a server says in place of an answer: an object of its own, or one in a list, with the words
+/// in `error.message`, `error`, `message` or `detail`.
+ServerError server_error(int status, Sent json, std::string_view body) {
+  ServerError error;
+  error.status = status;
+  if (json.is_array()) json = json.at(0);
+  const Sent own = json["error"];
+  const Sent detail = member(json, {"detail"});
+  const Sent listed = member(json, {"detail", "msg"});
+  error.message = body;
+  for (const Sent& sent : {own["message"], own, json["message"], detail, listed,
+                           member(json, {"errors", "message"})}) {
     const auto text = value<std::string_view>(sent);
     if (!text) continue;
-    said = *text;
+    error.message = *text;
     break;
   }
-  // `param` names what is refused, the message only where that is missing: it may quote the prompt.
-  const auto refused = value<std::string_view>(member(json, {"error", "param"})).value_or(said);
-  if (status == 400 && ask == ChatAsk::kLogprobs && refused.find("logprob") != refused.npos) {
-    return {Error{Fault::kService, kLogprobsMissing}, Verdict::kRefusesLogprobs};
+  for (const Sent& sent : {own["code"], own["type"], own["status"],
+                           member(own, {"innererror", "code"}), member(own, {"details", "reason"}),
+                           json["code"], json["type"], member(json, {"detail", "type"})}) {
+    if (const auto text = value<std::string_view>(sent)) error.code += std::string(*text) + ' ';
+    if (const auto number = value<std::int64_t>(sent)) error.code += std::to_string(*number) + ' ';
   }
-  std::string why = excerpt(said);
-  return {Error{Fault::kService, fmt::format("status {}: {}", status, why)},
-          is_passing(status) ? Verdict::kRetry : Verdict::kDone};
+  // Routers repeat what the server behind them said.
+  if (!member(own, {"metadata", "flagged_input"}).error()) error.code += "flagged_input";
+  if (const auto raw = value<std::string_view>(member(own, {"metadata", "raw"})))
+    error.message += fmt::format(" ({})", *raw);
+
+  for (const Sent& sent : {own["param"], json["param"]})
+    if (const auto text = value<std::string_view>(sent)) error.field = *text;
+  if (const auto place = value<simdjson::dom::array>(member(json, {"detail", "loc"})))
+    for (const auto step : *place) {
+      if (const auto name = value<std::string_view>(Sent(simdjson::dom::element(step))))
+        error.field += (error.field.empty() ? "" : ".") + std::string(*name);
+    }
+  return error;
+}
+
+/// The status that an error inside of a 200 stands for, if it says one.
+std::optional<int> status_within(const ServerError& error) {
+  for (std::size_t at = 0; at < error.code.size();) {
+    const std::size_t end = std::min(error.code.find(' ', at), error.code.size());
+    int number = 0;
+    const char* const last = error.code.data() + end;
+    const auto [read, failed] = std::from_chars(error.code.data() + at, last, number);
+    if (failed == std::errc() && read == last && number >= 400 && number < 600) return number;
+    at = end + 1;
+  }
+  return std::nullopt;
+}
+
+/// @param within  the error stands inside of a 200
+ChatReading read_error(ServerError error, bool within, const Request& request, ChatWay way) {
+  const std::optional<int> status = within ? status_within(error) : error.status;
+  error.status = status.value_or(400);
+  const bool passing = !status || is_passing(*status);
+  // The field names what is refused, the message only where that is missing: it may quote the
+  // prompt.
+  const std::string refused = lower(error.field.empty() ? error.message : error.field);
+  if (!passing && error.status < 500 && way.ask == ChatAsk::kLogprobs &&
+      refused.find("logprob") != refused.npos)
+    return {Error{Fault::kService, kLogprobsMissing}, Verdict::kRefusesLogprobs};
+  const std::string why =
+      within
+          ? fmt::format("an error{} inside of an answer: {}",
+                        status ? fmt::format(" of code {}", *status) : "", excerpt(error.message))
+          : fmt::format("status {}: {}", error.status, excerpt(error.message));
+  if (refuses_prompt(error, answer_tokens(request, way))) return {Error{Fault::kRefused, why}};
+  return {Error{Fault::kService, why}, passing ? Verdict::kRetry : Verdict::kDone};
+}
+
+/// What a message says, however its content is put.
+struct Said {
+  std::string joined;  ///< holds `text` where it came in parts
+  std::string_view text;
+  bool given = false;        ///< there is a text, if only an empty one
+  bool thought = false;      ///< parts of it are one
+  std::string_view refusal;  ///< of the model, in place of a text
+};
+
+/// @param content  of other than one text: parts, each a text, a thought or else
+void add_parts(Sent content, Said& said) {
+  const auto add = [&](Sent part) {
+    if (const auto text = value<std::string_view>(part)) {
+      said.joined += *text;
+      said.given = true;
+      return;
+    }
+    const auto type = value<bool>(part["thought"]).value_or(false)
+                          ? "thought"
+                          : value<std::string_view>(part["type"]).value_or("text");
+    if (const auto text = value<std::string_view>(part["text"]);
+        text && (type == "text" || type == "output_text")) {
+      said.joined += *text;
+      said.given = true;
+    }
+    said.thought = said.thought || type.find("think") != type.npos ||
+                   type.find("reason") != type.npos || type.find("thought") != type.npos;
+    if (const auto refusal = value<std::string_view>(part["refusal"])) said.refusal = *refusal;
+  };
+  if (const auto parts = value<simdjson::dom::array>(content)) {
+    for (const auto part : *parts) add(Sent(simdjson::dom::element(part)));
+  } else {
+    add(content);
+  }
+  said.text = said.joined;
+}
+
+/// Whether a message has a thought in a field of its own.
+bool has_reasoning(Sent message) {
+  for (const char* field : {"reasoning_content", "reasoning", "thinking", "reasoning_details"}) {
+    const Sent sent = message[field];
+    if (const auto text = value<std::string_view>(sent); text && !trim(*text).empty()) return true;
+    if (const auto parts = value<simdjson::dom::array>(sent); parts && parts->size() > 0)
+      return true;
+  }
+  return false;
+}
+
+bool is_limit(std::string_view finish) {
+  return finish == "length" || finish == "max_tokens" || finish == "MAX_TOKENS" ||
+         finish == "max_output_tokens" || finish == "model_length";
+}
+
+bool is_filter(std::string_view finish) {
+  return finish == "content_filter" || finish == "SAFETY" || finish == "safety" ||
+         finish == "PROHIBITED_CONTENT" || finish == "BLOCKLIST" || finish == "sensitive" ||
+         finish.starts_with("content_filter");
+}
+
+/// `text` up to the first stop text.
+std::string_view before_stop(std::string_view text, const std::vector<std::string>& stops) {
+  std::size_t end = text.size();
+  for (const auto& stop : stops) end = std::min(end, text.find(stop));
+  return text.substr(0, end);
+}
+
+/// Whether a text is more than a few words and has nothing of the prefix that it was to begin with.
+bool begins_otherwise(std::string_view text, std::string_view prefix) {
+  constexpr std::ptrdiff_t kFew = 3;
+  prefix = trim(prefix);
+  return !prefix.empty() && text.find(prefix) == text.npos &&
+         std::ranges::count(trim(text), ' ') >= kFew;
+}
+
+/// Why there is no answer in what a server sent, and what to do about it.
+ChatReading no_answer(const Said& said, Sent choice, std::string_view body, const Told& told,
+                      const Request& request, ChatWay way) {
+  const auto finish = value<std::string_view>(choice["finish_reason"]);
+  const auto refuse = [](std::string why) -> ChatReading {
+    return {Error{Fault::kRefused, std::move(why)}};
+  };
+  if (finish && is_filter(*finish))
+    return refuse(fmt::format("the answer was filtered: finish_reason {}", *finish));
+  if (!said.refusal.empty()) return refuse("the model refuses: " + excerpt(said.refusal));
+  const bool thought = told.thought || said.thought || has_reasoning(choice["message"]);
+  if (!finish && !said.given && !thought)
+    return {Error{Fault::kService, "no text in the answer: " + excerpt(body)}, Verdict::kRetry};
+
+  const bool at_limit = is_limit(finish.value_or(""));
+  if (!way.thinks) {
+    if (way.ask == ChatAsk::kNameOption && at_limit)
+      return {Error{Fault::kPrompt, "a thought left no room for an option"}, Verdict::kThinks};
+    if (thought && !at_limit && !request.stop.empty() && way.ask == ChatAsk::kGenerate)
+      return {Error{Fault::kPrompt, "a stop text ended a thought"}, Verdict::kThinks};
+  }
+  const int limit = answer_tokens(request, way);
+  const auto why = [&]() -> std::string {
+    if (thought && (at_limit || told.open)) return no_answer_behind_thought(at_limit, limit);
+    if (thought) return "no answer behind a thought";
+    if (at_limit)
+      return fmt::format("no answer: max_tokens = {} was used up without a text", limit);
+    return fmt::format("no answer: the text is empty, finish_reason {}",
+                       finish.value_or("missing"));
+  };
+  return {Error{Fault::kPrompt, why()}};
 }
 
 }  // namespace
 
 std::string chat_body(const std::string& model, Dialect dialect, const Request& request,
-                      ChatAsk ask, int listed) {
+                      ChatWay way) {
   // Written by the thousand: a JSON value is made of what is rare alone.
   std::string out;
   std::size_t expected = 512;
@@ -219,7 +503,7 @@ std::string chat_body(const std::string& model, Dialect dialect, const Request& 
     out += '}';
   };
   const auto& messages = request.messages;
-  std::string told = dialect == Dialect::kOpenAi ? instruction(request, ask) : "";
+  std::string told = dialect == Dialect::kOpenAi ? instruction(request, way.ask) : "";
   for (const auto& message : messages) {
     if (!told.empty() && &message == &messages.back() && message.role == "user") {
       add_message(message.role, message.content + "\n\n" + std::exchange(told, ""));
@@ -241,18 +525,15 @@ std::string chat_body(const std::string& model, Dialect dialect, const Request& 
     add("add_generation_prompt", false);
     add("continue_final_message", true);
   }
-  if (ask == ChatAsk::kLogprobs) {
+  if (way.ask == ChatAsk::kLogprobs) {
     // Some servers scale the log-probabilities by the temperature: 1 leaves the model's own.
     add_number("temperature", 1);
-    add_number("max_tokens", 1);
+    add_number("max_tokens", answer_tokens(request, way));
     add("logprobs", true);
-    add_number("top_logprobs", listed);
-  } else if (ask == ChatAsk::kNameOption) {
-    // No option has more tokens than bytes; an echoed prefix may stand before it.
-    std::size_t longest = 16;
-    for (const auto& option : request.options) longest = std::max(longest, option.size());
+    add_number("top_logprobs", way.listed);
+  } else if (way.ask == ChatAsk::kNameOption) {
     add_number("temperature", 0);
-    add_number("max_tokens", longest + request.answer_prefix.size());
+    add_number("max_tokens", answer_tokens(request, way));
     if (dialect == Dialect::kLlamaServer) add("grammar", options_grammar(request.options));
     if (dialect == Dialect::kVllm) add("structured_outputs", {{"choice", request.options}});
   } else {
@@ -261,7 +542,7 @@ std::string chat_body(const std::string& model, Dialect dialect, const Request& 
     add_number("max_tokens", request.max_tokens);
     if (request.temperature > 0) add_number("seed", request.seed & 0x7fffffff);
     if (request.temperature > 0 && request.top_p < 1) add("top_p", request.top_p);
-    if (!request.stop.empty()) {
+    if (!request.stop.empty() && !way.thinks) {
       out += ",\"stop\":";
       for (const auto& text : request.stop) {
         out += &text == &request.stop.front() ? '[' : ',';
@@ -279,85 +560,123 @@ std::string chat_body(const std::string& model, Dialect dialect, const Request& 
 }
 
 ChatReading read_chat(int status, std::string_view body, const Request& request, Dialect dialect,
-                      ChatAsk ask) {
-  if (status < 200 || status > 299) return read_refusal(status, body, ask);
+                      ChatWay way) {
   simdjson::dom::parser parser;
-  const Sent json = parse(parser, body);
+  Sent json = parse(parser, body);
+  if (json.error()) json = parse(parser, mended(body));
+  if (status < 200 || status > 299)
+    return read_error(server_error(status, json, body), false, request, way);
   const Sent usage = member(json, {"usage"});
-  ChatReading reading{Error{}, Verdict::kDone, count(member(usage, {"prompt_tokens"})),
-                      count(member(usage, {"completion_tokens"})),
-                      count(member(usage, {"prompt_tokens_details", "cached_tokens"}))};
+  const std::int64_t prompt_tokens = count(member(usage, {"prompt_tokens"}));
+  const std::int64_t generated_tokens = count(member(usage, {"completion_tokens"}));
+  bool thought = false;
+  const auto with_usage = [&](ChatReading reading) {
+    reading.thought = thought;
+    reading.prompt_tokens = prompt_tokens;
+    reading.generated_tokens = generated_tokens;
+    reading.reused_tokens = count(member(usage, {"prompt_tokens_details", "cached_tokens"}));
+    return reading;
+  };
   const auto fail = [&](std::string why, Verdict verdict) {
-    reading.answer = Error{Fault::kService, std::move(why)};
-    reading.verdict = verdict;
-    return std::move(reading);
+    return with_usage({Error{Fault::kService, std::move(why)}, verdict});
   };
   if (json.error()) return fail("not JSON: " + excerpt(body), Verdict::kRetry);
   const Sent choice = member(json, {"choices"}).at(0);
-  if (choice.error()) return fail("no choices: " + excerpt(body), Verdict::kRetry);
+  const Sent message = choice["message"];
+  const auto finish = value<std::string_view>(choice["finish_reason"]).value_or("");
+  if (message.error() || finish == "error") {
+    for (const Sent& holder : {choice, json}) {
+      if (const Sent error = holder["error"]; !error.error() && !error.is_null())
+        return with_usage(read_error(server_error(status, holder, body), true, request, way));
+    }
+    if (choice.error()) return fail("no choices: " + excerpt(body), Verdict::kRetry);
+    if (finish == "error") return fail("the answer broke off: " + excerpt(body), Verdict::kRetry);
+  }
   Response response;
-  response.prompt_tokens = reading.prompt_tokens;
-  response.generated_tokens = reading.generated_tokens;
-
-  if (ask == ChatAsk::kLogprobs) {
+  response.prompt_tokens = prompt_tokens;
+  response.generated_tokens = generated_tokens;
+  if (way.ask == ChatAsk::kLogprobs && !is_filter(finish)) {
     const Sent logprobs = member(choice, {"logprobs"});
     if (logprobs.error() || logprobs.is_null()) {
       return fail(kLogprobsMissing, Verdict::kNoLogprobs);
     }
+    if (has_reasoning(message)) return fail("the first token is a thought's", Verdict::kUnscored);
     auto scores = score_options(listed_tokens(choice), request.options);
     if (!scores) return fail(scores.error().message, Verdict::kUnscored);
     response.text = request.options[best(scores->logprobs)];
     response.option_logprobs = std::move(scores->logprobs);
     response.note = std::move(scores->note);
-    reading.answer = std::move(response);
-    return reading;
+    return with_usage({std::move(response)});
   }
 
-  const auto content = value<std::string_view>(member(choice, {"message", "content"}));
-  if (!content) return fail("no text in the answer: " + excerpt(body), Verdict::kRetry);
-  const auto text = after_prefix(*content, request.answer_prefix);
-  if (ask == ChatAsk::kNameOption) {
+  Said said;
+  const Sent content = message["content"];
+  if (const auto text = value<std::string_view>(content)) {
+    said.text = *text;
+    said.given = true;
+  } else if (!content.error() && !content.is_null()) {
+    add_parts(content, said);
+  }
+  if (const auto refusal = value<std::string_view>(message["refusal"]);
+      refusal && said.text.empty())
+    said.refusal = *refusal;
+  const Told told = behind_thought(said.text);
+  thought = told.thought || said.thought;
+  if (trim(told.answer).empty())
+    return with_usage(no_answer(said, choice, body, told, request, way));
+
+  // Without a thought the stop texts end it where the server would have.
+  const bool stops = way.thinks && way.ask == ChatAsk::kGenerate;
+  auto text = stops && !thought ? before_stop(trim_left(told.answer), request.stop) : told.answer;
+  text = after_prefix(text, request.answer_prefix);
+  if (stops && thought) text = before_stop(text, request.stop);
+  auto verdict = Verdict::kDone;
+  if (thought) response.note = kThoughtDropped;
+  const auto add_note = [&](std::string_view note) {
+    if (!response.note.empty()) response.note += "; ";
+    response.note += note;
+  };
+  if (way.ask == ChatAsk::kNameOption) {
     const auto named = named_option(text, request.options);
     if (!named) {
-      reading.answer =
-          Error{Fault::kPrompt, fmt::format("the answer names none of the options {}: {}",
-                                            fmt::join(request.options, ", "), excerpt(text))};
-      return reading;
+      Error none{Fault::kPrompt, fmt::format("the answer names none of the options {}: {}",
+                                             fmt::join(request.options, ", "), excerpt(text))};
+      const bool cut = is_limit(finish) && !told.thought && !way.thinks;
+      return with_usage({std::move(none), cut ? Verdict::kMayThink : Verdict::kDone});
     }
     response.text = request.options[*named];
     response.option_logprobs.assign(request.options.size(), kUnnamedLogprob);
     response.option_logprobs[*named] = 0;
     response.named = true;
   } else {
+    response.truncated = is_limit(finish) || is_filter(finish);
+    if (stops && text.data() + text.size() < told.answer.data() + told.answer.size())
+      response.truncated = false;
     response.text = text;
-    response.truncated = value<std::string_view>(member(choice, {"finish_reason"})) == "length";
-    if (!request.grammar.empty() && dialect == Dialect::kOpenAi) {
-      response.note = "grammar not enforced";
-    }
+    // A chat template may have opened the thought.
+    const bool stopped = !way.thinks && !thought && !request.stop.empty() && finish == "stop";
+    if (stopped && begins_otherwise(told.answer, request.answer_prefix))
+      verdict = Verdict::kMayThink;
+    if (!request.grammar.empty() && dialect == Dialect::kOpenAi) add_note("grammar not enforced");
   }
-  reading.answer = std::move(response);
-  return reading;
+  return with_usage({std::move(response), verdict});
 }
 
 Result<OptionScores> score_options(const std::vector<TokenLogprob>& listed,
                                    const std::vector<std::string>& options) {
   const auto unscored = [](std::string why) { return Error{Fault::kService, std::move(why)}; };
+  const Spellings spellings(options);
   std::vector<double> mass(options.size(), 0.0);
+  double all = 0;
   double shared = 0;
   double smallest = 0;
   for (const auto& [token, logprob] : listed) {
     smallest = std::min(smallest, logprob);
-    const auto begin = trim(token);
-    if (begin.empty()) continue;
-    std::size_t matches = 0;
-    std::size_t last = 0;
-    for (std::size_t i = 0; i < options.size(); ++i) {
-      if (!trim(options[i]).starts_with(begin)) continue;
-      ++matches;
-      last = i;
-    }
-    if (matches == 1) mass[last] += std::exp(logprob);
-    if (matches > 1) shared += std::exp(logprob);
+    const double probability = std::exp(logprob);
+    all += probability;
+    const auto begun = spellings.begun_by(token);
+    if (begun.size() == 1) mass[begun[0]] += probability;
+    if (begun.size() > 1) shared += probability;
   }
 
   double own = 0;
@@ -368,10 +687,18 @@ Result<OptionScores> score_options(const std::vector<TokenLogprob>& listed,
     if (mass[i] == 0) missing.push_back(options[i]);
     scores.logprobs.push_back(mass[i] > 0 ? std::log(mass[i]) : smallest - 1);
   }
-  if (shared > own) return unscored("several options begin with the same token");
-  if (own == 0) {
+  if (own + shared == 0) {
     return unscored(fmt::format("none of the {} listed tokens begins an option", listed.size()));
   }
+  if (own + shared < all / 2) {
+    return unscored(
+        fmt::format("the options hold {:.2g} of the {:.2g} that is listed", own + shared, all));
+  }
+  // What several options share may be the one's or the other's.
+  auto sorted = mass;
+  std::ranges::sort(sorted, std::greater());
+  const double lead = sorted[0] - (sorted.size() > 1 ? sorted[1] : 0);
+  if (shared > own || shared >= lead) return unscored("several options begin with the same token");
   scores.note = "logprobs of the first token";
   if (!missing.empty()) scores.note += fmt::format("; not listed: {}", fmt::join(missing, ", "));
   return scores;

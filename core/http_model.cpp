@@ -90,12 +90,13 @@ std::string HttpModel::identity() const {
 /// A request of a wave, put to the server in one of the ways to ask.
 struct HttpModel::Item {
   std::size_t index;
-  ChatAsk ask;
-  int listed = 0;                ///< with kLogprobs
+  ChatWay way;
   std::string unscored = {};     ///< why an option is named, where its own answer said so
-  bool again = false;            ///< found out by the answer
+  bool again = false;            ///< found out by the answer: another question is to be put
+  bool may_think = false;        ///< found out by the answer, which then is kept back
+  bool probe = false;            ///< its answer tells whether the model thinks
   std::int64_t body_tokens = 0;  ///< an estimate
-  std::int64_t prompt_tokens = 0, generated_tokens = 0;  ///< of the answers that scored nothing
+  std::int64_t prompt_tokens = 0, generated_tokens = 0;  ///< of the answers that were none
   std::vector<FailedAttempt> failed = {};                ///< before this question was put
 };
 
@@ -129,50 +130,81 @@ void HttpModel::complete(std::span<const Request> wave, const OnAnswer& on_answe
   for (std::size_t i = 0; i < wave.size(); ++i) {
     const bool scored = !wave[i].options.empty();
     items.push_back({.index = i,
-                     .ask = scored ? ChatAsk::kLogprobs : ChatAsk::kGenerate,
+                     .way = {.ask = scored ? ChatAsk::kLogprobs : ChatAsk::kGenerate},
                      .failed = std::exchange(asking, {})});
   }
+  const auto deliver = [&](Item& item, Result<Response> answer) {
+    const auto add_what_came_before = [&](auto& to) {
+      to.failed = after(std::move(item.failed), std::move(to.failed));
+      to.prompt_tokens += item.prompt_tokens;
+      to.generated_tokens += item.generated_tokens;
+    };
+    answer ? add_what_came_before(*answer) : add_what_came_before(answer.error());
+    if (!answer && answer.error().fault == Fault::kService && !answer.error().failed.empty()) {
+      // Of a failed item its attempts alone are kept.
+      answer.error().failed.back().prompt_tokens += item.prompt_tokens;
+      answer.error().failed.back().generated_tokens += item.generated_tokens;
+    }
+    if (answer && answer->named) {
+      answer->note = fmt::format("named, {}, not scored: {}{}", how_named(*spoken),
+                                 item.unscored.empty() ? general : item.unscored,
+                                 answer->note.empty() ? "" : "; " + answer->note);
+    }
+    on_answer(item.index, std::move(answer));
+  };
 
-  // What turns out unscored in one pass is asked for less, or named, in the next.
-  for (std::vector<Item> unscored; !items.empty(); items = std::exchange(unscored, {})) {
+  // What turns out unscored in one pass is asked for less, or named, in the next; and so is an
+  // answer that a thought left no room for.
+  std::vector<Item> next;
+  std::vector<std::pair<Item, Result<Response>>>
+      held;  // until it is known whether the model thinks
+  for (; !items.empty(); items = std::exchange(next, {})) {
     HttpBatch batch;
     batch.path = "/chat/completions";
     batch.size = items.size();
     batch.retries = options_.retries;
     batch.body = [&](std::size_t i) {
       Item& item = items[i];
-      item.listed = listed_;
-      if (item.ask == ChatAsk::kLogprobs && item.listed == 0) item.ask = ChatAsk::kNameOption;
-      auto body = chat_body(options_.model, *spoken, wave[item.index], item.ask, item.listed);
+      ChatWay& way = item.way;
+      way.listed = listed_;
+      if (way.ask == ChatAsk::kLogprobs && way.listed == 0) way.ask = ChatAsk::kNameOption;
+      way.thinks = way.thinks || thinks_ == Thinks::kYes;
+      auto body = chat_body(options_.model, *spoken, wave[item.index], way);
       item.body_tokens = tokens_in(body.size());
       return body;
     };
     batch.tokens = [&](std::size_t i, const std::string&) {
       const Item& item = items[i];
-      const int generated = item.ask == ChatAsk::kGenerate ? wave[item.index].max_tokens : 1;
+      const int generated = item.way.ask == ChatAsk::kGenerate ? wave[item.index].max_tokens : 1;
       return static_cast<double>(item.body_tokens + generated);
     };
     batch.read = [&](std::size_t i, int status, std::string_view body) -> HttpReading {
       Item& item = items[i];
-      ChatReading read = read_chat(status, body, wave[item.index], *spoken, item.ask);
+      ChatReading read = read_chat(status, body, wave[item.index], *spoken, item.way);
       prompt_tokens_ += read.prompt_tokens;
       reused_tokens_ += read.reused_tokens;
       generated_tokens_ += read.generated_tokens;
       HttpReading reading{Response{}, read.verdict == Verdict::kRetry};
       if (read.prompt_tokens > 0) reading.tokens = read.prompt_tokens + read.generated_tokens;
-      if (item.ask == ChatAsk::kLogprobs) learn_of_logprobs(read, item.listed);
-      if (read.verdict == Verdict::kDone || read.verdict == Verdict::kRetry) {
+      if (item.way.ask == ChatAsk::kLogprobs) learn_of_logprobs(read, item.way.listed);
+      learn_of_thoughts(read, item.probe);
+      item.may_think = read.verdict == Verdict::kMayThink && thinks_ != Thinks::kNo;
+      if (read.verdict == Verdict::kDone || read.verdict == Verdict::kRetry ||
+          read.verdict == Verdict::kMayThink) {
         reading.answer = std::move(read.answer);
         if (reading.answer && read.prompt_tokens == 0) estimate_tokens(*reading.answer, item);
         if (!reading.answer) {
           Error& error = reading.answer.error();
-          error.message += advice(status);
+          if (error.fault == Fault::kService) error.message += advice(status);
           error.prompt_tokens = read.prompt_tokens;
           error.generated_tokens = read.generated_tokens;
         }
       } else {
         item.again = true;
-        item.unscored = read.answer.error().message;
+        if (read.verdict == Verdict::kThinks)
+          item.way.thinks = true;
+        else
+          item.unscored = read.answer.error().message;
         item.prompt_tokens += read.prompt_tokens;
         item.generated_tokens += read.generated_tokens;
       }
@@ -182,32 +214,76 @@ void HttpModel::complete(std::span<const Request> wave, const OnAnswer& on_answe
         batch,
         [&](std::size_t i, Result<Response> answer) {
           Item& item = items[i];
-          if (item.again) {
-            // Fewer tokens may be listed than were asked for.
-            const bool fewer = listed_ > 0 && listed_ < item.listed;
-            unscored.push_back(
-                {.index = item.index,
-                 .ask = fewer ? ChatAsk::kLogprobs : ChatAsk::kNameOption,
-                 .unscored = std::move(item.unscored),
-                 .prompt_tokens = item.prompt_tokens,
-                 .generated_tokens = item.generated_tokens,
-                 .failed = after(std::move(item.failed), std::move(answer->failed))});
-            return;
+          if (item.may_think) {
+            held.emplace_back(std::move(item), std::move(answer));
+          } else if (item.again) {
+            next.push_back(asked_anew(std::move(item), *std::move(answer)));
+          } else {
+            deliver(item, std::move(answer));
           }
-          const auto add_what_came_before = [&](auto& to) {
-            to.failed = after(std::move(item.failed), std::move(to.failed));
-            to.prompt_tokens += item.prompt_tokens;
-            to.generated_tokens += item.generated_tokens;
-          };
-          answer ? add_what_came_before(*answer) : add_what_came_before(answer.error());
-          if (answer && item.ask == ChatAsk::kNameOption) {
-            answer->note = fmt::format("named, {}, not scored: {}{}", how_named(*spoken),
-                                       item.unscored.empty() ? general : item.unscored,
-                                       answer->note.empty() ? "" : "; " + answer->note);
-          }
-          on_answer(item.index, std::move(answer));
         },
         stop);
+    settle_held(held, next, deliver);
+  }
+}
+
+/// An item whose answer was none, to be asked in another way.
+/// @param answer  holds what failed before it
+HttpModel::Item HttpModel::asked_anew(Item item, Response answer) const {
+  // Fewer tokens may be listed than were asked for.
+  if (item.way.ask == ChatAsk::kLogprobs && !(listed_ > 0 && listed_ < item.way.listed))
+    item.way.ask = ChatAsk::kNameOption;
+  item.again = item.may_think = false;
+  item.prompt_tokens += answer.prompt_tokens;
+  item.generated_tokens += answer.generated_tokens;
+  item.failed = after(std::move(item.failed), std::move(answer.failed));
+  return item;
+}
+
+/// What may be the beginning of a thought that a stop text or the limit of tokens ended: one is
+/// asked again to find out; if the model thinks, the others are, or else they are answers.
+template <typename Deliver>
+void HttpModel::settle_held(std::vector<std::pair<Item, Result<Response>>>& held,
+                            std::vector<Item>& next, const Deliver& deliver) const {
+  if (held.empty()) return;
+  const auto ask_anew = [&](std::pair<Item, Result<Response>>& one) -> Item& {
+    Response took;
+    const Usage usage = usage_of(one.second);
+    took.prompt_tokens = usage.prompt_tokens;
+    took.generated_tokens = usage.generated_tokens;
+    took.failed = one.second ? one.second->failed : one.second.error().failed;
+    next.push_back(asked_anew(std::move(one.first), std::move(took)));
+    next.back().way.thinks = true;
+    return next.back();
+  };
+  if (thinks_ == Thinks::kUnknown) {
+    ask_anew(held.back()).probe = true;
+    held.pop_back();
+    return;
+  }
+  for (auto& one : held) {
+    if (thinks_ == Thinks::kYes)
+      ask_anew(one);
+    else
+      deliver(one.first, std::move(one.second));
+  }
+  held.clear();
+}
+
+/// A model that a stop text stopped in a thought is not sent stop texts again; one that had none
+/// where it was tried out, is.
+void HttpModel::learn_of_thoughts(const ChatReading& reading, bool probe) {
+  const bool said = reading.answer || reading.answer.error().fault == Fault::kPrompt;
+  if (reading.verdict != Verdict::kThinks && !(probe && said)) return;
+  const bool thinks = reading.verdict == Verdict::kThinks || reading.thought;
+  if (!thinks) {
+    auto unknown = Thinks::kUnknown;
+    thinks_.compare_exchange_strong(unknown, Thinks::kNo);
+  } else if (thinks_.exchange(Thinks::kYes) != Thinks::kYes) {
+    spdlog::warn(
+        "{} thinks before it answers: it is sent no stop texts, which would end a thought, and has "
+        "{} tokens to name an option",
+        options_.base_urls.front(), kThoughtTokens);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <span>
 #include <stop_token>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/chat_protocol.hpp"
@@ -25,7 +26,14 @@ namespace theta {
 /// Options are scored by the log-probabilities of the answer's first token. Where the server gives
 /// none, also of fewer tokens, or they do not tell the options apart, the model is made or asked to
 /// name one option: that gets 0 and the others kUnnamedLogprob, and Response::note says how and
-/// why. A model that names none is the prompt's fault. Where a server does not say how many tokens
+/// why. A model that names none is the prompt's fault.
+///
+/// Where a stop text or a limit of tokens ended a thought, the question is put once more, without
+/// stop texts and with room for a thought, and so are all others from then on; the stop texts are
+/// applied to the answer behind it. An answer that may be the beginning of a thought that a chat
+/// template opened is kept back until one such was tried out.
+///
+/// Where a server does not say how many tokens
 /// an answer took, they are estimated from its length, and the note says that.
 ///
 /// Thread-safe; concurrent waves share the connections.
@@ -45,6 +53,12 @@ class HttpModel final : public LanguageModel {
 
  private:
   struct Item;
+  enum class Thinks { kUnknown, kNo, kYes };
+  Item asked_anew(Item item, Response answer) const;
+  template <typename Deliver>
+  void settle_held(std::vector<std::pair<Item, Result<Response>>>& held, std::vector<Item>& next,
+                   const Deliver& deliver) const;
+  void learn_of_thoughts(const ChatReading& reading, bool probe);
   void learn_of_logprobs(const ChatReading& reading, int listed);
   void estimate_tokens(Response& answer, const Item& item);
   Result<Dialect> dialect(std::stop_token stop, std::vector<FailedAttempt>& failed);
@@ -55,6 +69,7 @@ class HttpModel final : public LanguageModel {
   std::mutex mutex_;
   std::optional<Dialect> dialect_;
   std::atomic<int> listed_;  ///< tokens that it is asked to list; 0: it turned out to list none
+  std::atomic<Thinks> thinks_ = Thinks::kUnknown;  ///< before it answers
   // Of the client's thread: answers without any, before the first that had some.
   int without_logprobs_ = 0;
   bool had_logprobs_ = false;

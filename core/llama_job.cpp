@@ -14,6 +14,7 @@
 
 #include "core/result.hpp"
 #include "core/rng.hpp"
+#include "core/thoughts.hpp"
 
 namespace theta {
 namespace {
@@ -59,9 +60,16 @@ class LlamaJob::Generation {
 
     const std::size_t before = response_.text.size();
     response_.text += tokenizer_.piece(token);
+    // A stop text does not end a thought, and is looked for behind it alone.
+    Told told{response_.text};
+    if (may_open_thought(response_.text)) told = behind_thought(response_.text);
+    const auto answer = told.thought && !told.open
+                            ? static_cast<std::size_t>(told.answer.data() - response_.text.data())
+                            : 0;
     std::size_t end = std::string::npos;
     for (const std::string& stop : request_.stop) {
-      const std::size_t from = before - std::min(before, stop.size() - 1);
+      if (told.open) break;
+      const std::size_t from = std::max(answer, before - std::min(before, stop.size() - 1));
       end = std::min(end, response_.text.find(stop, from));
     }
     if (end != std::string::npos) {
@@ -233,6 +241,19 @@ bool LlamaJob::score(std::size_t option, Token token, std::span<const float> log
 
 Result<Response> LlamaJob::answer() {
   if (not_a_number_) return Error{Fault::kService, "the model's output is not a number"};
+  if (!generation_) return std::move(response_);
+  const Told told = behind_thought(response_.text);
+  if (told.thought && told.answer.empty()) {
+    return Error{Fault::kPrompt,
+                 no_answer_behind_thought(response_.truncated, request_->max_tokens),
+                 {},
+                 response_.prompt_tokens,
+                 response_.generated_tokens};
+  }
+  if (told.thought) {
+    response_.text = std::string(told.answer);
+    response_.note = kThoughtDropped;
+  }
   return std::move(response_);
 }
 

@@ -46,7 +46,8 @@ class LlamaJob {
   /// @return whether that was the last one missing and answer() is whole.
   bool score(std::size_t option, Token token, std::span<const float> logits, double normaliser);
 
-  /// The whole answer, once: an error where the model's output was not a number.
+  /// The whole answer, once, without a thought before it: an error where there is nothing behind
+  /// one, or where the model's output was not a number.
   Result<Response> answer();
 
  private:

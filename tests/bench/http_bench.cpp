@@ -160,7 +160,7 @@ double start_ms(const std::vector<std::string>& command) {
 std::string body() {
   Request request;
   request.messages = judge(0).messages(examples().front().fields);
-  return chat_body("mock", Dialect::kOpenAi, request, ChatAsk::kGenerate);
+  return chat_body("mock", Dialect::kOpenAi, request, {.ask = ChatAsk::kGenerate});
 }
 
 std::vector<Figure> measure(std::vector<std::string>& arguments) {

@@ -24,7 +24,7 @@ Request judgement() {
 }
 
 Json sent(Dialect dialect, const Request& request, ChatAsk ask) {
-  return Json::parse(chat_body("tiny", dialect, request, ask));
+  return Json::parse(chat_body("tiny", dialect, request, {.ask = ask}));
 }
 
 TEST(ChatBody, ForcesThePrefixWhereTheServerCan) {
@@ -90,7 +90,8 @@ std::string completion(const std::string& text) {
 }
 
 TEST(ReadChat, ReadsTextUsageAndTruncation) {
-  const auto reading = read_chat(200, completion("so"), {}, Dialect::kOpenAi, ChatAsk::kGenerate);
+  const auto reading =
+      read_chat(200, completion("so"), {}, Dialect::kOpenAi, {.ask = ChatAsk::kGenerate});
   ASSERT_TRUE(reading.answer);
   EXPECT_EQ(reading.answer->text, "so");
   EXPECT_EQ(reading.answer->prompt_tokens, 9);
@@ -104,7 +105,7 @@ TEST(ReadChat, TakesNoTokenCountThatCannotBe) {
            {"18446744073709551615", 1'000'000'000}, {"-5", 0}, {"1e300", 0}, {"\"7\"", 0}}) {
     std::string body = completion("so");
     body.replace(body.find("\"prompt_tokens\":9") + 16, 1, sent);
-    const auto reading = read_chat(200, body, {}, Dialect::kOpenAi, ChatAsk::kGenerate);
+    const auto reading = read_chat(200, body, {}, Dialect::kOpenAi, {.ask = ChatAsk::kGenerate});
     ASSERT_TRUE(reading.answer);
     EXPECT_EQ(reading.prompt_tokens, read) << sent;
     EXPECT_EQ(reading.answer->prompt_tokens, read) << sent;
@@ -113,7 +114,7 @@ TEST(ReadChat, TakesNoTokenCountThatCannotBe) {
 
 TEST(ReadChat, SaysWhatAnUnscoredAnswerTook) {
   const auto reading =
-      read_chat(200, completion("so"), judgement(), Dialect::kOpenAi, ChatAsk::kLogprobs);
+      read_chat(200, completion("so"), judgement(), Dialect::kOpenAi, {.ask = ChatAsk::kLogprobs});
   EXPECT_EQ(reading.verdict, Verdict::kNoLogprobs);
   EXPECT_EQ(reading.prompt_tokens, 9);
   EXPECT_EQ(reading.generated_tokens, 2);
@@ -122,7 +123,7 @@ TEST(ReadChat, SaysWhatAnUnscoredAnswerTook) {
 
 TEST(ReadChat, TakesARefusalForOneOfLogprobsByWhatItNames) {
   const auto verdict = [](const char* body) {
-    return read_chat(400, body, judgement(), Dialect::kOpenAi, ChatAsk::kLogprobs).verdict;
+    return read_chat(400, body, judgement(), Dialect::kOpenAi, {.ask = ChatAsk::kLogprobs}).verdict;
   };
   for (const char* refused :
        {R"({"error": {"message": "logprobs are not supported"}})",
@@ -141,7 +142,8 @@ TEST(ReadChat, CutsThePrefixThatTheAnswerRepeats) {
   const auto text = [](const char* prefix, const char* content) {
     Request request;
     request.answer_prefix = prefix;
-    return read_chat(200, completion(content), request, Dialect::kOpenAi, ChatAsk::kGenerate)
+    return read_chat(200, completion(content), request, Dialect::kOpenAi,
+                     {.ask = ChatAsk::kGenerate})
         .answer->text;
   };
   EXPECT_EQ(text("preference: ", "preference: First"), "First");
@@ -157,7 +159,8 @@ TEST(ReadChat, SaysThatAGrammarWasNotEnforced) {
   Request request;
   request.grammar = "root ::= [0-9]";
   const auto note = [&](Dialect dialect) {
-    return read_chat(200, completion("x"), request, dialect, ChatAsk::kGenerate).answer->note;
+    return read_chat(200, completion("x"), request, dialect, {.ask = ChatAsk::kGenerate})
+        .answer->note;
   };
   EXPECT_EQ(note(Dialect::kOpenAi), "grammar not enforced");
   EXPECT_EQ(note(Dialect::kLlamaServer), "");
@@ -167,8 +170,8 @@ TEST(ReadChat, FindsTheNamedOption) {
   const auto named = [](const char* content, std::vector<std::string> options) {
     Request request;
     request.options = std::move(options);
-    const auto reading =
-        read_chat(200, completion(content), request, Dialect::kOpenAi, ChatAsk::kNameOption);
+    const auto reading = read_chat(200, completion(content), request, Dialect::kOpenAi,
+                                   {.ask = ChatAsk::kNameOption});
     return reading.answer ? reading.answer->text : reading.answer.error().message;
   };
   EXPECT_EQ(named(" Second.", {"First", "Second"}), "Second");
@@ -184,8 +187,220 @@ TEST(ReadChat, FindsTheNamedOption) {
 TEST(ReadChat, CutsAnErrorAtACharacter) {
   std::string body(199, 'x');
   for (int i = 0; i < 9; ++i) body += "\xc3\xa9";
-  const auto reading = read_chat(400, body, {}, Dialect::kOpenAi, ChatAsk::kGenerate);
+  const auto reading = read_chat(400, body, {}, Dialect::kOpenAi, {.ask = ChatAsk::kGenerate});
   EXPECT_EQ(reading.answer.error().message, "status 400: " + std::string(199, 'x') + "\xc3\xa9...");
+}
+
+/// A completion of that message.
+std::string message(Json message, const char* finish = "stop") {
+  return Json{{"choices", {{{"message", std::move(message)}, {"finish_reason", finish}}}},
+              {"usage", {{"prompt_tokens", 9}, {"completion_tokens", 2}}}}
+      .dump();
+}
+
+std::string content(const char* text, const char* finish = "stop") {
+  return message({{"content", text}}, finish);
+}
+
+ChatReading generated(const std::string& body, const Request& request = {}, bool thinks = false) {
+  return read_chat(200, body, request, Dialect::kOpenAi, {.thinks = thinks});
+}
+
+Request stopped() {
+  Request request;
+  request.answer_prefix = "Verdict:";
+  request.stop = {"\n"};
+  request.max_tokens = 64;
+  return request;
+}
+
+TEST(ReadChat, TellsAThoughtFromTheAnswer) {
+  const auto reading = generated(
+      content("<think>\nIt could be\nVerdict: bad\n</think>\n\nVerdict: good"), stopped(), true);
+  ASSERT_TRUE(reading.answer);
+  EXPECT_EQ(reading.answer->text, " good");
+  EXPECT_EQ(reading.answer->note, "a thought was dropped");
+  EXPECT_TRUE(reading.thought);
+}
+
+TEST(ReadChat, JoinsTheTextsOfAContentInParts) {
+  const auto text = [](Json parts) {
+    const auto reading = generated(message({{"content", std::move(parts)}}));
+    return reading.answer ? reading.answer->text : reading.answer.error().message;
+  };
+  const Json good = {{"type", "text"}, {"text", "good"}};
+  EXPECT_EQ(text(good), "good");
+  EXPECT_EQ(text(Json::array({good, good})), "goodgood");
+  EXPECT_EQ(text(Json::array({"go", "od"})), "good");
+  for (const Json& thought :
+       {Json{{"type", "thinking"}, {"thinking", "bad?"}},
+        Json{{"type", "reasoning"}, {"text", "bad?"}}, Json{{"text", "bad?"}, {"thought", true}}}) {
+    EXPECT_EQ(text(Json::array({thought, good})), "good") << thought;
+    EXPECT_EQ(text(Json::array({thought})), "no answer behind a thought") << thought;
+  }
+}
+
+TEST(ReadChat, BlamesThePromptForAnAnswerWithoutAText) {
+  const auto why = [](const std::string& body) {
+    Request request;
+    request.max_tokens = 64;
+    const auto reading = generated(body, request);
+    EXPECT_EQ(reading.verdict, Verdict::kDone) << body;
+    EXPECT_EQ(reading.answer.error().fault, Fault::kPrompt) << body;
+    EXPECT_EQ(reading.generated_tokens, 2);
+    return reading.answer.error().message;
+  };
+  const Json thought = {{"content", nullptr}, {"reasoning_content", "Hm."}};
+  EXPECT_EQ(why(message(thought, "length")), "no answer: max_tokens = 64 was used up by a thought");
+  EXPECT_EQ(why(message({{"content", ""}, {"reasoning", "Hm."}}, "length")),
+            "no answer: max_tokens = 64 was used up by a thought");
+  EXPECT_EQ(why(content("<think>\nHm", "length")),
+            "no answer: max_tokens = 64 was used up by a thought");
+  EXPECT_EQ(why(message({{"content", nullptr}}, "length")),
+            "no answer: max_tokens = 64 was used up without a text");
+  EXPECT_EQ(why(message(thought)), "no answer behind a thought");
+  EXPECT_EQ(why(content("<think>Hm")), "no answer: it ended within a thought");
+  EXPECT_EQ(why(message({{"content", nullptr}})),
+            "no answer: the text is empty, finish_reason stop");
+  EXPECT_EQ(why(content(" \n")), "no answer: the text is empty, finish_reason stop");
+}
+
+TEST(ReadChat, AsksAgainForAnAnswerThatNothingEnded) {
+  const auto reading = generated(R"({"choices": [{"message": {"content": null}}]})");
+  EXPECT_EQ(reading.verdict, Verdict::kRetry);
+  EXPECT_EQ(generated(content("half of it", "error")).verdict, Verdict::kRetry);
+}
+
+TEST(ReadChat, FindsAStopTextThatEndedAThought) {
+  EXPECT_EQ(generated(content("<think>"), stopped()).verdict, Verdict::kThinks);
+  EXPECT_EQ(
+      generated(message({{"content", nullptr}, {"reasoning_content", "Hm."}}), stopped()).verdict,
+      Verdict::kThinks);
+  EXPECT_EQ(generated(content("<think>", "length"), stopped()).verdict, Verdict::kDone);
+  EXPECT_EQ(generated(content("<think>"), stopped(), true).verdict, Verdict::kDone);
+  // A template may have opened it.
+  EXPECT_EQ(generated(content("The words are weighed."), stopped()).verdict, Verdict::kMayThink);
+  EXPECT_EQ(generated(content("good"), stopped()).verdict, Verdict::kDone);
+  EXPECT_EQ(generated(content("Verdict: the words are fine"), stopped()).verdict, Verdict::kDone);
+}
+
+TEST(ReadChat, AppliesStopTextsBehindAThoughtItself) {
+  EXPECT_EQ(
+      Json::parse(chat_body("m", Dialect::kOpenAi, stopped(), {.thinks = true})).count("stop"), 0U);
+  const auto reading = generated(
+      content("<think>\nHm.\n</think>\n\nVerdict: good\nVerdict: bad", "length"), stopped(), true);
+  EXPECT_EQ(reading.answer->text, " good");
+  EXPECT_FALSE(reading.answer->truncated);
+  EXPECT_EQ(generated(content("\nVerdict: good\nmore"), stopped(), true).answer->text, " good");
+}
+
+TEST(ReadChat, GivesAThoughtRoomBeforeAnOption) {
+  const auto named = [](const std::string& body, bool thinks) {
+    return read_chat(200, body, judgement(), Dialect::kOpenAi,
+                     {.ask = ChatAsk::kNameOption, .thinks = thinks});
+  };
+  EXPECT_EQ(named(content("<think>\nHm", "length"), false).verdict, Verdict::kThinks);
+  EXPECT_EQ(named(message({{"content", nullptr}}, "length"), false).verdict, Verdict::kThinks);
+  EXPECT_EQ(named(content("The words are weighed", "length"), false).verdict, Verdict::kMayThink);
+  EXPECT_EQ(named(content("<think>\nHm", "length"), true).answer.error().message,
+            "no answer: max_tokens = 2048 was used up by a thought");
+  EXPECT_EQ(named(content("<think>\nHm.</think>\nsecond", "stop"), true).answer->text, "Second");
+  const Json body = Json::parse(
+      chat_body("m", Dialect::kOpenAi, judgement(), {.ask = ChatAsk::kNameOption, .thinks = true}));
+  EXPECT_EQ(body.at("max_tokens"), kThoughtTokens);
+}
+
+TEST(ReadChat, TellsARefusalOfThePromptFromAnOutage) {
+  const auto fault = [](int status, const char* body) {
+    const auto reading = read_chat(status, body, {}, Dialect::kOpenAi, {});
+    EXPECT_NE(reading.verdict == Verdict::kRetry, reading.answer.error().fault == Fault::kRefused);
+    return reading.answer.error().fault;
+  };
+  for (
+      const char* refusal :
+      {R"({"error": {"message": "no", "code": "context_length_exceeded"}})",
+       R"([{"error": {"code": 400, "message": "The input token count (9) exceeds the maximum.", "status": "INVALID_ARGUMENT"}}])",
+       R"({"object": "error", "message": "The prompt is too long", "type": "BadRequestError", "code": 400})",
+       R"({"error": {"message": "Provider returned error", "code": 400, "metadata": {"raw": "prompt is too long: 9 tokens"}}})",
+       R"({"detail": [{"type": "string_too_long", "loc": ["body", "messages", 0, "content"], "msg": "at most 9"}]})",
+       R"({"error": {"message": "no", "innererror": {"code": "ResponsibleAIPolicyViolation"}}})",
+       R"({"error": "input length exceeds the context length"})",
+       "Input is too long for the model"}) {
+    EXPECT_EQ(fault(400, refusal), Fault::kRefused) << refusal;
+  }
+  EXPECT_EQ(fault(200, R"({"error": {"message": "no", "code": "content_filter"}})"),
+            Fault::kRefused);
+  EXPECT_EQ(
+      fault(200, R"({"choices": [{"error": {"message": "maximum context length", "code": 400}}]})"),
+      Fault::kRefused);
+  EXPECT_EQ(fault(503, R"({"error": {"message": "overloaded"}})"), Fault::kService);
+  EXPECT_EQ(fault(200, R"({"error": {"message": "Too many requests", "code": 429}})"),
+            Fault::kService);
+}
+
+TEST(ReadChat, SaysWhatAnErrorInsideAnAnswerIs) {
+  const auto reading =
+      read_chat(200, R"({"error": {"message": "The credits are used up.", "code": 402}})", {},
+                Dialect::kOpenAi, {});
+  EXPECT_EQ(reading.verdict, Verdict::kDone);
+  EXPECT_EQ(reading.answer.error().message,
+            "an error of code 402 inside of an answer: The credits are used up.");
+}
+
+TEST(ReadChat, TakesAFilteredAnswerForARefusal) {
+  const auto filtered = generated(message({{"content", nullptr}}, "content_filter"));
+  EXPECT_EQ(filtered.answer.error().fault, Fault::kRefused);
+  EXPECT_EQ(filtered.verdict, Verdict::kDone);
+  EXPECT_EQ(
+      generated(message({{"content", nullptr}, {"refusal", "I cannot."}})).answer.error().message,
+      "the model refuses: I cannot.");
+  EXPECT_TRUE(generated(content("half", "content_filter")).answer->truncated);
+}
+
+TEST(ReadChat, ReadsWhatIsNearlyJson) {
+  const auto text = [](std::string body) {
+    const auto reading = generated(body);
+    return reading.answer ? reading.answer->text : reading.answer.error().message;
+  };
+  EXPECT_EQ(
+      text(
+          R"({"choices": [{"message": {"content": "so"}, "x": [-Infinity, Infinity, NaN, 1e999]}]})"),
+      "so");
+  EXPECT_EQ(
+      text(R"({"id": 123456789012345678901234, "choices": [{"message": {"content": "so"}}]})"),
+      "so");
+  EXPECT_EQ(text(R"({"choices": [{"message": {"content": "\ud83d so \ude00"}}]})"),
+            "\uFFFD so \uFFFD");
+  EXPECT_EQ(text(R"({"choices": [{"message": {"content": "\ud83d\ude00 \ud83d \"so\\"}}]})"),
+            "\U0001F600 \uFFFD \"so\\");
+  EXPECT_EQ(text("{\"choices\": [{\"message\": {\"content\": \"a\nb \xff\"}}]}"), "a\nb \uFFFD");
+  EXPECT_TRUE(text("{\"choices\": [{\"message\": {\"content\": \"\\ud83d").starts_with("not JSON"));
+}
+
+TEST(ReadChat, TakesNoLogprobThatIsNone) {
+  const std::string body = R"({"choices": [{"message": {"content": "x"}, "logprobs": {"content": [
+      {"top_logprobs": [{"token": "First", "logprob": 0.0947}, {"token": "Second", "logprob": null},
+                        {"token": "Second", "logprob": -Infinity}]}]}}]})";
+  const auto reading =
+      read_chat(200, body, judgement(), Dialect::kOpenAi, {.ask = ChatAsk::kLogprobs});
+  ASSERT_TRUE(reading.answer) << reading.answer.error().message;
+  EXPECT_EQ(reading.answer->option_logprobs, (std::vector<double>{0, -1}));
+  EXPECT_FALSE(reading.answer->named);
+}
+
+TEST(ReadChat, NamesAnOptionHoweverItIsSpelt) {
+  const auto named = [](const char* text, std::vector<std::string> options) {
+    Request request;
+    request.options = std::move(options);
+    const auto reading =
+        read_chat(200, content(text), request, Dialect::kOpenAi, {.ask = ChatAsk::kNameOption});
+    EXPECT_EQ(reading.answer ? reading.answer->named : false, reading.answer ? true : false);
+    return reading.answer ? reading.answer->text : "none";
+  };
+  EXPECT_EQ(named("Good.", {"good", "bad"}), "good");
+  EXPECT_EQ(named("GOOD", {" good", " bad"}), " good");
+  EXPECT_EQ(named("US", {"us", "US"}), "US");
+  EXPECT_EQ(named("Us", {"us", "US"}), "none");
 }
 
 TEST(ScoreOptions, AddsUpTheTokensThatBeginAnOption) {
@@ -199,6 +414,46 @@ TEST(ScoreOptions, AddsUpTheTokensThatBeginAnOption) {
   EXPECT_NEAR(scores->logprobs[0], std::log(0.625), 1e-12);
   EXPECT_NEAR(scores->logprobs[1], std::log(0.25), 1e-12);
   EXPECT_EQ(scores->note, "logprobs of the first token");
+}
+
+TEST(ScoreOptions, AddsUpTheSpellingsOfAnOption) {
+  const auto scores = score_options({{"Good", std::log(0.5)},
+                                     {" good", std::log(0.125)},
+                                     {"\"GOOD\"", std::log(0.0625)},
+                                     {"good.", std::log(0.0625)},
+                                     {"Bad", std::log(0.125)}},
+                                    {"good", "bad"});
+  ASSERT_TRUE(scores);
+  EXPECT_NEAR(scores->logprobs[0], std::log(0.75), 1e-12);
+  EXPECT_NEAR(scores->logprobs[1], std::log(0.125), 1e-12);
+}
+
+TEST(ScoreOptions, KeepsApartOptionsThatDifferInCapitalsAlone) {
+  const auto scores = score_options({{"US", std::log(0.6)}, {"us", std::log(0.3)}}, {"us", "US"});
+  ASSERT_TRUE(scores);
+  EXPECT_NEAR(scores->logprobs[0], std::log(0.3), 1e-12);
+  EXPECT_NEAR(scores->logprobs[1], std::log(0.6), 1e-12);
+}
+
+TEST(ScoreOptions, ScoresNothingFromTheTail) {
+  const auto scores = score_options(
+      {{"The", std::log(0.9)}, {"good", std::log(0.01)}, {"bad", std::log(0.02)}}, {"good", "bad"});
+  ASSERT_FALSE(scores);
+  EXPECT_EQ(scores.error().message, "the options hold 0.03 of the 0.93 that is listed");
+}
+
+TEST(ScoreOptions, TellsApartByLongerTokensOnlyWhereTheyDecide) {
+  const std::vector<std::string> options = {"positive", "possible"};
+  const auto decided = score_options(
+      {{"positive", std::log(0.7)}, {"pos", std::log(0.1)}, {"possible", std::log(0.1)}}, options);
+  ASSERT_TRUE(decided);
+  EXPECT_GT(decided->logprobs[0], decided->logprobs[1]);
+  const auto open = score_options(
+      {{"positive", std::log(0.4)}, {"pos", std::log(0.3)}, {"possible", std::log(0.2)}}, options);
+  ASSERT_FALSE(open);
+  EXPECT_EQ(open.error().message, "several options begin with the same token");
+  // A number that another begins with is the whole of neither.
+  EXPECT_FALSE(score_options({{"1", std::log(0.9)}}, {"1", "10"}));
 }
 
 TEST(ScoreOptions, PutsAnUnlistedOptionBelowTheListedTokens) {
@@ -226,7 +481,7 @@ TEST(DialectOfModels, GoesByTheOwner) {
 
 TEST(ReadChat, ReadsAnAnswerBehindAByteOrderMark) {
   const std::string body = "\xEF\xBB\xBF" + completion("Second");
-  const auto reading = read_chat(200, body, {}, Dialect::kOpenAi, ChatAsk::kGenerate);
+  const auto reading = read_chat(200, body, {}, Dialect::kOpenAi, {.ask = ChatAsk::kGenerate});
   ASSERT_TRUE(reading.answer) << reading.answer.error().message;
   EXPECT_EQ(reading.answer->text, "Second");
 }
@@ -264,7 +519,7 @@ TEST(ReadChat, SurvivesDamagedAnswers) {
     }
     for (const auto ask : {ChatAsk::kGenerate, ChatAsk::kLogprobs, ChatAsk::kNameOption}) {
       for (const int status : {200, 400, 503}) {
-        const auto reading = read_chat(status, damaged, request, Dialect::kOpenAi, ask);
+        const auto reading = read_chat(status, damaged, request, Dialect::kOpenAi, {.ask = ask});
         ++(reading.answer ? answered : refused);
         if (!reading.answer) {
           EXPECT_FALSE(reading.answer.error().message.empty());

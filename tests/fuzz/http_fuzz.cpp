@@ -43,11 +43,13 @@ void check(const ChatReading& reading, const Request& asked, ChatAsk ask) {
     require(is_utf8(error.message), "a message can be printed");
     require(error.message.size() < 2000, "a message is a line");
     require(error.message.find('\n') == std::string::npos, "a message is one line");
-    require(reading.verdict == Verdict::kDone || error.fault == Fault::kService,
-            "only the service is asked again");
+    require(reading.verdict == Verdict::kDone || reading.verdict == Verdict::kThinks ||
+                reading.verdict == Verdict::kMayThink || error.fault == Fault::kService,
+            "only the service and a thought are asked again");
     return;
   }
-  require(reading.verdict == Verdict::kDone, "an answer is final");
+  require(reading.verdict == Verdict::kDone || reading.verdict == Verdict::kMayThink,
+          "an answer stands");
   if (scored) check_scores(*reading.answer, asked);
   const auto kept = response_of(response_json(reading.answer), 0, 0);
   require(kept && kept->text == reading.answer->text &&
@@ -66,7 +68,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const auto ask : {ChatAsk::kGenerate, ChatAsk::kLogprobs, ChatAsk::kNameOption}) {
     const Request asked = request(ask);
     for (const auto dialect : {Dialect::kOpenAi, Dialect::kLlamaServer, Dialect::kVllm}) {
-      check(read_chat(status, body, asked, dialect, ask), asked, ask);
+      check(read_chat(status, body, asked, dialect, {.ask = ask}), asked, ask);
     }
   }
   require(dialect_of_models(body) != std::optional(Dialect::kAuto),

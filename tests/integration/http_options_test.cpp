@@ -211,6 +211,124 @@ TEST(HttpModel, GoesOnScoringWhereSomeAnswersLackLogprobs) {
   EXPECT_EQ(server.requests(), 40U + 36);
 }
 
+/// A server whose model thinks aloud and, as servers do, ends the text at the first stop text.
+Reply thinking(const Seen& seen, const std::string& text) {
+  const Json asked = Json::parse(seen.body);
+  std::string content = text;
+  for (const auto& stop : asked.value("stop", std::vector<std::string>()))
+    content = content.substr(0, content.find(stop));
+  return chat(content);
+}
+
+std::vector<Request> verdicts(std::size_t n) {
+  auto wave = questions(n);
+  for (auto& request : wave) {
+    request.answer_prefix = "Verdict:";
+    request.stop = {"\n"};
+  }
+  return wave;
+}
+
+TEST(HttpModel, SendsNoStopTextsToAModelThatThinks) {
+  for (const std::string opening : {"<think>\n", ""}) {  // which a chat template may have sent
+    const LoopbackServer server([&](const Seen& seen) {
+      return thinking(seen, opening +
+                                "The words are weighed.\nVerdict: bad?\n</think>\n\n"
+                                "Verdict: good\nVerdict: bad");
+    });
+    auto options = options_for(server.url());
+    options.in_flight = 1;
+    HttpModel model(options);
+    for (const auto& answer : ask_all(model, verdicts(4))) {
+      ASSERT_TRUE(answer) << failure(answer);
+      EXPECT_EQ(answer->text, " good");
+      EXPECT_EQ(answer->note, "a thought was dropped");
+    }
+    // The first says so at once; without an opening, all are in before one is tried out.
+    EXPECT_EQ(server.requests(), opening.empty() ? 8U : 5U);
+    const auto again = ask_one(model, verdicts(1)[0]);
+    ASSERT_TRUE(again) << failure(again);
+    EXPECT_EQ(again->prompt_tokens, 11);  // asked once
+  }
+}
+
+TEST(HttpModel, TriesOutOnceWhetherATextIsAThought) {
+  const LoopbackServer server(
+      [](const Seen& seen) { return thinking(seen, "It is good, I say.\nVerdict: bad"); });
+  HttpModel model(options_for(server.url()));
+  for (const auto& answer : ask_all(model, verdicts(20))) {
+    ASSERT_TRUE(answer) << failure(answer);
+    EXPECT_EQ(answer->text, "It is good, I say.");
+  }
+  EXPECT_EQ(server.requests(), 21U);
+}
+
+TEST(HttpModel, GivesAThoughtRoomBeforeAnOption) {
+  const LoopbackServer server([](const Seen& seen) {
+    const Json asked = Json::parse(seen.body);
+    if (asked.contains("logprobs")) return chat("<think>");
+    const bool room = asked.at("max_tokens") == kThoughtTokens;
+    Json body = Json::parse(chat(room ? "<think>Hm.</think>Second" : "<think>Hm").body);
+    if (!room) body["choices"][0]["finish_reason"] = "length";
+    return Reply{200, body.dump(), {}, Delivery::kWhole, {}};
+  });
+  auto options = options_for(server.url());
+  options.in_flight = 1;
+  HttpModel model(options);
+  const auto answers = ask_all(model, judgements(3));
+  for (const auto& answer : answers) {
+    ASSERT_TRUE(answer) << failure(answer);
+    EXPECT_EQ(answer->text, "Second");
+    EXPECT_TRUE(answer->named);
+  }
+  EXPECT_EQ(server.requests(), 3U + 3 + 1);  // for log-probabilities, by name, and with room
+  EXPECT_EQ(answers[0]->prompt_tokens, 33);
+  EXPECT_EQ(answers[1]->prompt_tokens, 22);
+}
+
+TEST(HttpModel, CountsTheTokensOfAnswersThatWereThrownAway) {
+  const LoopbackServer server([](const Seen& seen) {
+    if (seen.number % 3 == 2) return chat("yes");
+    return Reply{200,
+                 R"({"choices": [], "usage": {"prompt_tokens": 11, "completion_tokens": 64}})",
+                 {},
+                 Delivery::kWhole,
+                 {}};
+  });
+  auto options = options_for(server.url());
+  options.in_flight = 1;
+  HttpModel model(options);
+  const auto answer = ask_one(model, question("?"));
+  ASSERT_TRUE(answer) << failure(answer);
+  EXPECT_EQ(answer->prompt_tokens, 33);
+  EXPECT_EQ(answer->generated_tokens, 64 + 64 + 3);
+  ASSERT_EQ(answer->failed.size(), 2U);
+  EXPECT_EQ(answer->failed[1].generated_tokens, 64);
+
+  options.retries = 1;
+  HttpModel hasty(options);
+  const auto lost = ask_one(hasty, question("?"));
+  ASSERT_FALSE(lost);
+  EXPECT_EQ(lost.error().prompt_tokens, 22);
+  EXPECT_EQ(lost.error().generated_tokens, 128);
+}
+
+TEST(HttpModel, GivesUpAtOnceOnAPromptThatIsRefused) {
+  const LoopbackServer server([](const Seen&) {
+    return Reply{400,
+                 R"({"error": {"message": "too long", "code": "context_length_exceeded"}})",
+                 {},
+                 {},
+                 {}};
+  });
+  HttpModel model(options_for(server.url()));
+  const auto answer = ask_one(model, question("?"));
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().fault, Fault::kRefused);
+  EXPECT_EQ(answer.error().message, "status 400: too long");
+  EXPECT_EQ(server.requests(), 1U);
+}
+
 TEST(HttpModel, CountsTheTokensOfAnAnswerThatScoredNothing) {
   const LoopbackServer server([](const Seen&) { return chat("Second"); });
   HttpModel model(options_for(server.url()));
