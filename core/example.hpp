@@ -12,13 +12,15 @@ struct Example {
   std::string id;     ///< unique in its data set; splits are checked disjoint by it
   std::string group;  ///< whoever the row belongs to (a user); intervals are clustered by it
   Record fields;
+  /// Every right answer of the text outputs that have several; `fields` holds the first of them.
+  Record accepted = {};
 };
 
-/// A worked example shown in a prompt. `augmented` marks one whose outputs a model wrote (DSPy's
-/// word).
+/// A worked example shown in a prompt.
 struct Demo {
   Record fields;
-  bool augmented = false;
+  bool augmented = false;  ///< a model wrote its outputs (DSPy's word)
+  bool as_is = false;      ///< of a state that DSPy wrote: its field markers are left whole
   bool operator==(const Demo&) const = default;
 };
 

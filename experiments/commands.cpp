@@ -154,7 +154,12 @@ SavedPrompt load_prompt(const PromptArguments& arguments) {
   const auto metadata = config.find("metadata");
   if (!metadata || !metadata->find("theta")) config.set("metadata.theta={}");
   auto block = config.at("metadata").find("theta");
+  const bool by_theta = block->find("program").has_value();
   for (const auto& set : arguments.sets) block->set(set);
+  // A prompt that does not say was made before the terse adapter could list options.
+  if (by_theta && !block->at("program").find("options") &&
+      block->at("program").text("adapter", "") == "terse")
+    block->set("program.options=hidden");
   if (!block->find("program") || !block->find("model"))
     config.fail(
         "this prompt was not saved by theta run: say what it is of with --set "

@@ -40,13 +40,27 @@ Result<Value> to_value(const Json& cell, const Type& type, bool input) {
     return Value(std::move(items));
   }
   // Instruction-induction files list the acceptable answers, the canonical one first.
-  const Json& scalar = !input && cell.is_array() && !cell.empty() ? cell.front() : cell;
+  const bool answers = !input && cell.is_array() && !cell.empty();
+  if (answers && cell.size() > 1 && type.kind != Type::Kind::kStr)
+    return Error{Fault::kPrompt,
+                 "several right answers are for a field of type str, not " + type.name()};
+  if (answers && !std::ranges::all_of(cell, [](const Json& one) { return bool(scalar_text(one)); }))
+    return Error{Fault::kPrompt, "a list of more than texts is not " + type.name()};
+  const Json& scalar = answers ? cell.front() : cell;
   std::optional<std::string> text = scalar_text(scalar);
   if (!text) {
     return Error{Fault::kPrompt, fmt::format("{} is not {}", scalar.type_name(), type.name())};
   }
   if (type.kind == Type::Kind::kStr) return Value(*std::move(text));
   return type.cast(*text);
+}
+
+/// All of several right answers of a text.
+std::optional<Value> accepted_answers(const Json& cell, const Type& type) {
+  if (type.kind != Type::Kind::kStr || !cell.is_array() || cell.size() < 2) return std::nullopt;
+  std::vector<std::string> answers;
+  for (const Json& item : cell) answers.push_back(*scalar_text(item));
+  return answers;
 }
 
 const Json& column_of(const Json& row, const std::string& column, const std::string& use,
@@ -229,6 +243,9 @@ std::vector<Example> read_examples(const std::filesystem::path& file, const Colu
         throw UserError(fmt::format("{}: column `{}`: {}", where, column, value.error().message));
       }
       example.fields.set(field.name, *std::move(value));
+      if (input) return;
+      if (auto all = accepted_answers(cell, field.type))
+        example.accepted.set(field.name, *std::move(all));
     };
     for (const Field& field : signature.inputs) set(field, true);
     for (const Field& field : signature.outputs) set(field, false);

@@ -65,8 +65,8 @@ class PersonaRun {
         judging_(run.models.as("judge", role_)),
         writing_{.model = writer_, .stop = run.stop},
         judging_call_{.model = judging_, .stop = run.stop},
-        judge_(experiment.judge,
-               std::shared_ptr<const Adapter>(make_adapter(experiment.judge_adapter))),
+        judge_(experiment.judge, std::shared_ptr<const Adapter>(make_adapter(
+                                     experiment.judge_adapter, experiment.judge_lists_options))),
         finder_{judge_, experiment.writing, experiment.contrasts, experiment.max_copied, &written_},
         seed_theta_(seed_theta) {}
 
@@ -278,6 +278,7 @@ class PersonaRun {
 void read_judge(const Config& judge, PersonaExperiment& experiment) {
   JudgeOptions& options = experiment.judge;
   experiment.judge_adapter = judge.choice("adapter", {"chat", "json", "terse"}, "terse");
+  experiment.judge_lists_options = read_list_options(judge, experiment.judge_adapter);
   options.signature = default_judge_signature();
   if (const auto text = judge.find("signature")) {
     options.signature = read_signature(*text, judge.text("instructions", ""));
@@ -309,6 +310,7 @@ void read_theta(const Config& theta, PersonaExperiment& experiment) {
   if (const auto instructions = theta.find("instructions"))
     options.signature = options.signature.with_instructions(instructions->text());
   options.adapter = theta.choice("adapter", {"chat", "json", "terse"}, "terse");
+  options.list_options = read_list_options(theta, options.adapter);
   options.chain_of_thought = theta.boolean("chain_of_thought", false);
   options.predict.max_tokens = read_int(theta, "max_tokens", 32, 1);
   options.predict.top_p = read_top_p(theta, 1);

@@ -16,6 +16,7 @@ struct PersonaExperiment {
   UsersOptions users;
   JudgeOptions judge;
   std::string judge_adapter = "terse";
+  bool judge_lists_options = true;
   ProgramOptions theta;  ///< the seed Θ
   PersonaWriting writing;
   std::size_t max_copied = 40;             ///< bytes, see PersonaFinder

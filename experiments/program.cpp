@@ -14,6 +14,16 @@ Signature read_signature(const Config& text, std::string instructions) {
   }
 }
 
+bool read_list_options(const Config& section, std::string_view adapter) {
+  const bool listed = section.choice("options", {"listed", "hidden"}, "listed") == "listed";
+  try {
+    (void)make_adapter(adapter, listed);
+  } catch (const UserError& e) {
+    section.at("options").fail(e.what());
+  }
+  return listed;
+}
+
 ProgramOptions read_program(const Config& program) {
   ProgramOptions options;
   const Config signature = program.at("signature");
@@ -25,6 +35,7 @@ ProgramOptions read_program(const Config& program) {
       options.signature = options.signature.describe(field, description.text());
     }
   options.adapter = program.choice("adapter", {"chat", "json", "terse"}, options.adapter);
+  options.list_options = read_list_options(program, options.adapter);
   options.chain_of_thought = program.boolean("chain_of_thought", false);
   const std::string answering = program.choice("answering", {"generate", "score"}, "generate");
   options.predict.answering = answering == "score" ? Answering::kScore : Answering::kGenerate;
@@ -56,7 +67,8 @@ std::unique_ptr<Predict> make_program(const ProgramOptions& options) {
   const Signature& signature = options.signature;
   auto program = std::make_unique<Predict>(
       options.chain_of_thought ? chain_of_thought(signature) : signature,
-      std::shared_ptr<const Adapter>(make_adapter(options.adapter)), options.predict);
+      std::shared_ptr<const Adapter>(make_adapter(options.adapter, options.list_options)),
+      options.predict);
   if (!options.calibration.empty()) program->calibrate_on(options.calibration);
   return program;
 }
@@ -65,6 +77,7 @@ std::string program_json(const ProgramOptions& options) {
   const bool score = options.predict.answering == Answering::kScore;
   nlohmann::ordered_json out = {{"signature", options.signature.text()},
                                 {"adapter", options.adapter},
+                                {"options", options.list_options ? "listed" : "hidden"},
                                 {"chain_of_thought", options.chain_of_thought},
                                 {"answering", score ? "score" : "generate"},
                                 {"calibrate", options.predict.calibrate ? "content_free" : "none"},

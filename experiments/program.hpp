@@ -12,6 +12,7 @@ namespace theta {
 struct ProgramOptions {
   Signature signature;
   std::string adapter = "chat";
+  bool list_options = true;  ///< the adapter tells the model what outputs with options may say
   bool chain_of_thought = false;
   PredictOptions predict;
   /// Training inputs that the options' scores are calibrated on.
@@ -20,10 +21,13 @@ struct ProgramOptions {
 };
 
 /// `{signature: "a -> b", instructions: ..., descriptions: {a: ...}, adapter: chat|json|terse,
-///   answering: generate|score, calibrate: none|content_free|train, calibration_examples: 20,
+///   options: listed|hidden, answering: generate|score, calibrate: none|content_free|train, calibration_examples: 20,
 ///   chain_of_thought: false, opening: ..., grammar: true, max_tokens: 256, temperature: 0,
 ///   top_p: 1}`; in a saved prompt also `calibrated_on`.
 ProgramOptions read_program(const Config& program);
+
+/// The key `options: listed|hidden` beside an adapter's; `hidden` suits the terse one alone.
+bool read_list_options(const Config& section, std::string_view adapter);
 
 /// A signature in its text form.   @throws UserError with the position of `text`.
 Signature read_signature(const Config& text, std::string instructions = "");

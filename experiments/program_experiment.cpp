@@ -39,6 +39,29 @@ void remark_on_answers(const std::string& method, const std::vector<Result<Predi
                                                    uncalibrated, answered));
 }
 
+/// Keeps for the report how often each option of the answer was chosen, and how often it is right.
+void put_options(const std::string& method, const Field& answer, const std::vector<Example>& test,
+                 const Evaluation& result, RunContext& run) {
+  const std::vector<std::string> options = answer.type.options();
+  if (options.empty()) return;
+  nlohmann::json counts = nlohmann::json::array();
+  for (const std::string& option : options) {
+    std::size_t chosen = 0, right = 0;
+    for (std::size_t i = 0; i < test.size(); ++i) {
+      if (result.status[i] == Outcome::Status::kFailed) continue;
+      const auto& prediction = result.predictions[i];
+      chosen += prediction && prediction->fields.text(answer.name) == option;
+      right += test[i].fields.text(answer.name) == option;
+    }
+    counts.push_back({option, chosen, right});
+  }
+  auto kept = nlohmann::json::parse(run.store.meta("options").value_or("[]"));
+  std::erase_if(kept.get_ref<nlohmann::json::array_t&>(),
+                [&](const auto& row) { return row.at(0) == method; });
+  kept.push_back({method, kModel, std::move(counts)});
+  run.store.set_meta("options", kept.dump());
+}
+
 /// Scores a program on the test split and keeps the row.
 /// @throws RunError if nothing was answered.
 void put_test_row(const std::string& method, const Module& program,
@@ -54,6 +77,7 @@ void put_test_row(const std::string& method, const Module& program,
     outcomes.push_back({method, kModel, test[i].id, test[i].group, 0, result.scores[i], 0,
                         result.status[i], prediction ? "" : prediction.error().message});
   }
+  put_options(method, program.predictors().back()->signature.outputs.back(), test, result, run);
   run.put_row(method, kModel, outcomes, model.asked() - before);
 }
 

@@ -143,6 +143,22 @@ std::optional<Report::Paired> compare(const std::vector<Outcome>& outcomes,
   return paired;
 }
 
+/// `positive 150 / 100, negative 50 / 100`; of many options those that are furthest off.
+std::string options_text(std::vector<Report::Row::Option> options) {
+  constexpr std::size_t kShown = 6;
+  const std::size_t hidden = options.size() - std::min(options.size(), kShown);
+  if (hidden > 0) {
+    std::ranges::stable_sort(options, std::ranges::greater{}, [](const auto& one) {
+      return std::max(one.chosen, one.right) - std::min(one.chosen, one.right);
+    });
+    options.resize(kShown);
+  }
+  std::vector<std::string> texts;
+  for (const auto& one : options)
+    texts.push_back(fmt::format("{} {} / {}", one.option, one.chosen, one.right));
+  return join(texts, ", ") + (hidden > 0 ? fmt::format(" and {} closer", hidden) : "");
+}
+
 std::vector<std::string> distinct(const Report& report, std::string Report::Row::* member) {
   std::vector<std::string> names;
   for (const auto& row : report.rows) {
@@ -265,6 +281,13 @@ Report make_report(const Store& store) {
     }
   }
 
+  for (const auto& counted : json_meta(store, "options"))
+    for (auto& row : report.rows) {
+      if (row.method != counted.at(0) || row.model != counted.at(1)) continue;
+      for (const auto& one : counted.at(2))
+        row.options.push_back({one.at(0), one.at(1), one.at(2)});
+    }
+
   std::ranges::sort(report.usage_by_role, {},
                     [](const UsageRecord& usage) { return std::pair(usage.method, usage.model); });
 
@@ -335,6 +358,10 @@ std::string to_json(const Report& report) {
                             {"calls", row.usage.calls},
                             {"prompt_tokens", row.usage.prompt_tokens},
                             {"generated_tokens", row.usage.generated_tokens}});
+    if (row.options.empty()) continue;
+    Json& options = json["rows"].back()["options"];
+    for (const auto& one : row.options)
+      options.push_back({{"option", one.option}, {"chosen", one.chosen}, {"right", one.right}});
   }
   for (const auto& paired : report.paired) {
     json["paired"].push_back({{"method", paired.method},
@@ -389,6 +416,8 @@ std::string to_table(const Report& report, std::size_t columns) {
   out += '\n';
   if (const Table missing = missing_answers(report); !missing.rows.empty())
     out += "\n" + text_table(missing);
+  if (const Table options = option_counts(report); !options.rows.empty())
+    out += "\n" + text_table(options);
   if (!report.paired.empty()) out += "\npaired differences, 95 % interval\n";
   for (const auto& paired : report.paired) {
     out += fmt::format("  {} - {}, {}: {}\n", paired.method, paired.against, paired.model,
@@ -401,6 +430,14 @@ std::string to_table(const Report& report, std::size_t columns) {
   if (!report.note.empty()) out += "\n" + report.note + "\n";
   if (!report.stopped.empty()) out += "\nStopped early: " + report.stopped + ".\n";
   return out;
+}
+
+Table option_counts(const Report& report) {
+  Table table{{{"method"}, {"model"}, {"options: how often chosen / right"}}};
+  for (const auto& row : report.rows)
+    if (!row.options.empty())
+      table.rows.push_back({row.method, row.model, options_text(row.options)});
+  return table;
 }
 
 Table trials_of(const Report& report) {

@@ -20,7 +20,8 @@ namespace theta {
 /// `name`, `note` (shown wherever users are: that they are simulated), `config` (the resolved
 /// YAML), `rows` (JSON list of methods, the order wanted), `comparisons` (JSON list of [method,
 /// against]), `prompts` (JSON list of [title, text]), `proposals` (JSON list of [search, [[what,
-/// count], ..]]), `remarks` (JSON list of lines), `fronts` (JSON list of [search, [[prompt tokens, score, sd, candidate], ..]]).
+/// count], ..]]), `options` (JSON list of [method, model, [[option, chosen, right], ..]]), `remarks` (JSON list of lines),
+/// `fronts` (JSON list of [search, [[prompt tokens, score, sd, candidate], ..]]).
 struct Report {
   /// One method under one model.
   struct Row {
@@ -38,6 +39,13 @@ struct Report {
     std::size_t refused = 0;
     std::size_t failed = 0;
     std::string why_unparsable, why_refused, why_failed;  ///< of the first of them
+    /// Where the answer is one of a few options: how often each was chosen, and how often it is
+    /// right, over all items but the failed. Far apart, they tell of a love of one label.
+    struct Option {
+      std::string option;
+      std::size_t chosen = 0, right = 0;
+    };
+    std::vector<Option> options;
     Usage usage;
   };
   /// Mean difference of two methods under one model, over the judgements that both have.
@@ -106,6 +114,8 @@ std::vector<std::string> column_titles();
 std::vector<std::string> column_texts(const Report::Row& row);
 /// How many answers of which row are missing or could not be parsed, and why the first of them.
 Table missing_answers(const Report& report);
+/// How often the rows' options were chosen and are right, a line a row.
+Table option_counts(const Report& report);
 /// What each role asked for, as every report shows it.
 Table usage_table(const std::vector<UsageRecord>& by_role);
 nlohmann::ordered_json usage_json(const std::vector<UsageRecord>& by_role);

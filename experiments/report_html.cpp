@@ -131,6 +131,8 @@ std::string to_html(const Report& report) {
   out += fmt::format("<p class=\"muted\">{}.</p>\n", kLegend);
   if (const Table missing = missing_answers(report); !missing.rows.empty())
     out += html_table(missing);
+  if (const Table options = option_counts(report); !options.rows.empty())
+    out += html_table(options);
   if (!report.paired.empty()) {
     std::vector<std::vector<std::string>> rows;
     for (const auto& paired : report.paired) {

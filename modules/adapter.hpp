@@ -14,8 +14,9 @@ namespace theta {
 
 /// How a signature is written into messages and read back. Stateless, thread-safe.
 ///
-/// Text from data that holds the adapter's own markers is defused before it enters a prompt, so
-/// that no value can open or close a field.
+/// A value that holds the opening of a field is defused before it enters a prompt, so that no value
+/// can open or close a field of its signature. Demos of a state that DSPy wrote (Demo::as_is) and
+/// the signature's own texts stand as they are.
 class Adapter {
  public:
   virtual ~Adapter() = default;
@@ -31,6 +32,12 @@ class Adapter {
                   const Record& inputs) const {
     return format(signature, demos, std::span(&inputs, 1)).front();
   }
+
+  /// A text from data or a model as it may stand inside an instruction, defused like a value.
+  virtual std::string defused(const Signature& signature, std::string_view text) const = 0;
+
+  /// Whether a text begins with the opening of a field: whoever writes so begins an answer anew.
+  virtual bool opens_field(const Signature& signature, std::string_view text) const = 0;
 
   /// The output fields of an answer. A prompt's fault if one is missing or cannot be cast.
   virtual Result<Record> parse(const Signature& signature, std::string_view answer) const = 0;
@@ -58,8 +65,10 @@ std::unique_ptr<Adapter> make_chat_adapter();
 /// DSPy's JSONAdapter to the byte. dspy 3.4.1, adapters/json_adapter.py.
 std::unique_ptr<Adapter> make_json_adapter();
 /// For small models: the instruction, then `Prefix: value` lines; a tenth of the tokens.
-std::unique_ptr<Adapter> make_terse_adapter();
-/// `chat`, `json` or `terse`.   @throws UserError for another name.
-std::unique_ptr<Adapter> make_adapter(std::string_view name);
+/// @param list_options  below the instruction a line tells what each output may say that has options
+std::unique_ptr<Adapter> make_terse_adapter(bool list_options = true);
+/// `chat`, `json` or `terse`.
+/// @throws UserError for another name, and where chat or json are not to list the options.
+std::unique_ptr<Adapter> make_adapter(std::string_view name, bool list_options = true);
 
 }  // namespace theta

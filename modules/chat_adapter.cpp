@@ -10,8 +10,6 @@
 namespace theta {
 namespace {
 
-constexpr std::string_view kCompleted = "[[ ## completed ## ]]";
-
 bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
 
 /// The name in a line `[[ ## name ## ]] rest`, and `rest`; an empty name for any other line.
@@ -47,6 +45,14 @@ class ChatAdapter final : public DspyAdapter {
  public:
   std::string name() const override { return "chat"; }
 
+  /// An object of the outputs, bare or in a fence, is an answer of its own as well.
+  bool opens_field(const Signature& signature, std::string_view text) const override {
+    text = strip(text);
+    if (text.starts_with('{') || text.starts_with("```"))
+      return static_cast<bool>(make_json_adapter()->parse(signature, text));
+    return !read_header(text.substr(0, text.find('\n'))).first.empty();
+  }
+
   Result<Record> parse(const Signature& signature, std::string_view text) const override {
     const auto sections = read_sections(text);
     Record out;
@@ -71,7 +77,8 @@ class ChatAdapter final : public DspyAdapter {
     std::string out;
     for (std::size_t i = 0; i < field; ++i) {
       const Field& before = signature.outputs[i];
-      out += header(before) + "\n" + shown(before, outputs_before.at(before.name)) + "\n\n";
+      out +=
+          header(before) + "\n" + shown(signature, before, outputs_before.at(before.name)) + "\n\n";
     }
     return out + header(signature.outputs.at(field)) + "\n";
   }
@@ -112,7 +119,7 @@ text4 ::= ( [^\[#] text0 | "[" text1 )?
     return fmt::format(
         "All interactions will be structured in the following way, with the appropriate values "
         "filled in.\n\n{}\n\n{}\n\n{}",
-        sections(signature.inputs, false), sections(signature.outputs, true), kCompleted);
+        sections(signature.inputs, false), sections(signature.outputs, true), marker(kCompleted));
   }
 
   std::string reminder(const Signature& signature) const override {
@@ -123,24 +130,24 @@ text4 ::= ( [^\[#] text0 | "[" text1 )?
     return fmt::format(
         "Respond with the corresponding output fields, starting with the field {}, and then ending "
         "with the marker for `{}`.",
-        join(fields, ", then "), kCompleted);
+        join(fields, ", then "), marker(kCompleted));
   }
 
-  std::string answer(const Signature& signature, const Record& outputs,
+  std::string answer(const Signature& signature, const Demo& demo,
                      std::string_view missing) const override {
     std::vector<std::string> parts;
     for (const Field& field : signature.outputs) {
-      const Value* value = outputs.find(field.name);
-      parts.push_back(header(field) + "\n" +
-                      (value != nullptr ? shown(field, *value) : std::string(missing)));
+      const Value* value = demo.fields.find(field.name);
+      parts.push_back(
+          header(field) + "\n" +
+          (value != nullptr ? shown(signature, field, *value, demo.as_is) : std::string(missing)));
     }
-    return fmt::format("{}\n\n{}\n", strip(join(parts, "\n\n")), kCompleted);
+    return fmt::format("{}\n\n{}\n", strip(join(parts, "\n\n")), marker(kCompleted));
   }
 
  private:
   static std::string next_header(const Signature& signature, std::size_t count) {
-    return count < signature.outputs.size() ? header(signature.outputs[count])
-                                            : std::string(kCompleted);
+    return count < signature.outputs.size() ? header(signature.outputs[count]) : marker(kCompleted);
   }
 };
 

@@ -65,8 +65,22 @@ std::string DspyAdapter::sections(const std::vector<Field>& fields, bool outputs
   return join(parts, "\n\n");
 }
 
-std::string DspyAdapter::shown(const Field& field, const Value& value) {
-  return replace_all(field.type.text(value), "[[ ##", "[ [ ##");
+std::string DspyAdapter::defused(const Signature& signature, std::string_view text) const {
+  std::string out(text);
+  if (text.find("[[ ## ") == std::string_view::npos) return out;
+  std::vector<std::string> names = signature.names();
+  names.emplace_back(kCompleted);
+  for (const std::string& name : names) {
+    const std::string whole = marker(name);
+    out = replace_all(std::move(out), whole, "[ " + whole.substr(1));
+  }
+  return out;
+}
+
+std::string DspyAdapter::shown(const Signature& signature, const Field& field, const Value& value,
+                               bool as_is) const {
+  std::string text = field.type.text(value);
+  return as_is ? text : defused(signature, text);
 }
 
 std::string DspyAdapter::requirement(const Field& field) {
@@ -78,12 +92,13 @@ std::vector<Messages> DspyAdapter::format(const Signature& signature, std::span<
                                           std::span<const Record> inputs) const {
   std::vector<std::string> headers;
   for (const Field& field : signature.inputs) headers.push_back("\n\n" + header(field) + "\n");
-  const auto user = [&](const Record& record, std::string_view before, std::string_view after) {
+  const auto user = [&](const Record& record, std::string_view before, std::string_view after,
+                        bool as_is = false) {
     std::string out(before);
     for (std::size_t i = 0; i < headers.size(); ++i) {
       const Field& field = signature.inputs[i];
       const Value* value = record.find(field.name);
-      if (value != nullptr) out.append(headers[i]).append(shown(field, *value));
+      if (value != nullptr) out.append(headers[i]).append(shown(signature, field, *value, as_is));
     }
     out.append("\n\n").append(after);
     return std::string(strip(out));
@@ -101,16 +116,16 @@ std::vector<Messages> DspyAdapter::format(const Signature& signature, std::span<
   for (const Demo& demo : demos) {
     if (std::ranges::all_of(signature.inputs, has(demo)) &&
         std::ranges::all_of(signature.outputs, has(demo))) {
-      complete.push_back({"user", user(demo.fields, "", "")});
-      complete.push_back({"assistant", answer(signature, demo.fields, "")});
+      complete.push_back({"user", user(demo.fields, "", "", demo.as_is)});
+      complete.push_back({"assistant", answer(signature, demo, "")});
     } else if (std::ranges::any_of(signature.inputs, has(demo)) &&
                std::ranges::any_of(signature.outputs, has(demo))) {
       shared.push_back({"user", user(demo.fields,
                                      "This is an example of the task, though some input or "
                                      "output fields are not supplied.",
-                                     "")});
-      shared.push_back({"assistant", answer(signature, demo.fields,
-                                            "Not supplied for this particular example. ")});
+                                     "", demo.as_is)});
+      shared.push_back(
+          {"assistant", answer(signature, demo, "Not supplied for this particular example. ")});
     }
   }
   shared.insert(shared.end(), complete.begin(), complete.end());

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <fmt/format.h>
+
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +17,9 @@ class DspyAdapter : public Adapter {
   using Adapter::format;
   std::vector<Messages> format(const Signature& signature, std::span<const Demo> demos,
                                std::span<const Record> inputs) const final;
+  /// The markers of the signature's fields are broken, and the one that ends an answer:
+  /// `[[ ## name ## ]]` becomes `[ [ ## name ## ]]`.
+  std::string defused(const Signature& signature, std::string_view text) const final;
 
  protected:
   /// The part of the system message that shows how inputs and outputs are laid out.
@@ -22,16 +27,19 @@ class DspyAdapter : public Adapter {
   /// The sentence at the end of the question that says how to answer.
   virtual std::string reminder(const Signature& signature) const = 0;
   /// The assistant's turn; `missing` stands for outputs that are not there.
-  virtual std::string answer(const Signature& signature, const Record& outputs,
+  virtual std::string answer(const Signature& signature, const Demo& demo,
                              std::string_view missing) const = 0;
 
-  static std::string header(const Field& field) { return "[[ ## " + field.name + " ## ]]"; }
+  static constexpr std::string_view kCompleted = "completed";  ///< ends an answer's sections
+  static std::string marker(std::string_view name) { return fmt::format("[[ ## {} ## ]]", name); }
+  static std::string header(const Field& field) { return marker(field.name); }
   /// `{name}`, and for a typed output a note on what it may hold.
   static std::string placeholder(const Field& field, bool output);
   /// The headers and placeholders of several fields.
   static std::string sections(const std::vector<Field>& fields, bool outputs);
-  /// A value as it stands in a section, its markers broken: `[[ ##` becomes `[ [ ##`.
-  static std::string shown(const Field& field, const Value& value);
+  /// A value as it stands in a section, defused unless it goes as it is.
+  std::string shown(const Signature& signature, const Field& field, const Value& value,
+                    bool as_is = false) const;
   /// ` (must be formatted as a valid Python int)`, empty for str.
   static std::string requirement(const Field& field);
 };

@@ -100,6 +100,9 @@ class JsonAdapter final : public DspyAdapter {
  public:
   std::string name() const override { return "json"; }
 
+  /// What stands before an object is passed over, whatever it is.
+  bool opens_field(const Signature&, std::string_view) const override { return false; }
+
   Result<Record> parse(const Signature& signature, std::string_view text) const override {
     const auto answered = first_object(text);
     if (!answered) return Error{Fault::kPrompt, "the answer holds no JSON object"};
@@ -186,11 +189,11 @@ list ::= "[" ( "\n    \"" chars "\"" ( ",\n    \"" chars "\"" )* "\n  " )? "]"
                        join(fields, ", then "));
   }
 
-  std::string answer(const Signature& signature, const Record& outputs,
+  std::string answer(const Signature& signature, const Demo& demo,
                      std::string_view missing) const override {
     std::vector<std::pair<std::string, std::string>> members;
     for (const Field& field : signature.outputs) {
-      const Value* value = outputs.find(field.name);
+      const Value* value = demo.fields.find(field.name);
       members.emplace_back(field.name, written(value ? *value : Value(std::string(missing))));
     }
     return object(members);

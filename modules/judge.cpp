@@ -59,13 +59,14 @@ Signature Judge::signature(const std::string& persona) const {
   if (!persona.empty()) {
     if (!options_.persona_instructions.empty())
       out = out.with_instructions(options_.persona_instructions);
-    if (options_.place == PersonaPlace::kBehindPair)
-      out = out.append_input(options_.persona);
-    else
-      out = out.with_instructions(out.instructions + "\nFOLLOWING PERSONA\n===\n" + persona +
-                                  "\n===\nNow decide, remembering the persona.");
+    if (options_.place == PersonaPlace::kBehindPair) out = out.append_input(options_.persona);
   }
-  return options_.reasoning ? chain_of_thought(out) : out;
+  if (options_.reasoning) out = chain_of_thought(out);
+  if (!persona.empty() && options_.place == PersonaPlace::kInstruction)
+    out = out.with_instructions(out.instructions + "\nFOLLOWING PERSONA\n===\n" +
+                                adapter_->defused(out, persona) +
+                                "\n===\nNow decide, remembering the persona.");
+  return out;
 }
 
 Record Judge::inputs(const Question& question) const {

@@ -4,50 +4,22 @@
 #include <map>
 
 #include "modules/text.hpp"
+#include "modules/words.hpp"
 
 namespace theta {
 namespace {
 
-using Words = std::vector<std::string>;
+using Texts = std::vector<std::string>;
 
-/// The words of a text that SQuAD's evaluation compares.
-Words words_of(std::string_view text) {
-  constexpr std::string_view kPunctuation = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
-  constexpr std::string_view kSpace = " \t\n\v\f\r";
-  Words words(1);
-  for (const char c : text) {
-    if (kPunctuation.find(c) != std::string_view::npos) continue;
-    if (kSpace.find(c) != std::string_view::npos) {
-      words.emplace_back();
-    } else {
-      words.back() += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    }
-  }
-  std::erase_if(words, [](const std::string& word) {
-    return word.empty() || word == "a" || word == "an" || word == "the";
-  });
-  return words;
-}
+double exact_match(const Texts& answer, const Texts& truth) { return answer == truth ? 1 : 0; }
 
-/// What is compared of a value.
-Words parts_of(const Value& value, const Type& type) {
-  if (type.kind == Type::Kind::kStr) return words_of(to_text(value));
-  const auto* items = std::get_if<Words>(&value);
-  if (items == nullptr) return {to_text(value)};
-  Words parts;
-  for (const std::string& item : *items) parts.push_back(join(words_of(item), " "));
-  return parts;
-}
-
-double exact_match(const Words& answer, const Words& truth) { return answer == truth ? 1 : 0; }
-
-double contains(const Words& answer, const Words& truth) {
+double contains(const Texts& answer, const Texts& truth) {
   if (truth.empty()) return exact_match(answer, truth);
   return std::ranges::search(answer, truth).empty() ? 0 : 1;
 }
 
 /// Harmonic mean of the precision and recall of the words, each counted as often as it occurs.
-double f1(const Words& answer, const Words& truth) {
+double f1(const Texts& answer, const Texts& truth) {
   if (answer.empty() || truth.empty()) return exact_match(answer, truth);
   std::map<std::string, int> left;
   for (const std::string& word : truth) ++left[word];
@@ -56,10 +28,26 @@ double f1(const Words& answer, const Words& truth) {
   return 2.0 * static_cast<double>(common) / static_cast<double>(answer.size() + truth.size());
 }
 
+using Compare = double (*)(const Texts& answer, const Texts& truth);
+
+double of_texts(Compare compare, std::string_view answer, std::string_view truth) {
+  const std::vector<Word> said = words_of(answer), right = words_of(truth);
+  return compare(counted(said, right), counted(right, said));
+}
+
+/// What is compared of a value that is no text: its items, their words without articles, or itself.
+Texts parts_of(const Value& value) {
+  const auto* items = std::get_if<Texts>(&value);
+  if (items == nullptr) return {to_text(value)};
+  Texts parts;
+  for (const std::string& item : *items) parts.push_back(join(counted(words_of(item), {}), " "));
+  return parts;
+}
+
 }  // namespace
 
 Metric make_metric(std::string_view name, Field field) {
-  double (*compare)(const Words&, const Words&) = nullptr;
+  Compare compare = nullptr;
   if (name == "exact_match") compare = exact_match;
   if (name == "contains") compare = contains;
   if (name == "f1") compare = f1;
@@ -68,13 +56,14 @@ Metric make_metric(std::string_view name, Field field) {
                     "'; there are exact_match, contains and f1");
   }
   return [compare, field = std::move(field)](const Example& example, const Prediction& prediction) {
-    const Words answer = parts_of(prediction.fields.at(field.name), field.type);
+    const Value& answer = prediction.fields.at(field.name);
     const Value& truth = example.fields.at(field.name);
-    const auto* several = std::get_if<Words>(&truth);
-    if (several == nullptr || field.type.kind != Type::Kind::kStr)
-      return compare(answer, parts_of(truth, field.type));
-    double best = 0;
-    for (const std::string& one : *several) best = std::max(best, compare(answer, words_of(one)));
+    if (field.type.kind != Type::Kind::kStr) return compare(parts_of(answer), parts_of(truth));
+    const std::string said = to_text(answer);
+    double best = of_texts(compare, said, to_text(truth));
+    if (const Value* accepted = example.accepted.find(field.name))
+      for (const std::string& one : std::get<Texts>(*accepted))
+        best = std::max(best, of_texts(compare, said, one));
     return best;
   };
 }

@@ -14,9 +14,15 @@ namespace {
 constexpr std::size_t kShownBytes = 300;  ///< of an answer that cannot be parsed
 
 /// The answer as the adapter reads it: behind the prefix that it was made to begin with, unless the
-/// model began anew, as servers do that cannot continue an answer.
-std::string whole(const std::string& prefix, const std::string& text) {
-  return strip(text).starts_with(strip(prefix)) ? text : prefix + text;
+/// model began anew, as servers do that cannot continue an answer. A model that continues an answer
+/// breaks the line before it opens a further field; what it leaves empty counts where other wanted
+/// fields follow.
+std::string whole(const Adapter& adapter, const Signature& wanted, const std::string& prefix,
+                  const std::string& text) {
+  if (strip(text).starts_with(strip(prefix))) return text;
+  const bool at_once = !text.empty() && text.front() != '\n';
+  const bool anew = adapter.opens_field(wanted, text) && (at_once || wanted.outputs.size() == 1);
+  return anew ? text : prefix + text;
 }
 
 /// log softmax: the log-probabilities of the options among themselves.
@@ -163,8 +169,11 @@ std::vector<Result<Record>> Predict::generate(std::span<Messages> prompts, std::
     }
     origins[i].truncated = answer->truncated;
     origins[i].note = answer->note;
-    const std::string text = whole(prefix, answer->text);
-    Result<Record> parsed = adapter_->parse(wanted, text);
+    const std::string text = whole(*adapter_, wanted, prefix, answer->text);
+    // What is written before scored options may be left empty; an answer may not.
+    Result<Record> parsed = strip(answer->text).empty() && !scores
+                                ? Error{Fault::kPrompt, "the answer is empty"}
+                                : adapter_->parse(wanted, text);
     if (!parsed) {
       parsed = Error{
           Fault::kPrompt,

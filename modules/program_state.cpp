@@ -105,7 +105,8 @@ Demo to_demo(const Node& node) {
   return demo;
 }
 
-Predictor restored(Predictor predictor, const Node& state) {
+/// @param as_is  its demos' field markers stay whole
+Predictor restored(Predictor predictor, const Node& state, bool as_is) {
   const Node signature = state.child("signature");
   state.child("lm");
   predictor.signature =
@@ -124,6 +125,7 @@ Predictor restored(Predictor predictor, const Node& state) {
   if (state.json.contains("demos")) {
     for (const Node& demo : state.child("demos").items()) {
       predictor.demos.push_back(to_demo(demo));
+      predictor.demos.back().as_is = as_is;
     }
   }
   return predictor;
@@ -164,12 +166,14 @@ void load_state(Module& program, const std::string& json, const std::string& nam
       versions.fail(fmt::format("unknown key `{}`; DSPy knows python, dspy and cloudpickle", key));
     }
   }
+  // What Theta saved was made of data, and is asked with as it was scored.
+  const bool as_is = !state.at("metadata").contains("theta");
   const std::vector<Predictor*> predictors = program.predictors();
   const bool flat = predictors.size() == 1 && state.contains("signature");
   std::vector<Predictor> loaded;
   for (const Predictor* predictor : predictors) {
     const Node node = flat ? root : root.child(predictor->name);
-    loaded.push_back(restored(*predictor, node));
+    loaded.push_back(restored(*predictor, node, as_is));
   }
   for (std::size_t i = 0; i < loaded.size(); ++i) *predictors[i] = std::move(loaded[i]);
 }

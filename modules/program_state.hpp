@@ -15,7 +15,8 @@ namespace theta {
 std::string dump_state(const Module& program, const std::string& theta_block_json = "{}");
 
 /// Sets the instructions, prefixes, descriptions and demos of `program` from `json`; all or
-/// nothing. Language models, traces and unknown keys in it are passed over.
+/// nothing. Language models, traces and unknown keys in it are passed over. Demos of a state without
+/// metadata.theta, which DSPy wrote, are Demo::as_is.
 /// @throws UserError `NAME: message`, or `NAME:line:col: message` for what is not JSON: a missing
 ///   predictor or key, fields of another number than the signature's, a version key DSPy refuses.
 void load_state(Module& program, const std::string& json, const std::string& name);

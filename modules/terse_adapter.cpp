@@ -55,6 +55,19 @@ std::string lines_of(const std::vector<Field>& fields, const Record& record,
   return join(out, "\n");
 }
 
+/// `Label can be a, b or c.` for an output that has options: it does not begin as the field's line
+/// does, which small models would copy the first option from.
+std::string options_line(const Field& field) {
+  std::string out = label(field);
+  out.replace(out.size() - 1, 1, " can be ");
+  const std::vector<std::string> options = field.type.options();
+  for (std::size_t i = 0; i < options.size(); ++i) {
+    if (i > 0) out += i + 1 == options.size() ? " or " : ", ";
+    out += one_line(options[i]);
+  }
+  return out + ".";
+}
+
 /// @throws UserError if a line could belong to two fields.
 void check_labels(const Signature& signature) {
   std::vector<Field> fields = signature.inputs;
@@ -73,12 +86,18 @@ void check_labels(const Signature& signature) {
 
 class TerseAdapter final : public Adapter {
  public:
+  explicit TerseAdapter(bool list_options) : list_options_(list_options) {}
+
   std::string name() const override { return "terse"; }
 
   std::vector<Messages> format(const Signature& signature, std::span<const Demo> demos,
                                std::span<const Record> inputs) const override {
     check_labels(signature);
     std::vector<std::string> parts = {std::string(strip(signature.instructions))};
+    for (const Field& field : signature.outputs) {
+      if (list_options_ && !field.type.options().empty())
+        parts.front() += "\n" + options_line(field);
+    }
     for (const Demo& demo : demos) {
       const std::string asked = lines_of(signature.inputs, demo.fields, block);
       const std::string answered = lines_of(signature.outputs, demo.fields, line);
@@ -92,6 +111,24 @@ class TerseAdapter final : public Adapter {
       all.push_back({{"user", join(parts, "\n\n")}});
     }
     return all;
+  }
+
+  /// Lines that begin like a field's are indented.
+  std::string defused(const Signature& signature, std::string_view text) const override {
+    std::vector<std::string> lines;
+    for (const std::string_view each : split_lines(text)) {
+      lines.push_back(one_line(each));
+      if (opens_field(signature, lines.back())) lines.back().insert(0, "  ");
+    }
+    return join(lines, "\n");
+  }
+
+  bool opens_field(const Signature& signature, std::string_view text) const override {
+    const auto opens = [text = strip(text)](const Field& field) {
+      return text.starts_with(label(field));
+    };
+    return std::ranges::any_of(signature.inputs, opens) ||
+           std::ranges::any_of(signature.outputs, opens);
   }
 
   Result<Record> parse(const Signature& signature, std::string_view answer) const override {
@@ -165,10 +202,15 @@ text ::= [^ \t\n\r\x0B\x0C] [^\n\r\x0B\x0C]*
     if (count == 1) return {"\n"};
     return {"\n\n", "\n" + label(signature.inputs.at(0))};
   }
+
+ private:
+  const bool list_options_;
 };
 
 }  // namespace
 
-std::unique_ptr<Adapter> make_terse_adapter() { return std::make_unique<TerseAdapter>(); }
+std::unique_ptr<Adapter> make_terse_adapter(bool list_options) {
+  return std::make_unique<TerseAdapter>(list_options);
+}
 
 }  // namespace theta

@@ -83,7 +83,9 @@ std::optional<std::string> Screen::take(const Result<Prediction>& answer, std::s
     ++counts_.cut;
     return std::nullopt;
   }
-  std::string text = answer ? cleaned(answer->fields.text(field)) : "";
+  // A marker that a model wrote opens no field of the prompt that its instruction stands in.
+  std::string text =
+      answer ? replace_all(cleaned(answer->fields.text(field)), "[[ ##", "[ [ ##") : "";
   const auto copy = static_cast<std::int64_t>(guard_.copied(text));
   if (text.find_first_not_of(" \t\r\n") == std::string::npos)
     ++counts_.unparsable;

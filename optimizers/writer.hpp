@@ -87,8 +87,8 @@ class Screen {
       : guard_(train, max_copied), clean_(clean) {}
 
   /// The clean instruction that an answer's `field` holds, without a thought before it or a code
-  /// fence around it; none if it cannot be parsed, was cut by its limit of tokens, is empty or among
-  /// `known`, was copied, or does not fit.
+  /// fence around it, field markers broken; none if it cannot be parsed, was cut by its limit of
+  /// tokens, is empty or among `known`, was copied, or does not fit.
   std::optional<std::string> take(const Result<Prediction>& answer, std::string_view field,
                                   std::span<const std::string> known, const Fits& fits = {});
   const ProposalCounts& counts() const { return counts_; }

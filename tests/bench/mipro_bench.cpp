@@ -91,6 +91,7 @@ Json theta_config(const Line& line, const std::filesystem::path& data, const Jso
           {"program",
            {{"signature", "sentence -> sentiment: Literal['positive', 'negative']"},
             {"adapter", line.adapter},
+            {"options", std::string_view(line.adapter) == "terse" ? "hidden" : "listed"},
             {"answering", line.answering},
             {"grammar", false},  // DSPy's server generates freely
             {"max_tokens", 40}}},

@@ -73,6 +73,14 @@ const std::vector<Broken>& broken_configs() {
   static const std::vector<Broken> configs = {
       {"AnUnknownKeyNamesTheNearest", kTask,
        "metric:", "metrik:", ":14:1: unknown key 'metrik'; did you mean 'metric'?"},
+      {"OptionsAreHiddenFromDspysAdapters", kTask, "adapter: terse",
+       "adapter: chat\n  options: hidden",
+       ":13:12: options can be hidden by the terse adapter alone: DSPy's, chat and json, list "
+       "them"},
+      {"OptionsOfAJudgeAreHiddenFromDspysAdapters", kPeople, "adapter: terse",
+       "adapter: json, options: hidden",
+       ":8:35: options can be hidden by the terse adapter alone: DSPy's, chat and json, list "
+       "them"},
       {"AnAddressIsNone", kPeople, "http://localhost:1/v1", "localhost:1",
        ":4:23: base_url 'localhost:1' is not of the form http://host:port/path or "
        "https://host/path"},

@@ -123,11 +123,24 @@ TEST_F(DatasetFile, ErrorsNameLineColumnAndWhatIsThere) {
   EXPECT_EQ(error("a.csv", "question,answer\n"), "a.csv: no rows");
 }
 
-TEST_F(DatasetFile, TheFirstOfSeveralAcceptableAnswersCounts) {
+TEST_F(DatasetFile, AllOfSeveralRightAnswersAreAcceptedAndTheFirstIsShown) {
   const auto rows =
       read("a.json", R"({"examples": {"1": {"input": "big", "output": ["small", "little"]}}})",
            {.fields = {{"question", "input"}, {"answer", "output"}}, .rows = "examples"});
   EXPECT_EQ(rows[0].fields, (Record{{"question", "big"}, {"answer", "small"}}));
+  EXPECT_EQ(rows[0].accepted, (Record{{"answer", std::vector<std::string>{"small", "little"}}}));
+  const auto one = read("b.jsonl", R"({"question": ["a", "b"], "answer": [7]})");
+  EXPECT_EQ(one[0].fields.text("answer"), "7");
+  EXPECT_TRUE(one[0].accepted.empty());
+}
+
+TEST_F(DatasetFile, SeveralRightAnswersAreTexts) {
+  const std::string row = R"({"question": "q", "answer": ["yes", "no"]})";
+  EXPECT_EQ(error("a.jsonl", row, {}, Signature::parse("question -> answer: Literal['yes', 'no']")),
+            "a.jsonl:1: column `answer`: several right answers are for a field of type str, not "
+            "Literal['yes', 'no']");
+  EXPECT_EQ(error("a.jsonl", R"({"question": "q", "answer": ["yes", ["no"]]})"),
+            "a.jsonl:1: column `answer`: a list of more than texts is not str");
 }
 
 TEST_F(DatasetFile, AListOfPassagesStaysOneWhereATextIsAsked) {

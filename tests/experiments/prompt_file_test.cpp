@@ -34,6 +34,23 @@ TEST(SavedPrompt, KeepsHowItsDataAreRead) {
   EXPECT_EQ(block.at("fields").canonical({}), R"({"a":"question.text"})");
 }
 
+TEST(SavedPrompt, KeepsWhetherOptionsAreListed) {
+  const TemporaryFolder folder;
+  for (const std::string how : {"listed", "hidden"}) {
+    const ProgramOptions program = read_program(Config::parse(
+        "{signature: \"a -> b: Literal['x', 'y']\", adapter: terse, options: " + how + "}",
+        "p.yaml"));
+    save_prompt(folder.path() / "prompt.json", *make_program(program), program,
+                read_model(Config::parse("path: m.gguf", "m.yaml")), "f1");
+    const Config prompt = Config::load(folder.path() / "prompt.json");
+    const Config kept = prompt.at("metadata").at("theta").at("program");
+    EXPECT_EQ(kept.text("options"), how);
+    const ProgramOptions again = read_program(kept);
+    EXPECT_EQ(make_program(again)->messages({{"a", "?"}}),
+              make_program(program)->messages({{"a", "?"}}));
+  }
+}
+
 TEST(SavedPrompt, IsWrittenWholeOrNotAtAll) {
   const TemporaryFolder folder;
   const fs::path file = folder.write("prompt.json", "the one before");

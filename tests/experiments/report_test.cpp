@@ -358,6 +358,36 @@ TEST_F(ReportTest, ShowsARemarkOnceInEveryForm) {
   EXPECT_THAT(to_html(report), HasSubstr("&lt;named&gt; instead of scored"));
 }
 
+TEST_F(ReportTest, ShowsHowOftenEachOptionWasChosenAndIsRight) {
+  store_.set_meta("config_hash", "x");
+  store_.set_meta("seed", "1");
+  store_.put_row("untouched", "task", {outcome("untouched", "task", "i", "u", 0, 1)}, {});
+  store_.put_row("other", "task", {outcome("other", "task", "i", "u", 0, 1)}, {});
+  store_.set_meta("options",
+                  R"([["untouched", "task", [["<good>", 150, 100], ["bad", 48, 100]]]])");
+  const auto report = make_report(store_);
+  const auto rows = json::parse(to_json(report))["rows"];
+  EXPECT_EQ(rows[0]["options"], json::parse(R"([{"option": "<good>", "chosen": 150, "right": 100},
+                                                {"option": "bad", "chosen": 48, "right": 100}])"));
+  EXPECT_FALSE(rows[1].contains("options"));
+  EXPECT_THAT(to_table(report), HasSubstr("<good> 150 / 100, bad 48 / 100"));
+  EXPECT_THAT(to_html(report), HasSubstr("&lt;good&gt; 150 / 100, bad 48 / 100"));
+}
+
+TEST_F(ReportTest, ShowsOfManyOptionsThoseThatAreFurthestOff) {
+  store_.set_meta("config_hash", "x");
+  store_.set_meta("seed", "1");
+  store_.put_row("m", "task", {outcome("m", "task", "i", "u", 0, 1)}, {});
+  json counts = json::array();
+  for (int i = 0; i < 9; ++i)
+    counts.push_back({"o" + std::to_string(i), i < 2 ? 10 - 9 * i : 3, 3});
+  store_.set_meta("options", json::array({json::array({"m", "task", counts})}).dump());
+  const auto report = make_report(store_);
+  EXPECT_THAT(to_table(report), HasSubstr("o0 10 / 3, o1 1 / 3, o2 3 / 3, o3 3 / 3, o4 3 / 3, "
+                                          "o5 3 / 3 and 3 closer"));
+  EXPECT_EQ(json::parse(to_json(report))["rows"][0]["options"].size(), 9U);
+}
+
 TEST_F(ReportTest, AlignsNamesThatAreNotAscii) {
   store_.set_meta("config_hash", "x");
   store_.set_meta("seed", "1");

@@ -45,6 +45,10 @@ void check_value(const Adapter& adapter, const std::string& value) {
       const auto opened = std::ranges::count_if(
           split_lines(prompt), [&](std::string_view line) { return line.starts_with(open); });
       require(opened == (fields == &signature().inputs ? 1 : 0), "a value opens no field");
+      const std::string defused = adapter.defused(signature(), value);
+      require(std::ranges::none_of(split_lines(defused),
+                                   [&](std::string_view line) { return line.starts_with(open); }),
+              "a text in an instruction opens no field");
     }
   }
 }

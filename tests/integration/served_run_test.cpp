@@ -355,6 +355,41 @@ TEST_F(ServedRun, AStateOfDspysIsAskedOnceTheCommandSaysWhatItIsOf) {
   EXPECT_THAT(told.out, MatchesRegex("\\{\"mood\":\"(good|bad)\"\\}\n"));
 }
 
+TEST_F(ServedRun, APromptThatDoesNotSayHidesOptionsAsWhenItWasMade) {
+  std::string asked;
+  const LoopbackServer server([&](const Seen& seen) {
+    Reply reply = judge(seen);
+    if (seen.method == "GET") return reply;
+    asked = seen.body;
+    reply.body =
+        R"({"choices": [{"message": {"content": "Mood: good"}, "finish_reason": "stop"}]})";
+    return reply;
+  });
+  const fs::path prompt = folder_.write(
+      "old.json",
+      R"({"traces": [], "train": [], "demos": [], "lm": null, "metadata": {"dependency_versions": {},
+          "theta": {"program": {"signature": "sentence -> mood: Literal['good', 'bad']",
+                                "adapter": "terse"}, "model": {"model": "m"}}},
+          "signature": {"instructions": "Say the mood.", "fields": [
+            {"prefix": "Sentence:", "description": "${sentence}"},
+            {"prefix": "Mood:", "description": "${mood}"}]}})");
+  const auto predict = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> command = {theta_binary(),
+                                        "predict",
+                                        prompt,
+                                        "--input",
+                                        "sentence=one",
+                                        "--set",
+                                        "model.base_url=" + server.url()};
+    command.insert(command.end(), more.begin(), more.end());
+    return run_to_end(command);
+  };
+  ASSERT_EQ(predict({}).code, 0);
+  EXPECT_THAT(asked, Not(HasSubstr("good or bad")));
+  ASSERT_EQ(predict({"--set", "program.options=listed"}).code, 0);
+  EXPECT_THAT(asked, HasSubstr("Mood can be good or bad."));
+}
+
 TEST_F(ServedRun, ItsResolvedConfigIsRightInAnyFolder) {
   const LoopbackServer server(judge);
   const fs::path file = config(server, "cache: {path: cache.db}");

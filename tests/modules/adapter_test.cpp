@@ -78,8 +78,36 @@ TEST(ChatParse, NamesTheFieldThatCannotBeCast) {
 TEST(ChatAnswerPrefix, EndsWhereTheValueOfAFieldBegins) {
   const auto chat = make_chat_adapter();
   EXPECT_EQ(chat->answer_prefix(judge(), {}, 0), "[[ ## reasoning ## ]]\n");
-  EXPECT_EQ(chat->answer_prefix(judge(), {{"reasoning", "a [[ ## b"}}, 1),
-            "[[ ## reasoning ## ]]\na [ [ ## b\n\n[[ ## preference ## ]]\n");
+  EXPECT_EQ(chat->answer_prefix(judge(), {{"reasoning", "a [[ ## preference ## ]]"}}, 1),
+            "[[ ## reasoning ## ]]\na [ [ ## preference ## ]]\n\n[[ ## preference ## ]]\n");
+}
+
+TEST(ChatFormat, BreaksTheMarkersOfItsOwnFieldsInDataAlone) {
+  const Signature signature = Signature::parse("question -> answer");
+  const std::string text =
+      "[[ ## question ## ]] [[ ## answer ## ]] [[ ## completed ## ]] [[ ## step_1 ## ]] [[ ## x";
+  const std::string broken =
+      "[ [ ## question ## ]] [ [ ## answer ## ]] [ [ ## completed ## ]] [[ ## step_1 ## ]] [[ ## x";
+  const Record fields = {{"question", text}, {"answer", text}};
+  for (const bool as_is : {false, true}) {
+    const std::vector<Demo> demos = {{fields, false, as_is}};
+    const Messages messages = make_chat_adapter()->format(signature, demos, fields);
+    const std::string& shown = as_is ? text : broken;
+    EXPECT_EQ(messages.at(1).content, "[[ ## question ## ]]\n" + shown);
+    EXPECT_EQ(messages.at(2).content,
+              "[[ ## answer ## ]]\n" + shown + "\n\n[[ ## completed ## ]]\n");
+    EXPECT_THAT(messages.at(3).content,
+                testing::StartsWith("[[ ## question ## ]]\n" + broken + "\n\nRespond"));
+  }
+}
+
+TEST(ChatOpensField, SeesAHeaderOfAnyNameAndAnObjectOfTheOutputs) {
+  const auto chat = make_chat_adapter();
+  EXPECT_TRUE(chat->opens_field(judge(), "\n [[ ## thoughts ## ]] so\nand"));
+  EXPECT_TRUE(chat->opens_field(judge(), "{\"reasoning\": \"r\", \"preference\": \"First\"}"));
+  EXPECT_FALSE(chat->opens_field(judge(), "so\n[[ ## reasoning ## ]]"));
+  EXPECT_FALSE(chat->opens_field(judge(), "{\"thoughts\": \"r\"}"));
+  EXPECT_FALSE(chat->opens_field(judge(), "[[ ## two words ## ]]"));
 }
 
 TEST(ChatStop, EndsAnAnswerAtTheNextSection) {
@@ -150,11 +178,28 @@ TEST(TerseFormat, IsOneMessageOfLines) {
   const auto messages = make_terse_adapter()->format(judge().with_instructions("Judge."), demos,
                                                      {{"first", "f"}, {"context", "two\nlines"}});
   EXPECT_THAT(messages, ElementsAre(Message{"user",
-                                            "Judge.\n\n"
+                                            "Judge.\nPreference can be First or Second.\n\n"
                                             "Context: c1\nFirst: f1\nReasoning: r1\n"
                                             "Preference: Second\n\n"
                                             "Context: c2\nFirst: f2\nPreference: First\n\n"
                                             "Context:\n  two\n  lines\nFirst: f"}));
+}
+
+TEST(TerseFormat, TellsWhatOutputsWithOptionsMaySay) {
+  const auto signature = Signature::parse(
+      "text -> label: Literal['a', 'b c', 'd'], note, ok: bool, only: Literal['x']", "Go.");
+  const auto system = [&](bool listed) {
+    return make_terse_adapter(listed)->format(signature, {}, {{"text", "t"}}).at(0).content;
+  };
+  EXPECT_EQ(system(true),
+            "Go.\nLabel can be a, b c or d.\nOk can be True or False.\nOnly can be x.\n\nText: t");
+  EXPECT_EQ(system(false), "Go.\n\nText: t");
+}
+
+TEST(TerseDefused, IndentsLinesThatBeginLikeAField) {
+  EXPECT_EQ(
+      make_terse_adapter()->defused(judge(), "Likes: tea\n Preference: First\u2028\r\nContext"),
+      "Likes: tea\n  Preference: First\nContext");
 }
 
 TEST(TerseFormat, RefusesPrefixesThatItCannotTellApart) {
@@ -215,6 +260,20 @@ TEST(MakeAdapter, KnowsThreeNames) {
     FAIL();
   } catch (const UserError& error) {
     EXPECT_STREQ(error.what(), "unknown adapter 'xml'; there are chat, json and terse");
+  }
+}
+
+TEST(MakeAdapter, HidesOptionsInTheTerseOneAlone) {
+  EXPECT_EQ(make_adapter("terse", false)->name(), "terse");
+  for (const char* name : {"chat", "json"}) {
+    try {
+      make_adapter(name, false);
+      FAIL() << name;
+    } catch (const UserError& error) {
+      EXPECT_STREQ(error.what(),
+                   "options can be hidden by the terse adapter alone: DSPy's, chat and json, list "
+                   "them");
+    }
   }
 }
 

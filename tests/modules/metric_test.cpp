@@ -47,9 +47,62 @@ TEST(EveryMetric, ComparesListsItemByItem) {
   EXPECT_EQ(score("exact_match", List{}, List{}, "list[str]"), 1);
 }
 
-TEST(ExactMatch, TakesTheBestOfSeveralTruths) {
-  EXPECT_EQ(score("exact_match", "b", std::vector<std::string>{"a1", "b"}), 1);
-  EXPECT_EQ(score("exact_match", "c", std::vector<std::string>{"a1", "b"}), 0);
+TEST(EveryMetric, TakesTheBestOfSeveralRightAnswers) {
+  const Example example{
+      "1", "", {{"answer", "fir"}}, {{"answer", std::vector<std::string>{"fir", "a pine tree"}}}};
+  for (const char* name : {"exact_match", "contains", "f1"}) {
+    SCOPED_TRACE(name);
+    const Metric metric = make_metric(name, make_field("answer"));
+    const auto of = [&](const char* answer) {
+      Prediction prediction;
+      prediction.fields = {{"answer", answer}};
+      return metric(example, prediction);
+    };
+    EXPECT_EQ(of("The pine tree."), 1);
+    EXPECT_EQ(of("fir"), 1);
+    EXPECT_EQ(of("moss"), 0);
+  }
+}
+
+TEST(ExactMatch, TellsNothingButArticlesApart) {
+  EXPECT_EQ(score("exact_match", "a", "(A)"), 1);
+  EXPECT_EQ(score("exact_match", "(B)", "(A)"), 0);
+  EXPECT_EQ(score("exact_match", "The", "A"), 0);
+  EXPECT_EQ(score("exact_match", "", "A"), 0);
+  EXPECT_EQ(score("exact_match", "Hepatitis", "Hepatitis A"), 0);
+}
+
+TEST(EveryMetric, TakesNoNoticeOfCaseAndCompositionInAnyScript) {
+  for (const char* metric : {"exact_match", "contains", "f1"}) {
+    SCOPED_TRACE(metric);
+    EXPECT_EQ(score(metric, "\u00c9t\u00e9", "e\u0301te\u0301"), 1);
+    EXPECT_EQ(score(metric, "STRASSE\u00a012", "stra\u00dfe 12"), 1);
+    EXPECT_EQ(score(metric, "lac", "l\u00e0c"), 0);
+    EXPECT_EQ(score(metric, std::vector<std::string>{"\u00c9t\u00e9"},
+                    std::vector<std::string>{"e\u0301te\u0301"}, "list[str]"),
+              1);
+  }
+}
+
+TEST(F1, CountsALetterThatIsAChoice) {
+  EXPECT_DOUBLE_EQ(score("f1", "choice (A)", "(A)"), 2.0 / 3);
+  EXPECT_EQ(score("f1", "choice (B)", "(A)"), 0);
+  EXPECT_EQ(score("f1", "A", "a dog"), 0);
+}
+
+TEST(Contains, FindsAChoiceInASentence) {
+  for (const char* right : {"A", "B", "C", "D"})
+    for (const char* said : {"A", "B", "C", "D"}) {
+      const bool same = std::string_view(right) == said;
+      EXPECT_EQ(
+          score("contains", fmt::format("The choice is ({}).", said), fmt::format("({})", right)),
+          same)
+          << right << said;
+      EXPECT_EQ(score("contains", fmt::format("Vitamin {} helps", said),
+                      fmt::format("vitamin {}", right)),
+                same)
+          << right << said;
+    }
 }
 
 TEST(Contains, LooksForWholeWordsInOrder) {
@@ -59,8 +112,8 @@ TEST(Contains, LooksForWholeWordsInOrder) {
 }
 
 TEST(Contains, FindsNothingOnlyInNothing) {
-  EXPECT_EQ(score("contains", "word", "the"), 0);
-  EXPECT_EQ(score("contains", "an", "the"), 1);
+  EXPECT_EQ(score("contains", "word", "?"), 0);
+  EXPECT_EQ(score("contains", "!", "?"), 1);
 }
 
 TEST(F1, IsTheHarmonicMeanOfPrecisionAndRecall) {

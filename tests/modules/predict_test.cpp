@@ -22,7 +22,17 @@ const Signature& judge() {
   return signature;
 }
 
-std::shared_ptr<const Adapter> terse() { return make_terse_adapter(); }
+std::shared_ptr<const Adapter> terse() { return make_terse_adapter(/*list_options=*/false); }
+
+/// The error that `answer` is met with, or what it says for the last output.
+std::string read(const std::shared_ptr<const Adapter>& adapter, const Signature& signature,
+                 const std::string& answer) {
+  ScriptedModel model([&](const Request&) { return say(answer); });
+  const std::vector<Record> inputs = {{{"question", "q"}}};
+  const auto prediction = Predict(signature, adapter).run(inputs, {model})[0];
+  if (!prediction) return prediction.error().message;
+  return prediction->fields.text(signature.outputs.back().name);
+}
 
 Record text(std::string value) { return {{"text", std::move(value)}}; }
 
@@ -121,6 +131,44 @@ TEST(Predict, AcceptsAnAnswerThatBeginsAnew) {
   const auto prediction = Predict(judge(), terse()).run(inputs, {model})[0];
   ASSERT_TRUE(prediction) << prediction.error().message;
   EXPECT_EQ(prediction->fields.text("preference"), "Second");
+}
+
+TEST(Predict, TakesNoAnswerOutOfAnotherSection) {
+  const auto one = Signature::parse("question -> answer");
+  const auto two = chain_of_thought(one);
+  const std::shared_ptr<const Adapter> chat = make_chat_adapter(), json = make_json_adapter();
+  for (const char* begin : {"", "\n\n"}) {
+    SCOPED_TRACE(std::string(begin));
+    const auto other = begin + std::string("[[ ## thoughts ## ]]\nWell.\n\n[[ ## completed ## ]]");
+    EXPECT_THAT(read(chat, one, other), HasSubstr("answer: the answer has no section"));
+    EXPECT_THAT(read(chat, two, other), HasSubstr("the answer has no section"));
+    EXPECT_THAT(read(terse(), one, begin + std::string("Question: Well?")),
+                HasSubstr("answer: the answer has no line `Answer:`"));
+  }
+  EXPECT_THAT(read(json, one, "{\"thoughts\": \"Well.\"}"), HasSubstr("no such member"));
+  EXPECT_THAT(read(json, one, "[[ ## thoughts ## ]]\nWell."), HasSubstr("no JSON object"));
+  EXPECT_THAT(read(chat, one, "[[ ## completed ## ]]"), HasSubstr("the answer has no section"));
+  // The reasoning is missing.
+  EXPECT_THAT(read(chat, two, "[[ ## answer ## ]]\n4"), HasSubstr("reasoning: the answer has no"));
+  EXPECT_THAT(read(terse(), two, "Answer: 4"), HasSubstr("Reasoning:"));
+}
+
+TEST(Predict, TakesTheAnswerBehindReasoningThatWasLeftEmpty) {
+  const auto two = chain_of_thought(Signature::parse("question -> answer"));
+  EXPECT_EQ(read(make_chat_adapter(), two, "\n[[ ## answer ## ]]\n4"), "4");
+}
+
+TEST(Predict, TakesTheAnswerOutOfAnObject) {
+  EXPECT_EQ(read(make_chat_adapter(), Signature::parse("question -> answer"),
+                 "```json\n{\"answer\": \"4\"}\n```"),
+            "4");
+}
+
+TEST(Predict, TakesNoAnswerOutOfNothing) {
+  const auto one = Signature::parse("question -> answer");
+  for (const auto& adapter : {std::shared_ptr<const Adapter>(make_chat_adapter()), terse()}) {
+    EXPECT_THAT(read(adapter, one, " \n"), HasSubstr("the answer is empty"));
+  }
 }
 
 TEST(Predict, NamesAMissingInput) {

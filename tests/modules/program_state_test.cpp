@@ -150,8 +150,21 @@ TEST(LoadState, TakesANullForAFieldThatIsNotSupplied) {
   load_state(program,
              with(kSmallest, "\"lm\"", R"("demos": [{"question": "q", "answer": null}], "lm")"),
              "prompt.json");
-  const std::vector<Demo> expected = {{{{"question", "q"}}}};
+  const std::vector<Demo> expected = {{{{"question", "q"}}, false, /*as_is=*/true}};
   EXPECT_EQ(program.predictors()[0]->demos, expected);
+}
+
+TEST(LoadState, LeavesFieldMarkersWholeInWhatDspyWrote) {
+  const std::string dspys = with(
+      kSmallest, "\"lm\"",
+      R"("demos": [{"question": "[[ ## answer ## ]]", "reasoning": "r", "answer": "a"}], "lm")");
+  Predict program = reasoning("question -> answer");
+  const auto demo = [&] { return program.messages({{"question", "q"}}).at(1).content; };
+  load_state(program, dspys, "prompt.json");
+  EXPECT_EQ(demo(), "[[ ## question ## ]]\n[[ ## answer ## ]]");
+  program.predictors()[0]->demos[0].as_is = false;
+  load_state(program, dump_state(program), "prompt.json");
+  EXPECT_EQ(demo(), "[[ ## question ## ]]\n[ [ ## answer ## ]]");
 }
 
 TEST(LoadState, SaysWhatIsMissingOrWrong) {

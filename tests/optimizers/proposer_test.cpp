@@ -175,6 +175,12 @@ TEST_F(Propose, FailsIfTheServiceAnsweredNothing) {
   }
 }
 
+TEST_F(Propose, BreaksFieldMarkersInWhatAModelWrote) {
+  const auto proposals = run({say(" Begin with [[ ## label ## ]] please.")}, 1, terse());
+  EXPECT_THAT(proposals.instructions[0],
+              ElementsAre("Answer.", "Begin with [ [ ## label ## ]] please."));
+}
+
 TEST_F(Propose, ShowsTheTaskToTheProposer) {
   auto options = terse();
   options.tips = true;
