@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 
 #include "core/log.hpp"
@@ -14,6 +15,7 @@
 #include "experiments/dataset_file.hpp"
 #include "experiments/experiment.hpp"
 #include "experiments/files.hpp"
+#include "experiments/persona_prompt.hpp"
 #include "experiments/report.hpp"
 #include "experiments/run_folder.hpp"
 #include "experiments/sweep.hpp"
@@ -131,6 +133,7 @@ struct SavedPrompt {
   ModelOptions model;
   std::string metric;
   Columns columns;
+  std::optional<PersonaPrompt> personas;  ///< of a prompt Θ
 };
 
 std::pair<std::string, std::string> split_at_equals(const std::string& text, const char* what) {
@@ -165,11 +168,12 @@ SavedPrompt load_prompt(const PromptArguments& arguments) {
         "this prompt was not saved by theta run: say what it is of with --set "
         "program.signature='question -> answer', and what it is for with --set "
         "model.path=FILE.gguf, or model.base_url=URL and model.model=NAME");
-  SavedPrompt saved{read_program(block->at("program")),
-                    nullptr,
-                    read_model(block->at("model")),
-                    block->text("metric", "exact_match"),
-                    {}};
+  SavedPrompt saved;
+  saved.options = read_program(block->at("program"));
+  saved.model = read_model(block->at("model"));
+  saved.metric = block->text("metric", "exact_match");
+  if (const auto personas = block->find("personas"))
+    saved.personas = read_persona_prompt(*personas);
   saved.columns.rows = block->text("rows", "");
   std::map<std::string, std::string> columns;
   if (const auto fields = block->find("fields"))
@@ -361,8 +365,43 @@ void status_command(const fs::path& folder) {
              counts);
 }
 
+namespace {
+
+/// Makes the row that a prompt Θ is named for, on its people or those of a file.
+void eval_people(const SavedPrompt& saved, const PromptArguments& arguments, std::stop_token stop) {
+  if (!(arguments.columns.empty() && arguments.rows.empty() && arguments.metric.empty()))
+    throw UserError("--field, --rows and --metric are of a task, and this prompt is of people");
+  const PersonaPrompt& prompt = *saved.personas;
+  const std::vector<User> people = people_of(prompt, arguments.data);
+  PromptModel model(saved.model, arguments);
+  const PersonaRow row = model.ask(
+      [&](const Call& call) { return score_people(prompt, *saved.program, people, call); }, stop);
+  for (const std::string& line : row.remarks(prompt.settings.judge.judging)) tell(line);
+  using Status = Outcome::Status;
+  const auto count = [&](Status status) {
+    return std::ranges::count(row.outcomes, status, &Outcome::status);
+  };
+  double sum = 0;
+  for (const Outcome& outcome : row.outcomes)
+    if (outcome.status != Status::kFailed) sum += outcome.score;
+  const auto answered = std::ssize(row.outcomes) - count(Status::kFailed);
+  if (answered == 0)
+    throw RunError(fmt::format("none of {} judgements was answered, the first with: {}",
+                               row.outcomes.size(), row.outcomes.at(0).why));
+  fmt::print(
+      "accuracy {:.4f} on {} judgements of {} people, made as {} ({} unparsable, {} refused, "
+      "{} failed)\n",
+      sum / static_cast<double>(answered), row.outcomes.size(), people.size(),
+      prompt.row.empty() ? "no row yet, without a pool" : "the row `" + prompt.row + "`",
+      count(Status::kUnparsable), count(Status::kRefused), count(Status::kFailed));
+}
+
+}  // namespace
+
 void eval_command(const PromptArguments& arguments, std::stop_token stop) {
   const SavedPrompt saved = load_prompt(arguments);
+  if (saved.personas) return eval_people(saved, arguments, stop);
+  if (arguments.data.empty()) throw UserError("give a file of examples to score this prompt on");
   const Signature& signature = saved.options.signature;
   const auto examples = read_examples(arguments.data, saved.columns, signature);
   const Metric metric = make_metric(saved.metric, signature.outputs.back());

@@ -211,13 +211,15 @@ on.)",
                                progress, stop);
        }},
       {"eval",
-       "PROMPT DATA [--field input=column]... [--rows PATH] [--metric NAME] [--set model.key=value]"
+       "PROMPT [DATA] [--field input=column]... [--rows PATH] [--metric NAME] [--set model.key=value]"
        "... [--cache FILE]",
        R"(Scores a saved prompt on a JSONL, JSON or CSV file, read as the prompt's own data were
 unless --field and --rows (the path to the rows in a .json file) say otherwise. Answers
 are kept in FILE (answers.db beside a prompt in its run's folder), and what is there is
-not asked again.)",
-       2, 2, true,
+not asked again. A prompt that writes personas makes its row of the report again: DATA are
+people's pairs, of which the row's people count if there are any; left out where the run
+made its people up.)",
+       1, 2, true,
        [](const Parsed& parsed, Progress&, std::stop_token stop) {
          eval_command(prompt_arguments(parsed), stop);
          return 0;

@@ -8,6 +8,8 @@
 
 #include "core/rng.hpp"
 #include "experiments/data_config.hpp"
+#include "experiments/persona_prompt.hpp"
+#include "experiments/persona_row.hpp"
 #include "experiments/prompt_file.hpp"
 
 namespace theta {
@@ -22,15 +24,6 @@ constexpr const char* kDemos = "personas + demos";
 constexpr const char* kOptimised = "optimised Θ";
 constexpr const char* kMoved = "teacher's Θ";
 constexpr const char* kReoptimised = "re-optimised Θ";
-
-/// One method's way to a persona for a test user.
-struct Method {
-  std::string name;
-  std::map<std::string, FoundPersona> personas;  ///< by user id; empty: the judge without persona
-  std::map<std::string, std::vector<Demo>> demos;
-  bool kept = true;  ///< its personas are listed in the report
-  Usage usage;
-};
 
 /// The report's `proposals`, kept as they come in.
 class ProposalReport {
@@ -65,20 +58,34 @@ class PersonaRun {
         judging_(run.models.as("judge", role_)),
         writing_{.model = writer_, .stop = run.stop},
         judging_call_{.model = judging_, .stop = run.stop},
-        judge_(experiment.judge, std::shared_ptr<const Adapter>(make_adapter(
-                                     experiment.judge_adapter, experiment.judge_lists_options))),
-        finder_{judge_, experiment.writing, experiment.contrasts, experiment.max_copied, &written_},
+        judge_(experiment.settings.make_judge()),
+        finder_{judge_, experiment.settings.writing, experiment.settings.contrasts,
+                experiment.settings.max_copied, &counts_},
         seed_theta_(seed_theta) {}
 
   void stage(const std::string& name) { run_.stage(role_ + ": " + name); }
 
   /// Finds personas for the training users with `theta`: raw material of demos, and candidates for
   /// others.
-  std::vector<FoundPersona> learn_training_users(const Module& theta) {
+  /// @param purpose  what they are for
+  /// @throws RunError if an outage took all of them.
+  std::vector<FoundPersona> learn_training_users(const Module& theta, const std::string& purpose) {
     stage("personas of training users");
     std::vector<FoundPersona> found;
-    for (const User& user : users_.train)
-      found.push_back(finder_.find(theta, user, {}, writing_, judging_call_));
+    std::string lost;  // why the first was
+    for (const User& user : users_.train) {
+      auto one = finder_.find(theta, user, {}, writing_, judging_call_);
+      if (one)
+        found.push_back(*std::move(one));
+      else if (lost.empty())
+        lost = one.error().message;
+    }
+    const std::size_t all = users_.train.size();
+    const std::string line = fmt::format(
+        "{}, {}: the personas of {} of {} training users are lost, the first because of: {}",
+        purpose, role_, all - found.size(), all, lost);
+    if (all > 0 && found.empty()) throw RunError(line);
+    if (found.size() < all) run_.remark(line);
     std::ranges::stable_sort(found, std::ranges::greater{}, &FoundPersona::fit);
     return found;
   }
@@ -86,8 +93,7 @@ class PersonaRun {
   ThetaChoices propose(std::span<const FoundPersona> found) {
     stage("proposing instructions for Θ");
     const Call proposer{.model = run_.models["proposer"], .stop = run_.stop};
-    ThetaChoices choices =
-        propose_theta(seed_theta_, found, experiment_.writing.style, proposer, experiment_.search);
+    ThetaChoices choices = propose_theta(seed_theta_, found, proposer, experiment_.search);
     if (choices.counts.asked > 0) proposals_.put("instructions for Θ", choices.counts.list());
     return choices;
   }
@@ -116,109 +122,112 @@ class PersonaRun {
   /// Adds a row whose personas are the best of Θ's samples for the user and those that Θ found for
   /// training users.
   void add_verified(const std::string& name, const Module& theta) {
-    Method& method = begin(name);
+    PersonaRow& row = begin(name);
     std::vector<std::string> pool;
-    for (const FoundPersona& one : learn_training_users(theta))
+    for (const FoundPersona& one : learn_training_users(theta, name))
       if (!one.persona.empty() && pool.size() < experiment_.pool &&
           std::ranges::find(pool, one.persona) == pool.end())
         pool.push_back(one.persona);
     stage(name);
     for (const User& user : users_.test)
-      method.personas.emplace(user.id, finder_.find(theta, user, pool, writing_, judging_call_));
-    end(method);
+      row.personas.emplace(user.id, finder_.find(theta, user, pool, writing_, judging_call_));
+    end(row);
     report_written();
     pools_[name] = std::move(pool);
   }
 
   void add_baselines() {
-    begin(kDefault).kept = false;
+    begin(kDefault);
     if (!users_.test.at(0).true_persona.empty()) {
-      Method& truth = begin(kTrue);
+      PersonaRow& truth = begin(kTrue);
       for (const User& user : users_.test)
-        truth.personas[user.id] = {&user, user.true_persona, 1, 0};
+        truth.personas.emplace(user.id, FoundPersona{&user, user.true_persona, 1, 0});
     }
-    Method& plain = begin(kPersonas);
+    PersonaRow& plain = begin(kPersonas);
     stage(kPersonas);
-    PersonaWriting greedy = experiment_.writing;
-    greedy.samples = 1;
-    for (const User& user : users_.test) {
-      const auto written = write_personas(seed_theta_, user, greedy, writing_);
-      plain.personas[user.id] = {&user, written.empty() ? "" : written[0], 1, 0};
-    }
+    for (const User& user : users_.test)
+      plain.personas.emplace(user.id,
+                             finder_.write_one(seed_theta_, user, writing_, judging_call_));
     end(plain);
   }
 
-  /// The verified personas again, with some of the user's own choices as demos before the pair.
+  /// The verified personas again, with some of the user's own choices as demos before the pair, and
+  /// the reasoning that verification had of them.
   void add_demos() {
-    Method method = *std::ranges::find(methods_, std::string(kVerified), &Method::name);
-    method.name = kDemos;
-    method.kept = false;
+    PersonaRow row = *std::ranges::find(rows_, std::string(kVerified), &PersonaRow::name);
+    row.name = kDemos;
     for (const User& user : users_.test) {
-      auto& demos = method.demos[user.id];
-      for (const PreferencePair& pair : user.context)
-        if (demos.size() < experiment_.demos)
-          demos.push_back(judge_.demo(pair, pair.flip, method.personas[user.id].persona));
+      const auto& found = row.personas.at(user.id);
+      if (!found) continue;
+      auto& demos = row.demos[user.id];
+      for (std::size_t i = 0; i < std::min(user.context.size(), experiment_.demos); ++i) {
+        const PreferencePair& pair = user.context[i];
+        demos.push_back(judge_.demo(pair, pair.flip, found->persona,
+                                    found->reasoning.empty() ? "" : found->reasoning[i]));
+      }
     }
-    methods_.push_back(std::move(method));
+    rows_.push_back(std::move(row));
   }
 
-  /// Judges every test pair in both orders under every method, a user at a time, and keeps the
-  /// rows.
+  /// Judges every test pair under every row, a user at a time, and keeps the rows.
   void judge_test_users() {
     stage("judging test users");
-    std::map<std::string, std::vector<Outcome>> outcomes;
-    for (const User& user : users_.test) {
-      std::vector<Question> questions;
-      std::vector<std::size_t> asker;
-      std::vector<double> contrasts;
-      for (std::size_t m = 0; m < methods_.size(); ++m) {
-        const auto persona = methods_[m].personas.find(user.id);
-        const auto demos = methods_[m].demos.find(user.id);
-        for (const PreferencePair& pair : user.test)
-          for (const bool chosen_first : {true, false}) {
-            if (experiment_.judge.both_orders && !chosen_first) continue;  // asked with the other
-            questions.push_back(
-                {&pair, chosen_first,
-                 persona == methods_[m].personas.end() ? std::string() : persona->second.persona,
-                 demos == methods_[m].demos.end() ? nullptr : &demos->second});
-            asker.push_back(m);
-            contrasts.push_back(persona == methods_[m].personas.end() ? 0
-                                                                      : persona->second.contrast);
-          }
-      }
-      const auto judgements = judge_.judge(questions, judging_call_);
-      for (std::size_t i = 0; i < judgements.size(); ++i) {
-        Method& method = methods_[asker[i]];
-        method.usage += judgements[i].usage;
-        const auto keep = [&](int variant, const Verdict& verdict) {
-          outcomes[method.name].push_back({method.name, role_, questions[i].pair->id, user.id,
-                                           variant, judgements[i].score(contrasts[i]),
-                                           verdict.margin(contrasts[i]), judgements[i].status,
-                                           judgements[i].error});
-        };
-        keep(questions[i].chosen_first ? 0 : 1, judgements[i].asked);
-        if (judgements[i].turned) keep(1, *judgements[i].turned);
-      }
-    }
+    for (const User& user : users_.test) judge_user(judge_, user, rows_, judging_call_);
     put_random_row();
-    for (const Method& method : methods_) {
-      run_.put_row(method.name, role_, outcomes[method.name], method.usage);
-      if (method.kept) put_personas(method);
+    const Judging judging = judge_.options().judging;
+    for (const PersonaRow& row : rows_) {
+      run_.put_row(row.name, role_, row.outcomes, row.usage);
+      if (row.name != kDefault && row.name != kDemos) put_personas(row);
+      for (const std::string& line : row.remarks(judging)) run_.remark(line);
     }
+    if (counts_.named > 0)
+      run_.remark(
+          fmt::format("finding personas, {}: {} of {} judgements were named, not scored{}", role_,
+                      counts_.named, counts_.judged,
+                      counts_.no_contrast > 0 ? ": contrast fell back to the plain choice" : ""));
+  }
+
+  /// Leaves Θ where a run leaves its prompt, with what a row of it was made with.
+  /// @param row  one that add_verified() added; empty: there is none yet
+  void save(const std::string& file, const Module& theta, const std::string& row) const {
+    const auto ids = [](std::initializer_list<const std::vector<User>*> splits) {
+      std::vector<std::string> out;
+      for (const auto* users : splits)
+        for (const User& user : *users) out.push_back(user.id);
+      return out;
+    };
+    const auto pool = pools_.find(row);
+    save_prompt(
+        run_.folder / file, theta, experiment_.theta, run_.models.options(role_),
+        PersonaPrompt{.row = row,
+                      .settings = experiment_.settings,
+                      .pool = pool == pools_.end() ? std::vector<std::string>{} : pool->second,
+                      .people = experiment_.users,
+                      .test = ids({&users_.test}),
+                      .made_with = ids({&users_.train, &users_.validation})});
   }
 
  private:
-  Method& begin(const std::string& name) {
+  PersonaRow& begin(const std::string& name) {
     asked_ = asked();
-    return methods_.emplace_back(Method{name, {}, {}, true, {}});
+    return rows_.emplace_back(PersonaRow{.name = name, .model = role_});
   }
-  void end(Method& method) { method.usage = asked() - asked_; }
+  void end(PersonaRow& row) { row.usage = asked() - asked_; }
 
   void report_written() {
-    proposals_.put("personas by " + role_, {{"written", written_.written},
-                                            {"copied", written_.copied},
-                                            {"kept_copies", written_.kept_copies},
-                                            {"longest_copy_bytes", written_.longest_copy}});
+    proposals_.put("personas by " + role_, {{"asked", counts_.asked},
+                                            {"failed", counts_.failed},
+                                            {"unparsable", counts_.unparsable},
+                                            {"refused", counts_.refused},
+                                            {"not_fit", counts_.not_fit},
+                                            {"repeated", counts_.repeated},
+                                            {"written", counts_.written},
+                                            {"copied", counts_.copied},
+                                            {"kept_copies", counts_.kept_copies},
+                                            {"longest_copy_bytes", counts_.longest_copy},
+                                            {"judgements", counts_.judged},
+                                            {"named", counts_.named},
+                                            {"no_contrast", counts_.no_contrast}});
   }
 
   Usage asked() const {
@@ -241,20 +250,26 @@ class PersonaRun {
     run_.store.put_row(kRandom, role_, outcomes, {});
   }
 
-  void put_personas(const Method& method) {
+  void put_personas(const PersonaRow& row) {
     std::vector<PersonaRecord> records;
     for (const User& user : users_.test) {
-      const FoundPersona& found = method.personas.at(user.id);
-      const auto pool = pools_.find(method.name);
-      const bool from_pool = pool != pools_.end() &&
-                             std::ranges::find(pool->second, found.persona) != pool->second.end();
-      records.push_back({method.name, role_, user.id, found.persona,
-                         method.name == kTrue ? "taste"
-                         : from_pool          ? "training user"
-                                              : "theta",
-                         user.taste, stated_taste(found.persona)});
+      const auto found = row.personas.find(user.id);
+      if (found == row.personas.end() || !found->second) continue;  // its judgements say why
+      records.push_back({row.name, role_, user.id, found->second->persona,
+                         source_of(row.name, *found->second), user.taste,
+                         stated_taste(found->second->persona)});
     }
     run_.store.put_personas(records);
+  }
+
+  /// Where a persona came from.
+  std::string source_of(const std::string& row, const FoundPersona& found) const {
+    if (row == kTrue) return "taste";
+    if (found.persona.empty()) return found.unwritten.empty() ? "none" : "none: " + found.unwritten;
+    const auto pool = pools_.find(row);
+    const bool from_pool = pool != pools_.end() &&
+                           std::ranges::find(pool->second, found.persona) != pool->second.end();
+    return from_pool ? "training user" : "theta";
   }
 
   const PersonaExperiment& experiment_;
@@ -267,44 +282,17 @@ class PersonaRun {
   const Call writing_;
   const Call judging_call_;
   const Judge judge_;
-  PersonaCounts written_;  ///< of all that finder_ was asked for
+  PersonaCounts counts_;  ///< of all that finder_ was asked for
   const PersonaFinder finder_;
   const Predict& seed_theta_;
   std::map<std::string, std::vector<std::string>> pools_;  ///< by method: training users' personas
-  std::vector<Method> methods_;
+  std::vector<PersonaRow> rows_;
   Usage asked_;
 };
 
-void read_judge(const Config& judge, PersonaExperiment& experiment) {
-  JudgeOptions& options = experiment.judge;
-  experiment.judge_adapter = judge.choice("adapter", {"chat", "json", "terse"}, "terse");
-  experiment.judge_lists_options = read_list_options(judge, experiment.judge_adapter);
-  options.signature = default_judge_signature();
-  if (const auto text = judge.find("signature")) {
-    options.signature = read_signature(*text, judge.text("instructions", ""));
-  } else if (const auto instructions = judge.find("instructions")) {
-    options.signature = options.signature.with_instructions(instructions->text());
-  }
-  options.persona_instructions = judge.text("persona_instructions", "");
-  const std::string judging =
-      judge.choice("judging", {"generated", "scored", "contrast"}, "contrast");
-  options.judging = judging == "generated" ? Judging::kGenerated
-                    : judging == "scored"  ? Judging::kScored
-                                           : Judging::kContrast;
-  const std::string place = judge.choice("persona", {"behind_pair", "instruction"}, "behind_pair");
-  options.place = place == "instruction" ? PersonaPlace::kInstruction : PersonaPlace::kBehindPair;
-  options.reasoning = judge.boolean("reasoning", false);
-  options.both_orders = judge.choice("orders", {"one", "both"}, "one") == "both";
-  options.max_tokens = read_int(judge, "max_tokens", options.max_tokens, 1);
-  try {
-    (void)Judge(options, std::shared_ptr<const Adapter>(make_adapter(experiment.judge_adapter)));
-  } catch (const UserError& e) {
-    judge.fail(e.what());
-  }
-}
-
-void read_theta(const Config& theta, PersonaExperiment& experiment) {
-  ProgramOptions& options = experiment.theta;
+/// The program; what is said of its samples is among the settings.
+ProgramOptions read_theta(const Config& theta) {
+  ProgramOptions options;
   options.signature = persona_signature();
   if (const auto text = theta.find("signature")) options.signature = read_signature(*text);
   if (const auto instructions = theta.find("instructions"))
@@ -315,15 +303,7 @@ void read_theta(const Config& theta, PersonaExperiment& experiment) {
   options.predict.max_tokens = read_int(theta, "max_tokens", 32, 1);
   options.predict.top_p = read_top_p(theta, 1);
   options.predict.opening = theta.text("opening", "");
-  PersonaWriting& writing = experiment.writing;
-  writing.samples = read_int(theta, "samples", 4, 1);
-  writing.temperature = read_temperature(theta, 1);
-  writing.max_words = read_size(theta, "max_words", 0);
-  experiment.max_copied = read_size(theta, "max_copied", experiment.max_copied);
-  const std::string history = theta.choice("history", {"brief", "chosen", "published"}, "brief");
-  writing.style = history == "brief"    ? HistoryStyle::kBrief
-                  : history == "chosen" ? HistoryStyle::kChosen
-                                        : HistoryStyle::kPublished;
+  return options;
 }
 
 void read_search(const Config& search, ThetaSearchOptions& options) {
@@ -351,19 +331,12 @@ PersonaExperiment read_persona_experiment(const Config& config) {
   PersonaExperiment experiment;
   experiment.users = read_users_options(config.at("data"));
   const Config personas = config.at("personas");
-  read_judge(personas.at("judge"), experiment);
-  read_theta(personas.at("theta"), experiment);
+  const auto seed = static_cast<std::uint64_t>(config.integer("seed", 0));
+  experiment.settings = read_persona_settings(personas, seed);
+  experiment.theta = read_theta(personas.at("theta"));
   if (const auto search = personas.find("search")) read_search(*search, experiment.search);
-  if (const auto contrasts = personas.find("contrasts")) {
-    experiment.contrasts.clear();
-    for (const Config& contrast : contrasts->items())
-      experiment.contrasts.push_back(contrast.number());
-    if (experiment.contrasts.empty()) contrasts->fail("at least one contrast is needed");
-  }
   experiment.pool = read_size(personas, "pool", 6);
   experiment.demos = read_size(personas, "demos", 3);
-  const auto seed = static_cast<std::uint64_t>(config.integer("seed", 0));
-  experiment.writing.seed = derive_seed(seed, "personas");
   experiment.search.seed = derive_seed(seed, "theta search");
   return experiment;
 }
@@ -393,25 +366,26 @@ void run_persona_experiment(const PersonaExperiment& experiment, RunContext& run
   const auto seed_theta = make_program(experiment.theta);
   ProposalReport proposals(run.store);
   PersonaRun teacher(experiment, users, *seed_theta, "teacher", proposals, run);
-  const ThetaChoices choices = teacher.propose(teacher.learn_training_users(*seed_theta));
+  const ThetaChoices choices =
+      teacher.propose(teacher.learn_training_users(*seed_theta, "proposing"));
   const auto theta = teacher.search(choices);
-  save_prompt(run.folder / "prompt.json", *theta, experiment.theta, run.models.options("teacher"),
-              "");
+  teacher.save("prompt.json", *theta, "");
   teacher.add_baselines();
   teacher.add_verified(kVerified, *seed_theta);
   teacher.add_verified(kOptimised, *theta);
+  teacher.save("prompt.json", *theta, kOptimised);
   teacher.add_demos();
   teacher.judge_test_users();
 
   if (!run.models.has("student")) return;
   PersonaRun student(experiment, users, *seed_theta, "student", proposals, run);
   const auto redone = student.search(choices);
-  save_prompt(run.folder / "prompt.student.json", *redone, experiment.theta,
-              run.models.options("student"), "");
+  student.save("prompt.student.json", *redone, "");
   student.add_baselines();
   student.add_verified(kVerified, *seed_theta);
   student.add_verified(kMoved, *theta);
   student.add_verified(kReoptimised, *redone);
+  student.save("prompt.student.json", *redone, kReoptimised);
   student.add_demos();
   student.judge_test_users();
 }

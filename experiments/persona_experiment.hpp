@@ -3,6 +3,7 @@
 #include <string>
 
 #include "core/config.hpp"
+#include "experiments/persona_settings.hpp"
 #include "experiments/program.hpp"
 #include "experiments/run_context.hpp"
 #include "experiments/users.hpp"
@@ -14,13 +15,8 @@ namespace theta {
 /// teacher and distilled to the student.
 struct PersonaExperiment {
   UsersOptions users;
-  JudgeOptions judge;
-  std::string judge_adapter = "terse";
-  bool judge_lists_options = true;
+  PersonaSettings settings;
   ProgramOptions theta;  ///< the seed Θ
-  PersonaWriting writing;
-  std::size_t max_copied = 40;             ///< bytes, see PersonaFinder
-  std::vector<double> contrasts = {0, 1};  ///< verification chooses one for each user
   std::size_t pool = 6;  ///< personas found for training users that every user's candidates include
   std::size_t demos = 3;  ///< of the user's own pairs, in the row `personas + demos`
   ThetaSearchOptions search;
@@ -31,7 +27,9 @@ PersonaExperiment read_persona_experiment(const Config& config);
 
 /// Runs it for the teacher and, where there is one, the student. Rows: random, default judge, true
 /// persona (simulated users only), personas, verified personas, personas + demos, optimised Θ; for
-/// the student teacher's Θ and re-optimised Θ in its place.
+/// the student teacher's Θ and re-optimised Θ in its place. Leaves Θ in `prompt.json` and
+/// `prompt.student.json`, with all that the rows `optimised Θ` and `re-optimised Θ` were made with.
+/// What stands for a missing persona, a score or a contrast is a remark of the report's.
 void run_persona_experiment(const PersonaExperiment& experiment, RunContext& run);
 
 }  // namespace theta

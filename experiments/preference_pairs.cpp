@@ -242,9 +242,10 @@ LoadedPairs read_pairs(const PairsOptions& options) {
       users.push_back(std::move(user));
     }
   }
-  std::vector<Split> splits;
+  std::vector<Split> splits(users.size(), Split::kTest);
   try {
-    splits = draw_split(users.size(), options.users, derive_seed(options.seed, "users"), "users");
+    if (options.users.total() > 0)
+      splits = draw_split(users.size(), options.users, derive_seed(options.seed, "users"), "users");
   } catch (const UserError& e) {
     throw UserError(fmt::format("{}: {} ({} more have too few pairs)", options.file.string(),
                                 e.what(), loaded.n_small_users));

@@ -20,7 +20,7 @@ struct PairsOptions {
   double context_ratio = 0.7;    ///< share of a user's pairs, in given order, that are context;
                                  ///< SynthesizeMe's train_val_ratio
   bool by_conversation = false;  ///< the ratio counts conversations, and none is on both sides
-  SplitSizes users = {};         ///< drawn by the seed
+  SplitSizes users = {};         ///< drawn by the seed; none: all are to be tested
   std::uint64_t seed = 0;
 };
 

@@ -24,16 +24,21 @@ bool read_list_options(const Config& section, std::string_view adapter) {
   return listed;
 }
 
+Signature read_descriptions(const Config& mapping, Signature signature) {
+  if (const auto described = mapping.find("descriptions"))
+    for (const auto& [field, description] : described->entries()) {
+      if (!signature.find(field))
+        description.fail("the signature has no field '" + field + "'");
+      signature = signature.describe(field, description.text());
+    }
+  return signature;
+}
+
 ProgramOptions read_program(const Config& program) {
   ProgramOptions options;
   const Config signature = program.at("signature");
   options.signature = read_signature(signature, program.text("instructions", ""));
-  if (const auto described = program.find("descriptions"))
-    for (const auto& [field, description] : described->entries()) {
-      if (!options.signature.find(field))
-        description.fail("the signature has no field '" + field + "'");
-      options.signature = options.signature.describe(field, description.text());
-    }
+  options.signature = read_descriptions(program, options.signature);
   options.adapter = program.choice("adapter", {"chat", "json", "terse"}, options.adapter);
   options.list_options = read_list_options(program, options.adapter);
   options.chain_of_thought = program.boolean("chain_of_thought", false);

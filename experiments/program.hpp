@@ -32,6 +32,9 @@ bool read_list_options(const Config& section, std::string_view adapter);
 /// A signature in its text form.   @throws UserError with the position of `text`.
 Signature read_signature(const Config& text, std::string instructions = "");
 
+/// The signature with the `descriptions` of its fields that the mapping gives.
+Signature read_descriptions(const Config& mapping, Signature signature);
+
 std::unique_ptr<Predict> make_program(const ProgramOptions& options);
 
 /// The same as JSON: what a saved prompt carries under metadata.theta.program, and read_program

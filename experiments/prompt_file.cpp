@@ -34,7 +34,7 @@ nlohmann::ordered_json model_json(const ModelOptions& options) {
   if (!http.api_key_env.empty()) out["api_key_env"] = http.api_key_env;
   if (!http.api_key_file.empty()) out["api_key_file"] = absolute_path(http.api_key_file);
   const HttpOptions usual;
-  const auto put = [&](const char* key, auto HttpOptions::*option) {
+  const auto put = [&](const char* key, auto HttpOptions::* option) {
     if (http.*option != usual.*option) out[key] = http.*option;
   };
   put("in_flight", &HttpOptions::in_flight);
@@ -49,17 +49,30 @@ nlohmann::ordered_json model_json(const ModelOptions& options) {
   return out;
 }
 
+/// What every saved prompt says of itself.
+nlohmann::ordered_json runnable(const ProgramOptions& options, const ModelOptions& model) {
+  return {{"program", nlohmann::ordered_json::parse(program_json(options))},
+          {"model", model_json(model)}};
+}
+
 }  // namespace
 
 void save_prompt(const std::filesystem::path& file, const Module& program,
                  const ProgramOptions& options, const ModelOptions& model,
                  const std::string& metric, const Columns& columns) {
-  nlohmann::ordered_json block = {{"program", nlohmann::ordered_json::parse(program_json(options))},
-                                  {"model", model_json(model)}};
+  nlohmann::ordered_json block = runnable(options, model);
   if (!metric.empty()) block["metric"] = metric;
   for (const auto& [field, column] : columns.fields) block["fields"][field] = column;
   if (!columns.rows.empty()) block["rows"] = columns.rows;
   write_whole(file, dump_state(program, block.dump()));
+}
+
+void save_prompt(const std::filesystem::path& file, const Module& theta,
+                 const ProgramOptions& options, const ModelOptions& model,
+                 const PersonaPrompt& personas) {
+  nlohmann::ordered_json block = runnable(options, model);
+  block["personas"] = nlohmann::ordered_json::parse(to_json(personas));
+  write_whole(file, dump_state(theta, block.dump()));
 }
 
 }  // namespace theta

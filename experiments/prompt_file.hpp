@@ -5,6 +5,7 @@
 
 #include "experiments/dataset_file.hpp"
 #include "experiments/models.hpp"
+#include "experiments/persona_prompt.hpp"
 #include "experiments/program.hpp"
 
 namespace theta {
@@ -16,5 +17,10 @@ namespace theta {
 void save_prompt(const std::filesystem::path& file, const Module& program,
                  const ProgramOptions& options, const ModelOptions& model,
                  const std::string& metric, const Columns& columns = {});
+
+/// The same of a prompt Θ: `personas` says how the row that it is named for was made.
+void save_prompt(const std::filesystem::path& file, const Module& theta,
+                 const ProgramOptions& options, const ModelOptions& model,
+                 const PersonaPrompt& personas);
 
 }  // namespace theta

@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "experiments/data_config.hpp"
 
@@ -41,31 +42,68 @@ TasteOptions read_tastes(const Config& config) {
   return options;
 }
 
-PairsOptions read_pairs_options(const Config& config) {
+/// All but the file and its users.
+PairsOptions read_pairs_reading(const Config& config) {
   PairsOptions options;
-  options.file = path_of(config.at("file"));
   options.min_pairs = read_size(config, "min_pairs", options.min_pairs, 2);
   options.max_pairs = read_size(config, "max_pairs", options.max_pairs);
   options.context_ratio = read_share(config, "context_ratio", options.context_ratio, 0, 1);
   options.by_conversation = config.boolean("by_conversation", options.by_conversation);
-  options.users = read_split_sizes(config, options.users);
   options.seed = read_seed(config);
+  return options;
+}
+
+PairsOptions read_pairs_options(const Config& config) {
+  PairsOptions options = read_pairs_reading(config);
+  options.file = path_of(config.at("file"));
+  options.users = read_split_sizes(config, options.users);
   if (options.users.total() == 0)
     config.fail("give the numbers of `train`, `validation` and `test` users");
+  return options;
+}
+
+UsersOptions read_either(const Config& data, PairsOptions (*read_pairs)(const Config&)) {
+  const auto tastes = data.find("tastes");
+  const auto pairs = data.find("pairs");
+  if (tastes.has_value() == pairs.has_value())
+    data.fail("give exactly one of `tastes` and `pairs`");
+  UsersOptions options =
+      tastes ? UsersOptions(read_tastes(*tastes)) : UsersOptions(read_pairs(*pairs));
+  data.finish();
   return options;
 }
 
 }  // namespace
 
 UsersOptions read_users_options(const Config& data) {
-  const auto tastes = data.find("tastes");
-  const auto pairs = data.find("pairs");
-  if (tastes.has_value() == pairs.has_value())
-    data.fail("give exactly one of `tastes` and `pairs`");
-  UsersOptions options =
-      tastes ? UsersOptions(read_tastes(*tastes)) : UsersOptions(read_pairs_options(*pairs));
-  data.finish();
-  return options;
+  return read_either(data, read_pairs_options);
+}
+
+UsersOptions read_people(const Config& people) { return read_either(people, read_pairs_reading); }
+
+nlohmann::ordered_json people_json(const UsersOptions& options) {
+  if (const auto* pairs = std::get_if<PairsOptions>(&options))
+    return {{"pairs",
+             {{"min_pairs", pairs->min_pairs},
+              {"max_pairs", pairs->max_pairs},
+              {"context_ratio", pairs->context_ratio},
+              {"by_conversation", pairs->by_conversation},
+              {"seed", pairs->seed}}}};
+  const auto& tastes = std::get<TasteOptions>(options);
+  return {{"tastes",
+           {{"names", tastes.tastes},
+            {"train", tastes.users.train},
+            {"validation", tastes.users.validation},
+            {"test", tastes.users.test},
+            {"context_pairs", tastes.context_pairs},
+            {"test_pairs", tastes.test_pairs},
+            {"noise", tastes.noise},
+            {"clear", tastes.clear},
+            {"neutral", tastes.neutral},
+            {"min_words", tastes.min_words},
+            {"max_words", tastes.max_words},
+            {"pairing_seed", tastes.pairing_seed},
+            {"seed", tastes.seed}}}};
 }
 
 Users load_users(const UsersOptions& options) {

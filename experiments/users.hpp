@@ -1,5 +1,6 @@
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
 #include <variant>
 
 #include "core/config.hpp"
@@ -23,6 +24,12 @@ using UsersOptions = std::variant<TasteOptions, PairsOptions>;
 ///
 /// @throws UserError with the position of what is wrong.
 UsersOptions read_users_options(const Config& data);
+
+/// How people are read from a file, or made up: what of it a saved prompt repeats. Names no file.
+nlohmann::ordered_json people_json(const UsersOptions& options);
+/// Back. Pairs are of a file that is yet to be named, and all of their users are to be tested.
+/// @throws UserError with the position of what is wrong.
+UsersOptions read_people(const Config& people);
 
 /// Simulates or reads the users; what a file's rows were left out for is logged with its number.
 /// @throws UserError

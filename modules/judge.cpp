@@ -1,6 +1,7 @@
 #include "modules/judge.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <numeric>
 #include <optional>
@@ -11,34 +12,63 @@
 namespace theta {
 namespace {
 
-/// Log-odds of the first option over the second, turned towards the chosen text.
-double towards_chosen(const std::vector<double>& logprobs, bool chosen_first) {
+constexpr const char* kNamed = "options were named, not scored";
+
+/// What a scored answer says, turned towards the chosen text.
+Verdict verdict(const Response& answer, bool chosen_first) {
+  const auto& logprobs = answer.option_logprobs;
   require(logprobs.size() == 2, "a judge scores two options");
   const double first = logprobs[0] - logprobs[1];
-  return chosen_first ? first : -first;
+  require(!std::isnan(first), "log-odds are a number");
+  Verdict out{.log_odds = chosen_first ? first : -first};
+  if (answer.named) out.to_choice();
+  return out;
 }
 
 /// An answer that is unparsable or refused is a wrong one; a failed question has none.
-Judgement no_answer(const Error& error) {
-  Judgement judgement{.error = error.message,
-                      .usage = {1, error.prompt_tokens, error.generated_tokens}};
+void miss(Judgement& judgement, const Error& error) {
+  judgement.error = error.message;
   judgement.status = status_of(error);
-  if (judgement.status != Outcome::Status::kFailed) judgement.asked.log_odds = -1;
-  return judgement;
+  const bool wrong = judgement.status != Outcome::Status::kFailed;
+  judgement.asked = {.log_odds = wrong ? -1.0 : 0.0, .is_choice = true};
 }
 
-/// The judgement of both orders. An answer that is missing in one is missing in it.
+/// The judgement of both orders. An answer that is missing in one is missing in it; what is a
+/// choice in one is one in both, and where one has no contrast neither has.
 Judgement merge(const Judgement& asked, const Judgement& turned) {
   const bool failed = asked.status == Outcome::Status::kFailed;
   const bool whole = turned.status == Outcome::Status::kScored;
   Judgement out = whole || failed ? asked : turned;
   out.turned = asked.status == Outcome::Status::kScored ? turned.asked : asked.asked;
+  if (out.asked.is_choice || out.turned->is_choice) out.to_choice();
+  if (!out.asked.plain || !out.turned->plain) {
+    out.asked.plain.reset();
+    out.turned->plain.reset();
+  }
+  out.named = asked.named || turned.named;
+  out.no_contrast = asked.no_contrast.empty() ? turned.no_contrast : asked.no_contrast;
   out.usage = asked.usage;
   out.usage += turned.usage;
   return out;
 }
 
 }  // namespace
+
+void Verdict::to_choice() {
+  log_odds = log_odds > 0 ? 1 : log_odds < 0 ? -1 : 0;
+  is_choice = true;
+  plain.reset();
+}
+
+void Judgement::to_choice() {
+  asked.to_choice();
+  if (turned) turned->to_choice();
+}
+
+std::string_view Judgement::verified_reasoning() const {
+  const bool right = status == Outcome::Status::kScored && asked.log_odds > 0;
+  return right ? std::string_view(reasoning) : std::string_view();
+}
 
 Judge::Judge(JudgeOptions options, std::shared_ptr<const Adapter> adapter)
     : options_(std::move(options)), adapter_(std::move(adapter)) {
@@ -137,18 +167,29 @@ std::vector<Judgement> Judge::score(std::span<const Question> questions, const C
   std::vector<Judgement> out;
   out.reserve(questions.size());
   for (std::size_t i = 0; i < questions.size(); ++i) {
-    const auto& answer = answers[own[i]];
-    if (!answer || (base[i] && !answers[*base[i]])) {
-      out.push_back(no_answer(!answer ? answer.error() : answers[*base[i]].error()));
+    const Result<Response>& answer = answers[own[i]];
+    const Result<Response>* compared = base[i] ? &answers[*base[i]] : nullptr;
+    const bool chosen_first = questions[i].chosen_first;
+    Judgement& judgement = out.emplace_back();
+    judgement.usage = usage_of(answer);
+    if (compared) judgement.usage += usage_of(*compared);
+    if (!answer) {
+      miss(judgement, answer.error());
       continue;
     }
-    const bool chosen_first = questions[i].chosen_first;
-    const double log_odds = towards_chosen(answer->option_logprobs, chosen_first);
-    const double plain =
-        base[i] ? towards_chosen(answers[*base[i]]->option_logprobs, chosen_first) : 0;
-    Usage usage{1, answer->prompt_tokens, answer->generated_tokens};
-    if (base[i]) usage += {1, answers[*base[i]]->prompt_tokens, 0};
-    out.push_back({.asked = {log_odds, plain}, .usage = usage});
+    judgement.asked = verdict(*answer, chosen_first);
+    judgement.named = answer->named;
+    if (!compared) continue;
+    if (!*compared && compared->error().fault == Fault::kService) {
+      miss(judgement, compared->error());
+    } else if (!*compared) {
+      judgement.no_contrast = "the judge without persona: " + compared->error().message;
+    } else if (answer->named || (*compared)->named) {
+      judgement.named = true;
+      judgement.no_contrast = kNamed;
+    } else {
+      judgement.asked.plain = verdict(**compared, chosen_first).log_odds;
+    }
   }
   return out;
 }
@@ -175,13 +216,16 @@ std::vector<Judgement> Judge::generate(std::span<const Question> questions,
     for (std::size_t k = 0; k < members.size(); ++k) {
       Judgement& judgement = out[members[k]];
       if (!predictions[k]) {
-        judgement = no_answer(predictions[k].error());
+        const Error& error = predictions[k].error();
+        judgement.usage = {1, error.prompt_tokens, error.generated_tokens};
+        miss(judgement, error);
         continue;
       }
       const bool says_first =
           predictions[k]->fields.text(answer.name) == answer.type.options().front();
       judgement.usage = predictions[k]->usage;
-      judgement.asked.log_odds = says_first == questions[members[k]].chosen_first ? 1 : -1;
+      const bool right = says_first == questions[members[k]].chosen_first;
+      judgement.asked = {.log_odds = right ? 1.0 : -1.0, .is_choice = true};
       if (options_.reasoning) judgement.reasoning = predictions[k]->fields.text("reasoning");
     }
   }

@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/store.hpp"
@@ -53,35 +54,56 @@ struct Question {
   const std::vector<Demo>* demos = nullptr;
 };
 
-/// What the judge says of a pair in one order.
+/// What the judge says of a pair in one order: log-odds, or a choice alone, which has no unit in
+/// common with them. Choices stand beside choices only.
 struct Verdict {
-  double log_odds = 0;  ///< nats in favour of the text that the person chose; +-1 where generated
-  double plain = 0;     ///< kContrast: the same without persona and demos; else 0
+  /// In favour of the text that the person chose: nats where options were scored; of a choice +-1,
+  /// 0 on a tie.
+  double log_odds = 0;
+  bool is_choice = false;  ///< generated, or named where it was to be scored
+  /// kContrast: the nats without persona and demos; none where there are none to take away.
+  std::optional<double> plain = {};
 
   /// In favour of the chosen text, less `contrast` times what the judge says without a persona.
-  double margin(double contrast) const { return log_odds - contrast * plain; }
+  double margin(double contrast) const { return log_odds - contrast * plain.value_or(0); }
+  /// Leaves of it which text is chosen, without contrast.
+  void to_choice();
 };
 
 struct Judgement {
   Outcome::Status status = Outcome::Status::kScored;
   Verdict asked = {};                  ///< with the pair in the order of the question
   std::optional<Verdict> turned = {};  ///< and in the other, where the judge asks both
-  std::string reasoning = {};          ///< where asked for
+  std::string reasoning = {};          ///< where asked for: of the order of the question
   std::string error = {};              ///< why it failed or could not be parsed
-  Usage usage;  ///< what this judgement needs: the question, and the one it is compared with
+  /// An option was named where it was to be scored: here, in the other order, or in the question
+  /// that it is compared with.
+  bool named = false;
+  /// kContrast: why nothing is taken away and the plain choice counts; empty: contrast holds.
+  std::string no_contrast = {};
+  Usage usage = {};  ///< what this judgement took: the question, and the one it is compared with
 
-  /// In favour of the chosen text; the mean of both orders where both were asked.
+  /// In favour of the chosen text; the mean of both orders where both were asked: of log-odds that
+  /// are both compared, or both not; or, where one of them is a choice, of choices.
   double margin(double contrast) const {
     const double one = asked.margin(contrast);
     return turned ? (one + turned->margin(contrast)) / 2 : one;
   }
-  /// P(the text that the person chose) by the judge.
-  double probability(double contrast = 1) const { return 1 / (1 + std::exp(-margin(contrast))); }
-  /// 1: the judge agrees with the person; 0.5 on a tie.
+  /// P(the text that the person chose) by the judge; 0 without an answer.
+  double probability(double contrast = 1) const {
+    return status == Outcome::Status::kScored ? 1 / (1 + std::exp(-margin(contrast))) : 0;
+  }
+  /// 1: the judge agrees with the person; 0.5 on a tie; 0 without an answer.
   double score(double contrast = 1) const {
     const double x = margin(contrast);
+    if (status != Outcome::Status::kScored) return 0;
     return x > 0 ? 1.0 : x < 0 ? 0.0 : 0.5;
   }
+  bool is_choice() const { return asked.is_choice; }
+  /// Leaves of it which text is chosen in each order, without contrast: to stand beside choices.
+  void to_choice();
+  /// The reasoning that led to the person's choice in the order of the question; empty if none did.
+  std::string_view verified_reasoning() const;
 };
 
 /// Predicts a person's choice between two texts. SynthesizeMe's judge (arXiv 2506.05598, section
@@ -93,7 +115,9 @@ class Judge {
   Judge(JudgeOptions options, std::shared_ptr<const Adapter> adapter);
 
   /// Answers all questions as one wave, in their order. In contrast mode the question without
-  /// persona is asked along with them, once a pair and order.
+  /// persona is asked along with them, once a pair and order. Where that is named or refused, or
+  /// the question itself is named, the plain choice counts, and the judgement says so. An outage of
+  /// either is one of the judgement.
   std::vector<Judgement> judge(std::span<const Question> questions, const Call& call) const;
 
   /// A pair as a worked example under the judge's signature: the texts, and which was chosen.

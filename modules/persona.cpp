@@ -81,61 +81,116 @@ std::string format_history(std::span<const PreferencePair> pairs, HistoryStyle s
   return format_history(judgements, style);
 }
 
-std::vector<std::string> write_personas(const Module& theta, const User& user,
-                                        const PersonaWriting& writing, const Call& call) {
+Result<std::string> history_of(const Judge& judge, const User& user, HistoryStyle style,
+                               const Call& call) {
+  if (style != HistoryStyle::kPublished || !judge.options().reasoning)
+    return format_history(user.context, style);
+  std::vector<Question> questions;
+  for (const PreferencePair& pair : user.context) questions.push_back({&pair, pair.flip, "", {}});
+  const auto judgements = judge.judge(questions, call);
+  std::vector<PastJudgement> past;
+  for (std::size_t i = 0; i < judgements.size(); ++i) {
+    if (judgements[i].status == Outcome::Status::kFailed)
+      return Error{Fault::kService, judgements[i].error};
+    past.push_back({questions[i].pair, questions[i].chosen_first,
+                    std::string(judgements[i].verified_reasoning())});
+  }
+  return format_history(past, style);
+}
+
+Result<WrittenPersonas> write_personas(const Module& theta, const std::string& id,
+                                       const std::string& history, const PersonaWriting& writing,
+                                       const Call& call) {
   require(writing.samples > 0, "at least one persona is written");
   const Signature& signature = theta.predictors().at(0)->signature;
   const std::string& output = signature.outputs.back().name;
   Record inputs;
-  inputs.set(signature.inputs.at(0).name, format_history(user.context, writing.style));
+  inputs.set(signature.inputs.at(0).name, history);
   Call sampled = call;
-  sampled.rollout = derive_seed(writing.seed, user.id);
+  sampled.rollout = derive_seed(writing.seed, id);
   sampled.temperature = writing.samples == 1 ? 0 : writing.temperature;
   const std::vector<Record> batch(static_cast<std::size_t>(writing.samples), inputs);
-  std::vector<std::string> personas;
-  std::size_t failed = 0;
+  WrittenPersonas out;
+  const auto leave_out = [&](std::size_t& count, const std::string& why) {
+    ++count;
+    if (out.why.empty()) out.why = why;
+  };
   for (const auto& prediction : theta.run(batch, sampled)) {
     if (!prediction) {
-      failed += prediction.error().fault == Fault::kService ? 1 : 0;
-      if (failed == batch.size())
-        throw RunError("no persona could be written for " + user.id + ": " +
-                       prediction.error().message);
+      const Error& error = prediction.error();
+      leave_out(error.fault == Fault::kService   ? out.failed
+                : error.fault == Fault::kRefused ? out.refused
+                                                 : out.unparsable,
+                error.message);
       continue;
     }
     std::string persona = prediction->fields.text(output);
-    if (writing.max_words > 0) {
-      persona = first_clause(persona);
-      if (count_words(persona) > writing.max_words) continue;
+    if (writing.max_words > 0) persona = first_clause(persona);
+    const std::size_t words = count_words(persona);
+    if (words == 0) {
+      leave_out(out.not_fit, "an empty persona");
+    } else if (writing.max_words > 0 && words > writing.max_words) {
+      leave_out(out.not_fit, "a persona of more than " + std::to_string(writing.max_words) +
+                                 " words: " + persona);
+    } else if (std::ranges::find(out.personas, persona) != out.personas.end()) {
+      ++out.repeated;
+    } else {
+      out.personas.push_back(std::move(persona));
     }
-    if (!persona.empty() && std::ranges::find(personas, persona) == personas.end())
-      personas.push_back(std::move(persona));
   }
-  return personas;
+  if (out.failed > 0 && out.personas.empty()) return Error{Fault::kService, out.why};
+  return out;
 }
 
-std::vector<Verification> verify_personas(const Judge& judge, std::span<const PreferencePair> pairs,
-                                          std::span<const std::string> personas,
-                                          std::span<const double> contrasts, const Call& call) {
-  require(!pairs.empty() && !contrasts.empty(), "personas are verified on pairs, with a contrast");
+Result<Verified> verify_personas(const Judge& judge, std::span<const PreferencePair> pairs,
+                                 std::span<const std::string> personas,
+                                 std::span<const double> contrasts, const Call& call) {
+  require(!pairs.empty() && !personas.empty() && !contrasts.empty(),
+          "personas are verified on pairs, with a contrast");
   std::vector<Question> questions;
   for (const PreferencePair& pair : pairs)
     for (const std::string& persona : personas)
       questions.push_back({&pair, pair.flip, persona, nullptr});
-  const auto judgements = judge.judge(questions, call);
-  std::vector<Verification> out;
+  auto judgements = judge.judge(questions, call);
+
+  Verified out;
+  std::vector<std::span<Judgement>> compared;  // of the pairs that count, one a persona
+  std::vector<std::size_t> places;             // of those among the pairs
+  std::string lost;
+  for (std::size_t p = 0; p < pairs.size(); ++p) {
+    const auto of_pair = std::span(judgements).subspan(p * personas.size(), personas.size());
+    bool whole = true, choices = false;
+    for (const Judgement& judgement : of_pair) {
+      ++out.judged;
+      out.named += judgement.named;
+      out.no_contrast += !judgement.no_contrast.empty();
+      choices = choices || judgement.is_choice();
+      if (judgement.status != Outcome::Status::kFailed) continue;
+      whole = false;
+      if (lost.empty()) lost = judgement.error;
+    }
+    if (!whole) continue;
+    if (choices)
+      for (Judgement& judgement : of_pair) judgement.to_choice();
+    compared.push_back(of_pair);
+    places.push_back(p);
+  }
+  if (compared.empty()) return Error{Fault::kService, lost};
+
   for (std::size_t k = 0; k < personas.size(); ++k) {
     Verification best{0, -std::numeric_limits<double>::infinity()};
     for (const double contrast : contrasts) {
-      double sum = 0, count = 0;
-      for (std::size_t i = 0; i < judgements.size(); ++i) {
-        if (i % personas.size() != k) continue;
-        if (judgements[i].status == Outcome::Status::kFailed) continue;
-        sum += log_sigmoid(judgements[i].margin(contrast));
-        ++count;
-      }
-      if (count > 0 && sum / count > best.fit) best = {contrast, sum / count};
+      double sum = 0;
+      for (const auto& of_pair : compared) sum += log_sigmoid(of_pair[k].margin(contrast));
+      const double fit = sum / static_cast<double>(compared.size());
+      if (fit > best.fit) best = {contrast, fit};
     }
-    out.push_back(best);
+    if (judge.options().reasoning) {
+      best.reasoning.resize(pairs.size());
+      for (std::size_t i = 0; i < compared.size(); ++i)
+        best.reasoning[places[i]] = compared[i][k].verified_reasoning();
+    }
+    out.each.push_back(std::move(best));
   }
   return out;
 }

@@ -44,26 +44,56 @@ struct PersonaWriting {
   std::uint64_t seed = 0;  ///< every user and sample has its own, derived from it
 };
 
-/// Personas that Θ writes for a user, distinct, in the order of their samples. Answers that could
-/// not be parsed are left out.
-/// @throws RunError if the service failed for all of them.
-std::vector<std::string> write_personas(const Module& theta, const User& user,
-                                        const PersonaWriting& writing, const Call& call);
+/// What Θ wrote for a person.
+struct WrittenPersonas {
+  std::vector<std::string> personas;  ///< distinct, in the order of their samples
+  /// Samples that brought none: not parsed, refused, of more words than allowed (or of none), a
+  /// persona that was there already, and lost to an outage.
+  std::size_t unparsable = 0, refused = 0, not_fit = 0, repeated = 0, failed = 0;
+  std::string why = {};  ///< of the first that brought none and was not `repeated`
+};
+
+/// Personas that Θ writes for a person whose history reads as given.
+/// @param id  the person's: every person has seeds of their own
+/// @return the service's fault where none is left and a sample was lost to it.
+Result<WrittenPersonas> write_personas(const Module& theta, const std::string& id,
+                                       const std::string& history, const PersonaWriting& writing,
+                                       const Call& call);
+
+/// What Θ is shown of a person. With a judge that reasons, kPublished shows the reasoning by which
+/// the judge, without a persona, came to the person's choice.
+/// @return the service's fault where a judgement that the history holds was lost.
+Result<std::string> history_of(const Judge& judge, const User& user, HistoryStyle style,
+                               const Call& call);
 
 /// How well a persona explains a person.
 struct Verification {
   double contrast = 0;  ///< the weight of the judge without persona that explains the person best
-  double fit = 0;       ///< mean log P(the chosen text), in nats; -inf where every question failed
+  double fit = 0;       ///< mean log P(the chosen text), in nats
+  /// (pairs) where the judge reasons: what led it to the person's choice; empty where it was wrong.
+  std::vector<std::string> reasoning = {};
+};
+
+/// The personas' verification, in their order, and how the judgements came about.
+struct Verified {
+  std::vector<Verification> each;
+  std::size_t judged = 0;       ///< judgements
+  std::size_t named = 0;        ///< of them: Judgement::named
+  std::size_t no_contrast = 0;  ///< of them: Judgement::no_contrast
 };
 
 /// How well each persona predicts a person's own choices: the mean over `pairs` of log P(the chosen
 /// text), the judge's margin turned into a probability by the logistic function, with the best of
-/// `contrasts`. The self-verification that SynthesizeMe applies to reasoning, applied to personas:
-/// of several candidates the one that explains its person best is kept. An empty persona is the
-/// judge without one.
-/// @return one a persona.
-std::vector<Verification> verify_personas(const Judge& judge, std::span<const PreferencePair> pairs,
-                                          std::span<const std::string> personas,
-                                          std::span<const double> contrasts, const Call& call);
+/// `contrasts`, the first of equals. The self-verification that SynthesizeMe applies to reasoning,
+/// applied to personas: of several candidates the one that explains its person best is kept. An
+/// empty persona is the judge without one.
+///
+/// Personas are compared on the pairs that were judged under all of them, and by what has the same
+/// unit: of a pair that one persona was not scored on (its option was named, or its prompt refused)
+/// the plain choices count, +-1, under every persona.
+/// @return the service's fault where no pair was judged under all of them.
+Result<Verified> verify_personas(const Judge& judge, std::span<const PreferencePair> pairs,
+                                 std::span<const std::string> personas,
+                                 std::span<const double> contrasts, const Call& call);
 
 }  // namespace theta

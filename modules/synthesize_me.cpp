@@ -37,6 +37,14 @@ std::vector<Demo> demos_of(const Judge& judge, const DemoSet& set, const std::st
   return demos;
 }
 
+/// Demo sets are made and compared with every judgement, or not at all.
+std::vector<Judgement> answered(std::vector<Judgement> judgements) {
+  for (const Judgement& judgement : judgements)
+    if (judgement.status == Outcome::Status::kFailed)
+      throw RunError("a pair was not judged: " + judgement.error);
+  return judgements;
+}
+
 /// Bootstraps and scores every candidate set.   @return the sets, and the index of the winner.
 std::pair<std::vector<DemoSet>, std::size_t> choose_demos(
     const Judge& judge, std::span<const PreferencePair> train,
@@ -45,7 +53,7 @@ std::pair<std::vector<DemoSet>, std::size_t> choose_demos(
   std::vector<Question> questions;
   for (const PreferencePair& pair : train)
     questions.push_back({&pair, pair.flip, persona, nullptr});
-  const auto traces = judge.judge(questions, call);
+  const auto traces = answered(judge.judge(questions, call));
   std::vector<PastJudgement> right(train.size());
   std::vector<const PastJudgement*> verified(train.size());
   for (std::size_t i = 0; i < train.size(); ++i) {
@@ -62,18 +70,11 @@ std::pair<std::vector<DemoSet>, std::size_t> choose_demos(
   for (const auto& shown : demos)
     for (const PreferencePair& pair : validation)
       questions.push_back({&pair, pair.flip, persona, &shown});
-  const auto judgements = judge.judge(questions, call);
+  const auto judgements = answered(judge.judge(questions, call));
   for (std::size_t k = 0; k < sets.size(); ++k) {
-    std::size_t counted = 0;
-    for (std::size_t j = 0; j < validation.size(); ++j) {
-      const Judgement& judgement = judgements[k * validation.size() + j];
-      if (judgement.status == Outcome::Status::kFailed) continue;
-      sets[k].score += judgement.score();
-      ++counted;
-    }
-    if (counted == 0)
-      throw RunError("no judgement of a demo set was answered: " + judgements[0].error);
-    sets[k].score /= static_cast<double>(counted);
+    for (std::size_t j = 0; j < validation.size(); ++j)
+      sets[k].score += judgements[k * validation.size() + j].score();
+    sets[k].score /= static_cast<double>(validation.size());
   }
 
   std::size_t best = 0;

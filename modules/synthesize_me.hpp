@@ -52,7 +52,8 @@ std::vector<DemoSet> candidate_demo_sets(std::span<const PreferencePair> train,
 /// scores as the published loop with fewer calls. Labelled pairs are shown to the judge, which the
 /// package means to do but does not (its field names differ).
 /// @param tracer       judges and reasons   @param synthesizer  runs Θ
-/// @throws UserError if the user has fewer than two pairs.
+/// @throws UserError if the user has fewer than two pairs; RunError where a pair was not judged or
+///   no persona written.
 PersonalJudge synthesize_me(const Judge& judge, const Module& theta, const User& user,
                             const SynthesizeMeOptions& options, const Call& tracer,
                             const Call& synthesizer);

@@ -11,10 +11,10 @@
 namespace theta {
 namespace {
 
-Demo example_user(const Signature& theta, const FoundPersona& found, HistoryStyle style) {
+Demo example_user(const Signature& theta, const FoundPersona& found) {
   Demo demo;
   demo.augmented = true;
-  demo.fields.set(theta.inputs.at(0).name, format_history(found.user->context, style));
+  demo.fields.set(theta.inputs.at(0).name, found.history);
   demo.fields.set(theta.outputs.back().name, found.persona);
   return demo;
 }
@@ -22,7 +22,7 @@ Demo example_user(const Signature& theta, const FoundPersona& found, HistoryStyl
 /// `k` example users with personas that differ, drawn with a preference for those explained well: a
 /// random user of the better half first, then others whose persona is not there yet.
 std::vector<Demo> draw_demos(const Signature& theta, std::span<const FoundPersona> by_fit,
-                             std::size_t k, HistoryStyle style, Rng& rng) {
+                             std::size_t k, Rng& rng) {
   std::vector<std::size_t> order = rng.sample(by_fit.size(), by_fit.size());
   const std::size_t half = (by_fit.size() + 1) / 2;
   std::ranges::stable_partition(order, [&](std::size_t i) { return i < half; });
@@ -30,7 +30,7 @@ std::vector<Demo> draw_demos(const Signature& theta, std::span<const FoundPerson
   std::vector<Demo> demos;
   for (const std::size_t i : order)
     if (demos.size() < k && shown.insert(by_fit[i].persona).second)
-      demos.push_back(example_user(theta, by_fit[i], style));
+      demos.push_back(example_user(theta, by_fit[i]));
   return demos;
 }
 
@@ -59,31 +59,74 @@ std::vector<std::string> without_copies(const std::vector<std::string>& personas
     ++(keeps ? counts.kept_copies : counts.copied);
     counts.longest_copy = std::max(counts.longest_copy, static_cast<std::int64_t>(copied[i]));
   }
-  counts.written += static_cast<std::int64_t>(personas.size());
   return kept;
+}
+
+void add(PersonaCounts& counts, std::size_t asked, const WrittenPersonas& written) {
+  const auto add_to = [](std::int64_t& sum, std::size_t n) { sum += static_cast<std::int64_t>(n); };
+  add_to(counts.asked, asked);
+  add_to(counts.failed, written.failed);
+  add_to(counts.unparsable, written.unparsable);
+  add_to(counts.refused, written.refused);
+  add_to(counts.not_fit, written.not_fit);
+  add_to(counts.repeated, written.repeated);
+  add_to(counts.written, written.personas.size());
+}
+
+void add(PersonaCounts& counts, std::size_t judged, std::size_t named, std::size_t no_contrast) {
+  counts.judged += static_cast<std::int64_t>(judged);
+  counts.named += static_cast<std::int64_t>(named);
+  counts.no_contrast += static_cast<std::int64_t>(no_contrast);
 }
 
 }  // namespace
 
-FoundPersona PersonaFinder::find(const Module& theta, const User& user,
-                                 std::span<const std::string> others, const Call& synthesizer,
-                                 const Call& judging) const {
+Result<FoundPersona> PersonaFinder::find(const Module& theta, const User& user,
+                                         std::span<const std::string> others,
+                                         const Call& synthesizer, const Call& judging) const {
   PersonaCounts uncounted;
+  PersonaCounts& counted = counts ? *counts : uncounted;
+  const auto history = history_of(judge, user, writing.style, judging);
+  if (!history) return history.error();
+  const auto written = write_personas(theta, user.id, *history, writing, synthesizer);
+  if (!written) return written.error();
+  add(counted, static_cast<std::size_t>(writing.samples), *written);
   std::vector<std::string> candidates =
-      without_copies(write_personas(theta, user, writing, synthesizer),
-                     CopyGuard(texts_of(user), max_copied), counts ? *counts : uncounted);
+      without_copies(written->personas, CopyGuard(texts_of(user), max_copied), counted);
   for (const std::string& other : others)
     if (std::ranges::find(candidates, other) == candidates.end()) candidates.push_back(other);
   candidates.emplace_back();
   const auto verified = verify_personas(judge, user.context, candidates, contrasts, judging);
-  const auto best = static_cast<std::size_t>(
-      std::ranges::max_element(verified, {}, &Verification::fit) - verified.begin());
-  return {&user, candidates[best], verified[best].contrast, verified[best].fit};
+  if (!verified) return verified.error();
+  add(counted, verified->judged, verified->named, verified->no_contrast);
+  const auto best = std::ranges::max_element(verified->each, {}, &Verification::fit);
+  return FoundPersona{&user,
+                      candidates[static_cast<std::size_t>(best - verified->each.begin())],
+                      best->contrast,
+                      best->fit,
+                      *history,
+                      best->reasoning,
+                      written->personas.empty() ? written->why : ""};
+}
+
+Result<FoundPersona> PersonaFinder::write_one(const Module& theta, const User& user,
+                                              const Call& synthesizer, const Call& judging) const {
+  PersonaWriting greedy = writing;
+  greedy.samples = 1;
+  const auto history = history_of(judge, user, writing.style, judging);
+  if (!history) return history.error();
+  const auto written = write_personas(theta, user.id, *history, greedy, synthesizer);
+  if (!written) return written.error();
+  FoundPersona found{.user = &user, .history = *history};
+  if (written->personas.empty())
+    found.unwritten = written->why;
+  else
+    found.persona = written->personas[0];
+  return found;
 }
 
 ThetaChoices propose_theta(const Predict& theta, std::span<const FoundPersona> found,
-                           HistoryStyle style, const Call& proposer,
-                           const ThetaSearchOptions& options) {
+                           const Call& proposer, const ThetaSearchOptions& options) {
   std::vector<FoundPersona> by_fit;
   std::ranges::copy_if(found, std::back_inserter(by_fit),
                        [](const FoundPersona& one) { return !one.persona.empty(); });
@@ -95,15 +138,14 @@ ThetaChoices propose_theta(const Predict& theta, std::span<const FoundPersona> f
   for (std::size_t tries = 0;
        choices.demo_sets.size() < options.num_demo_sets && tries < 4 * options.num_demo_sets;
        ++tries) {
-    auto demos = draw_demos(theta.signature(), by_fit, options.demos, style, rng);
+    auto demos = draw_demos(theta.signature(), by_fit, options.demos, rng);
     if (std::ranges::find(choices.demo_sets, demos) == choices.demo_sets.end())
       choices.demo_sets.push_back(std::move(demos));
   }
 
   std::vector<Example> train;
   for (const FoundPersona& one : by_fit)
-    train.push_back(
-        {one.user->id, one.user->id, example_user(theta.signature(), one, style).fields});
+    train.push_back({one.user->id, one.user->id, example_user(theta.signature(), one).fields});
   const std::size_t written = std::min(options.instructions.size(), options.num_instructions - 1);
   choices.instructions = {theta.signature().instructions};
   choices.instructions.insert(choices.instructions.end(), options.instructions.begin(),
@@ -135,23 +177,19 @@ SearchResult search_theta(const Predict& theta, const ThetaChoices& choices,
                           const std::function<bool(const Trial&)>& on_trial,
                           const Call& synthesizer, const Call& judging) {
   const auto score_user = [&](const Module& candidate, const User& user) -> Result<double> {
-    const FoundPersona found = finder.find(candidate, user, {}, synthesizer, judging);
+    const auto found = finder.find(candidate, user, {}, synthesizer, judging);
+    if (!found) return found.error();
     std::vector<Question> questions;
     for (const PreferencePair& pair : user.test)
-      questions.push_back({&pair, pair.flip, found.persona, nullptr});
+      questions.push_back({&pair, pair.flip, found->persona, nullptr});
     double sum = 0;
-    std::size_t counted = 0;
-    std::string reason;
     for (const Judgement& judgement : finder.judge.judge(questions, judging)) {
-      if (judgement.status == Outcome::Status::kFailed) {
-        reason = judgement.error;
-        continue;
-      }
-      sum += judgement.probability(found.contrast);
-      ++counted;
+      if (judgement.status == Outcome::Status::kFailed)
+        return Error{Fault::kService, judgement.error};
+      if (finder.counts) add(*finder.counts, 1, judgement.named, !judgement.no_contrast.empty());
+      sum += judgement.probability(found->contrast);
     }
-    if (counted == 0) return Error{Fault::kService, reason};
-    return sum / static_cast<double>(counted);
+    return sum / static_cast<double>(questions.size());
   };
   const auto evaluate = [&](const Combination& combination, std::span<const std::size_t> examples) {
     const auto candidate = choose_theta(theta, choices, combination);

@@ -17,17 +17,30 @@ namespace theta {
 /// A persona that was found for a user, and how well it explains that user's own choices.
 struct FoundPersona {
   const User* user = nullptr;
-  std::string persona;  ///< empty: the judge explains this user better without any that was tried
+  std::string persona =
+      {};               ///< empty: the judge explains this user better without any that was tried
   double contrast = 1;  ///< the weight of the judge without persona that goes with it
   double fit = 0;       ///< on the user's context, nats a pair
+  std::string history = {};                 ///< what Θ was shown
+  std::vector<std::string> reasoning = {};  ///< Verification::reasoning of the persona
+  std::string unwritten = {};  ///< why none of Θ's samples could be used; empty: there was one
 };
 
-/// What came of the personas that Θ wrote.
+/// What came of the personas that Θ was asked for, and of what they were judged by.
 struct PersonaCounts {
-  std::int64_t written = 0;
+  std::int64_t asked = 0;       ///< samples
+  std::int64_t failed = 0;      ///< lost to an outage
+  std::int64_t unparsable = 0;  ///< no answer that could be read
+  std::int64_t refused = 0;
+  std::int64_t not_fit = 0;       ///< of more words than allowed, or none
+  std::int64_t repeated = 0;      ///< written for the same user before
+  std::int64_t written = 0;       ///< the others
   std::int64_t copied = 0;        ///< held text of the user's own pairs and were dropped
   std::int64_t kept_copies = 0;   ///< the same, but the others quoted more
   std::int64_t longest_copy = 0;  ///< bytes of the pairs that one of those held
+  std::int64_t judged = 0;        ///< judgements that verified personas or scored Θ
+  std::int64_t named = 0;         ///< of them: Judgement::named
+  std::int64_t no_contrast = 0;   ///< of them: Judgement::no_contrast
 };
 
 /// How personas are made with Θ for one user and which of them is kept.
@@ -42,8 +55,15 @@ struct PersonaFinder {
   /// explains the user's context pairs best; the first of equals. A candidate that quotes these
   /// pairs is dropped; where all do, the one that quotes least stays.
   /// @param synthesizer  runs Θ   @param judging  runs the judge
-  FoundPersona find(const Module& theta, const User& user, std::span<const std::string> others,
-                    const Call& synthesizer, const Call& judging) const;
+  /// @return the service's fault where it left no persona of Θ's or no pair to verify one on.
+  Result<FoundPersona> find(const Module& theta, const User& user,
+                            std::span<const std::string> others, const Call& synthesizer,
+                            const Call& judging) const;
+
+  /// The one persona that Θ writes greedily, unverified and with the whole contrast; none where
+  /// none could be used.   @return the service's fault.
+  Result<FoundPersona> write_one(const Module& theta, const User& user, const Call& synthesizer,
+                                 const Call& judging) const;
 };
 
 /// What a search for a better Θ chooses from. Index 0 is the seed.
@@ -69,8 +89,7 @@ struct ThetaSearchOptions {
 /// the personas found for them; and demo sets of training users whose found personas explain them
 /// best.
 ThetaChoices propose_theta(const Predict& theta, std::span<const FoundPersona> found,
-                           HistoryStyle style, const Call& proposer,
-                           const ThetaSearchOptions& options);
+                           const Call& proposer, const ThetaSearchOptions& options);
 
 /// Θ with one of its choices.
 std::unique_ptr<Module> choose_theta(const Predict& theta, const ThetaChoices& choices,
@@ -78,7 +97,8 @@ std::unique_ptr<Module> choose_theta(const Predict& theta, const ThetaChoices& c
 
 /// Searches the choices for the Θ whose verified personas let the judge predict held-out choices of
 /// `users` best; a user is an example, and its score the mean probability that the judge gives to
-/// its held-out choices, which is less noisy than the share that it gets right. MIPROv2 on
+/// its held-out choices, which is less noisy than the share that it gets right. A user of whom an
+/// outage left a judgement out has no score. MIPROv2 on
 /// SynthesizeMe's Θ (arXiv 2506.05598, section 3.3). Run once with the teacher; run again with the
 /// student over the same choices, it distils Θ.
 SearchResult search_theta(const Predict& theta, const ThetaChoices& choices,

@@ -169,6 +169,160 @@ TEST(Judge, CountsUnparsableAnswersAsWrongAndFailuresAsNeither) {
   EXPECT_EQ(out[1].status, Outcome::Status::kFailed);
 }
 
+/// Of what a server says that gives no log-probabilities: one option is named.
+Response named(const Request& request, bool first) {
+  Response response;
+  response.text = request.options[first ? 0 : 1];
+  response.option_logprobs = {first ? 0.0 : kUnnamedLogprob, first ? kUnnamedLogprob : 0.0};
+  response.named = true;
+  return response;
+}
+
+bool has_persona(const Request& request) {
+  return prompt(request).find("dislikes praise") != std::string::npos;
+}
+bool shows_chosen_first(const Request& request) {
+  return prompt(request).find("First: It broke.") != std::string::npos;
+}
+
+/// The judgements of `kPair` with a persona, in one order or the other.
+std::vector<Judgement> judged_with_persona(const ScriptedModel::Script& script,
+                                           bool both_orders = false) {
+  JudgeOptions options = brief(Judging::kContrast);
+  options.both_orders = both_orders;
+  ScriptedModel model(script);
+  const std::vector<Question> questions = {{&kPair, true, "dislikes praise", nullptr},
+                                           {&kPair, false, "dislikes praise", nullptr}};
+  return make_judge(options).judge(questions, {.model = model});
+}
+
+TEST(Judge, ContrastFallsBackToThePlainChoiceWhereOptionsAreNamed) {
+  const auto out = judged_with_persona(
+      [](const Request& request) -> Result<Response> { return named(request, true); });
+  for (const double contrast : {0.0, 0.5, 1.0}) {
+    EXPECT_EQ(out[0].score(contrast), 1);  // not the tie of a choice with itself
+    EXPECT_EQ(out[1].score(contrast), 0);
+  }
+  EXPECT_EQ(out[0].margin(1), 1);
+  EXPECT_TRUE(out[0].named);
+  EXPECT_EQ(out[0].no_contrast, "options were named, not scored");
+}
+
+TEST(Judge, NeverTakesANamedOptionFromALogOdds) {
+  const auto out = judged_with_persona([](const Request& request) -> Result<Response> {
+    return has_persona(request) ? biased(request) : named(request, true);
+  });
+  EXPECT_DOUBLE_EQ(out[0].margin(1), -0.5);
+  EXPECT_FALSE(out[0].is_choice());
+  EXPECT_TRUE(out[0].named);
+  EXPECT_EQ(out[0].no_contrast, "options were named, not scored");
+}
+
+TEST(Judge, NeverTakesALogOddsFromANamedOption) {
+  const auto out = judged_with_persona([](const Request& request) -> Result<Response> {
+    return has_persona(request) ? named(request, true) : biased(request);
+  });
+  EXPECT_EQ(out[0].margin(1), 1);
+  EXPECT_EQ(out[1].margin(1), -1);
+  EXPECT_TRUE(out[0].is_choice());
+}
+
+TEST(Judge, InBothOrdersANamedOptionStandsBesideAChoice) {
+  // The chosen text by 0.5 nats where it is second; named where it is first.
+  const auto right = judged_with_persona(
+      [](const Request& request) -> Result<Response> {
+        return has_persona(request) && shows_chosen_first(request) ? named(request, true)
+                                                                   : biased(request);
+      },
+      true);
+  EXPECT_EQ(right[0].margin(1), 1);
+  EXPECT_EQ(right[0].turned->log_odds, 1);
+  EXPECT_TRUE(right[0].named);
+  const auto tie = judged_with_persona(
+      [](const Request& request) -> Result<Response> {
+        return has_persona(request) && shows_chosen_first(request) ? named(request, false)
+                                                                   : biased(request);
+      },
+      true);
+  EXPECT_EQ(tie[0].score(1), 0.5);  // each order chose the second
+}
+
+TEST(Judge, InBothOrdersContrastHoldsForBothOrForNeither) {
+  const auto out = judged_with_persona(
+      [](const Request& request) -> Result<Response> {
+        return !has_persona(request) && shows_chosen_first(request) ? named(request, false)
+                                                                    : biased(request);
+      },
+      true);
+  EXPECT_DOUBLE_EQ(out[0].margin(1), 0.5);  // of -0.5 and 1.5
+  EXPECT_EQ(out[0].no_contrast, "options were named, not scored");
+}
+
+TEST(Judge, APlainQuestionThatIsRefusedLeavesThePlainChoice) {
+  const auto out = judged_with_persona([](const Request& request) -> Result<Response> {
+    if (has_persona(request)) return biased(request);
+    return Error{.fault = Fault::kRefused, .message = "filtered"};
+  });
+  EXPECT_EQ(out[0].status, Outcome::Status::kScored);
+  EXPECT_DOUBLE_EQ(out[0].margin(1), -0.5);
+  EXPECT_FALSE(out[0].named);
+  EXPECT_EQ(out[0].no_contrast, "the judge without persona: filtered");
+}
+
+TEST(Judge, AnOutageOfThePlainQuestionIsOneOfTheJudgement) {
+  const auto out = judged_with_persona([](const Request& request) -> Result<Response> {
+    if (has_persona(request)) return biased(request);
+    return Error{.fault = Fault::kService, .message = "timeout"};
+  });
+  EXPECT_EQ(out[0].status, Outcome::Status::kFailed);
+  EXPECT_EQ(out[0].error, "timeout");
+}
+
+TEST(Judge, ARefusedQuestionIsWrongWhateverTheOtherOrderSays) {
+  JudgeOptions options = brief(Judging::kScored);
+  options.both_orders = true;
+  ScriptedModel model([](const Request& request) -> Result<Response> {
+    if (shows_chosen_first(request)) return Error{.fault = Fault::kRefused, .message = "filtered"};
+    return choose(request, request.options[1], 9);
+  });
+  const std::vector<Question> questions = {{&kPair, true, "", nullptr},
+                                           {&kPair, false, "", nullptr}};
+  for (const Judgement& judgement : make_judge(options).judge(questions, {.model = model})) {
+    EXPECT_EQ(judgement.status, Outcome::Status::kRefused);
+    EXPECT_EQ(judgement.score(), 0);
+    EXPECT_EQ(judgement.probability(), 0);
+  }
+}
+
+TEST(Judge, CountsWhatAnswersTookThatBroughtNoScore) {
+  for (const Judging judging : {Judging::kContrast, Judging::kGenerated}) {
+    ScriptedModel model([](const Request&) -> Result<Response> {
+      return Error{.fault = Fault::kRefused,
+                   .message = "filtered",
+                   .failed = {},
+                   .prompt_tokens = 40,
+                   .generated_tokens = 3};
+    });
+    const std::vector<Question> questions = {{&kPair, true, "dislikes praise", nullptr}};
+    const auto out = make_judge(brief(judging)).judge(questions, {.model = model});
+    const std::int64_t asked = judging == Judging::kContrast ? 2 : 1;
+    EXPECT_EQ(out[0].usage, (Usage{asked, 40 * asked, 3 * asked}));
+  }
+}
+
+TEST(Judge, KnowsTheReasoningThatLedToThePersonsChoice) {
+  JudgeOptions options = brief(Judging::kGenerated);
+  options.reasoning = true;
+  ScriptedModel model([](const Request&) -> Result<Response> {
+    return say("Reasoning: shorter is better\nPreference: First");
+  });
+  const std::vector<Question> questions = {{&kPair, true, "", nullptr},
+                                           {&kPair, false, "", nullptr}};
+  const auto out = make_judge(options).judge(questions, {.model = model});
+  EXPECT_EQ(out[0].verified_reasoning(), "shorter is better");
+  EXPECT_EQ(out[1].verified_reasoning(), "");
+}
+
 TEST(Judge, RefusesASignatureThatIsNoChoiceBetweenTwo) {
   JudgeOptions options = brief(Judging::kScored);
   options.signature = Signature::parse("first, second -> preference");

@@ -12,6 +12,7 @@ namespace theta {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 User critic() {
   User user;
@@ -24,6 +25,16 @@ User critic() {
        .flip = true},
       {.id = "c2", .context = "", .chosen = "Dull.", .rejected = "Fun.", .flip = false}};
   return user;
+}
+
+/// What Θ writes for a user whose history is brief.
+WrittenPersonas written(const User& user, const PersonaWriting& writing, ScriptedModel& model) {
+  const Predict theta(persona_signature(), make_terse_adapter());
+  const auto out =
+      write_personas(theta, user.id, format_history(user.context, HistoryStyle::kBrief), writing,
+                     {.model = model});
+  EXPECT_TRUE(out) << out.error().message;
+  return *out;
 }
 
 TEST(History, BriefShowsWhatWasChosenOverWhat) {
@@ -50,10 +61,9 @@ TEST(Personas, AreSampledWithSeedsOfTheirOwnAndReturnedOnce) {
     seeds.push_back(request.seed);
     return say(seeds.size() == 3 ? "Likes praise." : "Likes criticism.");
   });
-  const Predict theta(persona_signature(), make_terse_adapter());
-  const auto personas = write_personas(
-      theta, critic(), {.samples = 3, .temperature = 1.2, .seed = 5}, {.model = model});
-  EXPECT_THAT(personas, ElementsAre("Likes criticism.", "Likes praise."));
+  const auto out = written(critic(), {.samples = 3, .temperature = 1.2, .seed = 5}, model);
+  EXPECT_EQ(out.repeated, 1u);
+  EXPECT_THAT(out.personas, ElementsAre("Likes criticism.", "Likes praise."));
   ASSERT_EQ(seeds.size(), 3u);
   EXPECT_NE(seeds[0], seeds[1]);
   EXPECT_NE(seeds[1], seeds[2]);
@@ -65,12 +75,11 @@ TEST(Personas, OfAUserDoNotDependOnOtherUsers) {
     seeds.push_back(request.seed);
     return say("x");
   });
-  const Predict theta(persona_signature(), make_terse_adapter());
   User other = critic();
   other.id = "u2";
-  (void)write_personas(theta, critic(), {.samples = 2, .seed = 5}, {.model = model});
-  (void)write_personas(theta, other, {.samples = 2, .seed = 5}, {.model = model});
-  (void)write_personas(theta, critic(), {.samples = 2, .seed = 5}, {.model = model});
+  (void)written(critic(), {.samples = 2, .seed = 5}, model);
+  (void)written(other, {.samples = 2, .seed = 5}, model);
+  (void)written(critic(), {.samples = 2, .seed = 5}, model);
   EXPECT_EQ(seeds[0], seeds[4]);
   EXPECT_EQ(seeds[1], seeds[5]);
   EXPECT_NE(seeds[0], seeds[2]);
@@ -78,8 +87,7 @@ TEST(Personas, OfAUserDoNotDependOnOtherUsers) {
 
 TEST(Personas, OneSampleIsGreedy) {
   ScriptedModel model([](const Request&) -> Result<Response> { return say("Likes criticism."); });
-  const Predict theta(persona_signature(), make_terse_adapter());
-  (void)write_personas(theta, critic(), {.samples = 1, .temperature = 1.2}, {.model = model});
+  (void)written(critic(), {.samples = 1, .temperature = 1.2}, model);
   EXPECT_EQ(model.waves()[0][0].temperature, 0);
 }
 
@@ -104,7 +112,8 @@ TEST(Verification, PrefersThePersonaThatPredictsThePersonsOwnChoices) {
   const std::vector<std::string> personas = {"likes praise", "likes complaints"};
   const User user = critic();
   const std::vector<double> contrasts = {1};
-  const auto values = verify_personas(judge, user.context, personas, contrasts, {.model = model});
+  const auto values =
+      verify_personas(judge, user.context, personas, contrasts, {.model = model})->each;
   EXPECT_NEAR(values[0].fit, -2 - std::log1p(std::exp(-2.0)), 1e-12);
   EXPECT_NEAR(values[1].fit, -std::log1p(std::exp(-2.0)), 1e-12);
 }
@@ -128,7 +137,8 @@ TEST(Verification, FindsTheContrastThatExplainsThePersonBest) {
   const std::vector<std::string> personas = {"likes complaints", ""};
   const std::vector<double> contrasts = {0, 1};
   const User user = critic();
-  const auto values = verify_personas(judge, user.context, personas, contrasts, {.model = model});
+  const auto values =
+      verify_personas(judge, user.context, personas, contrasts, {.model = model})->each;
   EXPECT_EQ(values[0].contrast, 1);
   EXPECT_NEAR(values[0].fit, -std::log1p(std::exp(-1.0)), 1e-12);
   EXPECT_NEAR(values[1].fit, -2 - std::log1p(std::exp(-2.0)), 1e-12);
@@ -139,9 +149,137 @@ TEST(Personas, LongOnesAreLeftOutAndOnlyTheFirstClauseCounts) {
     return say(++n == 1 ? "Likes harsh words, and rain."
                         : "Likes very many words in every single sentence");
   });
+  const auto out = written(critic(), {.samples = 2, .max_words = 4}, model);
+  EXPECT_THAT(out.personas, ElementsAre("Likes harsh words"));
+  EXPECT_EQ(out.not_fit, 1u);
+  EXPECT_EQ(out.why,
+            "a persona of more than 4 words: Likes very many words in every single sentence");
+}
+
+TEST(Personas, WhatBroughtNoneIsCountedByItsKind) {
+  ScriptedModel model(
+      [n = 0](const Request&) mutable -> Result<Response> {
+        ++n;
+        if (n == 1) return Error{.fault = Fault::kRefused, .message = "filtered"};
+        if (n == 2) return Error{.fault = Fault::kPrompt, .message = "no section"};
+        return say("Likes harsh words");
+      },
+      {.failing = {2}});
+  const auto out = written(critic(), {.samples = 4}, model);
+  EXPECT_THAT(out.personas, ElementsAre("Likes harsh words"));
+  EXPECT_EQ(out.refused, 1u);
+  EXPECT_EQ(out.unparsable, 1u);
+  EXPECT_EQ(out.failed, 1u);
+  EXPECT_EQ(out.why, "filtered");
+}
+
+TEST(Personas, AreLostWhereAnOutageLeavesNone) {
+  ScriptedModel model([](const Request&) -> Result<Response> { return say("x"); },
+                      {.failing = {0, 1}});
   const Predict theta(persona_signature(), make_terse_adapter());
-  EXPECT_THAT(write_personas(theta, critic(), {.samples = 2, .max_words = 4}, {.model = model}),
-              ElementsAre("Likes harsh words"));
+  const auto out = write_personas(theta, "u", "history", {.samples = 2}, {.model = model});
+  ASSERT_FALSE(out);
+  EXPECT_EQ(out.error().fault, Fault::kService);
+}
+
+TEST(History, OfAJudgeThatReasonsShowsWhatLedItToThePersonsChoice) {
+  JudgeOptions options;
+  options.signature = Signature::parse("first, second -> preference: Literal['First', 'Second']");
+  options.judging = Judging::kGenerated;
+  options.reasoning = true;
+  const Judge judge(options, make_terse_adapter());
+  ScriptedModel model([](const Request&) -> Result<Response> {  // right about the first pair alone
+    return say("Reasoning: the first complains\nPreference: First");
+  });
+  const auto published = history_of(judge, critic(), HistoryStyle::kPublished, {.model = model});
+  ASSERT_TRUE(published);
+  EXPECT_THAT(*published, HasSubstr("(SECOND COMPLETION)**: «It works.»\n===\n**Reasoning**: «the "
+                                    "first complains»\n===\n**TRUE USER PREFERENCE**: First"));
+  EXPECT_THAT(*published, HasSubstr("«Dull.»\n===\n**TRUE USER PREFERENCE**: Second"));
+  EXPECT_EQ(model.calls(), 2u);
+  const auto brief = history_of(judge, critic(), HistoryStyle::kBrief, {.model = model});
+  EXPECT_EQ(*brief, format_history(critic().context, HistoryStyle::kBrief));
+  EXPECT_EQ(model.calls(), 2u);  // which shows no reasoning, and asks for none
+}
+
+/// A contrast judge's verification of `likes complaints` and of nothing on critic()'s two pairs.
+Result<Verified> verified(const ScriptedModel::Script& script,
+                          const ScriptedModel::Options& model_options = {}) {
+  JudgeOptions options;
+  options.signature = Signature::parse("first, second -> preference: Literal['First', 'Second']");
+  const Judge judge(options, make_terse_adapter());
+  ScriptedModel model(script, model_options);
+  const std::vector<std::string> personas = {"likes complaints", ""};
+  const std::vector<double> contrasts = {0, 1};
+  const User user = critic();
+  return verify_personas(judge, user.context, personas, contrasts, {.model = model});
+}
+
+bool about_complaints(const Request& request) {
+  return request.messages.back().content.find("likes complaints") != std::string::npos;
+}
+bool shows(const Request& request, const char* first) {
+  return request.messages.back().content.find(std::string("First: ") + first) != std::string::npos;
+}
+
+Response naming(const Request& request, bool first) {
+  Response response;
+  response.text = request.options[first ? 0 : 1];
+  response.option_logprobs = {first ? 0.0 : kUnnamedLogprob, first ? kUnnamedLogprob : 0.0};
+  response.named = true;
+  return response;
+}
+
+Response scoring(double odds) {
+  Response response;
+  response.option_logprobs = {odds, 0};
+  return response;
+}
+
+TEST(Verification, CountsANamedChoiceAsOne) {
+  // With the persona right about both pairs, else always the first.
+  const auto out = verified([](const Request& request) -> Result<Response> {
+    return naming(request, !about_complaints(request) || !shows(request, "Fun"));
+  });
+  ASSERT_TRUE(out);
+  EXPECT_NEAR(out->each[0].fit, -std::log1p(std::exp(-1.0)), 1e-12);
+  EXPECT_NEAR(out->each[1].fit, -0.5 - std::log1p(std::exp(-1.0)), 1e-12);
+  EXPECT_EQ(out->each[0].contrast, 0);  // the plain choice, whatever the weight
+  EXPECT_EQ(out->judged, 4u);
+  EXPECT_EQ(out->named, 4u);
+  EXPECT_EQ(out->no_contrast, 2u);
+}
+
+TEST(Verification, ComparesPersonasByPlainChoicesWhereOneOfThemIsNamed) {
+  // The persona's answer on the first pair is named, and right; everything else is scored.
+  const auto out = verified([](const Request& request) -> Result<Response> {
+    if (about_complaints(request) && shows(request, "It broke")) return naming(request, true);
+    return scoring(shows(request, "It broke") ? 20 : -2);
+  });
+  ASSERT_TRUE(out);
+  const double choice = -std::log1p(std::exp(-1.0)), nats = -std::log1p(std::exp(-2.0));
+  EXPECT_NEAR(out->each[0].fit, (choice + nats) / 2, 1e-12);
+  EXPECT_NEAR(out->each[1].fit, (choice + nats) / 2, 1e-12);  // not of 20 nats
+  EXPECT_EQ(out->named, 1u);
+}
+
+TEST(Verification, LooksAtNoPairThatAnOutageTookFromOneOfThePersonas) {
+  // Asked in the order of the pairs: to compare with, under the persona, under none.
+  const auto out = verified(
+      [](const Request& request) -> Result<Response> {
+        return scoring(about_complaints(request) == shows(request, "It broke") ? 1 : -3);
+      },
+      {.failing = {1}});
+  ASSERT_TRUE(out);
+  EXPECT_NEAR(out->each[0].fit, -std::log1p(std::exp(-4.0)), 1e-12);  // 3 with, -1 without it
+  EXPECT_NEAR(out->each[1].fit, -1 - std::log1p(std::exp(-1.0)), 1e-12);
+}
+
+TEST(Verification, IsLostWhereAnOutageLeavesNoPair) {
+  const auto out = verified([](const Request&) -> Result<Response> { return scoring(1); },
+                            {.failing = {0, 1, 2, 3, 4, 5}});
+  ASSERT_FALSE(out);
+  EXPECT_EQ(out.error().fault, Fault::kService);
 }
 
 }  // namespace

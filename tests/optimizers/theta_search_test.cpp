@@ -61,7 +61,7 @@ class ThetaSearch : public ::testing::Test {
 
 TEST_F(ThetaSearch, FindsThePersonaThatExplainsTheUserBest) {
   const std::vector<std::string> others = {"Likes complaints"};
-  const FoundPersona found = finder_.find(theta_, critic("u"), others, call_, call_);
+  const FoundPersona found = *finder_.find(theta_, critic("u"), others, call_, call_);
   EXPECT_EQ(found.persona, "Likes complaints");
   EXPECT_EQ(found.contrast, 1);
   EXPECT_NEAR(found.fit, -std::log1p(std::exp(-2.0)), 1e-12);  // +1 with, -1 without the persona
@@ -72,8 +72,9 @@ TEST_F(ThetaSearch, KeepsNoPersonaWhereTheJudgeExplainsTheUserBetterWithoutOne) 
   for (PreferencePair& pair : fan.context) std::swap(pair.chosen, pair.rejected);
   const std::vector<std::string> others = {"Likes complaints"};
   const PersonaFinder writes_nothing{.judge = judge_, .writing = {.samples = 2, .max_words = 1}};
-  const FoundPersona found = writes_nothing.find(theta_, fan, others, call_, call_);
+  const FoundPersona found = *writes_nothing.find(theta_, fan, others, call_, call_);
   EXPECT_EQ(found.persona, "");
+  EXPECT_EQ(found.unwritten, "a persona of more than 1 words: Likes things");
   EXPECT_NEAR(found.fit, -std::log1p(std::exp(-1.0)), 1e-12);
 }
 
@@ -86,7 +87,7 @@ TEST_F(ThetaSearch, DropsPersonasThatQuoteTheUsersOwnPairs) {
   PersonaFinder finder = finder_;
   finder.max_copied = 9;
   finder.counts = &counts;
-  const FoundPersona found = finder.find(theta_, critic("u"), {}, {.model = writer}, call_);
+  const FoundPersona found = *finder.find(theta_, critic("u"), {}, {.model = writer}, call_);
   EXPECT_EQ(found.persona, "Likes complaints");
   EXPECT_EQ(counts.written, 2);
   EXPECT_EQ(counts.copied, 1);
@@ -105,7 +106,7 @@ TEST_F(ThetaSearch, KeepsThePersonaThatQuotesLeastWhereAllQuote) {
   PersonaFinder finder = finder_;
   finder.max_copied = 9;
   finder.counts = &counts;
-  EXPECT_EQ(finder.find(theta_, critic("u"), {}, {.model = writer}, call_).persona,
+  EXPECT_EQ(finder.find(theta_, critic("u"), {}, {.model = writer}, call_)->persona,
             "Said: Bad u thing");
   EXPECT_EQ(counts.copied, 1);
   EXPECT_EQ(counts.kept_copies, 1);
@@ -119,7 +120,7 @@ TEST_F(ThetaSearch, ProposesDemosOfUsersWithPersonasThatDiffer) {
                                    .instructions = {"Describe the tone."},
                                    .num_demo_sets = 3,
                                    .demos = 2};
-  const ThetaChoices choices = propose_theta(theta_, found, HistoryStyle::kBrief, call_, options);
+  const ThetaChoices choices = propose_theta(theta_, found, call_, options);
   EXPECT_THAT(choices.instructions,
               ElementsAre(theta_.signature().instructions, "Describe the tone."));
   EXPECT_EQ(choices.counts.asked, 0);
@@ -132,7 +133,7 @@ TEST_F(ThetaSearch, TellsWhatCameOfTheProposedInstructions) {
   const User a = critic("a");
   const std::vector<FoundPersona> found = {{&a, "Likes complaints", 1, -0.1}};
   const ThetaChoices choices =
-      propose_theta(theta_, found, HistoryStyle::kBrief, call_,
+      propose_theta(theta_, found, call_,
                     {.num_instructions = 3,
                      .num_demo_sets = 1,
                      .proposer = {.writer = {.adapter = make_terse_adapter(), .attempts = 1},
@@ -160,6 +161,96 @@ TEST_F(ThetaSearch, FindsTheInstructionWhosePersonasPredictHeldOutChoices) {
   EXPECT_FALSE(seen.empty());
   const auto theta = choose_theta(theta_, choices, result.best);
   EXPECT_EQ(theta->predictors()[0]->signature.instructions, "Describe the tone.");
+}
+
+TEST_F(ThetaSearch, TellsWhyThetaWroteNoPersonaForAUser) {
+  ScriptedModel writer([](const Request&) -> Result<Response> {
+    return Error{.fault = Fault::kRefused, .message = "filtered"};
+  });
+  PersonaCounts counts;
+  PersonaFinder finder = finder_;
+  finder.counts = &counts;
+  const auto one = finder.write_one(theta_, critic("u"), {.model = writer}, call_);
+  EXPECT_EQ(one->persona, "");
+  EXPECT_EQ(one->unwritten, "filtered");
+  const std::vector<std::string> others = {"Likes complaints"};
+  const auto found = finder.find(theta_, critic("u"), others, {.model = writer}, call_);
+  EXPECT_EQ(found->persona, "Likes complaints");
+  EXPECT_EQ(found->unwritten, "filtered");
+  EXPECT_EQ(counts.asked, 2);
+  EXPECT_EQ(counts.refused, 2);
+  EXPECT_EQ(counts.written, 0);
+}
+
+TEST_F(ThetaSearch, FindsNoPersonaInAnOutage) {
+  ScriptedModel down([](const Request&) -> Result<Response> {
+    return Error{.fault = Fault::kService, .message = "down"};
+  });
+  EXPECT_EQ(finder_.find(theta_, critic("u"), {}, {.model = down}, call_).error().message, "down");
+  EXPECT_EQ(finder_.find(theta_, critic("u"), {}, call_, {.model = down}).error().message, "down");
+  EXPECT_EQ(finder_.write_one(theta_, critic("u"), {.model = down}, call_).error().message, "down");
+}
+
+TEST_F(ThetaSearch, KeepsTheReasoningThatVerifiedAPersona) {
+  JudgeOptions options = judge_options();
+  options.judging = Judging::kGenerated;
+  options.reasoning = true;
+  const Judge judge(options, make_terse_adapter());
+  ScriptedModel model([](const Request& request) -> Result<Response> {
+    const std::string& text = request.messages.back().content;
+    if (text.find("Past Judgements") != std::string::npos) return say("Likes complaints");
+    return say("Reasoning: it complains\nPreference: First");
+  });
+  const PersonaFinder finder{.judge = judge, .writing = {.samples = 1}};
+  const auto found = finder.find(theta_, critic("u"), {}, {.model = model}, {.model = model});
+  ASSERT_TRUE(found);
+  EXPECT_THAT(found->reasoning, ElementsAre("it complains", ""));  // right about the first alone
+}
+
+TEST_F(ThetaSearch, AUserWithALostJudgementHasNoScore) {
+  // Of user b, one held-out pair is never judged.
+  ScriptedModel model([](const Request& request) -> Result<Response> {
+    if (request.messages.back().content.find("b thing 3") != std::string::npos)
+      return Error{.fault = Fault::kService, .message = "timeout"};
+    return answer(request);
+  });
+  const Call call{.model = model};
+  const std::vector<User> users = {critic("a"), critic("b")};
+  const ThetaChoices choices{.instructions = {"Describe the tone."}, .demo_sets = {{}}};
+  std::vector<double> scores;
+  const auto on_trial = [&](const Trial& trial) {
+    scores.push_back(trial.score);
+    return false;
+  };
+  (void)search_theta(theta_, choices, users, finder_, {.num_trials = 1, .minibatch_size = 0},
+                     on_trial, call, call);
+  ASSERT_FALSE(scores.empty());
+  EXPECT_NEAR(scores[0], 1 / (1 + std::exp(-2.0)), 1e-12);  // of user a alone
+}
+
+TEST_F(ThetaSearch, ScoresNamedChoicesAndCountsThem) {
+  ScriptedModel model([](const Request& request) -> Result<Response> {
+    auto out = answer(request);
+    if (request.options.empty()) return out;
+    const bool first = out->option_logprobs[0] > 0;
+    out->option_logprobs = {first ? 0.0 : kUnnamedLogprob, first ? kUnnamedLogprob : 0.0};
+    out->named = true;
+    return out;
+  });
+  const Call call{.model = model};
+  PersonaCounts counts;
+  PersonaFinder finder = finder_;
+  finder.counts = &counts;
+  const std::vector<User> users = {critic("a"), critic("b")};
+  const ThetaChoices choices{.instructions = {"Describe the topic.", "Describe the tone."},
+                             .demo_sets = {{}}};
+  const auto on_trial = [](const Trial&) { return false; };
+  const SearchResult result = search_theta(
+      theta_, choices, users, finder, {.num_trials = 2, .minibatch_size = 0}, on_trial, call, call);
+  EXPECT_THAT(result.best, ElementsAre(1, 0));
+  EXPECT_NEAR(result.score, 1 / (1 + std::exp(-1.0)), 1e-12);
+  EXPECT_GT(counts.judged, 0);
+  EXPECT_EQ(counts.named, counts.judged);
 }
 
 }  // namespace
