@@ -29,6 +29,7 @@ struct Dataset {
   std::vector<Example> train;
   std::vector<Example> validation;
   std::vector<Example> test;
+  std::vector<std::string> remarks;  ///< what a reader of its numbers has to know, a line each
 };
 
 }  // namespace theta

@@ -12,7 +12,9 @@
 #include <regex>
 #include <utility>
 
+#include "core/json_value.hpp"
 #include "core/nearest.hpp"
+#include "core/utf8.hpp"
 
 namespace theta {
 namespace {
@@ -53,9 +55,10 @@ std::string in_quotes(const std::string& text) {
   return out + '\'';
 }
 
-std::string literal_name(const std::vector<std::string>& literals) {
+std::string literal_name(const Type& type) {
   std::string out;
-  for (const auto& literal : literals) out += (out.empty() ? "" : ", ") + in_quotes(literal);
+  for (const auto& literal : type.literals)
+    out += (out.empty() ? "" : ", ") + (type.numbers ? literal : in_quotes(literal));
   return "Literal[" + out + "]";
 }
 
@@ -80,25 +83,6 @@ std::string escaped(std::string_view text) {
     }
   }
   return out;
-}
-
-void append_utf8(std::string& out, std::uint32_t code) {
-  const auto put = [&](std::uint32_t byte) { out += static_cast<char>(byte); };
-  if (code < 0x80) {
-    put(code);
-  } else if (code < 0x800) {
-    put(0xc0 | code >> 6);
-    put(0x80 | (code & 0x3f));
-  } else if (code < 0x10000) {
-    put(0xe0 | code >> 12);
-    put(0x80 | (code >> 6 & 0x3f));
-    put(0x80 | (code & 0x3f));
-  } else {
-    put(0xf0 | code >> 18);
-    put(0x80 | (code >> 12 & 0x3f));
-    put(0x80 | (code >> 6 & 0x3f));
-    put(0x80 | (code & 0x3f));
-  }
 }
 
 /// Four hexadecimal digits at `at`.
@@ -186,8 +170,15 @@ std::optional<double> read_float(std::string_view text) {
   return value && std::isfinite(*value) ? value : std::nullopt;
 }
 
-std::optional<std::int64_t> read_int(std::string_view text) {
-  if (const auto value = read_number<std::int64_t>(text)) return value;
+/// Beyond 64 bits a whole number is its digits.
+std::optional<Value> read_int(std::string_view text) {
+  if (const auto value = read_number<std::int64_t>(text)) return *value;
+  std::string_view digits = text;
+  if (digits.starts_with('-') || digits.starts_with('+')) digits.remove_prefix(1);
+  if (!digits.empty() && digits.find_first_not_of("0123456789") == digits.npos) {
+    digits.remove_prefix(digits.find_first_not_of('0'));
+    return JsonValue{(text.starts_with('-') ? "-" : "") + std::string(digits)};
+  }
   const auto value = read_float(text);  // 3.0 and 1e3 are whole
   constexpr double kExact = 9007199254740992.0;
   if (!value || *value != std::floor(*value) || std::abs(*value) > kExact) return std::nullopt;
@@ -396,21 +387,44 @@ class Parser {
       if (!take("]")) fail_expected("']'");
     } else if (kind == Type::Kind::kLiteral) {
       if (!take("[")) fail_expected("'['");
+      const std::size_t members = at_;
       do {
         if (!out.literals.empty() && at_ < text_.size() && text_[at_] == ']') break;
-        out.literals.push_back(literal(out.literals));
+        const bool number = at_number();
+        if (!out.literals.empty() && number != out.numbers)
+          fail(members, "a Literal holds texts or whole numbers, not both");
+        out.numbers = number;
+        out.literals.push_back(literal(out.literals, number));
       } while (take(","));
       if (!take("]")) fail_expected("',' or ']'");
     }
     return out;
   }
 
-  std::string literal(const std::vector<std::string>& before) {
+  bool at_number() const {
+    const std::string_view digits =
+        text_.substr(at_ + (text_.substr(at_).starts_with('-') ? 1 : 0));
+    return !digits.empty() && std::isdigit(static_cast<unsigned char>(digits[0]));
+  }
+
+  /// A whole number in its one spelling.
+  std::optional<std::string> number() {
+    const std::size_t begin = at_++;
+    while (at_ < text_.size() && (is_word(text_[at_]) || text_[at_] == '.')) ++at_;
+    const std::string_view text = text_.substr(begin, at_ - begin);
+    const auto value = read_int(text);
+    if (!value || to_text(*value) != text)
+      fail(begin,
+           "a Literal holds texts and whole numbers, and '" + std::string(text) + "' is neither");
+    return std::string(text);
+  }
+
+  std::string literal(const std::vector<std::string>& before, bool is_number) {
     const std::size_t begin = at_;
-    if (at_ == text_.size() || (text_[at_] != '\'' && text_[at_] != '"')) {
-      fail_expected("a quoted value");
+    if (!is_number && (at_ == text_.size() || (text_[at_] != '\'' && text_[at_] != '"'))) {
+      fail_expected("a quoted value or a whole number");
     }
-    auto value = read_quoted(text_, at_);
+    auto value = is_number ? number() : read_quoted(text_, at_);
     if (!value && at_ == begin) fail(begin, "this quote is never closed");
     if (!value) fail(at_, "unknown escape; write \\\\ for a backslash");
     if (std::ranges::find(before, *value) != before.end()) {
@@ -451,7 +465,7 @@ std::string Type::name() const {
     case Kind::kBool:
       return "bool";
     case Kind::kLiteral:
-      return literal_name(literals);
+      return literal_name(*this);
     case Kind::kList:
       return "list[str]";
   }
@@ -478,12 +492,21 @@ Result<Value> Type::cast(std::string_view text) const {
       return result(read_float(bare), "a number");
     case Kind::kBool:
       return result(read_bool(bare), "True or False");
-    case Kind::kLiteral:
-      return result(read_literal(literals, text), "one of " + name());
+    case Kind::kLiteral: {
+      auto one = read_literal(literals, text);
+      if (one && numbers) return result(read_int(*one), name());
+      return result(std::move(one), "one of " + name());
+    }
     case Kind::kList:
       return result(read_list(text), "a list of quoted texts");
   }
   throw std::logic_error("unknown kind of type");
+}
+
+Result<Value> Type::read(std::string_view text) const {
+  Result<Value> value = cast(text);
+  if (!value || kind != Kind::kFloat || same_digits(to_text(*value), trim(text))) return value;
+  return Value(std::string(trim(text)));
 }
 
 std::string Type::text(const Value& value) const {

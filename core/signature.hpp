@@ -14,8 +14,9 @@ struct Type {
   enum class Kind { kStr, kInt, kFloat, kBool, kLiteral, kList };
   Kind kind = Kind::kStr;
   std::vector<std::string> literals;  ///< for kLiteral, in order
+  bool numbers = false;               ///< the literals are whole numbers, written without quotes
 
-  /// `str`, `bool`, `list[str]`, `Literal['First', 'Second']`.
+  /// `str`, `bool`, `list[str]`, `Literal['First', 'Second']`, `Literal[1, 2]`.
   std::string name() const;
   /// The texts an answer can take where they are few: a Literal's values, `True`/`False`; else
   /// empty.
@@ -23,7 +24,10 @@ struct Type {
   /// Casts an answer by DSPy's rules (dspy 3.4.1, adapters/utils.py parse_value): a str verbatim; a
   /// Literal exactly, else trimmed, unwrapped and unquoted; a list in JSON's or Python's spelling.
   /// Stricter than DSPy for numbers: no NaN, no infinity, no hexadecimal.
+  /// A whole number keeps its digits, however many.
   Result<Value> cast(std::string_view text) const;
+  /// The same for an input, which is shown: a number that no double holds to the digit stays text.
+  Result<Value> read(std::string_view text) const;
   /// A value as it stands in a prompt: to_text(), but a list in a field that is not str is JSON
   /// (format_field_value of the same file).
   std::string text(const Value& value) const;

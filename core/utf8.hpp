@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -17,6 +18,9 @@ constexpr bool is_visible(char c) { return c > ' ' && c < '\x7f'; }
 
 /// Whether `text` is well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates).
 bool is_utf8(std::string_view text);
+
+/// Appends the character of a code point, no surrogate, up to U+10FFFF.
+void append_utf8(std::string& out, std::uint32_t code);
 
 /// Bytes of the longest beginning of `text` that is such.
 std::size_t utf8_prefix(std::string_view text);

@@ -62,6 +62,7 @@ struct ToText {
   std::string operator()(double x) const { return float_text(x); }
   std::string operator()(bool x) const { return x ? "True" : "False"; }
   std::string operator()(const std::vector<std::string>& x) const { return list_text(x); }
+  std::string operator()(const JsonValue& x) const { return x.is_null() ? "None" : x.text; }
 };
 
 }  // namespace

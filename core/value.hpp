@@ -9,13 +9,30 @@
 
 namespace theta {
 
-/// What a field can hold: DSPy's str, int, float, bool and list[str]. A Literal is a string.
-using Value = std::variant<std::string, std::int64_t, double, bool, std::vector<std::string>>;
+/// What no other alternative of a Value holds, as JSON in the spelling of write_json(): null, a
+/// number with more digits than 64 bits or a double hold, an object, a list of more than texts.
+struct JsonValue {
+  std::string text;
+  bool is_null() const { return text == "null"; }
+  bool operator==(const JsonValue&) const = default;
+};
+
+/// What a field can hold: DSPy's str, int, float, bool and list[str], and other JSON. A Literal is
+/// a string, or a whole number.
+using Value =
+    std::variant<std::string, std::int64_t, double, bool, std::vector<std::string>, JsonValue>;
 
 /// The text form that DSPy puts into a prompt for a field of type str: `True`, `3`, `0.5`, `1e-07`,
-/// the string itself; a list as numbered `[1] «x»` lines, one item without the number, none as
-/// `N/A` (dspy 3.4.1, adapters/utils.py format_field_value). See Type::text() for other fields.
+/// `None`, the string itself, the JSON; a list of texts as numbered `[1] «x»` lines, one item
+/// without the number, none as `N/A` (dspy 3.4.1, adapters/utils.py format_field_value; a list of
+/// objects in a str field is Python's repr there). See Type::text() for other fields.
 std::string to_text(const Value& value);
+
+/// Whether this is null: a field that is there and empty, which DSPy shows as `None`.
+inline bool is_null(const Value& value) {
+  const auto* json = std::get_if<JsonValue>(&value);
+  return json != nullptr && json->is_null();
+}
 
 /// Field values by name, in the order in which they were set. Small: looked up linearly.
 class Record {

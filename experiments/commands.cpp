@@ -1,6 +1,7 @@
 #include "experiments/commands.hpp"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <optional>
 #include <set>
 
+#include "core/json_value.hpp"
 #include "core/log.hpp"
 #include "core/utf8.hpp"
 #include "experiments/dataset_file.hpp"
@@ -150,6 +152,25 @@ const Field& known_field(const Signature& signature, const std::string& name, co
                               fmt::join(signature.names(), ", ")));
 }
 
+/// Samples as the `lm` of a state says, but where the program's own section does.
+/// @return whether it changes anything
+bool adopt_sampling(const LoadedState& loaded, const Config& program, const std::string& name,
+                    PredictOptions& options) {
+  std::vector<std::string> adopted;
+  const auto adopt = [&](const char* key, const auto& said, auto& option) {
+    if (!said || program.find(key)) return;
+    option = *said;
+    adopted.push_back(fmt::format("{} {}", key, option));
+  };
+  adopt("temperature", loaded.temperature, options.temperature);
+  adopt("top_p", loaded.top_p, options.top_p);
+  adopt("max_tokens", loaded.max_tokens, options.max_tokens);
+  if (!adopted.empty())
+    spdlog::warn("{}: of its lm: {}; --set program.temperature=.. gives another", name,
+                 fmt::join(adopted, ", "));
+  return !adopted.empty();
+}
+
 SavedPrompt load_prompt(const PromptArguments& arguments) {
   const std::string name = arguments.prompt.string();
   const std::string state = read_whole(arguments.prompt);
@@ -180,7 +201,12 @@ SavedPrompt load_prompt(const PromptArguments& arguments) {
     for (const auto& [field, column] : fields->entries()) columns[field] = column.text();
   block->finish();
   saved.program = make_program(saved.options);
-  load_state(*saved.program, state, name);
+  const LoadedState loaded = load_state(*saved.program, state, name);
+  for (const std::string& line : loaded.remarks) spdlog::warn("{}", line);
+  if (adopt_sampling(loaded, block->at("program"), name, saved.options.predict)) {
+    saved.program = make_program(saved.options);
+    load_state(*saved.program, state, name);
+  }
   if (!arguments.metric.empty()) saved.metric = arguments.metric;
   if (!arguments.rows.empty()) saved.columns.rows = arguments.rows;
   for (const auto& given : arguments.columns) {
@@ -192,6 +218,15 @@ SavedPrompt load_prompt(const PromptArguments& arguments) {
   if (arguments.rows.empty() && arguments.data.extension() != ".json") saved.columns.rows.clear();
   saved.columns.fields.assign(columns.begin(), columns.end());
   return saved;
+}
+
+/// The examples of a file; what is to be known of them is logged.
+std::vector<Example> rows_of(const fs::path& file, const Columns& columns,
+                             const Signature& signature) {
+  std::vector<std::string> remarks;
+  std::vector<Example> examples = read_examples(file, columns, signature, remarks);
+  for (const std::string& line : remarks) spdlog::warn("{}", line);
+  return examples;
 }
 
 /// Where the answers to a saved prompt are kept; empty: nowhere.
@@ -403,7 +438,7 @@ void eval_command(const PromptArguments& arguments, std::stop_token stop) {
   if (saved.personas) return eval_people(saved, arguments, stop);
   if (arguments.data.empty()) throw UserError("give a file of examples to score this prompt on");
   const Signature& signature = saved.options.signature;
-  const auto examples = read_examples(arguments.data, saved.columns, signature);
+  const auto examples = rows_of(arguments.data, saved.columns, signature);
   const Metric metric = make_metric(saved.metric, signature.outputs.back());
   PromptModel model(saved.model, arguments);
   const Evaluation result = model.ask(
@@ -427,7 +462,7 @@ int predict_command(const PromptArguments& arguments, std::stop_token stop) {
       const Field& field = known_field(saved.options.signature, name, "--input");
       if (!is_utf8(text)) throw UserError("--input " + name + " is not UTF-8");
       if (record.find(name) != nullptr) throw UserError("--input " + name + " is given twice");
-      Result<Value> value = field.type.cast(text);
+      Result<Value> value = field.type.read(text);
       if (!value) throw UserError("--input " + name + ": " + value.error().message);
       record.set(name, *std::move(value));
     }
@@ -435,7 +470,7 @@ int predict_command(const PromptArguments& arguments, std::stop_token stop) {
   } else {
     Signature unlabelled = saved.options.signature;
     unlabelled.outputs.clear();
-    for (const auto& example : read_examples(arguments.data, saved.columns, unlabelled))
+    for (const auto& example : rows_of(arguments.data, saved.columns, unlabelled))
       inputs.push_back(example.fields);
   }
   PromptModel model(saved.model, arguments);
@@ -446,11 +481,10 @@ int predict_command(const PromptArguments& arguments, std::stop_token stop) {
     answered = answered || prediction;
     nlohmann::ordered_json row;
     if (prediction)
-      for (const auto& [name, value] : prediction->fields)
-        std::visit([&](const auto& v) { row[name] = v; }, value);
+      for (const auto& [name, value] : prediction->fields) row[name] = json_of(value);
     else
       row["error"] = prediction.error().message;
-    fmt::print("{}\n", row.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    fmt::print("{}\n", write_json(row, JsonStyle::kCompact));
   }
   return answered ? 0 : 1;
 }

@@ -1,15 +1,18 @@
 #include "experiments/dataset_file.hpp"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <unordered_map>
 #include <unordered_set>
 
+#include "core/json_value.hpp"
+#include "core/python_literal.hpp"
 #include "core/rng.hpp"
+#include "core/utf8.hpp"
 #include "experiments/data_config.hpp"
 #include "experiments/rows.hpp"
 
@@ -20,25 +23,26 @@ using Json = nlohmann::ordered_json;
 
 /// A JSON scalar as the text that a prompt would show.
 std::optional<std::string> scalar_text(const Json& cell) {
-  if (cell.is_string()) return cell.get<std::string>();
-  if (cell.is_boolean()) return to_text(cell.get<bool>());
-  if (cell.is_number()) return cell.dump();
-  return std::nullopt;
+  if (cell.is_null() || cell.is_structured()) return std::nullopt;
+  return to_text(value_of(cell));
 }
 
-/// The value of a field in the type that the signature gives it. A list in an input that is `str`
-/// stays one, whose items prompts number, as in DSPy.
+/// The value of a field, which is of the type that the signature gives it. An input is shown as it
+/// stands: a number keeps its digits, and of what is no text a `str` shows the JSON, as in DSPy,
+/// and a list stays one, whose items prompts number.
 Result<Value> to_value(const Json& cell, const Type& type, bool input) {
-  const bool list = type.kind == Type::Kind::kList || (input && type.kind == Type::Kind::kStr);
-  if (list && cell.is_array()) {
+  const bool any = input && type.kind == Type::Kind::kStr;
+  if (cell.is_array() && (any || type.kind == Type::Kind::kList)) {
     std::vector<std::string> items;
     for (const Json& item : cell) {
       std::optional<std::string> text = scalar_text(item);
+      if (!text && any) return value_of(cell);
       if (!text) return Error{Fault::kPrompt, "a list of more than texts is not " + type.name()};
       items.push_back(*std::move(text));
     }
     return Value(std::move(items));
   }
+  if (any && cell.is_object()) return value_of(cell);
   // Instruction-induction files list the acceptable answers, the canonical one first.
   const bool answers = !input && cell.is_array() && !cell.empty();
   if (answers && cell.size() > 1 && type.kind != Type::Kind::kStr)
@@ -52,7 +56,8 @@ Result<Value> to_value(const Json& cell, const Type& type, bool input) {
     return Error{Fault::kPrompt, fmt::format("{} is not {}", scalar.type_name(), type.name())};
   }
   if (type.kind == Type::Kind::kStr) return Value(*std::move(text));
-  return type.cast(*text);
+  Result<Value> value = input ? type.read(*text) : type.cast(*text);
+  return value && input && !scalar.is_string() ? value_of(scalar) : value;
 }
 
 /// All of several right answers of a text.
@@ -63,6 +68,39 @@ std::optional<Value> accepted_answers(const Json& cell, const Type& type) {
   return answers;
 }
 
+/// What a text holds that may have been meant to be read, in words; empty for plain text.
+std::string_view data_in(const std::string& text) {
+  constexpr std::size_t kLongestType = 100;
+  if (text.starts_with("data:") && text.find(";base64,") < kLongestType) return "a file in base64";
+  if (text.find("<<CUSTOM-TYPE-START-IDENTIFIER>>") != text.npos) return "a part that is no text";
+  const auto data = read_container(text);
+  if (!data) return looks_like_messages(text) ? "what looks like messages" : "";
+  return data->empty() ? "" : data->is_object() ? "an object" : "a list";
+}
+
+/// Remarks such a text once a column.
+class DataInTexts {
+ public:
+  DataInTexts(const std::filesystem::path& file, std::vector<std::string>& remarks)
+      : file_(file), remarks_(remarks) {}
+
+  void look(const Json& cell, const Type& type, const std::string& where,
+            const std::string& column) {
+    if (type.kind != Type::Kind::kStr || !cell.is_string() || columns_.contains(column)) return;
+    const std::string_view what = data_in(cell.get_ref<const std::string&>());
+    if (what.empty()) return;
+    columns_.insert(column);
+    remarks_.push_back(
+        fmt::format("{}: column `{}` holds {} as a text, which is shown as it stands",
+                    place_in(file_, where), column, what));
+  }
+
+ private:
+  const std::filesystem::path& file_;
+  std::vector<std::string>& remarks_;
+  std::set<std::string> columns_;
+};
+
 const Json& column_of(const Json& row, const std::string& column, const std::string& use,
                       const std::string& where) {
   const Json* cell = find_path(row, column);
@@ -70,6 +108,8 @@ const Json& column_of(const Json& row, const std::string& column, const std::str
     throw UserError(
         fmt::format("{}: no column `{}` for {}; there are {}", where, column, use, key_list(row)));
   }
+  if (cell->is_string() && !is_utf8(cell->get_ref<const std::string&>()))
+    throw UserError(fmt::format("{}: column `{}` is not UTF-8", where, column));
   return *cell;
 }
 
@@ -89,7 +129,8 @@ const std::string& column_for(const Columns& columns, const std::string& field) 
 }
 
 Dataset split_file(const WholeFile& source, const Columns& columns, const Signature& signature) {
-  std::vector<Example> rows = read_examples(source.file, columns, signature);
+  Dataset data;
+  std::vector<Example> rows = read_examples(source.file, columns, signature, data.remarks);
   std::unordered_map<std::string, std::size_t> groups;  // by first appearance
   for (const Example& row : rows) groups.emplace(row.group, groups.size());
   std::vector<Split> splits;
@@ -99,7 +140,6 @@ Dataset split_file(const WholeFile& source, const Columns& columns, const Signat
   } catch (const UserError& e) {
     throw UserError(fmt::format("{}: {}", source.file.string(), e.what()));
   }
-  Dataset data;
   for (Example& row : rows) {
     const Split split = splits[groups.at(row.group)];
     if (split != Split::kUnused) split_of(data, split).push_back(std::move(row));
@@ -111,7 +151,8 @@ Dataset read_split_files(const SplitFiles& source, const Columns& columns,
                          const Signature& signature) {
   Dataset data;
   const auto read = [&](const std::filesystem::path& file, const char* prefix) {
-    return file.empty() ? std::vector<Example>{} : read_examples(file, columns, signature, prefix);
+    return file.empty() ? std::vector<Example>{}
+                        : read_examples(file, columns, signature, data.remarks, prefix);
   };
   data.train = read(source.train, "train:");
   data.validation = read(source.validation, "validation:");
@@ -215,15 +256,17 @@ Dataset load_dataset(const DataOptions& options, const Signature& signature) {
   }
   check_disjoint(data);
   if (const std::size_t n_shared = count_shared_content(data); n_shared > 0) {
-    spdlog::warn("{} rows of validation and test have the content of a row in an earlier split",
-                 n_shared);
+    data.remarks.push_back(fmt::format(
+        "{} rows of validation and test have the content of a row in an earlier split", n_shared));
   }
   return data;
 }
 
 std::vector<Example> read_examples(const std::filesystem::path& file, const Columns& columns,
-                                   const Signature& signature, const std::string& prefix) {
+                                   const Signature& signature, std::vector<std::string>& remarks,
+                                   const std::string& prefix) {
   std::vector<Example> examples;
+  DataInTexts data_in_texts(file, remarks);
   std::unordered_set<std::string> ids;
   for_each_row(file, columns.rows, [&](const std::string& where, const Json& row) {
     Example example;
@@ -238,6 +281,7 @@ std::vector<Example> read_examples(const std::filesystem::path& file, const Colu
     const auto set = [&](const Field& field, bool input) {
       const std::string& column = column_for(columns, field.name);
       const Json& cell = column_of(row, column, "the field `" + field.name + "`", where);
+      data_in_texts.look(cell, field.type, where, column);
       Result<Value> value = to_value(cell, field.type, input);
       if (!value) {
         throw UserError(fmt::format("{}: column `{}`: {}", where, column, value.error().message));

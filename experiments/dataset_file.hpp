@@ -57,15 +57,17 @@ struct DataOptions {
 /// @throws UserError with the position of what is wrong or does not fit the signature.
 DataOptions read_data_options(const Config& data, const Signature& signature);
 
-/// Loads, splits and checks. Rows whose content stands in an earlier split are logged with their
+/// Loads, splits and checks. Rows whose content stands in an earlier split are remarked with their
 /// number.   @throws UserError `file:line: message`.
 Dataset load_dataset(const DataOptions& options, const Signature& signature);
 
 /// The rows of one file as examples of a signature, in order; ids are `prefix` and the row's number
 /// where no column holds them. Where an output is no list but its column is (of acceptable answers),
 /// the first counts. For `theta eval` and `theta predict`, which know no splits.
+/// @param remarks  gets a line for each column whose texts look like data that were to be read
 /// @throws UserError `file:line: message`, naming a missing column and those there are.
 std::vector<Example> read_examples(const std::filesystem::path& file, const Columns& columns,
-                                   const Signature& signature, const std::string& prefix = "");
+                                   const Signature& signature, std::vector<std::string>& remarks,
+                                   const std::string& prefix = "");
 
 }  // namespace theta

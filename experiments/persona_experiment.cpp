@@ -343,6 +343,7 @@ PersonaExperiment read_persona_experiment(const Config& config) {
 
 void run_persona_experiment(const PersonaExperiment& experiment, RunContext& run) {
   const Users users = load_users(experiment.users);
+  for (const std::string& line : users.remarks) run.remark(line);
   if (users.test.empty()) throw UserError("a persona experiment needs test users");
   if (users.test[0].simulated)
     run.store.set_meta(

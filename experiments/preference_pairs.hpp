@@ -39,12 +39,16 @@ struct LoadedPairs {
 /// - `context`, `chosen`, `rejected` and `user_id` (PersonalRewardBench and everything derived from
 ///   it), each a message {role, content}, a list of messages or a text. `split` (`train`, `val`,
 ///   `test`), where rows have it, says which pairs are context (train and val) instead of the
-///   ratio.
+///   ratio. Without `context` the one column `prompt`, `question`, `instruction`, `query` or `input`
+///   stands for it.
 /// - `conversation_a`, `conversation_b`, `winner` and `judge` (Chatbot Arena, MT-bench). The vote
 ///   is on everything from the first turn that differs, up to `turn` where it is given.
 ///
 /// PreferencePair::flip is the row's `flip`, else whether the winner stood in slot a, else drawn.
-/// @throws UserError `file:line: message`.
+/// A text that is messages, in JSON or as Python and its data frames print them, as CSV files have
+/// it, is read as messages; a flag may be True, 1 or yes. What was so decided, other data in texts and
+/// columns that may hold what was asked and are not read are in the users' remarks.
+/// @throws UserError `file:line: message`, also for what looks like messages and cannot be read.
 LoadedPairs read_pairs(const PairsOptions& options);
 
 /// Messages as SynthesizeMe shows them: `[role]: content`, joined by blank lines; a message without

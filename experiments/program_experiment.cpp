@@ -166,6 +166,7 @@ void run_program_experiment(const ProgramExperiment& experiment, RunContext& run
   const Prepared prepared = prepare(experiment);
   const auto& [data, compiled_program, student, metric] = prepared;
   const auto untouched = make_program(experiment.program);
+  for (const std::string& line : data.remarks) run.remark(line);
 
   nlohmann::json rows = {kUntouched}, comparisons = nlohmann::json::array(),
                  proposals = nlohmann::json::array(), fronts = nlohmann::json::array(),

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <fstream>
 #include <iterator>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "core/json_text.hpp"
+#include "core/json_value.hpp"
 #include "core/result.hpp"
 #include "core/utf8.hpp"
 
@@ -31,15 +33,19 @@ std::string read_file(const std::filesystem::path& file) {
 
 auto count_lines(std::string_view text) { return std::count(text.begin(), text.end(), '\n'); }
 
-/// JSON as pandas writes it has a bare NaN for what is missing.
-std::string null_for_nan(std::string_view text) {
-  constexpr std::string_view kNan = "NaN";
+/// What pandas and Python write for a float that is no number, and JSON does not have.
+constexpr std::array<std::string_view, 3> kNoNumbers = {"NaN", "-Infinity", "Infinity"};
+
+/// The text with null in their place.
+std::string null_for_no_number(std::string_view text) {
   std::string out;
   bool in_string = false;
   for (std::size_t at = 0; at < text.size(); ++at) {
-    if (!in_string && text.substr(at, kNan.size()) == kNan) {
+    const auto found = std::ranges::find_if(
+        kNoNumbers, [&](std::string_view word) { return text.substr(at).starts_with(word); });
+    if (!in_string && found != kNoNumbers.end()) {
       out += "null";
-      at += kNan.size() - 1;
+      at += found->size() - 1;
       continue;
     }
     if (text[at] == '"') in_string = !in_string;
@@ -50,11 +56,12 @@ std::string null_for_nan(std::string_view text) {
 }
 
 /// @param first_line  the line of the file at which `text` begins
-Json parse_json(std::string_view text, const std::string& file, std::ptrdiff_t first_line) {
+Json parse_text(std::string_view text, const std::string& file, std::ptrdiff_t first_line) {
   std::string repaired;
-  if (text.find("NaN") != std::string_view::npos) text = repaired = null_for_nan(text);
+  const auto holds = [&](std::string_view word) { return text.find(word) != text.npos; };
+  if (std::ranges::any_of(kNoNumbers, holds)) text = repaired = null_for_no_number(text);
   try {
-    return Json::parse(text);
+    return parse_json(text);
   } catch (const Json::parse_error& e) {
     // The message is `[json...] parse error at line 1, column 5: what is wrong`; its line is the
     // text's own.
@@ -81,13 +88,13 @@ void for_each_jsonl(const std::string& file, std::string_view text, const VisitR
     const std::string_view line = text.substr(0, text.find('\n'));
     text.remove_prefix(std::min(line.size() + 1, text.size()));
     if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    visit_object(fmt::format("{}:{}", file, number), parse_json(line, file, number), visit);
+    visit_object(fmt::format("{}:{}", file, number), parse_text(line, file, number), visit);
   }
 }
 
 void for_each_json(const std::string& file, std::string_view text, std::string_view path,
                    const VisitRow& visit) {
-  const Json root = parse_json(text, file, 1);
+  const Json root = parse_text(text, file, 1);
   const Json* rows = path.empty() ? &root : find_path(root, path);
   if (rows == nullptr) {
     throw UserError(fmt::format("{}: nothing at `{}`; there are {}", file, path, key_list(root)));
@@ -173,6 +180,7 @@ void for_each_csv(const std::string& file, std::string_view text, const VisitRow
   std::vector<std::string> header;
   if (!reader.next(header)) throw UserError(file + ":1: no header");
   for (auto name = header.begin(); name != header.end(); ++name) {
+    if (!is_utf8(*name)) throw UserError(reader.where() + ": the header is not UTF-8");
     if (std::find(header.begin(), name, *name) != name) {
       throw UserError(fmt::format("{}: the header names `{}` twice", reader.where(), *name));
     }
@@ -185,9 +193,6 @@ void for_each_csv(const std::string& file, std::string_view text, const VisitRow
     }
     Json row = Json::object();
     for (std::size_t i = 0; i < cells.size(); ++i) {
-      if (!is_utf8(cells[i])) {
-        throw UserError(fmt::format("{}: column `{}` is not UTF-8", reader.where(), header[i]));
-      }
       row[header[i]] = std::move(cells[i]);
     }
     visit(reader.where(), row);
@@ -215,6 +220,10 @@ void for_each_row(const std::filesystem::path& file, std::string_view rows, cons
   }
 }
 
+std::string place_in(const std::filesystem::path& file, const std::string& where) {
+  return where.substr(file.string().size() - file.filename().string().size());
+}
+
 const Json* find_path(const Json& value, std::string_view path) {
   if (value.is_object()) {
     const auto whole = value.find(path);
@@ -235,6 +244,25 @@ const Json* find_path(const Json& value, std::string_view path) {
   }
   if (child == nullptr || dot == std::string_view::npos) return child;
   return find_path(*child, path.substr(dot + 1));
+}
+
+bool looks_like_messages(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(" \t\r\n");
+  if (first == text.npos) return false;
+  text.remove_prefix(first);
+  if (!text.starts_with('[') && !text.starts_with('{') && !text.starts_with("array(")) return false;
+  const auto has_key = [&](std::string_view name) {
+    for (std::size_t at = 1; (at = text.find(name, at)) != text.npos; ++at) {
+      const char quote = text[at - 1];
+      std::string_view rest = text.substr(at + name.size());
+      if ((quote != '\'' && quote != '"') || !rest.starts_with(quote)) continue;
+      rest.remove_prefix(1);
+      rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size()));
+      if (rest.starts_with(':')) return true;
+    }
+    return false;
+  };
+  return (has_key("role") && has_key("content")) || (has_key("from") && has_key("value"));
 }
 
 std::string key_list(const Json& object) {

@@ -117,8 +117,9 @@ Users load_users(const UsersOptions& options) {
       pairs.file.string(), loaded.n_rows, loaded.n_ties, loaded.n_equal_texts,
       loaded.n_small_users);
   if (loaded.n_shared_pairs > 0) {
-    spdlog::warn("{} pairs of test users were also judged by train or validation users",
-                 loaded.n_shared_pairs);
+    loaded.users.remarks.push_back(
+        fmt::format("{} pairs of test users were also judged by train or validation users",
+                    loaded.n_shared_pairs));
   }
   return std::move(loaded.users);
 }

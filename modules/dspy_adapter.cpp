@@ -113,9 +113,15 @@ std::vector<Messages> DspyAdapter::format(const Signature& signature, std::span<
                    description_list(signature.inputs), description_list(signature.outputs),
                    structure(signature), task(signature))}};
   Messages complete;
+  const auto fills = [](const Demo& demo) {
+    return [&demo](const Field& field) {
+      const Value* value = demo.fields.find(field.name);
+      return value != nullptr && !is_null(*value);
+    };
+  };
   for (const Demo& demo : demos) {
-    if (std::ranges::all_of(signature.inputs, has(demo)) &&
-        std::ranges::all_of(signature.outputs, has(demo))) {
+    if (std::ranges::all_of(signature.inputs, fills(demo)) &&
+        std::ranges::all_of(signature.outputs, fills(demo))) {
       complete.push_back({"user", user(demo.fields, "", "", demo.as_is)});
       complete.push_back({"assistant", answer(signature, demo, "")});
     } else if (std::ranges::any_of(signature.inputs, has(demo)) &&

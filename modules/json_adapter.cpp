@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "core/json_value.hpp"
 #include "modules/dspy_adapter.hpp"
 #include "modules/gbnf.hpp"
 #include "modules/text.hpp"
@@ -10,7 +11,7 @@
 namespace theta {
 namespace {
 
-using nlohmann::json;
+using json = nlohmann::ordered_json;
 
 /// The text from an opening brace to the one that closes it, braces within quotes not counted.
 std::optional<std::string_view> balanced(std::string_view text) {
@@ -36,8 +37,10 @@ std::optional<std::string_view> balanced(std::string_view text) {
 std::optional<json> first_object(std::string_view text) {
   for (std::size_t at = 0; (at = text.find('{', at)) != std::string_view::npos; ++at) {
     if (const auto candidate = balanced(text.substr(at))) {
-      json object = json::parse(*candidate, nullptr, /*allow_exceptions=*/false);
-      if (object.is_object()) return object;
+      try {
+        return parse_json(*candidate);
+      } catch (const json::exception&) {
+      }
     }
   }
   return std::nullopt;
@@ -45,18 +48,16 @@ std::optional<json> first_object(std::string_view text) {
 
 /// A scalar as DSPy's str() would show it; nullopt for null, lists and objects.
 std::optional<std::string> scalar_text(const json& value) {
-  if (value.is_string()) return value.get<std::string>();
-  if (value.is_boolean()) return to_text(value.get<bool>());
-  if (value.is_number_float()) return to_text(value.get<double>());
-  if (value.is_number()) return value.dump();
-  return std::nullopt;
+  if (value.is_null() || value.is_structured()) return std::nullopt;
+  return to_text(value_of(value));
 }
 
 Result<Value> cast(const Type& type, const json& value) {
   if (type.kind == Type::Kind::kList && value.is_array()) {
     std::vector<std::string> items;
     for (const json& item : value) {
-      if (!item.is_string()) return Error{Fault::kPrompt, "a list of texts holds " + item.dump()};
+      if (!item.is_string())
+        return Error{Fault::kPrompt, "a list of texts holds " + write_json(item)};
       items.push_back(item.get<std::string>());
     }
     return Value(std::move(items));
@@ -71,6 +72,8 @@ Result<Value> cast(const Type& type, const json& value) {
 std::string written(const Value& value) {
   if (const auto* text = std::get_if<std::string>(&value)) return json_quoted(*text);
   if (const auto* flag = std::get_if<bool>(&value)) return *flag ? "true" : "false";
+  if (std::holds_alternative<JsonValue>(value))
+    return replace_all(write_json(json_of(value), JsonStyle::kIndented), "\n", "\n  ");
   const auto* list = std::get_if<std::vector<std::string>>(&value);
   if (list == nullptr) return to_text(value);
   if (list->empty()) return "[]";
@@ -87,7 +90,7 @@ std::string object(const std::vector<std::pair<std::string, std::string>>& membe
 }
 
 bool is_quoted(const Type& type) {
-  return type.kind == Type::Kind::kStr || type.kind == Type::Kind::kLiteral;
+  return type.kind == Type::Kind::kStr || (type.kind == Type::Kind::kLiteral && !type.numbers);
 }
 
 /// What stands between the end of the value before and the first character of a field's value.
@@ -137,6 +140,7 @@ class JsonAdapter final : public DspyAdapter {
   std::vector<std::string> options(const Signature& signature, std::size_t field) const override {
     const Type& type = signature.outputs.at(field).type;
     if (type.kind == Type::Kind::kBool) return {"true", "false"};
+    if (type.numbers) return type.literals;
     std::vector<std::string> out;
     for (const std::string& option : type.options()) out.push_back(json_quoted(option).substr(1));
     return out;

@@ -31,6 +31,7 @@ struct Users {
   std::vector<User> train;
   std::vector<User> validation;
   std::vector<User> test;
+  std::vector<std::string> remarks;  ///< what a reader of their numbers has to know, a line each
 };
 
 }  // namespace theta

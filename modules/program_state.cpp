@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "core/config.hpp"
 #include "core/json_text.hpp"
+#include "core/json_value.hpp"
 #include "modules/predict.hpp"
 
 namespace theta {
@@ -34,7 +37,7 @@ Json to_json(Predictor predictor) {
     Json out = Json::object();
     if (demo.augmented) out["augmented"] = true;
     for (const auto& [name, value] : demo.fields) {
-      std::visit([&out, &key = name](const auto& held) { out[key] = held; }, value);
+      out[name] = json_of(value);
     }
     demos.push_back(std::move(out));
   }
@@ -79,61 +82,220 @@ struct Node {
   }
 };
 
-Value to_value(const Node& node) {
-  const Json& json = node.json;
-  if (json.is_string()) return json.get<std::string>();
-  if (json.is_boolean()) return json.get<bool>();
-  if (json.is_number_float()) return json.get<double>();
-  if (json.is_number()) return json.get<std::int64_t>();
-  if (!json.is_array()) node.fail("a text, a number, a boolean or a list of texts is expected");
-  std::vector<std::string> items;
-  for (const Node& item : node.items()) items.push_back(item.text());
-  return items;
+/// What DSPy and its predecessors write for a part of a prompt that is no text: an image, a sound, a
+/// file. @return its name in a message, empty for a text.
+std::string_view part_that_is_no_text(const std::string& text) {
+  for (const auto mark :
+       {"<<CUSTOM-TYPE-START-IDENTIFIER>>", "<DSPY_IMAGE_START>", "<DSPY_AUDIO_START>"})
+    if (text.find(mark) != std::string::npos) return "a part that is no text, marked by DSPy";
+  constexpr std::size_t kLongestType = 100;
+  const bool data = text.starts_with("data:") &&
+                    text.substr(0, kLongestType).find(";base64,") != std::string::npos;
+  return data ? "a file in base64" : "";
 }
 
-Demo to_demo(const Node& node) {
+/// Refuses what would go out as the text of its base64.
+void check_texts(const Node& node) {
+  if (node.json.is_string()) {
+    const std::string_view what = part_that_is_no_text(node.text());
+    if (!what.empty())
+      node.fail(fmt::format("it holds {}, and only texts are sent: take the demo out", what));
+  } else if (node.json.is_array()) {
+    for (const Node& item : node.items()) check_texts(item);
+  } else if (node.json.is_object()) {
+    for (const auto& [key, value] : node.json.items()) check_texts(node.child(key));
+  }
+}
+
+/// @param unshown  gets the names of what no field shows
+Demo to_demo(const Node& node, const Signature& signature, std::set<std::string>& unshown) {
   if (!node.json.is_object()) node.fail("an object is expected");
   Demo demo;
   for (const auto& [key, value] : node.json.items()) {
-    if (value.is_null()) continue;  // DSPy takes it for not supplied
     if (key == "augmented") {
       demo.augmented = value == true;
-    } else {
-      demo.fields.set(key, to_value(node.child(key)));
+      continue;
     }
+    if (signature.find(key) == nullptr)
+      unshown.insert(key);
+    else
+      check_texts(node.child(key));
+    demo.fields.set(key, value_of(value));
   }
   return demo;
 }
 
-/// @param as_is  its demos' field markers stay whole
-Predictor restored(Predictor predictor, const Node& state, bool as_is) {
-  const Node signature = state.child("signature");
-  state.child("lm");
-  predictor.signature =
-      predictor.signature.with_instructions(signature.child("instructions").text());
+/// The field that a saved one is of, told by its default description, `${name}`, or by its prefix;
+/// nullptr where the user has worded both.
+const Field* named_field(const Node& saved, const Field& in_its_place,
+                         const std::vector<Field*>& fields) {
+  const std::string prefix = saved.child("prefix").text();
+  const std::string description = saved.child("description").text();
+  for (const Field* field : fields)
+    if (description == make_field(field->name).description) return field;
+  if (description.starts_with("${") && description.ends_with('}'))
+    saved.fail(fmt::format("it is the field `{}`, which the program's signature does not have",
+                           description.substr(2, description.size() - 3)));
+  if (prefix == make_field(in_its_place.name).prefix) return &in_its_place;
+  for (const Field* field : fields)
+    if (prefix == make_field(field->name).prefix) return field;
+  return nullptr;
+}
+
+/// Gives every field its prefix and description. DSPy keeps them in the order of the fields, without
+/// their names: where the order is another one, what names itself goes to its own field.
+void restore_fields(const Node& signature, const std::string& text,
+                    const std::vector<Field*>& fields, LoadedState& loaded) {
   const std::vector<Node> saved = signature.child("fields").items();
-  const std::vector<Field*> fields = all_fields(predictor.signature);
   if (saved.size() != fields.size()) {
     signature.fail(fmt::format("it has {} fields, the program's signature `{}` has {}",
-                               saved.size(), predictor.signature.text(), fields.size()));
+                               saved.size(), text, fields.size()));
   }
-  for (std::size_t i = 0; i < fields.size(); ++i) {
-    fields[i]->prefix = saved[i].child("prefix").text();
-    fields[i]->description = saved[i].child("description").text();
+  std::vector<const Field*> named;
+  for (std::size_t i = 0; i < saved.size(); ++i)
+    named.push_back(named_field(saved[i], *fields[i], fields));
+  const auto in_place = [&](std::size_t i) { return !named[i] || named[i] == fields[i]; };
+  std::vector<Field*> order = fields;
+  for (std::size_t i = 0; i < saved.size(); ++i) {
+    if (in_place(i)) continue;
+    const std::set<const Field*> all(named.begin(), named.end());
+    if (all.size() < fields.size() || all.contains(nullptr))
+      saved[i].fail(fmt::format(
+          "it is the field `{}`, where the program's signature has `{}`: give the signature in the "
+          "order of the file",
+          named[i]->name, fields[i]->name));
+    for (std::size_t k = 0; k < order.size(); ++k) order[k] = *std::ranges::find(fields, named[k]);
+    loaded.remarks.push_back(
+        fmt::format("{}: the fields stand in another order than in `{}`: each is read by its name",
+                    signature.file, text));
+    break;
   }
+  for (std::size_t i = 0; i < saved.size(); ++i) {
+    order[i]->prefix = saved[i].child("prefix").text();
+    order[i]->description = saved[i].child("description").text();
+  }
+}
+
+/// What an `lm` says of sampling; of the rest, what is not done is remarked.
+void read_lm(const Node& lm, LoadedState& loaded) {
+  // How DSPy calls a model, which changes no answer.
+  constexpr std::array kOfTheCaller = {"_dspy_lm_class",  "cache",         "num_retries",
+                                       "callbacks",       "launch_kwargs", "train_kwargs",
+                                       "finetuning_model"};
+  if (lm.json.is_null()) return;
+  if (!lm.json.is_object()) lm.fail("an object or null is expected");
+  std::vector<std::string> unused;
+  for (const auto& [key, value] : lm.json.items()) {
+    if (value.is_null() || std::ranges::find(kOfTheCaller, key) != kOfTheCaller.end()) continue;
+    if (key == "model_type" && value == "chat") continue;
+    const bool number = value.is_number();
+    if (key == "temperature" && number && value >= 0) {
+      loaded.temperature = value.get<double>();
+    } else if (key == "top_p" && number && value > 0 && value <= 1) {
+      loaded.top_p = value.get<double>();
+    } else if ((key == "max_tokens" || key == "max_completion_tokens") &&
+               value.is_number_unsigned() && value > 0 &&
+               value <= std::numeric_limits<int>::max()) {
+      loaded.max_tokens = value.get<int>();
+    } else {
+      unused.push_back(key);
+    }
+  }
+  if (!unused.empty())
+    loaded.remarks.push_back(
+        fmt::format("{}: {}: not used: `{}`", lm.file, lm.path, fmt::join(unused, "`, `")));
+}
+
+/// The instructions and fields that a predictor is asked with. What DSPy up to 2.5 optimised stands
+/// in `extended_signature` for its chain of thought; up to 2.5.2 in keys of its own, which hold
+/// the prefix of the last field alone.
+void restore_signature(Predictor& predictor, const Node& state, LoadedState& loaded) {
+  const auto has = [&](const char* key) { return state.json.contains(key); };
+  const bool extended = has("extended_signature") || has("extended_signature_instructions");
+  const std::string which = extended ? "extended_signature" : "signature";
+  if (extended) {
+    if (predictor.signature.outputs.size() < 2)
+      state.fail(
+          "`extended_signature` is DSPy 2.5's chain of thought, which the program does not have: "
+          "set program.chain_of_thought=true");
+    loaded.remarks.push_back(fmt::format(
+        "{}: `extended_signature`, as DSPy 2.5 asks, is used in place of `signature`", state.file));
+  }
+  const std::string text = predictor.signature.text();
+  if (has(which.c_str())) {
+    const Node signature = state.child(which);
+    predictor.signature =
+        predictor.signature.with_instructions(signature.child("instructions").text());
+    restore_fields(signature, text, all_fields(predictor.signature), loaded);
+  } else if (has((which + "_instructions").c_str())) {
+    predictor.signature =
+        predictor.signature.with_instructions(state.child(which + "_instructions").text());
+    if (has((which + "_prefix").c_str()))
+      predictor.signature.outputs.back().prefix = state.child(which + "_prefix").text();
+  } else {
+    state.child("signature");
+  }
+}
+
+/// @param as_is  its demos' field markers stay whole
+Predictor restored(Predictor predictor, const Node& state, bool as_is, LoadedState& loaded) {
+  restore_signature(predictor, state, loaded);
+  read_lm(state.child("lm"), loaded);
+  if (state.json.contains("fields") && !state.json["fields"].empty())
+    state.fail("`fields`: DSPy's criteria of decisions are not read: take them out");
+  std::set<std::string> unshown;
   predictor.demos.clear();
   if (state.json.contains("demos")) {
     for (const Node& demo : state.child("demos").items()) {
-      predictor.demos.push_back(to_demo(demo));
+      predictor.demos.push_back(to_demo(demo, predictor.signature, unshown));
       predictor.demos.back().as_is = as_is;
     }
   }
+  if (!unshown.empty())
+    loaded.remarks.push_back(fmt::format("{}: demos hold `{}`, which no field shows", state.file,
+                                         fmt::join(unshown, "`, `")));
+  constexpr std::array kRead = {"traces",
+                                "train",
+                                "demos",
+                                "lm",
+                                "fields",
+                                "metadata",
+                                "signature",
+                                "extended_signature",
+                                "signature_instructions",
+                                "signature_prefix",
+                                "extended_signature_instructions",
+                                "extended_signature_prefix"};
+  for (const auto& [key, value] : state.json.items())
+    if (std::ranges::find(kRead, key) == kRead.end() && !value.empty())
+      loaded.remarks.push_back(fmt::format("{}: `{}` is not used", state.file,
+                                           state.path.empty() ? key : state.path + "." + key));
   return predictor;
+}
+
+bool is_predictor(const Json& state) {
+  return state.is_object() &&
+         (state.contains("signature") || state.contains("signature_instructions"));
+}
+
+/// Where the state of a predictor stands. DSPy names it by its place in the program's Python: the
+/// only one of a file is that of a program with one.
+Node state_of(const Predictor& predictor, bool only, const Node& root) {
+  if (!only) return root.child(predictor.name);
+  if (is_predictor(root.json)) return root;
+  std::vector<std::string> names;
+  if (root.json.is_object())
+    for (const auto& [key, value] : root.json.items())
+      if (is_predictor(value)) names.push_back(key);
+  if (names.size() > 1)
+    root.fail(fmt::format("it has the predictors `{}`, and one is run: keep one of them",
+                          fmt::join(names, "`, `")));
+  return root.child(names.empty() ? predictor.name : names[0]);
 }
 
 Json parse(const std::string& text, const std::string& name) {
   try {
-    return Json::parse(text);
+    return parse_json(text);
   } catch (const Json::exception& e) {
     const auto [at, why] = json_fault(text, e);
     throw UserError(position_in(name, text, at).text() + ": " + why);
@@ -153,29 +315,39 @@ std::string dump_state(const Module& program, const std::string& theta_block_jso
   }
   state["metadata"] = {{"dependency_versions", Json::object()},
                        {"theta", Json::parse(theta_block_json)}};
-  return state.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return write_json(state, JsonStyle::kIndented) + "\n";
 }
 
-void load_state(Module& program, const std::string& json, const std::string& name) {
+LoadedState load_state(Module& program, const std::string& json, const std::string& name) {
   const Json state = parse(json, name);
   const Node root{state, name, ""};
-  const Node versions = root.child("metadata").child("dependency_versions");
-  for (const auto& [key, version] : versions.json.items()) {
-    constexpr std::array kKnown = {"python", "dspy", "cloudpickle"};
-    if (std::ranges::find(kKnown, key) == kKnown.end()) {
-      versions.fail(fmt::format("unknown key `{}`; DSPy knows python, dspy and cloudpickle", key));
+  if (!state.is_object()) root.fail("an object is expected");
+  if (state.contains("metadata")) {
+    const Node versions = root.child("metadata").child("dependency_versions");
+    for (const auto& [key, version] : versions.json.items()) {
+      constexpr std::array kKnown = {"python", "dspy", "cloudpickle"};
+      if (std::ranges::find(kKnown, key) == kKnown.end()) {
+        versions.fail(
+            fmt::format("unknown key `{}`; DSPy knows python, dspy and cloudpickle", key));
+      }
     }
   }
   // What Theta saved was made of data, and is asked with as it was scored.
-  const bool as_is = !state.at("metadata").contains("theta");
+  const bool as_is = !state.contains("metadata") || !state["metadata"].contains("theta");
   const std::vector<Predictor*> predictors = program.predictors();
-  const bool flat = predictors.size() == 1 && state.contains("signature");
-  std::vector<Predictor> loaded;
+  LoadedState loaded;
+  std::vector<Predictor> restored_ones;
   for (const Predictor* predictor : predictors) {
-    const Node node = flat ? root : root.child(predictor->name);
-    loaded.push_back(restored(*predictor, node, as_is));
+    const Node node = state_of(*predictor, predictors.size() == 1, root);
+    restored_ones.push_back(restored(*predictor, node, as_is, loaded));
   }
-  for (std::size_t i = 0; i < loaded.size(); ++i) *predictors[i] = std::move(loaded[i]);
+  if (!is_predictor(state))
+    for (const auto& [key, value] : state.items())
+      if (key != "metadata" && !(predictors.size() == 1 && is_predictor(value)) &&
+          std::ranges::find(predictors, key, &Predictor::name) == predictors.end())
+        loaded.remarks.push_back(fmt::format("{}: `{}` is not used", name, key));
+  for (std::size_t i = 0; i < predictors.size(); ++i) *predictors[i] = std::move(restored_ones[i]);
+  return loaded;
 }
 
 }  // namespace theta

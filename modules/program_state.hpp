@@ -1,6 +1,8 @@
 #pragma once
 
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "modules/module.hpp"
 
@@ -14,11 +16,21 @@ namespace theta {
 /// DSPy ignores. Indented by 2, non-ASCII kept, with a final newline.
 std::string dump_state(const Module& program, const std::string& theta_block_json = "{}");
 
+/// What a state says beside the program itself.
+struct LoadedState {
+  std::optional<double> temperature, top_p;  ///< of its `lm`, where that sets them
+  std::optional<int> max_tokens;
+  std::vector<std::string> remarks;  ///< what was decided, and what is not used, a line each
+};
+
 /// Sets the instructions, prefixes, descriptions and demos of `program` from `json`; all or
-/// nothing. Language models, traces and unknown keys in it are passed over. Demos of a state without
-/// metadata.theta, which DSPy wrote, are Demo::as_is.
+/// nothing. A null in a demo stays one, and every number its digits. A state in which one predictor
+/// stands is that of a program with one, whatever its name; metadata may be missing (DSPy's
+/// dump_state() has none). Of DSPy up to 2.5 the `extended_signature` counts. Demos of a state
+/// without metadata.theta, which DSPy wrote, are Demo::as_is.
 /// @throws UserError `NAME: message`, or `NAME:line:col: message` for what is not JSON: a missing
-///   predictor or key, fields of another number than the signature's, a version key DSPy refuses.
-void load_state(Module& program, const std::string& json, const std::string& name);
+///   predictor or key, fields of another number than the signature's or of names that it does not
+///   have there, an image or other part that is no text, a version key that DSPy refuses.
+LoadedState load_state(Module& program, const std::string& json, const std::string& name);
 
 }  // namespace theta

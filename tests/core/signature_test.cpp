@@ -141,9 +141,20 @@ TEST(Signature, PointsIntoATypeThatIsNotWhole) {
   EXPECT_EQ(error_of("a -> b: list[int]"), "column 14: a list holds str: list[str]");
   EXPECT_EQ(error_of("a -> b: list[str"), "column 17: expected ']' but found the end");
   EXPECT_EQ(error_of("a -> b: Literal"), "column 16: expected '[' but found the end");
-  EXPECT_EQ(error_of("a -> b: Literal[]"), "column 17: expected a quoted value but found ']'");
-  EXPECT_EQ(error_of("a -> b: Literal[x]"), "column 17: expected a quoted value but found 'x'");
+  EXPECT_EQ(error_of("a -> b: Literal[]"),
+            "column 17: expected a quoted value or a whole number but found ']'");
+  EXPECT_EQ(error_of("a -> b: Literal[x]"),
+            "column 17: expected a quoted value or a whole number but found 'x'");
   EXPECT_EQ(error_of("a -> b: Literal['x"), "column 17: this quote is never closed");
+  EXPECT_EQ(error_of("a -> b: Literal[1, 'x']"),
+            "column 17: a Literal holds texts or whole numbers, not both");
+  EXPECT_EQ(error_of("a -> b: Literal[1, 1]"), "column 20: '1' is given twice");
+  for (const std::string number : {"1.5", "01", "1e3", "1x"})
+    EXPECT_EQ(
+        error_of("a -> b: Literal[" + number + "]"),
+        "column 17: a Literal holds texts and whole numbers, and '" + number + "' is neither");
+  EXPECT_EQ(error_of("a -> b: Literal[True]"),
+            "column 17: expected a quoted value or a whole number but found 'True'");
   EXPECT_EQ(error_of("a -> b: Literal['é', 'x"), "column 22: this quote is never closed");
   EXPECT_EQ(error_of("a -> b: Literal['x' 'y']"), "column 21: expected ',' or ']' but found '''");
   EXPECT_EQ(error_of("a -> b: Literal['x', 'x']"), "column 22: 'x' is given twice");
@@ -228,6 +239,13 @@ TEST(ChainOfThought, IsRefusedWhereThereIsReasoningAlready) {
   }
 }
 
+TEST(Signature, ReadsBackALiteralOfNumbers) {
+  const Signature signature = Signature::parse("a -> b: Literal[1, -20]");
+  EXPECT_EQ(signature.text(), "a -> b: Literal[1, -20]");
+  EXPECT_EQ(Signature::parse(signature.text()), signature);
+  EXPECT_NE(Signature::parse("a -> b: Literal['1', '-20']"), signature);
+}
+
 TEST(Type, OffersOptionsWhereAnswersAreFew) {
   EXPECT_EQ(type_of("Literal['First', 'Second']").options(), (Texts{"First", "Second"}));
   EXPECT_EQ(type_of("bool").options(), (Texts{"True", "False"}));
@@ -250,14 +268,38 @@ TEST(Cast, ReadsALiteralAsDspyDoes) {
   EXPECT_EQ(cast("Literal[\"'a'\"]", "'a'"), "'a'");
 }
 
+TEST(Cast, ReadsALiteralOfNumbersAsDspyDoes) {
+  const Type type = type_of("Literal[1, 2, -3]");
+  for (const char* text : {"2", " 2 ", "'2'", "Literal[2]"}) {
+    const auto value = type.cast(text);
+    ASSERT_TRUE(value) << text;
+    EXPECT_EQ(*value, Value(std::int64_t{2}));
+  }
+  EXPECT_EQ(cast("Literal[1, 2, -3]", "-3"), "-3");
+  for (const char* text : {"3", "02", "two", ""})
+    EXPECT_EQ(cast("Literal[1, 2, -3]", text),
+              "error: '" + std::string(text) + "' is not one of Literal[1, 2, -3]");
+}
+
+TEST(Read, KeepsTheTextOfANumberThatNoDoubleHolds) {
+  const Type type = type_of("float");
+  EXPECT_EQ(*type.read("12345678901234567890123"), Value("12345678901234567890123"));
+  EXPECT_EQ(*type.read(" 0.1234567890123456789\n"), Value("0.1234567890123456789"));
+  EXPECT_EQ(*type.read("0.50"), Value(0.5));
+  EXPECT_EQ(*type.cast("12345678901234567890123"), Value(1.2345678901234568e22));
+  EXPECT_FALSE(type.read("much"));
+}
+
 TEST(Cast, ReadsAnInt) {
   for (const char* text : {"3", " 3\n", "+3", "3.0", "3.", "\"3\"", "'3'", "003", "3e0"}) {
     EXPECT_EQ(cast("int", text), "3") << text;
   }
   EXPECT_EQ(cast("int", "-9223372036854775808"), "-9223372036854775808");
   EXPECT_EQ(cast("int", "True"), "1");
+  EXPECT_EQ(cast("int", "-0012345678901234567890123"), "-12345678901234567890123");
+  EXPECT_EQ(cast("int", "+9223372036854775808"), "9223372036854775808");
   for (const char* text : {"3.5", "1,000", "3 apples", "about 3", "", "None", "[3]", "**3**", "3%",
-                           "99999999999999999999", "++3", "+-3", "- 3", "nan"}) {
+                           "9999999999999999999 9", "1e400", "++3", "+-3", "- 3", "nan"}) {
     const auto result = type_of("int").cast(text);
     ASSERT_FALSE(result) << text;
     EXPECT_EQ(result.error().message, "'" + std::string(text) + "' is not a whole number");

@@ -63,6 +63,15 @@ TEST(ToText, PutsListItemsWithLinesOrGuillemetsOnLinesOfTheirOwn) {
             "[1] «««\n    x\n    y\n»»»\n[2] «««\n    «\n»»»\n[3] «a»");
 }
 
+TEST(ToText, ShowsNullAsPythonDoesAndOtherJsonAsItIs) {
+  const std::vector<Value> values = {JsonValue{"null"}, JsonValue{R"({"a": [1, null]})"}, "null"};
+  EXPECT_EQ(to_text(values[0]), "None");
+  EXPECT_EQ(to_text(values[1]), R"({"a": [1, null]})");
+  EXPECT_TRUE(is_null(values[0]));
+  EXPECT_FALSE(is_null(values[1]));
+  EXPECT_FALSE(is_null(values[2]));
+}
+
 TEST(Record, FindsFieldsByName) {
   const Record record{{"first", "a"}, {"n", std::int64_t{3}}};
   EXPECT_EQ(record.text("n"), "3");

@@ -2,12 +2,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <spdlog/sinks/ostream_sink.h>
-#include <spdlog/spdlog.h>
 
-#include <memory>
 #include <set>
-#include <sstream>
 
 #include "core/result.hpp"
 #include "tests/support/shared.hpp"
@@ -42,7 +38,8 @@ class DatasetFile : public testing::Test {
  protected:
   std::vector<Example> read(const std::string& name, std::string_view content,
                             const Columns& columns = {}, const Signature& signature = kQuestion) {
-    return read_examples(folder_.write(name, content), columns, signature);
+    remarks_.clear();
+    return read_examples(folder_.write(name, content), columns, signature, remarks_);
   }
   std::string error(const std::string& name, std::string_view content, const Columns& columns = {},
                     const Signature& signature = kQuestion) {
@@ -66,6 +63,7 @@ class DatasetFile : public testing::Test {
     return "";
   }
   TemporaryFolder folder_;
+  std::vector<std::string> remarks_;  ///< of the last file that was read
 };
 
 TEST_F(DatasetFile, FieldsComeFromTheirColumns) {
@@ -147,11 +145,75 @@ TEST_F(DatasetFile, AListOfPassagesStaysOneWhereATextIsAsked) {
   const auto rows = read("a.jsonl", R"({"question": ["one", "two"], "answer": ["yes", "no"]})");
   EXPECT_EQ(rows[0].fields,
             (Record{{"question", std::vector<std::string>{"one", "two"}}, {"answer", "yes"}}));
-  EXPECT_EQ(error("a.jsonl", R"({"question": ["one", ["two"]], "answer": "yes"})"),
-            "a.jsonl:1: column `question`: a list of more than texts is not str");
+  EXPECT_EQ(error("a.jsonl", R"({"question": ["one", ["two"]], "answer": "yes"})", {},
+                  Signature::parse("question: list[str] -> answer")),
+            "a.jsonl:1: column `question`: a list of more than texts is not list[str]");
   EXPECT_EQ(error("a.jsonl", R"({"question": ["1"], "answer": "yes"})", {},
                   Signature::parse("question: int -> answer")),
             "a.jsonl:1: column `question`: array is not int");
+}
+
+TEST_F(DatasetFile, ObjectsInATextInputAreShownAsJson) {
+  const auto rows =
+      read("a.jsonl", R"({"question": [{"mark": "I", "n": [1, null]}], "answer": "yes"}
+{"question": {"é": "x"}, "answer": "no"})");
+  EXPECT_EQ(rows[0].fields.text("question"), R"([{"mark": "I", "n": [1, null]}])");
+  EXPECT_EQ(rows[1].fields.text("question"), R"({"é": "x"})");
+  EXPECT_EQ(error("a.jsonl", R"({"question": "q", "answer": {}})"),
+            "a.jsonl:1: column `answer`: object is not str");
+}
+
+TEST_F(DatasetFile, NumbersKeepTheirDigits) {
+  const std::string big = "12345678901234567890123";
+  const Signature typed = Signature::parse("question, n: int, x: float -> answer: int");
+  const auto of = [&](std::string text) {
+    for (std::size_t at; (at = text.find('N')) != std::string::npos;) text.replace(at, 1, big);
+    return text;
+  };
+  const std::string json = of(R"({"question": N, "n": N, "x": N, "answer": N})");
+  const std::string csv = of("question,n,x,answer\nN,N,N,N\n");
+  for (const auto& fields :
+       {read("a.jsonl", json, {}, typed)[0].fields, read("a.csv", csv, {}, typed)[0].fields})
+    for (const auto& [name, value] : fields) EXPECT_EQ(to_text(value), big) << name;
+}
+
+TEST_F(DatasetFile, InputsAreShownAsTheyStandInJson) {
+  const Record fields =
+      read("a.jsonl", R"({"n": 1.0, "x": 3, "b": 1, "s": 1234567890123456.0, "c": 2.0})", {},
+           Signature::parse("n: int, x: float, b: bool, s -> c: int"))[0]
+          .fields;
+  EXPECT_EQ(fields.text("n"), "1.0");
+  EXPECT_EQ(fields.text("x"), "3");
+  EXPECT_EQ(fields.text("b"), "1");
+  EXPECT_EQ(fields.text("s"), "1234567890123456.0");
+  EXPECT_EQ(fields.at("c"), Value(std::int64_t{2}));
+}
+
+TEST_F(DatasetFile, DataInTextsAreRemarkedOnceAColumnWithTheRow) {
+  const std::string stands = " as a text, which is shown as it stands";
+  read("a.csv",
+       "question,answer\n[laughs],no\n\"[{'content': 'x', 'role': 'user'}]\",b\n"
+       "\"[1, 2]\",\"{\"\"a\"\": 1}\"\n");
+  EXPECT_THAT(remarks_, ElementsAre("a.csv:3: column `question` holds a list" + stands,
+                                    "a.csv:4: column `answer` holds an object" + stands));
+  read("a.csv",
+       "question,answer\n\"data:image/png;base64,iVBORw0KGgo=\",\"[{'role': 'user', 'content': "
+       "'cu\"\n");
+  EXPECT_THAT(remarks_,
+              ElementsAre("a.csv:2: column `question` holds a file in base64" + stands,
+                          "a.csv:2: column `answer` holds what looks like messages" + stands));
+  read("a.csv", "question,answer\n\"['a', 'b']\",no\n", {},
+       Signature::parse("question: list[str] -> answer"));
+  EXPECT_THAT(remarks_, IsEmpty());
+}
+
+TEST_F(DatasetFile, OnlyColumnsThatAreReadHaveToBeText) {
+  EXPECT_EQ(read("a.csv", "question,answer,note\na,b,caf\xE9\n").size(), 1U);
+  EXPECT_EQ(error("a.csv", "question,answer\na,b\nc,caf\xE9\n"),
+            "a.csv:3: column `answer` is not UTF-8");
+  EXPECT_EQ(read("a.jsonl", R"({"question": "a", "answer": "b", "x": -Infinity})").size(), 1U);
+  EXPECT_EQ(error("a.jsonl", R"({"question": Infinity, "answer": "b"})"),
+            "a.jsonl:1: column `question`: null is not str");
 }
 
 TEST_F(DatasetFile, OneFileIsSplitBySeedIntoExactSizes) {
@@ -182,9 +244,7 @@ TEST_F(DatasetFile, GroupsStayTogetherAndAreWhatTheSizesCount) {
   }
   EXPECT_THAT(groups, ElementsAre("t0", "t1", "t2"));
   EXPECT_THAT(
-      [&] {
-        load_dataset({WholeFile{source.file, {2, 1, 1}, 0}, {.group = "topic"}}, kQuestion);
-      },
+      [&] { load_dataset({WholeFile{source.file, {2, 1, 1}, 0}, {.group = "topic"}}, kQuestion); },
       ThrowsMessage<UserError>(source.file.string() +
                                ": a split of 4 groups by `topic` was asked for, there are 3"));
 }
@@ -193,30 +253,23 @@ TEST_F(DatasetFile, SplitsThatShareAnIdAreRefused) {
   const SplitFiles source{folder_.write("a.csv", "id,question,answer\nx,1,2\ny,3,4\n"),
                           {},
                           folder_.write("b.csv", "id,question,answer\ny,5,6\n")};
-  EXPECT_THAT(
-      [&] {
-        load_dataset({source, {.id = "id"}}, kQuestion);
-      },
-      ThrowsMessage<UserError>("the id `y` stands in train and again in test"));
+  EXPECT_THAT([&] { load_dataset({source, {.id = "id"}}, kQuestion); },
+              ThrowsMessage<UserError>("the id `y` stands in train and again in test"));
   const Dataset data = load_dataset({source, {}}, kQuestion);
   EXPECT_THAT(ids(data.train), ElementsAre("train:1", "train:2"));
   EXPECT_THAT(data.validation, IsEmpty());
   EXPECT_THAT(ids(data.test), ElementsAre("test:1"));
 }
 
-TEST_F(DatasetFile, ContentThatSplitsShareIsLoggedWithItsCount) {
+TEST_F(DatasetFile, ContentThatSplitsShareIsRemarkedWithItsCount) {
   const SplitFiles source{folder_.write("a.csv", "question,answer\n1,2\n3,4\n"),
                           {},
                           folder_.write("b.csv", "question,answer\n3,4\n1,2\n5,6\n")};
-  std::ostringstream log;
-  const auto before = spdlog::default_logger();
-  spdlog::set_default_logger(std::make_shared<spdlog::logger>(
-      "test", std::make_shared<spdlog::sinks::ostream_sink_mt>(log)));
   const Dataset data = load_dataset({source, {}}, kQuestion);
-  spdlog::set_default_logger(before);
   EXPECT_EQ(data.test.size(), 3U);
-  EXPECT_THAT(log.str(), HasSubstr("2 rows of validation and test have the content of a row in an "
-                                   "earlier split"));
+  EXPECT_THAT(data.remarks,
+              ElementsAre("2 rows of validation and test have the content of a row in "
+                          "an earlier split"));
 }
 
 TEST_F(DatasetFile, TheConfigNamesAFileItsColumnsAndTheSplit) {

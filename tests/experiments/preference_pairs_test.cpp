@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <set>
 #include <string>
 #include <vector>
@@ -35,6 +36,17 @@ class Pairs : public testing::Test {
   std::string error(std::string_view rows, std::size_t n_users = 1) {
     try {
       read(rows, n_users);
+    } catch (const UserError& e) {
+      return std::string(e.what()).substr(folder_.path().string().size() + 1);
+    }
+    return "";
+  }
+  LoadedPairs read_csv(std::string_view rows) {
+    return read_pairs(all_of(folder_.write("pairs.csv", rows), 1));
+  }
+  std::string csv_error(std::string_view rows) {
+    try {
+      read_csv(rows);
     } catch (const UserError& e) {
       return std::string(e.what()).substr(folder_.path().string().size() + 1);
     }
@@ -158,7 +170,7 @@ TEST_F(Pairs, ErrorsNameTheLine) {
             "pairs.jsonl:1: `user_id` is array, not text");
   EXPECT_EQ(error(R"({"user_id": "u", "chosen": "a", "rejected": "b", "split": "dev"})"),
             "pairs.jsonl:1: `split` is `dev`, none of train, val and test");
-  EXPECT_EQ(error(R"({"user_id": "u", "chosen": "a", "rejected": "b", "flip": 1})"),
+  EXPECT_EQ(error(R"({"user_id": "u", "chosen": "a", "rejected": "b", "flip": 2})"),
             "pairs.jsonl:1: `flip` is neither true nor false");
   EXPECT_EQ(error(R"({"judge": "j", "winner": "b", "conversation_a": [], "conversation_b": []})"),
             "pairs.jsonl:1: `winner` is `b`, none of model_a, model_b and tie");
@@ -168,6 +180,138 @@ TEST_F(Pairs, ErrorsNameTheLine) {
   EXPECT_EQ(error(R"({"user_id": "u", "pair_id": 7, "chosen": "a", "rejected": "b"}
 {"user_id": "u", "pair_id": 7, "chosen": "a", "rejected": "b"})"),
             "pairs.jsonl:2: the pair `7` stands here again");
+}
+
+/// A CSV cell.
+std::string cell(std::string text) {
+  for (std::size_t at = 0; (at = text.find('"', at)) != std::string::npos; at += 2)
+    text.insert(at, 1, '"');
+  return '"' + text + '"';
+}
+
+TEST_F(Pairs, ConversationsInCellsAreReadInJsonPythonAndNumpy) {
+  for (const auto& [context, chosen, rejected] : std::vector<std::array<std::string, 3>>{
+           {R"([{"content": "Hi \"you\"", "role": "user"}])",
+            R"({"content": "It's\nme", "role": "model"})",
+            R"([{"content": "No", "role": "model"}])"},
+           {R"([{'content': 'Hi "you"', 'role': 'user', 'score': None}])",
+            R"({'content': "It's\nme", 'role': 'model'})",
+            R"([{'content': 'No', 'role': 'model', 'ok': True}])"},
+           {"array([{'content': 'Hi ' '\"you\"', 'role': 'user'}], dtype=object)",
+            R"([{'content': "It's\nme", 'role': 'model'}])",
+            R"({'role': 'model', 'content': 'No'})"}}) {
+    const std::string row = cell(context) + "," + cell(chosen) + "," + cell(rejected);
+    const LoadedPairs loaded =
+        read_csv("user_id,context,chosen,rejected\nu," + row + "\nu,x,y,z\n");
+    const PreferencePair& pair = loaded.users.test.at(0).context.at(0);
+    EXPECT_EQ(pair.context, "[user]: Hi \"you\"");
+    EXPECT_EQ(pair.chosen, "[model]: It's\nme");
+    EXPECT_EQ(pair.rejected, "[model]: No");
+    EXPECT_THAT(
+        loaded.users.remarks,
+        ElementsAre("pairs.csv:2: column `chosen` holds messages as a text, which are read "
+                    "as messages",
+                    "pairs.csv:2: column `rejected` holds messages as a text, which are read "
+                    "as messages",
+                    "pairs.csv:2: column `context` holds messages as a text, which are read "
+                    "as messages"));
+  }
+}
+
+TEST_F(Pairs, VotesOfATableAreReadAsDataFramesWriteThem) {
+  const auto turns = [](const std::string& answer) {
+    return cell("[{'content': 'Q', 'role': 'user'}\n {'content': '" + answer +
+                "', 'role': 'assistant'}\n {'content': 'R', 'role': 'user'}\n {'content': 'S', "
+                "'role': 'assistant'}]");
+  };
+  const LoadedPairs loaded =
+      read_csv("judge,winner,turn,conversation_a,conversation_b\nu,model_a,1," + turns("A") + "," +
+               turns("B") + "\nu,model_b,1.0," + turns("C") + "," + turns("D") + "\n");
+  const User& user = loaded.users.test.at(0);
+  EXPECT_EQ(user.context.at(0).context, "[user]: Q");
+  EXPECT_EQ(user.context.at(0).chosen, "[assistant]: A");
+  EXPECT_EQ(user.test.at(0).chosen, "[assistant]: D");
+}
+
+TEST_F(Pairs, MessagesThatCannotBeReadAreRefusedWithTheirLineAndColumn) {
+  for (const std::string text :
+       {"[{'content': 'It's', 'role': 'user'}]", "[{'content': 'cut', 'role': 'us",
+        R"([{"role": "user", "content": "x" ...)", "[{'from': 'human', 'value': 'It's'}]"})
+    EXPECT_EQ(
+        csv_error("user_id,context,chosen,rejected\nu,c,x,y\nu," + cell(text) + ",x,y\n"),
+        "pairs.csv:3: column `context` begins like messages, and cannot be read as JSON or as "
+        "Python writes them")
+        << text;
+  EXPECT_EQ(
+      csv_error("user_id,chosen,rejected\nu," + cell("[{'from': 'human', 'value': 'x'}]") + ",y\n"),
+      "pairs.csv:2: `chosen` is no text, message {role, content} or list of messages");
+  EXPECT_EQ(csv_error("user_id,chosen,rejected\nu,caf\xe9,y\n"),
+            "pairs.csv:2: column `chosen` is not UTF-8");
+}
+
+TEST_F(Pairs, OtherDataInTextsStayTextsAndAreRemarkedOnce) {
+  const LoadedPairs loaded = read_csv("user_id,chosen,rejected\nu,\"[1, 2]\",[]\nu," +
+                                      cell(R"({"name": "f"})") + ",[laughs]\n");
+  const User& user = loaded.users.test.at(0);
+  EXPECT_EQ(user.context.at(0).chosen, "[1, 2]");
+  EXPECT_EQ(user.context.at(0).rejected, "[]");
+  EXPECT_EQ(user.test.at(0).chosen, R"({"name": "f"})");
+  EXPECT_THAT(
+      loaded.users.remarks,
+      ElementsAre("pairs.csv:2: column `chosen` holds a list as a text, which is shown as it "
+                  "stands"));
+}
+
+TEST_F(Pairs, FlagsAreReadAsPeopleAndDataFramesWriteThem) {
+  const std::vector<std::pair<std::string, bool>> flags = {
+      {"True", true}, {"true", true}, {"TRUE", true},   {"1", true},
+      {"1.0", true},  {"yes", true},  {"False", false}, {"false", false},
+      {"0", false},   {"0.0", false}, {"no", false}};
+  std::string rows = "user_id,chosen,rejected,flip,split\n";
+  for (std::size_t i = 0; i < flags.size(); ++i)
+    rows += "u,a" + std::to_string(i) + ",b," + flags[i].first + (i == 0 ? ",train\n" : ",test\n");
+  const User user = read_csv(rows).users.test.at(0);
+  EXPECT_TRUE(user.context.at(0).flip);
+  for (std::size_t i = 1; i < flags.size(); ++i)
+    EXPECT_EQ(user.test.at(i - 1).flip, flags[i].second) << flags[i].first;
+  EXPECT_EQ(csv_error("user_id,chosen,rejected,flip\nu,a,b,maybe\n"),
+            "pairs.csv:2: `flip` is neither true nor false");
+  EXPECT_EQ(csv_error("user_id,chosen,rejected,winner_slot\nu,a,b,B\n"),
+            "pairs.csv:2: `winner_slot` is `B`, neither a nor b");
+}
+
+TEST_F(Pairs, AQuestionUnderAnotherNameIsReadAsTheContextAndSaid) {
+  const LoadedPairs loaded = read(R"({"user_id": "u", "prompt": "Q", "chosen": "a", "rejected": "b"}
+{"user_id": "u", "prompt": [{"role": "user", "content": "R"}], "chosen": "a", "rejected": "b"}
+)");
+  const User& user = loaded.users.test.at(0);
+  EXPECT_EQ(user.context.at(0).context, "Q");
+  EXPECT_EQ(user.test.at(0).context, "[user]: R");
+  EXPECT_THAT(loaded.users.remarks,
+              ElementsAre("pairs.jsonl:1: no `context`: column `prompt` is read as the context"));
+}
+
+TEST_F(Pairs, AQuestionThatTheAnswersHoldIsNotReadTwice) {
+  const LoadedPairs loaded = read(
+      R"({"user_id": "u", "prompt": "Q", "chosen": [{"role": "user", "content": "Q"}, {"role": "model", "content": "a"}], "rejected": [{"role": "user", "content": "Q"}, {"role": "model", "content": "b"}]}
+{"user_id": "u", "prompt": "Q", "chosen": "a", "rejected": "b", "context": "Q"}
+)");
+  const User& user = loaded.users.test.at(0);
+  EXPECT_EQ(user.context.at(0).context, "");
+  EXPECT_EQ(user.context.at(0).chosen, "[user]: Q\n\n[model]: a");
+  EXPECT_EQ(user.test.at(0).context, "Q");
+  EXPECT_THAT(loaded.users.remarks,
+              ElementsAre("pairs.jsonl:2: column `prompt` is not read: `context` holds what was "
+                          "asked"));
+}
+
+TEST_F(Pairs, ColumnsThatMayHoldTheQuestionAreNamedWhereNoneIsRead) {
+  const LoadedPairs loaded =
+      read(R"({"user_id": "u", "instruction": "Q", "input": "x", "chosen": "a", "rejected": "b"}
+{"user_id": "u", "instruction": "Q", "input": "x", "chosen": "a", "rejected": "c"}
+)");
+  EXPECT_THAT(loaded.users.remarks, ElementsAre("pairs.jsonl:1: no `context`: the answers stand "
+                                                "alone; not read: `instruction`, `input`"));
 }
 
 TEST_F(Pairs, AFixedOrderIsDrawnWhereTheRowHasNone) {

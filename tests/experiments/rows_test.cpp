@@ -55,7 +55,9 @@ TEST_F(Rows, JsonlNamesTheLineThatIsNotJson) {
   EXPECT_EQ(error("a.jsonl", "{}\n[1]\n"), "a.jsonl:2: a row must be an object of columns");
 }
 
-TEST_F(Rows, ABareNanIsMissingAndOneInATextStays) {
+TEST_F(Rows, FloatsThatAreNoNumbersAreMissingAndTheirNamesInATextStay) {
+  EXPECT_THAT(read("a.jsonl", R"({"x": Infinity, "y": "-Infinity", "z": [-Infinity]})"),
+              ElementsAre(Pair("a.jsonl:1", R"({"x":null,"y":"-Infinity","z":[null]})")));
   EXPECT_THAT(read("a.jsonl", R"({"x": NaN, "y": "a \"NaN\" b", "z": [NaN, 1]})"),
               ElementsAre(Pair("a.jsonl:1", R"({"x":null,"y":"a \"NaN\" b","z":[null,1]})")));
   EXPECT_THAT(error("a.json", "[{\"x\": NaN},\n{\"y\": Nan}]"),
@@ -107,7 +109,7 @@ TEST_F(Rows, CsvErrorsNameTheLine) {
   EXPECT_EQ(error("a.csv", "a,b\n1,\"x\ny\"\n1,2,3\n"), "a.csv:4: 3 cells where the header has 2");
   EXPECT_EQ(error("a.csv", "a,b\n1,2\n1,\"open\n\n"), "a.csv:3: a quote that is never closed");
   EXPECT_EQ(error("a.csv", "a,b\n1,\"x\"y\n"), "a.csv:2: text after a closing quote");
-  EXPECT_EQ(error("a.csv", "a,b\n1,caf\xE9\n"), "a.csv:2: column `b` is not UTF-8");
+  EXPECT_EQ(error("a.csv", "a,caf\xE9\n"), "a.csv:1: the header is not UTF-8");
 }
 
 TEST_F(Rows, AFileOfAnotherEndingOrNoneIsRefused) {

@@ -18,9 +18,9 @@
 #include <thread>
 
 #include "core/sqlite.hpp"
-#include "tests/support/places.hpp"
 #include "tests/support/http_questions.hpp"
 #include "tests/support/loopback_server.hpp"
+#include "tests/support/places.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/run_report.hpp"
 #include "tests/support/temporary_folder.hpp"
@@ -136,7 +136,7 @@ optimizers:
   Finished run(const fs::path& config, const std::string& name,
                const std::vector<std::string>& more = {}) const {
     std::vector<std::string> command = {theta_binary(), "run",     config,
-                                        "--out",      out(name), "--verbose"};
+                                        "--out",        out(name), "--verbose"};
     command.insert(command.end(), more.begin(), more.end());
     return run_to_end(command);
   }
@@ -251,7 +251,7 @@ TEST_F(ServedRun, ItsPromptIsScoredWithoutAskingTwiceAlsoWhenThatWasStopped) {
   ASSERT_EQ(run(config(server, ""), "out").code, 0);
   const fs::path prompt = out("out") / "prompt.json", answers = out("out") / "answers.db";
   const auto eval = [&](const fs::path& file) -> std::vector<std::string> {
-    return {theta_binary(),        "eval",    file,           out("rows.csv"), "--set",
+    return {theta_binary(),      "eval",    file,           out("rows.csv"), "--set",
             "model.in_flight=4", "--field", "sentence=text"};
   };
   const std::size_t before = server.requests();
@@ -388,6 +388,38 @@ TEST_F(ServedRun, APromptThatDoesNotSayHidesOptionsAsWhenItWasMade) {
   EXPECT_THAT(asked, Not(HasSubstr("good or bad")));
   ASSERT_EQ(predict({"--set", "program.options=listed"}).code, 0);
   EXPECT_THAT(asked, HasSubstr("Mood can be good or bad."));
+}
+
+TEST_F(ServedRun, TheLmOfADspyStateCountsWhereTheCommandSaysNothing) {
+  std::string asked;
+  const LoopbackServer server([&](const Seen& seen) {
+    if (seen.method == "POST") asked = seen.body;
+    return judge(seen);
+  });
+  const fs::path state =
+      folder_.write("state.json",
+                    R"({"demos": [], "lm": {"model": "a/b", "temperature": 0.7, "max_tokens": 1000},
+          "signature": {"instructions": "Say the mood.", "fields": [
+            {"prefix": "Sentence:", "description": "${sentence}"},
+            {"prefix": "Mood:", "description": "${mood}"}]}})");
+  const auto predict = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> command = {theta_binary(), "predict", state, "--input",
+                                        "sentence=one"};
+    command.insert(command.end(), {"--set", "program.signature=sentence -> mood", "--set",
+                                   "model.base_url=" + server.url(), "--set", "model.model=m"});
+    command.insert(command.end(), more.begin(), more.end());
+    return run_to_end(command);
+  };
+  const Finished first = predict({});
+  ASSERT_EQ(first.code, 0) << first.err;
+  EXPECT_THAT(first.err, HasSubstr("of its lm: temperature 0.7, max_tokens 1000"));
+  EXPECT_THAT(first.err, HasSubstr("lm: not used: `model`"));
+  EXPECT_EQ(ordered_json::parse(asked).at("temperature"), 0.7);
+  EXPECT_EQ(ordered_json::parse(asked).at("max_tokens"), 1000);
+  const Finished second = predict({"--set", "program.temperature=0"});
+  ASSERT_EQ(second.code, 0) << second.err;
+  EXPECT_EQ(ordered_json::parse(asked).at("temperature"), 0);
+  EXPECT_EQ(ordered_json::parse(asked).at("max_tokens"), 1000);
 }
 
 TEST_F(ServedRun, ItsResolvedConfigIsRightInAnyFolder) {

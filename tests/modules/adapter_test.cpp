@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <nlohmann/json.hpp>
 
+#include "core/json_value.hpp"
 #include "core/rng.hpp"
 #include "modules/text.hpp"
 #include "tests/support/gbnf_language.hpp"
@@ -13,6 +15,7 @@ namespace theta {
 namespace {
 
 using testing::ElementsAre;
+using testing::HasSubstr;
 
 const Signature& judge() {
   static const Signature signature = chain_of_thought(
@@ -116,6 +119,71 @@ TEST(ChatStop, EndsAnAnswerAtTheNextSection) {
   EXPECT_THAT(chat->stop(judge(), 2), ElementsAre("[[ ## completed ## ]]"));
 }
 
+// --- demos with null and other JSON, as dspy 3.4.1 shows them
+// --------------------------------------
+
+Demo demo_of(std::string_view json) {
+  Demo demo;
+  for (const auto& [name, value] : parse_json(json).items()) demo.fields.set(name, value_of(value));
+  return demo;
+}
+
+/// The turns of demos: of each message its content behind the system message.
+std::vector<std::string> shown_demos(const Adapter& adapter) {
+  const std::vector<Demo> demos = {
+      demo_of(R"({"question": "Was it?", "hint": null, "why": "x", "answer": "no"})"),
+      demo_of(R"({"question": "Will it?", "hint": "soon", "why": null, "answer": null})"),
+      demo_of(R"({"question": {"a": [1, null], "é": "x\ty"}, "hint": true,
+                  "why": 12345678901234567890123, "answer": {"b": ["c", {"d": 1.0}]}})")};
+  std::vector<std::string> contents;
+  for (const Message& message : adapter.format(Signature::parse("question, hint -> why, answer"),
+                                               demos, Record{{"question", "q"}, {"hint", "h"}}))
+    contents.push_back(message.content);
+  return {contents.begin() + 1, contents.end() - 1};
+}
+
+constexpr const char* kIncomplete =
+    "This is an example of the task, though some input or output fields are not supplied.\n\n";
+
+TEST(ChatFormat, ShowsNullAsNoneAndObjectsAsJson) {
+  const std::string incomplete = kIncomplete;
+  EXPECT_THAT(
+      shown_demos(*make_chat_adapter()),
+      ElementsAre(
+          incomplete + "[[ ## question ## ]]\nWas it?\n\n[[ ## hint ## ]]\nNone",
+          "[[ ## why ## ]]\nx\n\n[[ ## answer ## ]]\nno\n\n[[ ## completed ## ]]\n",
+          incomplete + "[[ ## question ## ]]\nWill it?\n\n[[ ## hint ## ]]\nsoon",
+          "[[ ## why ## ]]\nNone\n\n[[ ## answer ## ]]\nNone\n\n[[ ## completed ## ]]\n",
+          "[[ ## question ## ]]\n{\"a\": [1, null], \"é\": \"x\\ty\"}\n\n[[ ## hint ## ]]\nTrue",
+          "[[ ## why ## ]]\n12345678901234567890123\n\n[[ ## answer ## ]]\n{\"b\": [\"c\", {\"d\": "
+          "1.0}]}\n\n[[ ## completed ## ]]\n"));
+}
+
+TEST(JsonFormat, ShowsNullObjectsAndEveryDigitAsJson) {
+  const std::string incomplete = kIncomplete;
+  EXPECT_THAT(
+      shown_demos(*make_json_adapter()),
+      ElementsAre(incomplete + "[[ ## question ## ]]\nWas it?\n\n[[ ## hint ## ]]\nNone",
+                  "{\n  \"why\": \"x\",\n  \"answer\": \"no\"\n}",
+                  incomplete + "[[ ## question ## ]]\nWill it?\n\n[[ ## hint ## ]]\nsoon",
+                  "{\n  \"why\": null,\n  \"answer\": null\n}",
+                  "[[ ## question ## ]]\n{\"a\": [1, null], \"é\": \"x\\ty\"}\n\n[[ ## hint ## "
+                  "]]\nTrue",
+                  "{\n  \"why\": 12345678901234567890123,\n  \"answer\": {\n    \"b\": [\n      "
+                  "\"c\",\n      {\n        \"d\": 1.0\n      }\n    ]\n  }\n}"));
+}
+
+TEST(ChatFormat, WritesALiteralOfNumbersAsDspyDoes) {
+  const Messages messages = make_chat_adapter()->format(
+      Signature::parse("q -> n: Literal[1, 2, -3]"), {}, Record{{"q", "x"}});
+  EXPECT_THAT(messages[0].content, HasSubstr("1. `n` (Literal[1, 2, -3]):"));
+  EXPECT_THAT(messages[0].content,
+              HasSubstr("{n}        # note: the value you produce must exactly "
+                        "match (no extra characters) one of: 1; 2; -3\n"));
+  EXPECT_THAT(messages[1].content,
+              HasSubstr("`[[ ## n ## ]]` (must be formatted as a valid Python Literal[1, 2, -3])"));
+}
+
 // --- json
 // -----------------------------------------------------------------------------------------
 
@@ -138,6 +206,16 @@ TEST(JsonParse, CastsWhatHasAnotherType) {
                              {"x", 2.0},
                              {"ok", true},
                              {"l", std::vector<std::string>{"a"}}}));
+}
+
+TEST(JsonParse, KeepsEveryDigitOfAWholeNumber) {
+  const auto parsed = make_json_adapter()->parse(
+      Signature::parse("q -> s, n: int, m: Literal[1, 2]"),
+      R"({"s": 12345678901234567890123, "n": 18446744073709551616, "m": 2})");
+  ASSERT_TRUE(parsed) << why(parsed);
+  EXPECT_EQ(*parsed, (Record{{"s", "12345678901234567890123"},
+                             {"n", JsonValue{"18446744073709551616"}},
+                             {"m", std::int64_t{2}}}));
 }
 
 TEST(JsonParse, SaysWhatIsWrong) {

@@ -12,6 +12,7 @@
 namespace theta {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::SizeIs;
 
@@ -145,13 +146,167 @@ TEST(LoadState, ReadsBackWhatWasDumped) {
   }
 }
 
-TEST(LoadState, TakesANullForAFieldThatIsNotSupplied) {
+/// kSmallest with one demo.
+std::string with_demo(const std::string& demo) {
+  return with(kSmallest, "\"lm\"", "\"demos\": [" + demo + "], \"lm\"");
+}
+
+TEST(LoadState, KeepsNullsDigitsAndObjectsOfDemos) {
   Predict program = reasoning("question -> answer");
-  load_state(program,
-             with(kSmallest, "\"lm\"", R"("demos": [{"question": "q", "answer": null}], "lm")"),
-             "prompt.json");
-  const std::vector<Demo> expected = {{{{"question", "q"}}, false, /*as_is=*/true}};
+  const std::string demo =
+      R"({"question": {"a": [1, null]}, "answer": null, "reasoning": 12345678901234567890})";
+  EXPECT_THAT(load_state(program, with_demo(demo), "prompt.json").remarks, SizeIs(0));
+  std::vector<Demo> expected = {{{{"question", JsonValue{R"({"a": [1, null]})"}},
+                                  {"answer", JsonValue{"null"}},
+                                  {"reasoning", JsonValue{"12345678901234567890"}}},
+                                 /*augmented=*/false,
+                                 /*as_is=*/true}};
   EXPECT_EQ(program.predictors()[0]->demos, expected);
+  Predict again = reasoning("question -> answer");
+  load_state(again, dump_state(program), "prompt.json");
+  expected[0].as_is = false;
+  EXPECT_EQ(again.predictors()[0]->demos, expected);
+}
+
+TEST(LoadState, RemarksColumnsOfDemosThatNoFieldShows) {
+  Predict program = reasoning("question -> answer");
+  const LoadedState loaded = load_state(
+      program, with_demo(R"({"question": "q", "votes": [1, 2], "origin": {"shelf": 3}})"),
+      "prompt.json");
+  EXPECT_THAT(loaded.remarks,
+              ElementsAre("prompt.json: demos hold `origin`, `votes`, which no field shows"));
+}
+
+TEST(LoadState, RefusesAPartOfADemoThatIsNoText) {
+  Predict program = reasoning("question -> answer");
+  const std::string why = ", and only texts are sent: take the demo out";
+  const std::string marked = "it holds a part that is no text, marked by DSPy" + why;
+  EXPECT_EQ(why_not(program, with_demo(R"({"question": "<<CUSTOM-TYPE-START-IDENTIFIER>>[{}]"})")),
+            "prompt.json: predict.demos[0].question: " + marked);
+  EXPECT_EQ(why_not(program, with_demo(R"({"question": [{"x": "a <DSPY_IMAGE_START>b"}]})")),
+            "prompt.json: predict.demos[0].question[0].x: " + marked);
+  EXPECT_EQ(why_not(program, with_demo(R"({"answer": {"url": "data:audio/wav;base64,UklG"}})")),
+            "prompt.json: predict.demos[0].answer.url: it holds a file in base64" + why);
+  EXPECT_EQ(why_not(program, with_demo(R"({"question": "what is data:image/png;base64,x?"})")),
+            "loaded");
+}
+
+/// A saved signature of fields that name themselves, and one whose words are the user's.
+std::string signature_of(const std::vector<std::string>& names, const std::string& worded = "",
+                         const std::string& instructions = "Be.") {
+  std::string fields;
+  for (const std::string& name : names) {
+    const Field field = make_field(name);
+    fields += (fields.empty() ? "" : ", ") +
+              (name == worded ? R"({"prefix": "So:", "description": "said"})"
+                              : "{\"prefix\": \"" + field.prefix + "\", \"description\": \"" +
+                                    field.description + "\"}");
+  }
+  return "{\"instructions\": \"" + instructions + "\", \"fields\": [" + fields + "]}";
+}
+
+/// The state of a bare predictor.
+std::string fields_in(const std::vector<std::string>& names, const std::string& worded = "") {
+  return "{\"signature\": " + signature_of(names, worded) + ", \"lm\": null}";
+}
+
+TEST(LoadState, GivesFieldsInAnotherOrderTheirOwnDescriptions) {
+  Predict program = predict("text -> mood, reason");
+  const LoadedState loaded =
+      load_state(program, fields_in({"text", "reason", "mood"}), "prompt.json");
+  EXPECT_EQ(program.signature(), Signature::parse("text -> mood, reason", "Be."));
+  EXPECT_THAT(loaded.remarks,
+              ElementsAre("prompt.json: the fields stand in another order than in `text -> mood, "
+                          "reason`: each is read by its name"));
+  EXPECT_THAT(load_state(program, fields_in({"text", "mood", "reason"}), "p").remarks, SizeIs(0));
+}
+
+TEST(LoadState, RefusesFieldsThatItCannotTellApartByName) {
+  Predict program = predict("text -> mood, reason");
+  EXPECT_EQ(
+      why_not(program, fields_in({"text", "reason", "mood"}, "reason")),
+      "prompt.json: signature.fields[2]: it is the field `mood`, where the program's signature "
+      "has `reason`: give the signature in the order of the file");
+  EXPECT_EQ(why_not(program, fields_in({"review", "mood", "reason"})),
+            "prompt.json: signature.fields[0]: it is the field `review`, which the program's "
+            "signature does not have");
+  EXPECT_EQ(why_not(program, fields_in({"text", "mood", "reason"}, "mood")), "loaded");
+  EXPECT_EQ(program.signature().outputs[0].description, "said");
+}
+
+TEST(LoadState, TakesTheOnlyPredictorWhateverItsNameAndNamesSeveral) {
+  const std::string one = fields_in({"question", "reasoning", "answer"});
+  Predict program = reasoning("question -> answer");
+  EXPECT_EQ(why_not(program, R"({"respond.predict": )" + one + "}"), "loaded");
+  EXPECT_EQ(program.signature().instructions, "Be.");
+  EXPECT_EQ(
+      why_not(program, R"({"router": )" + one + R"(, "writer.predict": )" + one + "}"),
+      "prompt.json: it has the predictors `router`, `writer.predict`, and one is run: keep one "
+      "of them");
+}
+
+TEST(LoadState, ReadsWhatAnLmSaysOfSamplingAndNamesTheRest) {
+  Predict program = predict("question -> answer");
+  const auto load = [&](const std::string& lm) {
+    return load_state(program, with(fields_in({"question", "answer"}), "null", lm), "prompt.json");
+  };
+  const LoadedState loaded =
+      load(R"({"model": "some/model", "model_type": "chat", "cache": true, "temperature": 0.7,
+               "max_tokens": 1000, "top_p": 0.9, "n": 3, "stop": null, "launch_kwargs": {}})");
+  EXPECT_EQ(loaded.temperature, 0.7);
+  EXPECT_EQ(loaded.max_tokens, 1000);
+  EXPECT_EQ(loaded.top_p, 0.9);
+  EXPECT_THAT(loaded.remarks, ElementsAre("prompt.json: lm: not used: `model`, `n`"));
+  const LoadedState odd = load(R"({"temperature": null, "max_tokens": "many"})");
+  EXPECT_EQ(odd.temperature, std::nullopt);
+  EXPECT_THAT(odd.remarks, ElementsAre("prompt.json: lm: not used: `max_tokens`"));
+}
+
+TEST(LoadState, NamesWhatElseIsNotUsed) {
+  Predict program = predict("question -> answer");
+  const std::string plain = fields_in({"question", "answer"});
+  EXPECT_THAT(
+      load_state(program, with(plain, "\"lm\"", R"("k": 3, "traces": [1], "lm")"), "p").remarks,
+      ElementsAre("p: `k` is not used"));
+  EXPECT_THAT(
+      load_state(program, R"({"predict": )" + plain + R"(, "retrieve": {"k": 3}})", "p").remarks,
+      ElementsAre("p: `retrieve` is not used"));
+  EXPECT_EQ(why_not(program, with(plain, "\"lm\"", R"("fields": {"x": 1}, "lm")")),
+            "prompt.json: `fields`: DSPy's criteria of decisions are not read: take them out");
+}
+
+TEST(LoadState, AsksAsDspy25DidByTheExtendedSignature) {
+  Predict program = reasoning("question -> answer");
+  const std::string extended = signature_of({"question", "reasoning", "answer"}, "", "Count.");
+  const LoadedState loaded = load_state(program,
+                                        with(fields_in({"question", "answer"}), "\"lm\"",
+                                             "\"extended_signature\": " + extended + ", \"lm\""),
+                                        "prompt.json");
+  EXPECT_EQ(program.signature().instructions, "Count.");
+  EXPECT_THAT(loaded.remarks, ElementsAre("prompt.json: `extended_signature`, as DSPy 2.5 asks, is "
+                                          "used in place of `signature`"));
+}
+
+TEST(LoadState, ReadsTheKeysOfStatesBeforeDspy253) {
+  const std::string state =
+      R"({"cls": {"lm": null, "traces": [], "train": [], "demos": [], "signature_instructions": "Old.",
+          "signature_prefix": "A:", "extended_signature_instructions": "Count.",
+          "extended_signature_prefix": "So:"}})";
+  Predict thinking = reasoning("question -> answer");
+  load_state(thinking, state, "prompt.json");
+  EXPECT_EQ(thinking.signature().instructions, "Count.");
+  EXPECT_EQ(thinking.signature().outputs.back().prefix, "So:");
+  Predict plain = predict("question -> answer");
+  EXPECT_EQ(
+      why_not(plain, state),
+      "prompt.json: cls: `extended_signature` is DSPy 2.5's chain of thought, which the program "
+      "does not have: set program.chain_of_thought=true");
+  EXPECT_EQ(why_not(plain, with(state, R"(, "extended_signature_instructions": "Count.",
+          "extended_signature_prefix": "So:")",
+                                "")),
+            "loaded");
+  EXPECT_EQ(plain.signature().instructions, "Old.");
+  EXPECT_EQ(plain.signature().outputs.back().prefix, "A:");
 }
 
 TEST(LoadState, LeavesFieldMarkersWholeInWhatDspyWrote) {
@@ -173,14 +328,12 @@ TEST(LoadState, SaysWhatIsMissingOrWrong) {
   EXPECT_EQ(why_not(program, "{\n  \"a\": 1e400\n}"),
             "prompt.json:2:8: a number that no double holds");
   EXPECT_EQ(why_not(program, "[]"), "prompt.json: an object is expected");
-  EXPECT_EQ(why_not(program, "{}"), "prompt.json: `metadata` is missing");
+  EXPECT_EQ(why_not(program, "{}"), "prompt.json: `predict` is missing");
   EXPECT_EQ(why_not(program, with(kSmallest, "dependency_versions", "versions")),
             "prompt.json: metadata: `dependency_versions` is missing");
   EXPECT_EQ(why_not(program, with(kSmallest, "{}}}", R"({"numpy": "2"}}})")),
             "prompt.json: metadata.dependency_versions: unknown key `numpy`; DSPy knows python, "
             "dspy and cloudpickle");
-  EXPECT_EQ(why_not(program, with(kSmallest, "\"predict\"", "\"judge\"")),
-            "prompt.json: `predict` is missing");
   EXPECT_EQ(why_not(program, with(kSmallest, ", \"lm\": null", "")),
             "prompt.json: predict: `lm` is missing");
   EXPECT_EQ(why_not(program, with(kSmallest, "\"Be terse.\"", "3")),
@@ -190,11 +343,8 @@ TEST(LoadState, SaysWhatIsMissingOrWrong) {
   EXPECT_EQ(why_not(program, with(kSmallest, R"({"prefix": "Q:", "description": "q"},)", "")),
             "prompt.json: predict.signature: it has 2 fields, the program's signature `question -> "
             "reasoning, answer` has 3");
-  EXPECT_EQ(why_not(program, with(kSmallest, "\"lm\"", R"("demos": [{"a": {}}], "lm")")),
-            "prompt.json: predict.demos[0].a: a text, a number, a boolean or a list of texts is "
-            "expected");
-  EXPECT_EQ(why_not(program, with(kSmallest, "\"lm\"", R"("demos": [{"a": [1]}], "lm")")),
-            "prompt.json: predict.demos[0].a[0]: a text is expected");
+  EXPECT_EQ(why_not(program, with_demo("3")),
+            "prompt.json: predict.demos[0]: an object is expected");
 }
 
 TEST(LoadState, ChangesNothingWhereItFails) {

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string_view>
+
+namespace theta {
+
+/// Whether a text is bracketed like a list or an object of JSON or Python, blanks around it aside.
+bool is_bracketed(std::string_view text);
+
+/// The list or object that a whole text is, in JSON or as Python and its data frames print it: `'a'`
+/// and `"a"` with Python's escapes, True, False, None and nan (null), tuples, a comma before the
+/// end; numpy's `array([..], dtype=object)`, and its items that only blanks part. Texts that stand
+/// side by side are one, as in Python, but the items of a list, as in numpy. Numbers stay to the
+/// digit.
+/// @return nullopt for any other text.
+std::optional<nlohmann::ordered_json> read_container(std::string_view text);
+
+}  // namespace theta
