@@ -1,17 +1,16 @@
 #include "core/statistics.hpp"
 
-#include <tbb/parallel_for.h>
-
 #include <algorithm>
 #include <array>
 #include <boost/math/distributions/students_t.hpp>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <numbers>
+#include <set>
 #include <stdexcept>
+#include <string_view>
 #include <vector>
-
-#include "core/rng.hpp"
 
 namespace theta {
 namespace {
@@ -30,36 +29,72 @@ void check_finite(std::span<const double> values, const char* function) {
   }
 }
 
-struct Cluster {
+double t_quantile(double p, double degrees) {
+  return boost::math::quantile(boost::math::students_t(degrees), p);
+}
+
+/// What the jackknife over clusters tells of a mean.
+///
+///   w_g = n_g / n                share of the rows that cluster g has
+///   m_g                          mean without cluster g
+///   variance = sum (m_g - m)^2
+///   K = sum (m_g - m)^4 / variance^2     1 / G where all clusters matter alike, 1 for one alone
+struct Jackknife {
   double sum = 0;
-  double size = 0;
+  double rows = 0;
+  std::size_t clusters = 0;
+  double variance = 0;
+  double effective = 0;      ///< clusters that the sizes amount to: 1 / sum w_g^2
+  double concentration = 0;  ///< K; 0 where nothing varies
+
+  double mean() const { return sum / rows; }
+  /// Degrees of freedom of t. The variance's own spread grows with K; `most` over K bounds them.
+  double degrees(double most) const {
+    constexpr double kFewest = 0.5;  // one cluster holds nearly all rows: t is some hundreds
+    const double of_sizes = std::max(effective - 1, kFewest);
+    return concentration > 0 ? std::min(of_sizes, most / concentration) : of_sizes;
+  }
 };
 
-/// Sums and sizes in the order of the clusters' names, whatever the order of the rows.
-std::vector<Cluster> by_cluster(std::span<const double> values,
-                                std::span<const std::string> clusters, const char* function) {
+/// @throws std::invalid_argument for values that are none, not in [low, 1] or not one a cluster.
+Jackknife jackknife(std::span<const double> values, std::span<const std::string> clusters,
+                    double low, const char* function) {
   check_finite(values, function);
   if (values.size() != clusters.size()) {
     throw std::invalid_argument(std::string(function) + ": one cluster a value is needed");
   }
-  std::map<std::string_view, Cluster> sums;
+  struct Cluster {
+    double sum = 0;
+    double rows = 0;
+  };
+  std::map<std::string_view, Cluster> by_name;  // sums do not depend on the clusters' order
   for (std::size_t i = 0; i < values.size(); ++i) {
-    Cluster& cluster = sums[clusters[i]];
+    if (values[i] < low || values[i] > 1) {
+      throw std::invalid_argument(std::string(function) + ": a value is out of range");
+    }
+    Cluster& cluster = by_name[clusters[i]];
     cluster.sum += values[i];
-    cluster.size += 1;
+    cluster.rows += 1;
   }
-  std::vector<Cluster> out;
-  for (const auto& [name, cluster] : sums) out.push_back(cluster);
-  return out;
-}
-
-/// Quantile of sorted values, linear between neighbours: type 7 of Hyndman & Fan 1996.
-double quantile(const std::vector<double>& sorted, double p) {
-  const double place = p * static_cast<double>(sorted.size() - 1);
-  const auto below = static_cast<std::size_t>(place);
-  const std::size_t above = std::min(below + 1, sorted.size() - 1);
-  const double weight = place - static_cast<double>(below);
-  return sorted[below] + weight * (sorted[above] - sorted[below]);
+  Jackknife all;
+  all.clusters = by_name.size();
+  double squares = 0;
+  for (const auto& [name, cluster] : by_name) {
+    all.sum += cluster.sum;
+    all.rows += cluster.rows;
+    squares += cluster.rows * cluster.rows;
+  }
+  all.effective = all.rows * all.rows / squares;
+  if (all.clusters == 1) return all;
+  double fourth = 0;
+  for (const auto& [name, cluster] : by_name) {
+    const double shift = (all.sum - cluster.sum) / (all.rows - cluster.rows) - all.mean();
+    if (std::abs(shift) < 1e-12) continue;  // rounding
+    all.variance += shift * shift;
+    fourth += shift * shift * shift * shift;
+  }
+  if (fourth > 0) all.concentration = fourth / (all.variance * all.variance);
+  return all;
 }
 
 }  // namespace
@@ -82,23 +117,54 @@ Interval wilson(double successes, double n, double z) {
   return {std::max(0.0, (centre - half) / (1 + z2)), std::min(1.0, (centre + half) / (1 + z2))};
 }
 
-Interval clustered_bootstrap(std::span<const double> values, std::span<const std::string> clusters,
-                             std::uint64_t seed, std::size_t resamples) {
-  const auto all = by_cluster(values, clusters, "clustered_bootstrap");
-  if (resamples == 0) throw std::invalid_argument("clustered_bootstrap: no resamples");
-  std::vector<double> means(resamples);
-  tbb::parallel_for(std::size_t{0}, resamples, [&](std::size_t r) {
-    Rng rng(derive_seed(seed, r));
-    Cluster total;
-    for (std::size_t i = 0; i < all.size(); ++i) {
-      const Cluster& drawn = all[rng.below(all.size())];
-      total.sum += drawn.sum;
-      total.size += drawn.size;
-    }
-    means[r] = total.sum / total.size;
-  });
-  std::ranges::sort(means);
-  return {quantile(means, 0.025), quantile(means, 0.975)};
+bool is_plain(std::span<const double> values, std::span<const std::string> clusters,
+              std::initializer_list<double> few) {
+  return std::set<std::string_view>(clusters.begin(), clusters.end()).size() == values.size() &&
+         std::ranges::all_of(
+             values, [&](double value) { return std::ranges::find(few, value) != few.end(); });
+}
+
+Interval score_interval(std::span<const double> scores, std::span<const std::string> clusters) {
+  const Jackknife all = jackknife(scores, clusters, 0, "score_interval");
+  if (is_plain(scores, clusters, {0, 1})) return wilson(all.sum, all.rows);
+  if (all.clusters == 1) return {0, 1};
+  // Rows added of either end, and degrees of freedom: chosen by scripts/bench intervals.
+  constexpr double kAdded = 2, kMost = 1.5;
+  const double rows = all.rows + 2 * kAdded;
+  const double center = (all.sum + kAdded) / rows;
+  const double variance =
+      all.variance + kAdded * (center * center + (1 - center) * (1 - center)) / (rows * rows);
+  const double effective = center * (1 - center) / variance;
+  const double share = std::clamp(all.mean(), 0.0, 1.0);
+  return wilson(share * effective, effective, t_quantile(0.975, all.degrees(kMost)));
+}
+
+Interval Difference::interval() const {
+  if (std::isinf(error)) return {-1, 1};
+  const double half = t_quantile(0.975, degrees) * error;
+  return {std::max(-1.0, center - half), std::min(1.0, center + half)};
+}
+
+double Difference::p() const {
+  if (std::isinf(error)) return 1;
+  const boost::math::students_t distribution(degrees);
+  return 2 * boost::math::cdf(boost::math::complement(distribution, std::abs(center) / error));
+}
+
+Difference paired_difference(std::span<const double> differences,
+                             std::span<const std::string> clusters) {
+  const Jackknife all = jackknife(differences, clusters, -1, "paired_difference");
+  if (all.clusters == 1) return {all.mean(), std::numeric_limits<double>::infinity(), 1};
+  double largest = 0;
+  for (const double difference : differences) largest = std::max(largest, std::abs(difference));
+  if (largest == 0) largest = 1;
+  const double rows = all.rows + 2;
+  const double center = all.sum / rows;
+  const double squares = all.rows * all.rows * all.variance +
+                         2 * (largest * largest + center * center);  // of the two rows added
+  constexpr double kMost = 2;  // chosen by scripts/bench intervals
+  const bool plain = is_plain(differences, clusters, {-1, 0, 1});
+  return {center, std::sqrt(squares) / rows, plain ? all.rows - 1 : all.degrees(kMost)};
 }
 
 Interval student_t(std::span<const double> values) {
@@ -108,8 +174,7 @@ Interval student_t(std::span<const double> values) {
   double squares = 0;
   for (const double value : values) squares += (value - center) * (value - center);
   const auto n = static_cast<double>(values.size());
-  const boost::math::students_t distribution(n - 1);
-  const double half = boost::math::quantile(distribution, 0.975) * std::sqrt(squares / (n - 1) / n);
+  const double half = t_quantile(0.975, n - 1) * std::sqrt(squares / (n - 1) / n);
   return {center - half, center + half};
 }
 
@@ -131,55 +196,26 @@ Interval over_seeds_and_items(std::span<const double> values, std::span<const In
           center + std::sqrt(square(seeds.high - center) + above / n)};
 }
 
-double mcnemar(std::size_t n01, std::size_t n10) {
-  // Twice the lower tail of Binomial(n, 1/2), in logarithms as 2^-n vanishes early.
-  const auto n = static_cast<double>(n01 + n10);
-  double tail = 0;
-  for (std::size_t i = 0; i <= std::min(n01, n10); ++i) {
-    const auto k = static_cast<double>(i);
-    tail += std::exp(std::lgamma(n + 1) - std::lgamma(k + 1) - std::lgamma(n - k + 1) -
-                     n * std::numbers::ln2);
+Difference over_seeds_and_items(std::span<const Difference> runs) {
+  std::vector<double> centers;
+  for (const Difference& run : runs) centers.push_back(run.center);
+  const auto n = static_cast<double>(runs.size());
+  Difference all{mean(centers)};
+  double seeds = 0;
+  double items = 0;
+  all.degrees = runs.front().degrees;
+  for (const Difference& run : runs) {
+    seeds += (run.center - all.center) * (run.center - all.center);
+    items += run.error * run.error / n;
+    all.degrees = std::min(all.degrees, run.degrees);
   }
-  return std::min(1.0, 2 * tail);
-}
-
-double paired_permutation(std::span<const double> differences,
-                          std::span<const std::string> clusters, std::uint64_t seed,
-                          std::size_t resamples) {
-  const auto all = by_cluster(differences, clusters, "paired_permutation");
-  double observed = 0;
-  double scale = 0;
-  for (const Cluster& cluster : all) {
-    observed += cluster.sum;
-    scale += std::abs(cluster.sum);
-  }
-  // Sums that are equal but for rounding count as equal.
-  const double least = std::abs(observed) - 1e-12 * scale;
-
-  constexpr std::size_t kExactClusters = 16;
-  if (all.size() <= kExactClusters) {
-    const std::size_t patterns = std::size_t{1} << all.size();
-    std::size_t extreme = 0;
-    for (std::size_t pattern = 0; pattern < patterns; ++pattern) {
-      double sum = 0;
-      for (std::size_t i = 0; i < all.size(); ++i) {
-        sum += (pattern >> i & 1U) ? -all[i].sum : all[i].sum;
-      }
-      extreme += std::abs(sum) >= least;
-    }
-    return static_cast<double>(extreme) / static_cast<double>(patterns);
-  }
-
-  std::vector<char> is_extreme(resamples);
-  tbb::parallel_for(std::size_t{0}, resamples, [&](std::size_t r) {
-    Rng rng(derive_seed(seed, r));
-    double sum = 0;
-    for (const Cluster& cluster : all) sum += rng.below(2) ? -cluster.sum : cluster.sum;
-    is_extreme[r] = std::abs(sum) >= least;
-  });
-  // The pattern that was observed is one of them.
-  const auto extreme = 1 + std::ranges::count(is_extreme, 1);
-  return static_cast<double>(extreme) / static_cast<double>(resamples + 1);
+  all.error = std::sqrt(items);
+  if (runs.size() == 1 || std::isinf(items)) return all;
+  seeds /= n * (n - 1);
+  const double variance = seeds + items;
+  all.error = std::sqrt(variance);
+  all.degrees = variance * variance / (seeds * seeds / (n - 1) + items * items / all.degrees);
+  return all;
 }
 
 double normal_cdf(double z) { return 0.5 * std::erfc(-z / std::numbers::sqrt2); }

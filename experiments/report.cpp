@@ -11,8 +11,6 @@
 #include <set>
 #include <sstream>
 
-#include "core/rng.hpp"
-#include "core/statistics.hpp"
 #include "experiments/files.hpp"
 #include "experiments/text_table.hpp"
 #include "modules/text.hpp"
@@ -75,8 +73,19 @@ std::optional<double> persona_match(const std::vector<PersonaRecord>& personas,
   return static_cast<double>(matched) / known;
 }
 
+/// What a row's outcomes are clustered by.
+const char* clustering(const std::vector<Outcome>& outcomes) {
+  const bool users =
+      std::ranges::any_of(outcomes, [](const Outcome& outcome) { return !outcome.group.empty(); });
+  return users ? "by users" : "by items";
+}
+
+std::size_t distinct_of(const std::vector<std::string>& clusters) {
+  return std::set<std::string_view>(clusters.begin(), clusters.end()).size();
+}
+
 Report::Row make_row(const std::vector<Outcome>& outcomes, const UsageRecord& usage,
-                     const std::vector<PersonaRecord>& personas, std::uint64_t seed) {
+                     const std::vector<PersonaRecord>& personas) {
   Report::Row row;
   row.method = usage.method;
   row.model = usage.model;
@@ -84,10 +93,7 @@ Report::Row make_row(const std::vector<Outcome>& outcomes, const UsageRecord& us
   row.judgements = outcomes.size();
   std::vector<double> scores;
   std::vector<std::string> clusters;
-  std::set<std::string> users;
-  bool binary = true;
   for (const auto& outcome : outcomes) {
-    users.insert(cluster_of(outcome));
     if (outcome.status == Outcome::Status::kUnparsable && row.unparsable++ == 0)
       row.why_unparsable = outcome.why;
     if (outcome.status == Outcome::Status::kRefused && row.refused++ == 0)
@@ -98,48 +104,57 @@ Report::Row make_row(const std::vector<Outcome>& outcomes, const UsageRecord& us
     }
     scores.push_back(outcome.score);
     clusters.push_back(cluster_of(outcome));
-    binary = binary && (outcome.score == 0 || outcome.score == 1);
   }
-  row.users = users.size();
-  row.interval = binary && users.size() == outcomes.size() ? "wilson" : "user-clustered bootstrap";
+  row.users = distinct_of(clusters);
   if (!scores.empty()) {
-    const auto n = static_cast<double>(scores.size());
     row.accuracy = mean(scores);
-    const auto interval = row.interval == "wilson" ? wilson(std::round(*row.accuracy * n), n)
-                                                   : clustered_bootstrap(scores, clusters, seed);
-    row.low = interval.low;
-    row.high = interval.high;
+    const auto [low, high] = score_interval(scores, clusters);
+    row.low = low;
+    row.high = high;
+    row.interval = is_plain(scores, clusters, {0, 1})
+                       ? "wilson"
+                       : fmt::format("wilson {}", clustering(outcomes));
   }
   row.order_consistency = order_consistency(outcomes);
   row.persona_match = persona_match(personas, row.method, row.model);
   return row;
 }
 
+/// None if there is no judgement that both have.
 std::optional<Report::Paired> compare(const std::vector<Outcome>& outcomes,
-                                      const std::vector<Outcome>& against, std::uint64_t seed) {
-  std::map<std::pair<std::string, int>, double> others;
-  for (const auto& other : against) {
-    if (other.status != Outcome::Status::kFailed) {
-      others[{other.item, other.variant}] = other.score;
-    }
-  }
+                                      const std::vector<Outcome>& against) {
+  using Key = std::pair<std::string_view, int>;
+  const auto failed = [](const Outcome& o) { return o.status == Outcome::Status::kFailed; };
+  std::map<Key, const Outcome*> others;
+  for (const auto& other : against) others[{other.item, other.variant}] = &other;
+  Report::Paired paired;
   std::vector<double> differences;
   std::vector<std::string> clusters;
   for (const auto& outcome : outcomes) {
-    if (outcome.status == Outcome::Status::kFailed) continue;
     const auto other = others.find({outcome.item, outcome.variant});
-    if (other == others.end()) continue;
-    differences.push_back(outcome.score - other->second);
-    clusters.push_back(cluster_of(outcome));
+    const bool has_other = other != others.end() && !failed(*other->second);
+    paired.missing += failed(outcome);
+    paired.missing_against += !has_other;
+    if (!failed(outcome) && has_other) {
+      differences.push_back(outcome.score - other->second->score);
+      clusters.push_back(cluster_of(outcome));
+    }
+    if (other != others.end()) others.erase(other);
+  }
+  for (const auto& [key, other] : others) {  // that only the other was asked
+    ++paired.missing;
+    paired.missing_against += failed(*other);
   }
   if (differences.empty()) return std::nullopt;
-  Report::Paired paired;
   paired.judgements = differences.size();
+  paired.users = distinct_of(clusters);
   paired.difference = mean(differences);
-  const auto interval = clustered_bootstrap(differences, clusters, seed);
-  paired.low = interval.low;
-  paired.high = interval.high;
-  paired.p = paired_permutation(differences, clusters, seed);
+  paired.estimate = paired_difference(differences, clusters);
+  const auto [low, high] = paired.estimate.interval();
+  paired.low = low;
+  paired.high = high;
+  paired.p = paired.estimate.p();
+  paired.interval = fmt::format("jackknife t {}", clustering(outcomes));
   return paired;
 }
 
@@ -271,13 +286,12 @@ Report make_report(const Store& store) {
   for (auto& outcome : store.outcomes()) {
     outcomes[{outcome.method, outcome.model}].push_back(std::move(outcome));
   }
-  const auto seed = derive_seed(report.seed, "report");
   for (const auto& usage : store.usage()) {
     const auto found = outcomes.find({usage.method, usage.model});
     if (found == outcomes.end()) {
       report.usage_by_role.push_back(usage);
     } else {
-      report.rows.push_back(make_row(found->second, usage, report.personas, seed));
+      report.rows.push_back(make_row(found->second, usage, report.personas));
     }
   }
 
@@ -303,7 +317,7 @@ Report make_report(const Store& store) {
     const std::string against = comparison.at(1);
     for (const auto& model : models_of(report)) {
       if (!outcomes.contains({method, model}) || !outcomes.contains({against, model})) continue;
-      auto paired = compare(outcomes[{method, model}], outcomes[{against, model}], seed);
+      auto paired = compare(outcomes[{method, model}], outcomes[{against, model}]);
       if (!paired) {
         spdlog::warn("{} and {} have no judgement in common under {}: not compared", method,
                      against, model);
@@ -367,11 +381,15 @@ std::string to_json(const Report& report) {
     json["paired"].push_back({{"method", paired.method},
                               {"against", paired.against},
                               {"model", paired.model},
+                              {"users", paired.users},
                               {"judgements", paired.judgements},
+                              {"missing", paired.missing},
+                              {"missing_against", paired.missing_against},
                               {"difference", number(paired.difference)},
                               {"low", number(paired.low)},
                               {"high", number(paired.high)},
-                              {"p", number(paired.p)}});
+                              {"p", number(paired.p)},
+                              {"interval", paired.interval}});
   }
   for (const auto& [search, front] : report.fronts)
     for (const Tradeoff& one : front)
@@ -414,14 +432,18 @@ std::string to_table(const Report& report, std::size_t columns) {
   }
   out += kLegend;
   out += '\n';
+  if (const std::string few = few_users_of(report); !few.empty()) out += few + "\n";
   if (const Table missing = missing_answers(report); !missing.rows.empty())
     out += "\n" + text_table(missing);
   if (const Table options = option_counts(report); !options.rows.empty())
     out += "\n" + text_table(options);
-  if (!report.paired.empty()) out += "\npaired differences, 95 % interval\n";
+  if (!report.paired.empty())
+    out += "\npaired differences, 95 % interval and p by one t (jackknife)\n";
   for (const auto& paired : report.paired) {
-    out += fmt::format("  {} - {}, {}: {}\n", paired.method, paired.against, paired.model,
-                       difference_text(paired));
+    const std::string missing = missing_text(paired.missing, paired.missing_against);
+    out += fmt::format("  {} - {}, {}: {}{}\n", paired.method, paired.against, paired.model,
+                       difference_text(paired.difference, paired.low, paired.high, paired.p),
+                       missing.empty() ? "" : "; " + missing);
   }
   if (!report.usage_by_role.empty())
     out += "\nusage by role\n" + text_table(usage_table(report.usage_by_role));
@@ -524,10 +546,23 @@ nlohmann::ordered_json usage_json(const std::vector<UsageRecord>& by_role) {
   return json;
 }
 
-std::string difference_text(const Report::Paired& paired) {
-  return fmt::format("{} [{}, {}], p {}", fraction(paired.difference, 3, true),
-                     fraction(paired.low, 3, true), fraction(paired.high, 3, true),
-                     paired.p < 0.001 ? "< .001" : "= " + fraction(paired.p, 3));
+std::string difference_text(double difference, double low, double high, double p) {
+  return fmt::format("{} [{}, {}], p {}", fraction(difference, 3, true), fraction(low, 3, true),
+                     fraction(high, 3, true), p < 0.001 ? "< .001" : "= " + fraction(p, 3));
+}
+
+std::string missing_text(std::size_t missing, std::size_t against) {
+  if (missing == 0 && against == 0) return "";
+  return fmt::format("missing: {}, {} of the other", missing, against);
+}
+
+std::string few_users(std::size_t fewest) {
+  constexpr std::size_t kEnough = 6;
+  if (fewest >= kEnough) return "";
+  return fmt::format(
+      "{} alone (or items without one) stand behind an interval: fewer than {} say little of "
+      "others",
+      fewest == 1 ? "1 user" : fmt::format("{} users", fewest), kEnough);
 }
 
 std::vector<std::string> models_of(const Report& report) {

@@ -1,13 +1,16 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "core/statistics.hpp"
 #include "core/store.hpp"
 #include "experiments/table.hpp"
 #include "optimizers/pareto.hpp"
@@ -28,8 +31,8 @@ struct Report {
     std::string method, model;
     std::optional<double> accuracy;   ///< mean score of all but the failed; none if all failed
     std::optional<double> low, high;  ///< its 95 % interval
-    std::string interval;  ///< how it was computed: `user-clustered bootstrap` or `wilson`
-    std::size_t users = 0;
+    std::string interval;   ///< how it was computed: `wilson`, `wilson by users`, `wilson by items`
+    std::size_t users = 0;  ///< with a score, as the interval rests on; without users, items
     std::size_t judgements = 0;  ///< failed ones included
     /// Share of the items scored in both orders that each order alone answers alike.
     std::optional<double> order_consistency;
@@ -48,13 +51,19 @@ struct Report {
     std::vector<Option> options;
     Usage usage;
   };
-  /// Mean difference of two methods under one model, over the judgements that both have.
+  /// Mean difference of two methods under one model, over the judgements that both have: what could
+  /// not be parsed or was refused is one, with a score of 0.
   struct Paired {
     std::string method, against, model;
-    std::size_t judgements = 0;
+    std::size_t users = 0, judgements = 0;
+    /// Judgements that the method, or the other, was asked and this one has no score for: not
+    /// answered, or not asked at all.
+    std::size_t missing = 0, missing_against = 0;
     double difference = 0;
-    double low = 0, high = 0;  ///< 95 %, user-clustered bootstrap
-    double p = 1;              ///< two-sided, flipping whole users
+    Difference estimate;       ///< paired_difference(), where interval and test come from
+    double low = 0, high = 0;  ///< 95 %
+    double p = 1;              ///< two-sided; below .05 where the interval does not hold 0
+    std::string interval;      ///< how both were computed: `jackknife t by users`, `.. by items`
   };
 
   std::string name, note, config_hash, config;
@@ -105,9 +114,10 @@ void write_report(const Report& report, const std::filesystem::path& directory);
 
 /// What the columns of the tables mean.
 inline constexpr const char* kLegend =
-    "accuracy: mean score and its 95 % interval; order: items that both orders answer alike; "
-    "match: users whose\npersona states their taste; unp.: answers that could not be parsed, ref.: "
-    "prompts that were refused, both scored 0; fail: no answer,\nleft out of the accuracy";
+    "accuracy: mean score and its 95 % interval (Wilson's, by users where there are some); order: "
+    "items that both\norders answer alike; match: users whose persona states their taste; unp.: "
+    "answers that could not be parsed, ref.:\nprompts that were refused, both scored 0; fail: no "
+    "answer, left out of the accuracy";
 
 /// The columns of a row as every table shows them, and their titles.
 std::vector<std::string> column_titles();
@@ -120,7 +130,20 @@ Table option_counts(const Report& report);
 Table usage_table(const std::vector<UsageRecord>& by_role);
 nlohmann::ordered_json usage_json(const std::vector<UsageRecord>& by_role);
 /// `+.040 [+.010, +.070], p = .012`
-std::string difference_text(const Report::Paired& paired);
+std::string difference_text(double difference, double low, double high, double p);
+/// `missing: 2, 1 of the other`; empty if none is.
+std::string missing_text(std::size_t missing, std::size_t against);
+/// A sentence where an interval rests on fewer users than say much of others, else empty.
+std::string few_users(std::size_t fewest);
+/// The same of the rows and paired differences of a run's report or a sweep's.
+template <typename R>
+std::string few_users_of(const R& report) {
+  std::size_t fewest = std::numeric_limits<std::size_t>::max();
+  for (const auto& row : report.rows)
+    if (row.users > 0) fewest = std::min(fewest, row.users);
+  for (const auto& paired : report.paired) fewest = std::min(fewest, paired.users);
+  return few_users(fewest);
+}
 /// The models in the order of their first rows, and the methods likewise.
 std::vector<std::string> models_of(const Report& report);
 std::vector<std::string> methods_of(const Report& report);

@@ -129,6 +129,8 @@ std::string to_html(const Report& report) {
     out += "<p class=\"note\">" + html_escaped(remark) + "</p>\n";
   out += "<h2>Results</h2>\n" + note + result_table(report);
   out += fmt::format("<p class=\"muted\">{}.</p>\n", kLegend);
+  if (const std::string few = few_users_of(report); !few.empty())
+    out += "<p class=\"note\">" + html_escaped(few) + ".</p>\n";
   if (const Table missing = missing_answers(report); !missing.rows.empty())
     out += html_table(missing);
   if (const Table options = option_counts(report); !options.rows.empty())
@@ -136,14 +138,19 @@ std::string to_html(const Report& report) {
   if (!report.paired.empty()) {
     std::vector<std::vector<std::string>> rows;
     for (const auto& paired : report.paired) {
-      rows.push_back({paired.method, paired.against, paired.model,
-                      std::to_string(paired.judgements), difference_text(paired)});
+      rows.push_back({paired.method, paired.against, paired.model, std::to_string(paired.users),
+                      std::to_string(paired.judgements),
+                      difference_text(paired.difference, paired.low, paired.high, paired.p),
+                      paired.interval, missing_text(paired.missing, paired.missing_against)});
     }
     out += "<h2>Paired differences</h2>\n" + html_table({{{"method"},
                                                           {"against"},
                                                           {"model"},
+                                                          {"users", true},
                                                           {"judgements", true},
-                                                          {"difference [95 %]", true}},
+                                                          {"difference [95 %]", true},
+                                                          {"interval"},
+                                                          {""}},
                                                          rows});
   }
   out += plots(report);

@@ -37,11 +37,13 @@ void add_run(SweepReport& out, const std::string& setting, const Report& run) {
   for (const Report::Row& row : run.rows) {
     if (!row.accuracy) continue;
     SweepReport::Row& mine = find_or_add(
-        out.rows, {setting, row.method, row.model, {}, {}, 0, {}, 0, 0, 0, {}}, [&](const auto& r) {
+        out.rows, {setting, row.method, row.model, {}, {}, 0, {}, row.users, 0, 0, 0, {}},
+        [&](const auto& r) {
           return r.setting == setting && r.method == row.method && r.model == row.model;
         });
     mine.accuracies.push_back(*row.accuracy);
     mine.run_intervals.push_back({*row.low, *row.high});
+    mine.users = std::min(mine.users, row.users);
     mine.unparsable += row.unparsable;
     mine.refused += row.refused;
     mine.failed += row.failed;
@@ -49,13 +51,17 @@ void add_run(SweepReport& out, const std::string& setting, const Report& run) {
   }
   for (const Report::Paired& paired : run.paired) {
     SweepReport::Paired& mine = find_or_add(
-        out.paired, {setting, paired.method, paired.against, paired.model, {}, {}, 0, {}},
+        out.paired,
+        {setting, paired.method, paired.against, paired.model, {}, {}, 0, {}, paired.users, 0, 0},
         [&](const auto& p) {
           return p.setting == setting && p.method == paired.method && p.against == paired.against &&
                  p.model == paired.model;
         });
     mine.differences.push_back(paired.difference);
-    mine.run_intervals.push_back({paired.low, paired.high});
+    mine.run_estimates.push_back(paired.estimate);
+    mine.users = std::min(mine.users, paired.users);
+    mine.missing += paired.missing;
+    mine.missing_against += paired.missing_against;
   }
   for (const UsageRecord& one : run.usage_by_role)
     find_or_add(out.usage_by_role, {one.method, one.model, {}}, [&](const auto& u) {
@@ -72,11 +78,6 @@ Json numbers(const std::vector<double>& values) {
   Json out = Json::array();
   for (const double value : values) out.push_back(number(value));
   return out;
-}
-
-std::string signed_interval(double mean, const Interval& interval) {
-  return fmt::format("{} [{}, {}]", fraction(mean, 3, true), fraction(interval.low, 3, true),
-                     fraction(interval.high, 3, true));
 }
 
 Table result_table(const SweepReport& report) {
@@ -105,11 +106,15 @@ Table paired_table(const SweepReport& report) {
                {"against"},
                {"model"},
                {"seeds", true},
-               {"difference [95 %]", true}}};
-  for (const auto& paired : report.paired)
+               {"difference [95 %]", true},
+               {""}}};
+  for (const auto& paired : report.paired) {
+    const auto [low, high] = paired.estimate.interval();
     table.rows.push_back({paired.setting, paired.method, paired.against, paired.model,
                           std::to_string(paired.differences.size()),
-                          signed_interval(paired.mean, paired.interval)});
+                          difference_text(paired.mean, low, high, paired.estimate.p()),
+                          missing_text(paired.missing, paired.missing_against)});
+  }
   return table;
 }
 
@@ -154,7 +159,7 @@ SweepReport make_sweep_report(const fs::path& folder) {
   }
   for (auto& paired : report.paired) {
     paired.mean = mean(paired.differences);
-    paired.interval = over_seeds_and_items(paired.differences, paired.run_intervals);
+    paired.estimate = over_seeds_and_items(paired.run_estimates);
   }
   if (fs::exists(folder / "cache.db"))
     report.timing = Store(folder / "cache.db", Store::Access::kRead).timing();
@@ -185,9 +190,11 @@ std::string to_json(const SweepReport& report) {
                             {"method", row.method},
                             {"model", row.model},
                             {"seeds", row.accuracies.size()},
+                            {"users", row.users},
                             {"accuracy", number(row.mean)},
                             {"low", number(row.interval.low)},
                             {"high", number(row.interval.high)},
+                            {"interval", "t over seeds and each run's interval (MOVER)"},
                             {"accuracies", numbers(row.accuracies)},
                             {"unparsable", row.unparsable},
                             {"refused", row.refused},
@@ -195,16 +202,23 @@ std::string to_json(const SweepReport& report) {
                             {"calls", row.usage.calls},
                             {"prompt_tokens", row.usage.prompt_tokens},
                             {"generated_tokens", row.usage.generated_tokens}});
-  for (const auto& paired : report.paired)
+  for (const auto& paired : report.paired) {
+    const auto [low, high] = paired.estimate.interval();
     json["paired"].push_back({{"setting", paired.setting},
                               {"method", paired.method},
                               {"against", paired.against},
                               {"model", paired.model},
                               {"seeds", paired.differences.size()},
+                              {"users", paired.users},
                               {"difference", number(paired.mean)},
-                              {"low", number(paired.interval.low)},
-                              {"high", number(paired.interval.high)},
+                              {"low", number(low)},
+                              {"high", number(high)},
+                              {"p", number(paired.estimate.p())},
+                              {"interval", "t over seeds and items (Satterthwaite)"},
+                              {"missing", paired.missing},
+                              {"missing_against", paired.missing_against},
                               {"differences", numbers(paired.differences)}});
+  }
   for (const auto& [what, amount] : report.timing) json["timing"][what] = amount;
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
 }
@@ -212,6 +226,8 @@ std::string to_json(const SweepReport& report) {
 std::string to_html(const SweepReport& report) {
   std::string body = "<h2>Results</h2>\n" + html_table(result_table(report));
   body += fmt::format("<p class=\"muted\">{}.</p>\n", html_escaped(kSeedsLegend));
+  if (const std::string few = few_users_of(report); !few.empty())
+    body += "<p class=\"note\">" + html_escaped(few) + ".</p>\n";
   if (!report.paired.empty())
     body += "<h2>Paired differences</h2>\n" + html_table(paired_table(report));
   if (!report.usage_by_role.empty())
@@ -224,6 +240,7 @@ std::string to_html(const SweepReport& report) {
 
 std::string to_table(const SweepReport& report) {
   std::string out = text_table(result_table(report)) + kSeedsLegend + "\n";
+  if (const std::string few = few_users_of(report); !few.empty()) out += few + "\n";
   if (!report.paired.empty()) out += "\npaired differences\n" + text_table(paired_table(report));
   if (!report.usage_by_role.empty())
     out += "\nusage by role\n" + text_table(usage_table(report.usage_by_role));

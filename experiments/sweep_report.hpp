@@ -24,17 +24,20 @@ struct SweepReport {
     std::vector<double> accuracies;       ///< one a seed, in the order of the runs
     std::vector<Interval> run_intervals;  ///< of each, over its items
     double mean = 0;
-    Interval interval;                       ///< 95 %, over_seeds_and_items()
+    Interval interval;                                    ///< 95 %, over_seeds_and_items()
+    std::size_t users = 0;                                ///< of the run that has the fewest
     std::size_t unparsable = 0, refused = 0, failed = 0;  ///< answers, of all seeds together
-    Usage usage;                             ///< the same
+    Usage usage;                                          ///< the same
   };
   /// Mean over seeds of the differences of two methods.
   struct Paired {
     std::string setting, method, against, model;
     std::vector<double> differences;
-    std::vector<Interval> run_intervals;
+    std::vector<Difference> run_estimates;
     double mean = 0;
-    Interval interval;
+    Difference estimate;                           ///< over_seeds_and_items()
+    std::size_t users = 0;                         ///< of the run that has the fewest
+    std::size_t missing = 0, missing_against = 0;  ///< of all seeds together
   };
 
   std::string name;

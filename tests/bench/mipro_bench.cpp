@@ -197,7 +197,7 @@ void compare(const Line& line, const std::vector<Json>& seeds, bool aimed,
       differences.push_back(scores.back() - peer_scores.back());
     }
   }
-  const Interval interval = clustered_bootstrap(differences, items, kSplitSeed);
+  const Interval interval = paired_difference(differences, items).interval();
   fmt::print("{}: test accuracy {:.3f}, DSPy's {:.3f}, difference {:+.3f} [{:+.3f}, {:+.3f}]\n",
              line.name, mean(scores), mean(peer_scores), mean(differences), interval.low,
              interval.high);

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <tbb/global_control.h>
 
 #include <cmath>
 #include <limits>
@@ -11,8 +10,7 @@
 #include "core/rng.hpp"
 #include "tests/support/message_of.hpp"
 
-// Expected numbers: scipy 1.17 (binomtest, permutation_test, norm); for what is drawn at random a
-// Python script on random.Random(derive_seed(seed, i)) and numpy.quantile.
+// Expected numbers: scipy 1.17 (binomtest, norm) and statistics_reference.py beside this file.
 
 namespace theta {
 namespace {
@@ -28,9 +26,7 @@ std::vector<std::string> letters(std::string_view text) {
 TEST(Mean, OfNothingIsAnError) {
   EXPECT_EQ(mean(std::vector<double>{1, 2, 6}), 3);
   EXPECT_EQ(message_of<std::invalid_argument>([] { mean({}); }), "mean: no values");
-  EXPECT_EQ(message_of<std::invalid_argument>([] {
-              mean(std::vector<double>{1, NAN});
-            }),
+  EXPECT_EQ(message_of<std::invalid_argument>([] { mean(std::vector<double>{1, NAN}); }),
             "mean: a value is not finite");
 }
 
@@ -94,105 +90,180 @@ TEST(Wilson, RefusesWhatIsNoProportion) {
 const std::vector<double> kScores = {1, 0, 1, 1, 0, 0, 1, 1, 1, 0, 1, 0};
 const std::vector<std::string> kUsers = letters("aaabbccccdde");
 
-TEST(ClusteredBootstrap, IsTheIntervalOfResampledUsers) {
-  const Interval few = clustered_bootstrap(kScores, kUsers, 7, 999);
-  EXPECT_DOUBLE_EQ(few.low, 0.375);
-  EXPECT_DOUBLE_EQ(few.high, 0.6875);
-  const Interval many = clustered_bootstrap(kScores, kUsers, 7);
-  EXPECT_DOUBLE_EQ(many.low, 0.375);
-  EXPECT_DOUBLE_EQ(many.high, 0.7058823529411765);
+void expect_near(const Interval& interval, double low, double high) {
+  EXPECT_NEAR(interval.low, low, 1e-9);
+  EXPECT_NEAR(interval.high, high, 1e-9);
 }
 
-TEST(ClusteredBootstrap, IsTheSameForAnyNumberOfThreads) {
-  std::vector<double> values;
-  std::vector<std::string> clusters;
-  Rng rng(1);
-  for (int i = 0; i < 200; ++i) {
-    values.push_back(rng.uniform());
-    clusters.push_back(fmt::format("u{}", i % 17));
-  }
-  const Interval many = clustered_bootstrap(values, clusters, 3, 500);
-  const tbb::global_control one(tbb::global_control::max_allowed_parallelism, 1);
-  const Interval single = clustered_bootstrap(values, clusters, 3, 500);
-  EXPECT_EQ(many.low, single.low);
-  EXPECT_EQ(many.high, single.high);
+TEST(ScoreInterval, IsWilsonsOfTheRowsThatUsersAmountTo) {
+  expect_near(score_interval(kScores, kUsers), 0.25428828821632266, 0.8518032685455648);
+  std::vector<double> graded = kScores;
+  graded[1] = 0.25;
+  graded[7] = 0.5;
+  expect_near(score_interval(graded, letters("abcdefghijkl")), 0.2581982996086235,
+              0.8260637247240659);
 }
 
-TEST(ClusteredBootstrap, OfASingleClusterIsItsMean) {
-  const Interval interval =
-      clustered_bootstrap(std::vector<double>{1, 0, 1, 1}, letters("aaaa"), 1);
-  EXPECT_EQ(interval.low, 0.75);
-  EXPECT_EQ(interval.high, 0.75);
+TEST(ScoreInterval, IsWilsonWhereRowsAreIndependentAndRightOrWrong) {
+  const auto alone = score_interval(kScores, letters("abcdefghijkl"));
+  EXPECT_EQ(alone.low, wilson(7, 12).low);
+  EXPECT_EQ(alone.high, wilson(7, 12).high);
 }
 
-TEST(ClusteredBootstrap, CoversTheTrueMeanAboutNineTimesInTen) {
-  int covered = 0;
-  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+TEST(ScoreInterval, OfScoresThatAreAllAlikeIsNoPoint) {
+  const std::vector<double> right(12, 1);
+  expect_near(score_interval(right, letters("aabbccddeeff")), 0.730596854789196,
+              1.0000000000000007);
+  const std::vector<double> half(12, 0.5);
+  const auto interval = score_interval(half, letters("abcdefghijkl"));
+  EXPECT_LT(interval.low, 0.4);
+  EXPECT_GT(interval.high, 0.6);
+}
+
+TEST(ScoreInterval, NeverLeavesItsMeanOrTheScoresOut) {
+  for (std::uint64_t seed = 0; seed < 500; ++seed) {
     Rng rng(seed);
-    std::vector<double> values;
-    std::vector<std::string> clusters;
-    for (int user = 0; user < 30; ++user) {
-      const double taste = 0.5 * rng.normal();
-      for (int i = 0; i < 4; ++i) {
-        values.push_back(taste + 0.2 * rng.normal());
-        clusters.push_back(fmt::format("u{}", user));
+    std::vector<double> scores;
+    std::vector<std::string> users;
+    const std::size_t n = 1 + rng.below(30), groups = 1 + rng.below(8);
+    const double accuracy = rng.uniform();
+    for (std::size_t i = 0; i < n; ++i) {
+      scores.push_back(rng.below(3) == 0 ? rng.uniform() : rng.uniform() < accuracy);
+      users.push_back(fmt::format("u{}", rng.below(groups)));
+    }
+    const auto [low, high] = score_interval(scores, users);
+    EXPECT_LE(0, low);
+    EXPECT_LE(low, mean(scores) + kTolerance);
+    EXPECT_GE(high, mean(scores) - kTolerance);
+    EXPECT_LE(high, 1);
+  }
+}
+
+TEST(ScoreInterval, OfOneUserTellsNothing) {
+  const auto interval = score_interval(std::vector<double>{1, 0, 1, 1}, letters("aaaa"));
+  EXPECT_EQ(interval.low, 0);
+  EXPECT_EQ(interval.high, 1);
+}
+
+TEST(ScoreInterval, IsTheSameForAnyOrderOfTheUsers) {
+  const std::vector<double> turned(kScores.rbegin(), kScores.rend());
+  const std::vector<std::string> users(kUsers.rbegin(), kUsers.rend());
+  const auto there = score_interval(kScores, kUsers), back = score_interval(turned, users);
+  EXPECT_EQ(there.low, back.low);
+  EXPECT_EQ(there.high, back.high);
+}
+
+/// Twelve users of ten rows whose own accuracies are Beta(2, 1): the larger of two uniforms.
+TEST(ScoreInterval, HoldsTheTruthAboutNineteenTimesInTwenty) {
+  int held = 0;
+  for (std::uint64_t seed = 0; seed < 1000; ++seed) {
+    Rng rng(seed);
+    std::vector<double> scores;
+    std::vector<std::string> users;
+    for (int user = 0; user < 12; ++user) {
+      const double accuracy = std::max(rng.uniform(), rng.uniform());  // mean 2/3
+      for (int i = 0; i < 10; ++i) {
+        scores.push_back(rng.uniform() < accuracy);
+        users.push_back(fmt::format("u{}", user));
       }
     }
-    const Interval interval = clustered_bootstrap(values, clusters, seed, 399);
-    covered += interval.low <= 0 && 0 <= interval.high;
+    const auto [low, high] = score_interval(scores, users);
+    held += low <= 2.0 / 3 && 2.0 / 3 <= high;
   }
-  EXPECT_GT(covered, 270);
-  EXPECT_LT(covered, 298);
+  EXPECT_GT(held, 930);
+  EXPECT_LT(held, 990);
 }
 
-TEST(ClusteredBootstrap, RefusesWhatHasNoInterval) {
-  const std::vector<double> two = {1, 2};
-  EXPECT_EQ(message_of<std::invalid_argument>([] { clustered_bootstrap({}, {}, 1); }),
-            "clustered_bootstrap: no values");
-  EXPECT_EQ(message_of<std::invalid_argument>([&] { clustered_bootstrap(two, letters("a"), 1); }),
-            "clustered_bootstrap: one cluster a value is needed");
-  EXPECT_EQ(
-      message_of<std::invalid_argument>([&] { clustered_bootstrap(two, letters("ab"), 1, 0); }),
-      "clustered_bootstrap: no resamples");
+TEST(ScoreInterval, RefusesWhatHasNoInterval) {
+  const std::vector<double> two = {1, 0}, above = {1, 2};
+  EXPECT_EQ(message_of<std::invalid_argument>([] { score_interval({}, {}); }),
+            "score_interval: no values");
+  EXPECT_EQ(message_of<std::invalid_argument>([&] { score_interval(two, letters("a")); }),
+            "score_interval: one cluster a value is needed");
+  EXPECT_EQ(message_of<std::invalid_argument>([&] { score_interval(above, letters("ab")); }),
+            "score_interval: a value is out of range");
   EXPECT_EQ(message_of<std::invalid_argument>(
-                [] { clustered_bootstrap(std::vector<double>{INFINITY}, letters("a"), 1); }),
-            "clustered_bootstrap: a value is not finite");
-}
-
-TEST(Mcnemar, AgreesWithScipy) {
-  EXPECT_EQ(mcnemar(0, 0), 1);
-  EXPECT_NEAR(mcnemar(0, 5), 0.0625, kTolerance);
-  EXPECT_NEAR(mcnemar(9, 1), 0.021484375, kTolerance);
-  EXPECT_EQ(mcnemar(10, 10), 1);
-  EXPECT_NEAR(mcnemar(3, 11), 0.057373046875, kTolerance);
-  EXPECT_NEAR(mcnemar(40, 70), 0.005447429511444476, kTolerance);
-  EXPECT_NEAR(mcnemar(1100, 900), 8.45708953550381e-06, kTolerance);
+                [] { score_interval(std::vector<double>{INFINITY}, letters("a")); }),
+            "score_interval: a value is not finite");
 }
 
 const std::vector<double> kDifferences = {0.5, 0.25, -0.5, 1, 0, 0.25, 1, -0.25, 0.5, 0.75};
 
-TEST(PairedPermutation, AgreesWithScipyWhereItIsExact) {
-  EXPECT_DOUBLE_EQ(paired_permutation(kDifferences, letters("abcdefghij"), 1), 0.08203125);
-  EXPECT_DOUBLE_EQ(paired_permutation(kDifferences, letters("aabbcdefgh"), 1), 0.046875);
+TEST(PairedDifference, IsTheJackknifesOverUsersWithTwoRowsMore) {
+  const auto users = paired_difference(kDifferences, letters("aabbcdefgh"));
+  expect_near(users.interval(), -0.09259815154503132, 0.6759314848783646);
+  EXPECT_NEAR(users.center, 3.5 / 12, kTolerance);
+  EXPECT_NEAR(users.p(), 0.11314729479100123, 1e-9);
 }
 
-TEST(PairedPermutation, IsOneWhereNothingDiffers) {
-  EXPECT_EQ(paired_permutation(std::vector<double>{0, 0, 0}, letters("abc"), 1), 1);
-  EXPECT_EQ(paired_permutation(std::vector<double>{0.3, 0.1, 0.2, -0.6}, letters("abcd"), 1), 1);
+TEST(PairedDifference, OfIndependentPairsCountsThoseThatDiffer) {
+  std::vector<double> differences(100, 0);
+  std::vector<std::string> items;
+  for (int i = 0; i < 100; ++i) items.push_back(fmt::format("i{}", i));
+  std::fill_n(differences.begin(), 7, 1);
+  differences[99] = -1;
+  const auto some = paired_difference(differences, items);
+  expect_near(some.interval(), -0.0020806776806788496, 0.11972773650420826);
+  EXPECT_NEAR(some.p(), 0.058194525292132517, 1e-9);
 }
 
-TEST(PairedPermutation, SamplesSignsForManyClusters) {
-  std::vector<double> differences;
-  std::vector<std::string> clusters;
-  for (int i = 0; i < 20; ++i) {
-    differences.push_back((i * 7 % 11 - 4) / 8.0);
-    clusters.push_back(fmt::format("u{:02}", i));
+TEST(PairedDifference, OfNothingThatDiffersIsNoPoint) {
+  const auto none = paired_difference(std::vector<double>(60, 0), [] {
+    std::vector<std::string> users;
+    for (int i = 0; i < 60; ++i) users.push_back(fmt::format("u{}", i % 6));
+    return users;
+  }());
+  expect_near(none.interval(), -0.0586347047604323, 0.0586347047604323);
+  EXPECT_EQ(none.p(), 1);
+  const auto all = paired_difference(std::vector<double>(12, 1), letters("aabbccddeeff"));
+  EXPECT_LT(all.interval().low, 1);
+  EXPECT_EQ(all.interval().high, 1);
+}
+
+TEST(PairedDifference, OfOneUserTellsNothing) {
+  const auto one = paired_difference(std::vector<double>{1, 1, 0}, letters("aaa"));
+  EXPECT_EQ(one.interval().low, -1);
+  EXPECT_EQ(one.interval().high, 1);
+  EXPECT_EQ(one.p(), 1);
+}
+
+TEST(PairedDifference, ExcludesNoDifferenceExactlyWhereItsTestIsSignificant) {
+  int significant = 0;
+  for (std::uint64_t seed = 0; seed < 3000; ++seed) {
+    Rng rng(seed);
+    std::vector<double> differences;
+    std::vector<std::string> users;
+    const std::size_t n = 2 + rng.below(60), groups = 2 + rng.below(24);
+    const double better = 0.3 + 0.4 * rng.uniform();
+    const bool graded = rng.below(2) == 1;
+    for (std::size_t i = 0; i < n; ++i) {
+      const double sign = rng.uniform() < better ? 1 : -1;
+      differences.push_back(rng.below(3) > 0 ? 0 : graded ? sign * rng.uniform() : sign);
+      users.push_back(fmt::format("u{}", rng.below(groups)));
+    }
+    const auto difference = paired_difference(differences, users);
+    const auto [low, high] = difference.interval();
+    EXPECT_EQ(low > 0 || high < 0, difference.p() < .05) << seed;
+    EXPECT_TRUE(low <= mean(differences) && mean(differences) <= high) << seed;
+    significant += difference.p() < .05;
   }
-  EXPECT_DOUBLE_EQ(paired_permutation(differences, clusters, 3, 999), 0.271);
-  // Exact over all 2^20 patterns: 0.26496.
-  EXPECT_NEAR(paired_permutation(differences, clusters, 3), 0.26496, 0.01);
-  for (double& d : differences) d = 1;
-  EXPECT_EQ(paired_permutation(differences, clusters, 3, 99), 0.01);
+  EXPECT_GT(significant, 30);
+}
+
+TEST(OverSeedsAndItems, AddsVariancesOfDifferences) {
+  const std::vector<Difference> runs = {{.1, .04, 11}, {.2, .05, 9}, {.15, .06, 10}};
+  const auto all = over_seeds_and_items(runs);
+  EXPECT_NEAR(all.center, .15, kTolerance);
+  EXPECT_NEAR(all.error, 0.05830951894845301, 1e-9);
+  EXPECT_NEAR(all.degrees, 10.711662758107877, 1e-9);
+  EXPECT_NEAR(all.p(), 0.026426379779496228, 1e-9);
+}
+
+TEST(OverSeedsAndItems, OfOneRunIsThatRuns) {
+  const auto one = over_seeds_and_items(std::vector<Difference>{{.1, .04, 11}});
+  EXPECT_EQ(one.center, .1);
+  EXPECT_EQ(one.error, .04);
+  EXPECT_EQ(one.degrees, 11);
 }
 
 TEST(Normal, DistributionAgreesWithScipy) {

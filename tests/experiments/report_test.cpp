@@ -7,7 +7,6 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "core/rng.hpp"
 #include "core/statistics.hpp"
 #include "tests/support/temporary_folder.hpp"
 
@@ -21,6 +20,7 @@ using ::testing::Not;
 
 constexpr auto kScored = Outcome::Status::kScored;
 constexpr auto kUnparsable = Outcome::Status::kUnparsable;
+constexpr auto kRefused = Outcome::Status::kRefused;
 constexpr auto kFailed = Outcome::Status::kFailed;
 
 Outcome outcome(std::string method, std::string model, std::string item, std::string user,
@@ -123,6 +123,7 @@ TEST_F(ReportTest, OrderConsistencyIsOfTheOrdersAloneAlsoWhereOneVerdictStandsFo
   EXPECT_DOUBLE_EQ(*row_of(make_report(store_), "both", "teacher").order_consistency, 0.5);
 }
 
+// Intervals and tests of what fill() holds: tests/core/statistics_reference.py.
 TEST_F(ReportTest, ClustersIntervalsByUser) {
   fill(store_);
   const auto row = row_of(make_report(store_), "personas", "teacher");
@@ -130,12 +131,54 @@ TEST_F(ReportTest, ClustersIntervalsByUser) {
   scores[10] = 0.5;
   std::vector<std::string> users;
   for (int i = 0; i < 12; ++i) users.push_back("u" + std::to_string(1 + i / 4));
-  const auto expected = clustered_bootstrap(scores, users, derive_seed(std::uint64_t{7}, "report"));
-  EXPECT_EQ(row.interval, "user-clustered bootstrap");
+  const auto expected = score_interval(scores, users);
+  EXPECT_EQ(row.interval, "wilson by users");
   EXPECT_EQ(*row.low, expected.low);
   EXPECT_EQ(*row.high, expected.high);
-  EXPECT_DOUBLE_EQ(*row.low, 0.875);  // user 3 drawn three times
-  EXPECT_DOUBLE_EQ(*row.high, 1);
+  EXPECT_NEAR(*row.low, 0.42313564, 1e-7);
+  EXPECT_NEAR(*row.high, 0.99861532, 1e-7);
+}
+
+TEST_F(ReportTest, SaysThatFewUsersStandBehindAnInterval) {
+  fill(store_);
+  const auto report = make_report(store_);
+  const std::string few =
+      "1 user alone (or items without one) stand behind an interval: fewer than 6 say little of "
+      "others";
+  EXPECT_EQ(few_users_of(report), few);
+  EXPECT_THAT(to_html(report), HasSubstr("<p class=\"note\">" + few + ".</p>"));
+  EXPECT_EQ(few_users(5).substr(0, 7), "5 users");
+  EXPECT_EQ(few_users(6), "");
+}
+
+TEST_F(ReportTest, CountsTheUsersThatAnIntervalRestsOn) {
+  store_.set_meta("config_hash", "x");
+  store_.set_meta("seed", "1");
+  store_.put_row("a", "m",
+                 {outcome("a", "m", "i", "u1", 0, 0), outcome("a", "m", "j", "u2", 0, 1),
+                  outcome("a", "m", "k", "u3", 0, 0, kFailed)},
+                 {});
+  EXPECT_EQ(row_of(make_report(store_), "a", "m").users, 2u);
+}
+
+TEST_F(ReportTest, GivesNoPointWhereAllScoresAreAlike) {
+  store_.set_meta("config_hash", "x");
+  store_.set_meta("seed", "1");
+  store_.set_meta("comparisons", R"([["b","a"]])");
+  std::vector<Outcome> a, b;
+  for (int i = 0; i < 24; ++i) {
+    const auto id = std::to_string(i), user = "u" + std::to_string(i % 8);
+    a.push_back(outcome("a", "m", id, user, 0, 1));
+    b.push_back(outcome("b", "m", id, user, 0, 1));
+  }
+  store_.put_row("a", "m", a, {});
+  store_.put_row("b", "m", b, {});
+  const auto report = make_report(store_);
+  EXPECT_LT(*row_of(report, "a", "m").low, 0.95);
+  EXPECT_EQ(report.paired[0].difference, 0);
+  EXPECT_LT(report.paired[0].low, -0.02);
+  EXPECT_GT(report.paired[0].high, 0.02);
+  EXPECT_EQ(report.paired[0].p, 1);
 }
 
 TEST_F(ReportTest, UsesWilsonWhereEveryItemStandsAloneAndScoresAre01) {
@@ -161,7 +204,7 @@ TEST_F(ReportTest, UsesWilsonWhereEveryItemStandsAloneAndScoresAre01) {
     EXPECT_NEAR(*row.high, 0.9433178, 1e-7);
     EXPECT_FALSE(row.order_consistency);
   }
-  EXPECT_EQ(row_of(report, "graded", "m").interval, "user-clustered bootstrap");
+  EXPECT_EQ(row_of(report, "graded", "m").interval, "wilson by users");
 }
 
 TEST_F(ReportTest, ComparesTheJudgementsThatBothMethodsHave) {
@@ -175,11 +218,42 @@ TEST_F(ReportTest, ComparesTheJudgementsThatBothMethodsHave) {
   EXPECT_EQ(paired.judgements, 11u);  // the failed one of default has no partner
   // Right where default was wrong: 5 of 11; 0.5 where default was right: once.
   EXPECT_DOUBLE_EQ(paired.difference, 4.5 / 11.0);
-  EXPECT_LT(paired.low, paired.difference);
-  EXPECT_GT(paired.high, paired.difference);
-  // Users' sums are 2, 2 and 0.5: of the 8 sign patterns, all alike are as far from 0, and no
-  // other.
-  EXPECT_DOUBLE_EQ(paired.p, 0.25);
+  EXPECT_EQ(paired.interval, "jackknife t by users");
+  EXPECT_EQ(paired.users, 3u);
+  EXPECT_NEAR(paired.low, -0.3227510578, 1e-7);
+  EXPECT_NEAR(paired.high, 1, 1e-7);
+  EXPECT_NEAR(paired.p, 0.1532692843, 1e-7);
+}
+
+TEST_F(ReportTest, CountsTheRowsThatOneSideOfAComparisonLacks) {
+  store_.set_meta("config_hash", "x");
+  store_.set_meta("seed", "1");
+  store_.set_meta("comparisons", R"([["b","a"]])");
+  const auto row = [](const char* method, const std::vector<Outcome::Status>& statuses, int first) {
+    std::vector<Outcome> outcomes;
+    for (std::size_t i = 0; i < statuses.size(); ++i)
+      outcomes.push_back(outcome(method, "m", "i" + std::to_string(first + static_cast<int>(i)), "",
+                                 0, statuses[i] == kScored, statuses[i]));
+    return outcomes;
+  };
+  // a is asked 0 to 5, b 1 to 7; 2 fails for both, 3 for b; a's 4 is refused, b's 5 unparsable.
+  store_.put_row("a", "m", row("a", {kScored, kScored, kFailed, kScored, kRefused, kScored}, 0),
+                 {});
+  store_.put_row("b", "m",
+                 row("b", {kScored, kFailed, kFailed, kScored, kUnparsable, kFailed, kScored}, 1),
+                 {});
+  const auto report = make_report(store_);
+  const auto& paired = report.paired.at(0);
+  EXPECT_EQ(paired.judgements, 3u);  // 1, 4 and 5: what is refused or unparsable scored 0
+  EXPECT_DOUBLE_EQ(paired.difference, 0);
+  EXPECT_EQ(paired.missing, 4u);          // 0, 2, 3 and 6
+  EXPECT_EQ(paired.missing_against, 3u);  // 2, 6 and 7
+  const auto written = json::parse(to_json(report))["paired"][0];
+  EXPECT_EQ(written["missing"], 4);
+  EXPECT_EQ(written["missing_against"], 3);
+  EXPECT_EQ(written["interval"], "jackknife t by items");
+  EXPECT_THAT(to_table(report), HasSubstr("p = 1.000; missing: 4, 3 of the other\n"));
+  EXPECT_THAT(to_html(report), HasSubstr("<td>missing: 4, 3 of the other</td>"));
 }
 
 TEST_F(ReportTest, LeavesTheAccuracyOfARowOutWhereEverythingFailed) {
@@ -224,12 +298,12 @@ TEST_F(ReportTest, WritesTheContractThatOtherProgramsRead) {
   EXPECT_EQ(report["note"], "All users are simulated.");
   EXPECT_EQ(report["rows"].size(), 3u);
   EXPECT_EQ(report["rows"][0], json::parse(R"({
-    "method": "default", "model": "teacher", "accuracy": 0.545455, "low": 0.5, "high": 0.666667,
-    "interval": "user-clustered bootstrap", "users": 3, "judgements": 12, "order_consistency": 0.0,
-    "persona_match": null, "unparsable": 0, "failed": 1, "why_unparsable": "",
-    "why_failed": "timed\nout", "calls": 12, "prompt_tokens": 240, "generated_tokens": 0})"));
+    "method": "default", "model": "teacher", "accuracy": 0.545455, "low": 0.220392, "high": 0.835899,
+    "interval": "wilson by users", "users": 3, "judgements": 12, "order_consistency": 0.0,
+    "persona_match": null, "unparsable": 0, "refused": 0, "failed": 1,
+    "why_unparsable": "", "why_refused": "", "why_failed": "timed\nout", "calls": 12, "prompt_tokens": 240, "generated_tokens": 0})"));
   EXPECT_EQ(report["paired"][0]["difference"], 0.409091);
-  EXPECT_EQ(report["paired"][0]["p"], 0.25);
+  EXPECT_EQ(report["paired"][0]["p"], 0.153269);
   EXPECT_EQ(report["trials"][1], json::parse(R"({
     "search": "theta-teacher", "number": 1, "kind": "minibatch", "candidate": {"instruction": 1},
     "score": 0.666667, "evaluations": 85, "improved": true, "best": 0.6, "low": 0.4,
@@ -319,17 +393,18 @@ TEST_F(ReportTest, ShowsTheModelsSideBySideInATerminal) {
   const auto table = std::string(R"(
          | teacher                                                 | student
 method   |        accuracy order match unp. ref. fail calls tokens |       accuracy order match unp. ref. fail calls tokens
-default  |  .55 [.50, .67]   .00     -    0    0    1    12    240 | .00 [.00, .79]     -     -    0    0    0     1     20
-personas | .96 [.88, 1.00]  1.00   .50    1    0    0    12    324 |
+default  |  .55 [.22, .84]   .00     -    0    0    1    12    240 | .00 [.00, .79]     -     -    0    0    0     1     20
+personas | .96 [.42, 1.00]  1.00   .50    1    0    0    12    324 |
 )");
   const auto rest = std::string(R"(
+1 user alone (or items without one) stand behind an interval: fewer than 6 say little of others
 
 method    model    answers             the first of them
 default   teacher  1 of 12 missing     timed out
 personas  teacher  1 of 12 not parsed  no <section>
 
-paired differences, 95 % interval
-  personas - default, teacher: +.409 [+.167, +.500], p = .250
+paired differences, 95 % interval and p by one t (jackknife)
+  personas - default, teacher: +.409 [-.323, +1.000], p = .153; missing: 0, 1 of the other
 
 usage by role
 role    model    calls  prompt tokens  generated tokens
