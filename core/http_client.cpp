@@ -45,6 +45,10 @@ using Timer = net::basic_waitable_timer<Clock, net::wait_traits<Clock>, http_io:
 constexpr double kLongestWaitS = 30;
 /// The longest that a server may ask for, so that a time stays a number.
 constexpr double kLongestAskedS = 1e6;
+/// For how long a server gives no answer before anybody is told.
+constexpr double kTroubleS = 1;
+/// Statuses of what stands before a server that is gone.
+constexpr int kBadGateway = 502, kGatewayTimeout = 504;
 /// The least time between two wakes of a caller while answers come: a switch of threads for every
 /// answer costs as much as the answer.
 constexpr std::chrono::milliseconds kRest{2};
@@ -68,8 +72,9 @@ double since_epoch(Clock::time_point time) {
 /// The thread that runs the connections, and all that only it touches unless said otherwise.
 class HttpClient::Engine {
  public:
-  explicit Engine(const HttpOptions& options)
+  Engine(const HttpOptions& options, OnTrouble on_trouble)
       : options_(options),
+        on_trouble_(std::move(on_trouble)),
         key_(read_key(options)),
         requests_(options.requests_per_minute),
         tokens_(options.tokens_per_minute) {
@@ -142,7 +147,11 @@ class HttpClient::Engine {
     int failures = 0;     ///< in a row
     bool silent = false;  ///< the last attempt brought no answer, not even a refusal
     Clock::time_point failed_at{};
-    Clock::time_point out_until{};  ///< taken out until then
+    Clock::time_point out_until{};                  ///< taken out until then
+    std::optional<Clock::time_point> silent_since;  ///< the first of the attempts that failed since
+    std::string why;                                ///< the last of them failed
+    bool told = false;                              ///< on_trouble_ knows that it is gone
+    Clock::time_point told_since{};                 ///< silent_since, also once it is back
   };
 
   /// A coroutine that sees one request after the other through.
@@ -178,6 +187,9 @@ class HttpClient::Engine {
   void leave_place(Server& server);
   Clock::duration out_for(const Server& server) const;
   void settle(Server& server, const Attempt* got, Clock::time_point sent);
+  void hear(Server& server);
+  void tell();
+  bool waits_for_servers(Clock::time_point since) const;
   Awaitable<void> attempt(Lane& lane, Server& server, const Outgoing& request,
                           Clock::time_point give_up, Attempt& out,
                           std::vector<FailedAttempt>& stale);
@@ -185,6 +197,7 @@ class HttpClient::Engine {
   Awaitable<void> connect(Lane& lane, Server& server, Clock::time_point give_up, Attempt& out);
 
   const HttpOptions options_;
+  const OnTrouble on_trouble_;
   const std::string key_;
   std::atomic<std::int64_t> attempts_ = 0;
 
@@ -192,7 +205,8 @@ class HttpClient::Engine {
   net::executor_work_guard<net::io_context::executor_type> work_{io_.get_executor()};
   ssl::context tls_{ssl::context::tls_client};
   std::vector<std::unique_ptr<Server>> servers_;
-  std::size_t turn_ = 0;  ///< which server is asked first among equals
+  std::optional<Clock::time_point> heard_;  ///< when a server last answered
+  std::size_t turn_ = 0;                    ///< which server is asked first among equals
   RateLimit requests_;
   RateLimit tokens_;
   std::vector<std::unique_ptr<Lane>> lanes_;
@@ -343,6 +357,7 @@ Awaitable<void> HttpClient::Engine::watch() {
     error_code ending;
     co_await watch_timer_.async_wait(net::redirect_error(kAwait, ending));
     if (ending) co_return;
+    tell();
     const auto now = Clock::now();
     for (auto& lane : lanes_) {
       if (lane->wave == nullptr) continue;
@@ -359,6 +374,8 @@ Awaitable<Result<Response>> HttpClient::Engine::converse(Lane& lane, const HttpB
   const double cost = batch.tokens ? batch.tokens(index, body) : 0;
   auto give_up = Clock::time_point::max();  // the time starts once the first attempt may be made
   std::vector<FailedAttempt> failed;
+  int counted = 0;  // attempts that are no waiting for a server
+  Clock::time_point last_failed{};
 
   for (int tried = 1;; ++tried) {
     Server* const server = co_await admit(lane, cost, give_up);
@@ -387,6 +404,11 @@ Awaitable<Result<Response>> HttpClient::Engine::converse(Lane& lane, const HttpB
     const bool stopped = lane.wave->stopped;
     settle(*server, stopped ? nullptr : &got, sent);
     if (stopped) co_return Error{};
+    const bool broken = !got.outcome.empty();
+    const bool away = broken ? got.outcome == http_io::kNoConnection
+                             : got.status >= kBadGateway && got.status <= kGatewayTimeout;
+    const bool silent = broken || got.status >= 500;
+    if (!silent) hear(*server);
     HttpReading reading{Error{}, got.passing};
     if (got.outcome.empty()) {
       reading = batch.read(index, got.status, redacted(std::move(got.body), key_));
@@ -403,19 +425,26 @@ Awaitable<Result<Response>> HttpClient::Engine::converse(Lane& lane, const HttpB
     }
 
     Error error = reading.answer.error();
+    if (silent) {
+      if (!server->silent_since) server->silent_since = sent;
+      server->why = error.message;
+    }
+    // An answer to anyone since the last attempt tells that the servers are not gone for all.
+    if (!away || batch.retries == 0 || tried == 1 || !waits_for_servers(last_failed)) ++counted;
+    last_failed = Clock::now();
     error.message = fmt::format("{}: {}", server->address, error.message);
     const double jitter = std::uniform_real_distribution(0.0, 1.0)(jitter_);
-    double wait_s =
-        jitter * std::min(kLongestWaitS, options_.backoff_s * std::ldexp(1.0, tried - 1));
+    double wait_s = jitter * std::min(kLongestWaitS, options_.backoff_s *
+                                                         std::ldexp(1.0, std::min(tried - 1, 30)));
     // Another server need not wait for what this one asks for.
     if (all_out()) wait_s = std::max(wait_s, got.retry_after_s.value_or(0));
     const double left_s = std::chrono::duration<double>(give_up - Clock::now()).count();
     failed.push_back({static_cast<int>(failed.size()) + 1, got.outcome, error.message, wait_s,
                       error.prompt_tokens, error.generated_tokens});
-    if (!reading.retry || tried > batch.retries || wait_s >= left_s || lane.wave->stopped) {
+    if (!reading.retry || counted > batch.retries || wait_s >= left_s || lane.wave->stopped) {
       failed.back().wait_s = 0;
       if (tried > 1) error.message += fmt::format("; {} attempts", tried);
-      if (reading.retry && tried <= batch.retries) {
+      if (reading.retry && counted <= batch.retries) {
         error.message += fmt::format("; no time for another before total_timeout_s = {:g}",
                                      options_.total_timeout_s);
       }
@@ -543,6 +572,36 @@ void HttpClient::Engine::settle(Server& server, const Attempt* got, Clock::time_
   leave_place(server);
 }
 
+/// A server is there.
+void HttpClient::Engine::hear(Server& server) {
+  heard_ = Clock::now();
+  server.silent_since.reset();
+  tell();
+}
+
+/// Tells of servers that have given no answer for long enough to matter, and of those that do again.
+void HttpClient::Engine::tell() {
+  if (!on_trouble_) return;
+  const auto now = Clock::now();
+  for (auto& server : servers_) {
+    if (server->silent_since) server->told_since = *server->silent_since;
+    const double for_s = std::chrono::duration<double>(now - server->told_since).count();
+    const bool gone = server->silent_since && for_s >= kTroubleS;
+    if (gone == server->told || (!gone && server->silent_since)) continue;
+    server->told = gone;
+    on_trouble_(server->address, gone ? server->why : "", for_s);
+  }
+}
+
+/// Whether servers that answered once are all gone, with no answer after `since`, but not for so
+/// long that they are given up.
+bool HttpClient::Engine::waits_for_servers(Clock::time_point since) const {
+  if (!heard_ || *heard_ >= since) return false;
+  const auto gone = [](const auto& server) { return server->silent_since.has_value(); };
+  return std::ranges::all_of(servers_, gone) &&
+         Clock::now() < *heard_ + seconds(options_.total_timeout_s);
+}
+
 /// Tries to get an answer of `server`. What a kept connection that was closed while it was idle
 /// lost is sent again at once, on a new one, and added to `stale`.
 Awaitable<void> HttpClient::Engine::attempt(Lane& lane, Server& server, const Outgoing& request,
@@ -607,7 +666,8 @@ Awaitable<void> HttpClient::Engine::connect(Lane& lane, Server& server, Clock::t
   if (!lane.connection->is_open()) server.endpoints.clear();
 }
 
-HttpClient::HttpClient(const HttpOptions& options) : engine_(std::make_unique<Engine>(options)) {}
+HttpClient::HttpClient(const HttpOptions& options, OnTrouble on_trouble)
+    : engine_(std::make_unique<Engine>(options, std::move(on_trouble))) {}
 
 HttpClient::~HttpClient() = default;
 

@@ -51,7 +51,9 @@ struct HttpBatch {
 /// Refused, broken and late connections and whatever `read` calls passing are tried again after a
 /// wait with full jitter (Brooker 2015) of 30 s at most, or, where no other server is left, after
 /// Retry-After if that is longer; a wait that would end after total_timeout_s ends the request
-/// instead. Certificates and host names are verified. Redirects are not followed: the key belongs
+/// instead. A server that answered before and now cannot be reached, or answers 502 to 504, is waited
+/// for: while no server answers anyone, and for total_timeout_s at most since it was last heard of,
+/// such attempts do not count as retries (where there are any). Certificates and host names are verified. Redirects are not followed: the key belongs
 /// to the servers named. `[key]` stands wherever a server repeats a key of 8 characters or more,
 /// before `read` sees it. Every attempt that brought no answer is listed in `failed` of what is
 /// delivered. Thread-safe.
@@ -60,7 +62,7 @@ class HttpClient {
   /// Reads the key.
   /// @throws UserError for a malformed base_url, a key that cannot be read or an authority file
   ///   that cannot be used.
-  explicit HttpClient(const HttpOptions& options);
+  explicit HttpClient(const HttpOptions& options, OnTrouble on_trouble = {});
   /// No run() may be under way.
   ~HttpClient();
 

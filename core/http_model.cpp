@@ -72,9 +72,9 @@ std::vector<FailedAttempt> after(std::vector<FailedAttempt> before,
 
 }  // namespace
 
-HttpModel::HttpModel(HttpOptions options)
+HttpModel::HttpModel(HttpOptions options, OnTrouble on_trouble)
     : options_(checked(std::move(options))),
-      client_(options_),
+      client_(options_, std::move(on_trouble)),
       listed_(options_.logprobs ? kMostListed : 0) {
   if (options_.dialect != Dialect::kAuto) dialect_ = options_.dialect;
 }

@@ -40,7 +40,7 @@ namespace theta {
 class HttpModel final : public LanguageModel {
  public:
   /// @throws UserError as HttpClient does, and for a missing model name or limits out of range.
-  explicit HttpModel(HttpOptions options);
+  explicit HttpModel(HttpOptions options, OnTrouble on_trouble = {});
 
   /// Model name, addresses in any order, and whatever else of the options decides an answer: two
   /// servers may call two models by one name.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,11 @@ enum class Dialect { kAuto, kOpenAi, kLlamaServer, kVllm };
 /// As a config names it: `auto`, `openai`, `llama-server`, `vllm`.
 std::string_view name_of(Dialect dialect);
 
+/// Told that a server has given no answer for so long and why, and with an empty reason that it
+/// answers again after so long. Called on the client's thread.
+using OnTrouble =
+    std::function<void(const std::string& server, const std::string& why, double seconds)>;
+
 /// OpenAI-compatible servers of one model and how they are talked to. Holds where the key is, never
 /// the key.
 struct HttpOptions {
@@ -37,7 +43,7 @@ struct HttpOptions {
   double connect_timeout_s = 10;   ///< name lookup, connection and TLS handshake together
   double read_timeout_s = 120;     ///< without a byte from the server
   double total_timeout_s = 600;    ///< of one request with all its retries and waits
-  int retries = 6;                 ///< attempts after the first
+  int retries = 6;  ///< attempts after the first, beside those that wait for a server that is gone
   double backoff_s = 0.5;  ///< the wait before retry k = 0, 1, ... is uniform in 0..backoff_s * 2^k
   std::size_t max_response_bytes = std::size_t{16} << 20;
   std::string ca_file;  ///< PEM authorities to trust instead of the system's; empty: the system's

@@ -37,6 +37,8 @@ std::string rate_text(double rate) {
 std::string facts(const Stage& stage, std::string_view separator) {
   std::string out = stage.total > 0 ? fmt::format("{}/{}", stage.done, stage.total)
                                     : fmt::format("{}", stage.done);
+  if (!stage.trouble.empty())
+    return out + fmt::format("{0}{1}{0}{2}", separator, clock_text(stage.elapsed_s), stage.trouble);
   const bool has_rate = stage.done > 0 && stage.elapsed_s > 0;
   const double rate = has_rate ? static_cast<double>(stage.done) / stage.elapsed_s : 0;
   if (has_rate) out += fmt::format("{}{}", separator, rate_text(rate));
@@ -129,6 +131,17 @@ void Progress::advance(std::int64_t n) {
   draw();
 }
 
+void Progress::trouble(const std::string& server, const std::string& why, double seconds) {
+  const std::lock_guard lock(mutex_);
+  if (why.empty())
+    troubles_.erase(server);
+  else
+    troubles_[server] = {Clock::now() - std::chrono::duration_cast<Clock::duration>(
+                                            std::chrono::duration<double>(seconds)),
+                         why};
+  draw(terminal_);
+}
+
 void Progress::note(std::string text) {
   if (all_ != nullptr && !text.empty()) all_->note(label_ + ": " + text);
   const std::lock_guard lock(mutex_);
@@ -144,8 +157,18 @@ void Progress::say(const std::string& line) {
 }
 
 Whole Progress::whole() {
+  std::string trouble = all_ != nullptr ? all_->whole().trouble : "";
   const std::lock_guard lock(mutex_);
-  return {stage_.name, done_, planned_ ? done_ + left() : 0, run_left_s()};
+  if (all_ == nullptr) trouble = trouble_text();
+  return {stage_.name, done_, planned_ ? done_ + left() : 0, run_left_s(), std::move(trouble)};
+}
+
+std::string Progress::trouble_text() const {
+  std::string out;
+  for (const auto& [server, trouble] : troubles_)
+    out += fmt::format("{}{}: no answer for {:.0f} s: {}", out.empty() ? "" : "; ", server,
+                       seconds_since(trouble.since), trouble.why);
+  return out;
 }
 
 std::int64_t Progress::left() const {
@@ -176,6 +199,7 @@ void Progress::draw(bool force) {
   drawn_ = now;
   stage_.elapsed_s = std::chrono::duration<double>(now - began_).count();
   stage_.run_left_s = run_left_s();
+  stage_.trouble = trouble_text();
   write(terminal_ ? std::string(kClearLine) + progress_bar(stage_, width())
                   : progress_text(stage_) + "\n");
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <deque>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -22,6 +23,7 @@ struct Stage {
   std::int64_t total = 0;  ///< 0: unknown
   double elapsed_s = 0;
   std::string note = {};                  ///< `best .71 [.62, .79]`
+  std::string trouble = {};               ///< in place of the pace: what it waits for
   std::optional<double> run_left_s = {};  ///< of the run that the stage is one of
 };
 
@@ -34,6 +36,7 @@ struct Whole {
   std::int64_t done = 0;
   std::int64_t total = 0;             ///< 0: not planned
   std::optional<double> left_s = {};  ///< by the pace of the last minute; none before there is one
+  std::string trouble = {};           ///< `http://host/v1: no answer for 75 s: connection refused`
 };
 
 /// `0:42`, `1:02:03`
@@ -67,6 +70,8 @@ class Progress {
   /// Work done in this stage, in the units of `total`. A total that is exceeded was an estimate and
   /// grows.
   void advance(std::int64_t n = 1);
+  /// A server has given no answer for so long and why; with an empty reason, it answers again.
+  void trouble(const std::string& server, const std::string& why, double seconds);
   /// A standing remark at the line's end.
   void note(std::string text);
   /// A full line above the progress line.
@@ -82,6 +87,7 @@ class Progress {
   void end_stage();
   std::int64_t left() const;
   std::optional<double> run_left_s();
+  std::string trouble_text() const;
   std::size_t width() const;
 
   const bool terminal_;
@@ -93,7 +99,12 @@ class Progress {
   bool running_ = false;  // a stage has begun and not ended
   Stage stage_;
   Clock::time_point began_, drawn_;
-  Plan plan_;  // what is still to begin
+  struct Trouble {
+    Clock::time_point since;
+    std::string why;
+  };
+  std::map<std::string, Trouble> troubles_;  // by server
+  Plan plan_;                                // what is still to begin
   bool planned_ = false;
   std::int64_t done_ = 0;                                        // in all stages
   std::deque<std::pair<Clock::time_point, std::int64_t>> pace_;  // done_ over the last minute

@@ -324,6 +324,10 @@ void RecordedModel::count(const Result<Response>& answer, bool hit) {
     const std::lock_guard lock(mutex_);
     asked_ += usage_of(answer);
     hits_ += hit;
+    if (!answer && answer.error().fault == Fault::kService) {
+      if (lost_.requests++ == 0) lost_.why = answer.error().message;
+      return;
+    }
   }
   if (progress_ != nullptr) progress_->advance();
 }
@@ -331,6 +335,11 @@ void RecordedModel::count(const Result<Response>& answer, bool hit) {
 Usage RecordedModel::asked() const {
   const std::lock_guard lock(mutex_);
   return asked_;
+}
+
+RecordedModel::Lost RecordedModel::take_lost() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(lost_, {});
 }
 
 std::int64_t RecordedModel::store_hits() const {

@@ -19,8 +19,9 @@ namespace theta {
 /// threads, so a killed run continues to the identical answers; waves asked at the same time are
 /// taken one after the other. Where unit() is 1, answers stand alone: the inner model gets all that
 /// remains at once, waves run side by side, and whatever arrived while one group was committed is
-/// the next. Every answer is committed before it is delivered. A service's fault is delivered but
-/// not kept: asking again tries again; a prompt's fault is an answer. When a wave is interrupted,
+/// the next. Every answer is committed before it is delivered. A service's fault is delivered and
+/// counted, but not kept, and is no progress: asking again tries again; a prompt's fault is an
+/// answer. When a wave is interrupted,
 /// what is committed stays. Attempts that brought no answer are kept beside the answers.
 ///
 /// Before anything is asked, the cache that runs share is, by request where answers stand alone,
@@ -52,6 +53,13 @@ class RecordedModel final : public LanguageModel {
   /// Everything asked of this model so far, answered from the store or not. A program that asks the
   /// same twice is counted twice: this is what the program needs, not what the host did.
   Usage asked() const;
+  /// Requests that a service's fault left without an answer.
+  struct Lost {
+    std::int64_t requests = 0;
+    std::string why = {};  ///< of the first
+  };
+  /// Since the last call.
+  Lost take_lost();
   /// Requests that the store had the answer to.
   std::int64_t store_hits() const;
   /// Requests that the cache had the answer to, or another run asked at the same time.
@@ -71,6 +79,7 @@ class RecordedModel final : public LanguageModel {
   std::mutex wave_mutex_;     // held during a wave of a model whose unit() is not 1
   mutable std::mutex mutex_;  // guards what follows
   Usage asked_;
+  Lost lost_;
   std::int64_t hits_ = 0;
   std::int64_t cache_hits_ = 0;
 };

@@ -283,6 +283,15 @@ std::optional<int> Store::owner(const std::filesystem::path& file) {
   return locked ? std::optional(owner) : std::nullopt;
 }
 
+void Store::begin_try() {
+  const std::lock_guard guard(impl_->mutex);
+  Transaction transaction(impl_->database);
+  for (const char* table : {"outcomes", "personas", "trials", "usage"})
+    impl_->database.run((std::string("DELETE FROM ") + table).c_str());
+  impl_->database.run("DELETE FROM meta WHERE key NOT IN ('schema', 'config_hash', 'progress')");
+  transaction.commit();
+}
+
 std::optional<std::string> Store::meta(std::string_view key) const {
   const std::lock_guard guard(impl_->mutex);
   auto row = impl_->get_meta.use(key);

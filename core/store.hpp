@@ -86,6 +86,12 @@ class Store {
   /// The process that holds the file for writing; none where nobody does, or there is no file.
   static std::optional<int> owner(const std::filesystem::path& file);
 
+  /// Forgets everything that an earlier try at the run made of its answers: rows, trials, personas,
+  /// usage, and all meta but the config's hash and what the run went on for. Answers, attempts and
+  /// timing stay, so that the new try finds the answers and leaves the record that it would have
+  /// left alone.
+  void begin_try();
+
   std::optional<std::string> meta(std::string_view key) const;
   void set_meta(std::string_view key, std::string_view value);
 

@@ -13,6 +13,7 @@
 
 #include "core/json_value.hpp"
 #include "core/log.hpp"
+#include "core/outage.hpp"
 #include "core/utf8.hpp"
 #include "experiments/dataset_file.hpp"
 #include "experiments/experiment.hpp"
@@ -243,7 +244,7 @@ class PromptModel {
   PromptModel(const ModelOptions& options, const PromptArguments& arguments)
       : file_(cache_of(arguments)),
         cache_({file_, file_.empty() ? CacheMode::kOff : CacheMode::kRecord}),
-        model_(make_model(options)) {}
+        model_(make_model(options, log_trouble)) {}
 
   /// Does what asks the model. @throws Interrupted that says how to go on.
   template <typename F>
@@ -291,7 +292,10 @@ int run_command(const RunArguments& arguments, Progress& progress, std::stop_tok
     const Report report = run_in_folder(config, options, folder, progress, stop);
     if (const auto trials = trials_table(report); !trials.empty()) fmt::print("{}\n", trials);
     print_report(to_table(report), folder);
-    return report.stopped.empty() ? 0 : kBudgetSpent;
+    if (!report.stopped.empty()) return kBudgetSpent;
+    if (report.incomplete.empty()) return 0;
+    tell(fmt::format("theta: incomplete: {}", report.incomplete));
+    return kAnswersMissing;
   } catch (const Interrupted&) {
     throw stopped_in(folder);
   }
@@ -308,8 +312,11 @@ int sweep_command(const SweepArguments& arguments, Progress& progress, std::stop
   const SweepEnd end = run_sweep(sweep, folder, arguments.jobs, progress, stop);
   print_report(finish_sweep_report(folder), folder);
   for (const auto& line : end.stopped) tell(fmt::format("theta: stopped: {}", line));
+  for (const auto& line : end.incomplete) tell(fmt::format("theta: incomplete: {}", line));
   for (const auto& line : end.failed) tell(fmt::format("theta: failed: {}", line));
-  return !end.failed.empty() ? 1 : end.stopped.empty() ? 0 : kBudgetSpent;
+  if (!end.failed.empty()) return 1;
+  if (!end.incomplete.empty()) return kAnswersMissing;
+  return end.stopped.empty() ? 0 : kBudgetSpent;
 }
 
 int ping_command(const fs::path& file, const std::vector<std::string>& sets, std::stop_token stop) {
@@ -403,7 +410,7 @@ void status_command(const fs::path& folder) {
 namespace {
 
 /// Makes the row that a prompt Θ is named for, on its people or those of a file.
-void eval_people(const SavedPrompt& saved, const PromptArguments& arguments, std::stop_token stop) {
+int eval_people(const SavedPrompt& saved, const PromptArguments& arguments, std::stop_token stop) {
   if (!(arguments.columns.empty() && arguments.rows.empty() && arguments.metric.empty()))
     throw UserError("--field, --rows and --metric are of a task, and this prompt is of people");
   const PersonaPrompt& prompt = *saved.personas;
@@ -421,7 +428,7 @@ void eval_people(const SavedPrompt& saved, const PromptArguments& arguments, std
     if (outcome.status != Status::kFailed) sum += outcome.score;
   const auto answered = std::ssize(row.outcomes) - count(Status::kFailed);
   if (answered == 0)
-    throw RunError(fmt::format("none of {} judgements was answered, the first with: {}",
+    throw Outage(fmt::format("none of {} judgements was answered, the first with: {}",
                                row.outcomes.size(), row.outcomes.at(0).why));
   fmt::print(
       "accuracy {:.4f} on {} judgements of {} people, made as {} ({} unparsable, {} refused, "
@@ -429,11 +436,18 @@ void eval_people(const SavedPrompt& saved, const PromptArguments& arguments, std
       sum / static_cast<double>(answered), row.outcomes.size(), people.size(),
       prompt.row.empty() ? "no row yet, without a pool" : "the row `" + prompt.row + "`",
       count(Status::kUnparsable), count(Status::kRefused), count(Status::kFailed));
+  const auto lost = std::ranges::find(row.outcomes, Status::kFailed, &Outcome::status);
+  if (lost == row.outcomes.end()) return 0;
+  tell(fmt::format(
+      "theta: incomplete: {} of {} judgements got no answer and are no part of the accuracy, the "
+      "first because: {}",
+      count(Status::kFailed), row.outcomes.size(), lost->why));
+  return kAnswersMissing;
 }
 
 }  // namespace
 
-void eval_command(const PromptArguments& arguments, std::stop_token stop) {
+int eval_command(const PromptArguments& arguments, std::stop_token stop) {
   const SavedPrompt saved = load_prompt(arguments);
   if (saved.personas) return eval_people(saved, arguments, stop);
   if (arguments.data.empty()) throw UserError("give a file of examples to score this prompt on");
@@ -446,6 +460,14 @@ void eval_command(const PromptArguments& arguments, std::stop_token stop) {
   fmt::print("{} {:.4f} on {} examples ({} unparsable, {} refused, {} failed)\n", saved.metric,
              result.mean(), examples.size(), result.n_unparsable, result.n_refused,
              result.n_failed);
+  if (result.n_failed == 0) return 0;
+  const auto lost = std::ranges::find(result.status, Outcome::Status::kFailed);
+  tell(fmt::format(
+      "theta: incomplete: {} of {} rows got no answer and are no part of the mean, the "
+      "first because: {}",
+      result.n_failed, examples.size(),
+      result.predictions[static_cast<std::size_t>(lost - result.status.begin())].error().message));
+  return kAnswersMissing;
 }
 
 int predict_command(const PromptArguments& arguments, std::stop_token stop) {
@@ -477,8 +499,12 @@ int predict_command(const PromptArguments& arguments, std::stop_token stop) {
   const auto predictions =
       model.ask([&](const Call& call) { return saved.program->run(inputs, call); }, stop);
   bool answered = false;
+  std::size_t lost = 0;
+  std::string why;  // of the first that was lost
   for (const auto& prediction : predictions) {
     answered = answered || prediction;
+    if (!prediction && prediction.error().fault == Fault::kService && lost++ == 0)
+      why = prediction.error().message;
     nlohmann::ordered_json row;
     if (prediction)
       for (const auto& [name, value] : prediction->fields) row[name] = json_of(value);
@@ -486,7 +512,10 @@ int predict_command(const PromptArguments& arguments, std::stop_token stop) {
       row["error"] = prediction.error().message;
     fmt::print("{}\n", write_json(row, JsonStyle::kCompact));
   }
-  return answered ? 0 : 1;
+  if (lost > 0)
+    tell(fmt::format("theta: incomplete: {} of {} rows got no answer, the first because: {}", lost,
+                     predictions.size(), why));
+  return !answered ? 1 : lost > 0 ? kAnswersMissing : 0;
 }
 
 }  // namespace theta

@@ -24,6 +24,8 @@ struct RunArguments {
 
 /// What a command exits with when a budget ended its run.
 inline constexpr int kBudgetSpent = 3;
+/// Where a service left something without an answer that what was done rests on.
+inline constexpr int kAnswersMissing = 4;
 
 /// `theta run`: an experiment from start to report, or on from where it stopped.
 /// @return the exit code
@@ -38,7 +40,7 @@ struct SweepArguments {
 };
 
 /// `theta sweep`: the runs of a sweep that are not done, and the table over all.
-/// @return the exit code: 1 if a run failed.
+/// @return the exit code: 1 if a run failed, else kAnswersMissing or kBudgetSpent if one ended so.
 int sweep_command(const SweepArguments& arguments, Progress& progress, std::stop_token stop);
 
 /// `theta status`: how each run of a sweep's folder, or the run of a folder, stands.
@@ -71,10 +73,12 @@ struct PromptArguments {
 };
 
 /// `theta eval`: scores a saved prompt on a file of examples.
-void eval_command(const PromptArguments& arguments, std::stop_token stop);
+/// @return the exit code: kAnswersMissing if a service left rows without an answer.
+/// @throws Outage if it answered none.
+int eval_command(const PromptArguments& arguments, std::stop_token stop);
 
 /// `theta predict`: answers one example, or every row of a file as JSON lines.
-/// @return the exit code: 1 if none was answered.
+/// @return the exit code: 1 if none was answered, kAnswersMissing if a service left some without.
 int predict_command(const PromptArguments& arguments, std::stop_token stop);
 
 }  // namespace theta

@@ -221,8 +221,7 @@ people's pairs, of which the row's people count if there are any; left out where
 made its people up.)",
        1, 2, true,
        [](const Parsed& parsed, Progress&, std::stop_token stop) {
-         eval_command(prompt_arguments(parsed), stop);
-         return 0;
+         return eval_command(prompt_arguments(parsed), stop);
        }},
       {"predict",
        "PROMPT [DATA] [--input field=value]... [--field input=column]... [--rows PATH] "
@@ -270,7 +269,9 @@ std::string help() {
   return out + R"(
 Common options: --verbose  --help, -h  --version
 Exit codes: 0 done, 1 the world failed (disk, damaged file, no answer), 2 a mistake in what was
-given, 3 a budget is spent (raising it lets the same command go on), 130 stopped and resumable.
+given, 3 a budget is spent (raising it lets the same command go on), 4 incomplete: a service left
+requests without an answer (the same command asks for them again), 130 stopped and resumable. A
+sweep exits with the first of 1, 4 and 3 that one of its runs ended with.
 )";
 }
 

@@ -26,7 +26,7 @@ class ModelPool {
   using Make = std::function<std::unique_ptr<LanguageModel>(const ModelOptions&)>;
 
   /// @param cache  the file of the record; one live owner.
-  explicit ModelPool(const std::filesystem::path& cache, Make make = make_model);
+  ModelPool(const std::filesystem::path& cache, Make make);
 
   /// A run to come needs these models: each stays loaded until release() was called as often.
   void expect(const ModelTable& table);

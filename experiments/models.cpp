@@ -1,6 +1,7 @@
 #include "experiments/models.hpp"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -222,10 +223,24 @@ CacheOptions read_cache(const Config& cache) {
                                      : CacheMode::kOff};
 }
 
-std::unique_ptr<LanguageModel> make_model(const ModelOptions& options) {
+std::unique_ptr<LanguageModel> make_model(const ModelOptions& options, OnTrouble on_trouble) {
   if (const auto* llama = std::get_if<LlamaOptions>(&options))
     return std::make_unique<LlamaModel>(*llama);
-  return std::make_unique<HttpModel>(std::get<HttpOptions>(options));
+  return std::make_unique<HttpModel>(std::get<HttpOptions>(options), std::move(on_trouble));
+}
+
+void log_trouble(const std::string& server, const std::string& why, double seconds) {
+  if (why.empty())
+    spdlog::warn("{}: answers again after {:.0f} s", server, seconds);
+  else
+    spdlog::warn("{}: no answer for {:.0f} s: {}", server, seconds, why);
+}
+
+OnTrouble show_trouble(Progress& progress) {
+  return [&progress](const std::string& server, const std::string& why, double seconds) {
+    progress.trouble(server, why, seconds);
+    log_trouble(server, why, seconds);
+  };
 }
 
 Models::Models(ModelTable table, Store& store, Progress& progress, Purpose purpose, ModelPool* pool,
@@ -264,7 +279,7 @@ LanguageModel& Models::load_own(const std::string& name) {
                                              model_name(options));
     }
     if (llama) progress_.note("loading " + model_name(options));
-    auto model = make_model(options);
+    auto model = make_model(options, show_trouble(progress_));
     if (llama) progress_.note("");
     return model;
   });
@@ -309,12 +324,21 @@ void Models::stage(std::string name) {
     if (asked.calls > 0) stages_.push_back({stage_, role, asked});
     before_stage_[role] = usage;
   }
+  for (const auto& [role, model] : roles_) {
+    auto [requests, why] = model->take_lost();
+    if (requests > 0) lost_.push_back({stage_, role, requests, std::move(why)});
+  }
   stage_ = std::move(name);
 }
 
 std::vector<StageUsage> Models::usage_by_stage() {
   stage("");
   return stages_;
+}
+
+std::vector<StageLoss> Models::lost_by_stage() {
+  stage("");
+  return lost_;
 }
 
 std::map<Role, Usage> Models::usage() const {

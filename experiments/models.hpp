@@ -54,7 +54,13 @@ std::string described(const ModelTable& table);
 /// `{path: FILE, mode: record | replay | off}`.
 CacheOptions read_cache(const Config& cache);
 
-std::unique_ptr<LanguageModel> make_model(const ModelOptions& options);
+/// @param on_trouble  told of servers that do not answer
+std::unique_ptr<LanguageModel> make_model(const ModelOptions& options, OnTrouble on_trouble = {});
+
+/// An OnTrouble that logs.
+void log_trouble(const std::string& server, const std::string& why, double seconds);
+/// One that also says on the progress line, which outlives it, which servers do not answer.
+OnTrouble show_trouble(Progress& progress);
 
 /// Adds what a model's host did to a store's timing.
 void record_counters(Store& store, const std::string& name, const HostCounters& host);
@@ -74,6 +80,14 @@ struct StageUsage {
   std::string stage;
   Role role;
   Usage usage;
+};
+
+/// Requests of one role in one stage that a service left without an answer.
+struct StageLoss {
+  std::string stage;
+  Role role;
+  std::int64_t requests = 0;
+  std::string why;  ///< of the first
 };
 
 /// The models of a run by role, each loaded when it is first asked for, and recorded in the store.
@@ -108,6 +122,8 @@ class Models {
   /// What was asked, by stage and role, in the order of the stages.
   std::vector<StageUsage> usage_by_stage();
   std::map<Role, Usage> usage() const;
+  /// What was lost, likewise.
+  std::vector<StageLoss> lost_by_stage();
   /// Keeps the usage of each role in the store.
   void record_usage();
 
@@ -127,6 +143,7 @@ class Models {
   std::string stage_;
   std::map<Role, Usage> before_stage_;
   std::vector<StageUsage> stages_;
+  std::vector<StageLoss> lost_;
   std::shared_ptr<AnswerCache> cache_;
   std::map<std::string, std::unique_ptr<LanguageModel>> loaded_;
   std::map<std::string, std::unique_ptr<BudgetedModel>> budgeted_;

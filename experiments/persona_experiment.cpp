@@ -6,6 +6,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "core/outage.hpp"
 #include "core/rng.hpp"
 #include "experiments/data_config.hpp"
 #include "experiments/persona_prompt.hpp"
@@ -68,7 +69,7 @@ class PersonaRun {
   /// Finds personas for the training users with `theta`: raw material of demos, and candidates for
   /// others.
   /// @param purpose  what they are for
-  /// @throws RunError if an outage took all of them.
+  /// @throws Outage if one took all of them.
   std::vector<FoundPersona> learn_training_users(const Module& theta, const std::string& purpose) {
     stage("personas of training users");
     std::vector<FoundPersona> found;
@@ -84,7 +85,7 @@ class PersonaRun {
     const std::string line = fmt::format(
         "{}, {}: the personas of {} of {} training users are lost, the first because of: {}",
         purpose, role_, all - found.size(), all, lost);
-    if (all > 0 && found.empty()) throw RunError(line);
+    if (all > 0 && found.empty()) throw Outage(line);
     if (found.size() < all) run_.remark(line);
     std::ranges::stable_sort(found, std::ranges::greater{}, &FoundPersona::fit);
     return found;

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "core/log.hpp"
+#include "core/outage.hpp"
 #include "experiments/commands.hpp"
 #include "experiments/experiment.hpp"
 #include "experiments/run_folder.hpp"
@@ -50,16 +51,15 @@ ScoreTable record_scores(const ProgramExperiment& experiment, RunContext& run) {
   const auto space = table.space();
   std::size_t requests = table.examples;
   for (const Variable& variable : space) requests *= variable.choices;
+  run.models.stage("recording");
   run.progress.stage("recording", static_cast<std::int64_t>(requests));
   Combination at(space.size(), 0);
   for (;;) {
     const auto evaluation = evaluate(*choices.apply(*prepared.student, at), task.validation,
                                      task.metric, {task.model, task.stop});
     if (evaluation.n_failed > 0)
-      throw RunError(
-          fmt::format("{} of {} examples of combination {} were not answered; the same "
-                      "command asks for them again",
-                      evaluation.n_failed, table.examples, key_of(at)));
+      throw Outage(fmt::format("{} of {} examples of combination {} were not answered",
+                               evaluation.n_failed, table.examples, key_of(at)));
     table.scores[at] = evaluation.scores;
     std::size_t v = space.size();
     while (v > 0 && static_cast<std::size_t>(++at[v - 1]) == space[v - 1].choices) at[--v] = 0;
@@ -81,15 +81,16 @@ int record_command(const RecordArguments& arguments, Progress& progress, std::st
   const fs::path file = folder / "table.json";
   std::optional<ScoreTable> table;
   try {
-    const std::string stopped = work_in_folder(
+    const RunEnd end = work_in_folder(
         config, options, folder, progress, stop, nullptr,
         [&](RunContext& run) { table = record_scores(*experiment, run); },
-        [&](Store&) {
+        [&](Store& store) {
+          if (!store.meta("incomplete").value_or("").empty()) table.reset();
           if (table) write_score_table(*table, file);
         });
     if (!table) {
-      tell(fmt::format("theta: stopped: {}", stopped));
-      return kBudgetSpent;
+      tell(fmt::format("theta: {}: {}", name_of(end.state), end.why));
+      return end.state == RunState::kStopped ? kBudgetSpent : kAnswersMissing;
     }
   } catch (const Interrupted&) {
     throw stopped_in(folder);

@@ -256,6 +256,7 @@ Report make_report(const Store& store) {
   report.note = store.meta("note").value_or("");
   report.config = store.meta("config").value_or("");
   report.stopped = store.meta("stopped").value_or("");
+  report.incomplete = store.meta("incomplete").value_or("");
   report.trials = store.trials();
   report.personas = store.personas();
   report.timing = store.timing();
@@ -265,6 +266,8 @@ Report make_report(const Store& store) {
   for (const auto& prompt : json_meta(store, "prompts")) {
     report.prompts.emplace_back(prompt.at(0), prompt.at(1));
   }
+  for (const auto& loss : json_meta(store, "lost"))
+    report.lost.push_back({loss.at(0), loss.at(1), loss.at(2), loss.at(3)});
   for (const auto& remark : json_meta(store, "remarks")) report.remarks.push_back(remark);
   for (const auto& search : json_meta(store, "proposals")) {
     std::vector<std::pair<std::string, std::int64_t>> counts;
@@ -339,6 +342,8 @@ std::string to_json(const Report& report) {
                {"config_hash", report.config_hash},
                {"seed", report.seed},
                {"stopped", report.stopped},
+               {"incomplete", report.incomplete},
+               {"lost", Json::array()},
                {"remarks", report.remarks},
                {"models", Json::object()},
                {"rows", Json::array()},
@@ -349,6 +354,9 @@ std::string to_json(const Report& report) {
                {"personas", Json::array()},
                {"usage_by_role", usage_json(report.usage_by_role)},
                {"timing", Json::object()}};
+  for (const auto& [stage, role, requests, why] : report.lost)
+    json["lost"].push_back(
+        {{"stage", stage}, {"role", role}, {"requests", requests}, {"why", why}});
   for (const auto& [name, how] : report.models) json["models"][name] = how;
   for (const auto& [search, counts] : report.proposals)
     for (const auto& [what, count] : counts) json["proposals"][search][what] = count;
@@ -451,6 +459,7 @@ std::string to_table(const Report& report, std::size_t columns) {
   for (const auto& remark : report.remarks) out += "  " + remark + "\n";
   if (!report.note.empty()) out += "\n" + report.note + "\n";
   if (!report.stopped.empty()) out += "\nStopped early: " + report.stopped + ".\n";
+  if (!report.incomplete.empty()) out += "\nIncomplete: " + report.incomplete + ".\n";
   return out;
 }
 

@@ -23,8 +23,9 @@ namespace theta {
 /// `name`, `note` (shown wherever users are: that they are simulated), `config` (the resolved
 /// YAML), `rows` (JSON list of methods, the order wanted), `comparisons` (JSON list of [method,
 /// against]), `prompts` (JSON list of [title, text]), `proposals` (JSON list of [search, [[what,
-/// count], ..]]), `options` (JSON list of [method, model, [[option, chosen, right], ..]]), `remarks` (JSON list of lines),
-/// `fronts` (JSON list of [search, [[prompt tokens, score, sd, candidate], ..]]).
+/// count], ..]]), `options` (JSON list of [method, model, [[option, chosen, right], ..]]),
+/// `remarks` (JSON list of lines), `lost` (JSON list of [stage, role, requests, why]), `fronts`
+/// (JSON list of [search, [[prompt tokens, score, sd, candidate], ..]]).
 struct Report {
   /// One method under one model.
   struct Row {
@@ -66,9 +67,18 @@ struct Report {
     std::string interval;      ///< how both were computed: `jackknife t by users`, `.. by items`
   };
 
+  /// Requests that a service left without an answer.
+  struct Loss {
+    std::string stage, role;
+    std::int64_t requests = 0;
+    std::string why;  ///< of the first
+  };
+
   std::string name, note, config_hash, config;
   std::vector<std::string> remarks;  ///< what was decided for the user, a line each
   std::string stopped;               ///< why the run ended early: a budget; empty: it did not
+  std::string incomplete;            ///< what a service failed to answer; empty: nothing
+  std::vector<Loss> lost;            ///< the same by stage and role
   std::vector<std::pair<std::string, std::string>> models;  ///< name, how it was run
   std::uint64_t seed = 0;
   std::vector<Row> rows;

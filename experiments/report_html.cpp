@@ -125,6 +125,8 @@ std::string to_html(const Report& report) {
     out += fmt::format("<p class=\"muted\">{}: {}</p>\n", html_escaped(name), html_escaped(how));
   if (!report.stopped.empty())
     out += "<p class=\"note\">Stopped early: " + html_escaped(report.stopped) + ".</p>\n";
+  if (!report.incomplete.empty())
+    out += "<p class=\"note\">Incomplete: " + html_escaped(report.incomplete) + ".</p>\n";
   for (const auto& remark : report.remarks)
     out += "<p class=\"note\">" + html_escaped(remark) + "</p>\n";
   out += "<h2>Results</h2>\n" + note + result_table(report);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "core/outage.hpp"
 #include "experiments/text_table.hpp"
 
 namespace theta {
@@ -15,8 +16,8 @@ void RunContext::put_row(const std::string& method, const std::string& model,
   store.put_row(method, model, outcomes, usage);
   const auto failed = [](const Outcome& one) { return one.status == Outcome::Status::kFailed; };
   if (!outcomes.empty() && std::ranges::all_of(outcomes, failed))
-    throw RunError(fmt::format("{}: none of {} items was answered, the first with: {}", method,
-                               outcomes.size(), outcomes[0].why));
+    throw Outage(fmt::format("{}: none of {} items was answered, the first with: {}", method,
+                             outcomes.size(), outcomes[0].why));
 }
 
 void RunContext::remark(const std::string& line) const { remark(line, ""); }

@@ -28,7 +28,7 @@ struct RunContext {
     progress.stage(name);
   }
 
-  /// Keeps a row of the report.   @throws RunError if nothing was answered.
+  /// Keeps a row of the report.   @throws Outage if nothing was answered.
   void put_row(const std::string& method, const std::string& model,
                const std::vector<Outcome>& outcomes, const Usage& usage) const;
 

@@ -12,6 +12,7 @@
 
 #include "core/clock.hpp"
 #include "core/log.hpp"
+#include "core/outage.hpp"
 #include "core/store.hpp"
 #include "experiments/files.hpp"
 
@@ -29,6 +30,7 @@ void claim(Store& store, const fs::path& folder, const ExperimentOptions& option
         fmt::format("{} holds a run of another config or other data ({}; this one is {}): give "
                     "another --out, or remove it",
                     folder.string(), *hash, options.hash));
+  store.begin_try();
   store.set_meta("config_hash", options.hash);
   store.set_meta("name", options.name);
   store.set_meta("seed", std::to_string(options.seed));
@@ -47,10 +49,12 @@ class Heartbeat {
             nlohmann::json::parse(store.meta("progress").value_or("{}")).value("seconds", 0.0)),
         thread_([&, this](const std::stop_token& stop) {
           std::unique_lock lock(mutex_);
-          for (std::int64_t last = -1; !stop.stop_requested();) {
+          std::int64_t last = -1;
+          for (bool troubled = false; !stop.stop_requested();) {
             const Whole whole = progress.whole();
-            if (whole.done != last) beat(store, whole);
+            if (whole.done != last || troubled || !whole.trouble.empty()) beat(store, whole);
             last = whole.done;
+            troubled = !whole.trouble.empty();
             ledger.set_seconds(seconds());
             if (ledger.spent()) stop_run.request_stop();
             wake_.wait_for(lock, stop, std::chrono::seconds(1), [] { return false; });
@@ -62,9 +66,13 @@ class Heartbeat {
   double seconds() const { return before_s_ + seconds_since(began_); }
   void beat(Store& store, const Whole& whole) {
     nlohmann::json json = {{"stage", whole.stage}, {"at", unix_seconds()}, {"seconds", seconds()}};
-    if (whole.left_s) json["left_s"] = *whole.left_s;
+    if (!whole.trouble.empty())
+      json["trouble"] = whole.trouble;
+    else if (whole.left_s)
+      json["left_s"] = *whole.left_s;
     try {
-      store.set_meta("progress", json.dump());
+      store.set_meta("progress",
+                     json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
     } catch (const RunError&) {
       // The run's next answer meets the same fault and ends it.
     }
@@ -77,6 +85,32 @@ class Heartbeat {
   std::jthread thread_;
 };
 
+/// Keeps what a service lost for the report.   @return a line about it; empty: nothing was lost.
+std::string record_losses(Store& store, Models& models) {
+  std::int64_t asked = 0, lost = 0;
+  for (const auto& [role, usage] : models.usage()) asked += usage.calls;
+  nlohmann::json json = nlohmann::json::array();
+  std::string where;
+  const auto losses = models.lost_by_stage();
+  for (const auto& [stage, role, requests, why] : losses) {
+    lost += requests;
+    json.push_back({stage, role.name, requests, why});
+    where +=
+        fmt::format("{}{} of {} in \"{}\"", where.empty() ? "" : ", ", requests, role.name, stage);
+  }
+  store.set_meta("lost", json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  if (losses.empty()) return "";
+  return fmt::format("{} of {} requests got no answer ({}), the first because: {}", lost, asked,
+                     where, losses.front().why);
+}
+
+bool was_answered(Models& models) {
+  std::int64_t answered = 0;
+  for (const auto& [role, usage] : models.usage()) answered += usage.calls;
+  for (const StageLoss& loss : models.lost_by_stage()) answered -= loss.requests;
+  return answered > 0;
+}
+
 RunStatus status_of_record(const fs::path& record) {
   RunStatus status;
   const bool owned = Store::owner(record).has_value();
@@ -87,8 +121,9 @@ RunStatus status_of_record(const fs::path& record) {
   } else if (state == name_of(RunState::kDone)) {
     status.state = RunState::kDone;
   } else {
-    // A run that was killed could not say so.
-    status.state = state == name_of(RunState::kFailed) ? RunState::kFailed : RunState::kStopped;
+    status.state = RunState::kStopped;  // a run that was killed could not say so
+    for (const RunState said : {RunState::kFailed, RunState::kIncomplete})
+      if (state == name_of(said)) status.state = said;
     status.error = store.meta("error").value_or("");
   }
   status.hash = store.meta("config_hash").value_or("");
@@ -99,6 +134,7 @@ RunStatus status_of_record(const fs::path& record) {
   if (owned) {
     const auto beat = nlohmann::json::parse(store.meta("progress").value_or("{}"));
     status.stage = beat.value("stage", "");
+    if (beat.contains("trouble")) status.stage += ", " + beat["trouble"].get<std::string>();
     if (beat.contains("left_s"))
       status.left_s =
           std::max(0.0, beat["left_s"].get<double>() - (unix_seconds() - beat["at"].get<double>()));
@@ -108,10 +144,10 @@ RunStatus status_of_record(const fs::path& record) {
 
 }  // namespace
 
-std::string work_in_folder(const Config& config, const ExperimentOptions& options,
-                           const fs::path& folder, Progress& progress, std::stop_token stop,
-                           ModelPool* pool, const std::function<void(RunContext&)>& work,
-                           const std::function<void(Store&)>& finish) {
+RunEnd work_in_folder(const Config& config, const ExperimentOptions& options,
+                      const fs::path& folder, Progress& progress, std::stop_token stop,
+                      ModelPool* pool, const std::function<void(RunContext&)>& work,
+                      const std::function<void(Store&)>& finish) {
   if (fs::exists(folder / "sweep.json"))
     throw UserError(folder.string() + " holds a sweep: give another --out, or remove it");
   make_folder(folder);
@@ -121,11 +157,10 @@ std::string work_in_folder(const Config& config, const ExperimentOptions& option
   store.set_meta("config", text);
   store.set_meta("models", described(options.models));
   store.set_meta("state", name_of(RunState::kRunning));
-  store.set_meta("error", "");
-  store.set_meta("stopped", "");
   const auto end = [&](RunState state, const std::string& why) {
     store.set_meta("error", why);
     store.set_meta("state", name_of(state));
+    return RunEnd{state, why};
   };
   try {
     write_whole(folder / "config.resolved.yaml", text);
@@ -134,7 +169,7 @@ std::string work_in_folder(const Config& config, const ExperimentOptions& option
                   std::make_shared<AnswerCache>(options.cache));
     std::stop_source own_stop;
     const std::stop_callback forward(stop, [&] { own_stop.request_stop(); });
-    std::string stopped;
+    std::string stopped, broken_off;
     try {
       {
         const Heartbeat heartbeat(store, progress, ledger, own_stop);
@@ -151,6 +186,12 @@ std::string work_in_folder(const Config& config, const ExperimentOptions& option
       }
       stopped = *why;
       store.set_meta("stopped", stopped);
+    } catch (const Outage& e) {
+      if (!was_answered(models)) {
+        models.record_timing();
+        throw;
+      }
+      broken_off = fmt::format("{}; ", e.what());
     } catch (...) {
       models.record_timing();
       throw;
@@ -158,9 +199,15 @@ std::string work_in_folder(const Config& config, const ExperimentOptions& option
     models.record_timing();
     models.record_usage();
     progress.finish();
+    std::string incomplete = record_losses(store, models);
+    if (!incomplete.empty())
+      incomplete = broken_off + incomplete +
+                   "; the same command asks for what is missing, and ends as if nothing had failed";
+    store.set_meta("incomplete", incomplete);
     finish(store);
-    end(stopped.empty() ? RunState::kDone : RunState::kStopped, stopped);
-    return stopped;
+    if (!stopped.empty()) return end(RunState::kStopped, stopped);
+    if (!incomplete.empty()) return end(RunState::kIncomplete, incomplete);
+    return end(RunState::kDone, "");
   } catch (const Interrupted&) {
     end(RunState::kStopped, "");
     throw;
@@ -225,6 +272,8 @@ const char* name_of(RunState state) {
       return "running";
     case RunState::kDone:
       return "done";
+    case RunState::kIncomplete:
+      return "incomplete";
     case RunState::kFailed:
       return "failed";
     case RunState::kStopped:

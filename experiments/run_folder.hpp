@@ -17,27 +17,38 @@ namespace theta {
 
 class ModelPool;
 
+enum class RunState { kWaiting, kRunning, kDone, kIncomplete, kFailed, kStopped };
+const char* name_of(RunState state);
+
+/// How a run's work came to its end.
+struct RunEnd {
+  RunState state = RunState::kDone;  ///< or kStopped by its budget, or kIncomplete
+  std::string why = {};              ///< it is not done
+};
+
 /// Does the work of a config in its folder, which it claims, on models that keep to the budget and
-/// share the cache. The record says at any time how the run stands: read_status().
+/// share the cache. The record says at any time how the run stands: read_status(). It begins a new
+/// try (Store::begin_try), and ends as incomplete where a service's fault left any request without
+/// an answer, also where the work ended with an Outage after some were answered: what depends on
+/// them is not what it would have been, and another try mends it.
 /// @param config  what `options` were read from
 /// @param pool    models shared with runs side by side; null: its own
 /// @param work    can be cut short by the budget
-/// @param finish  leaves what there is, after `work` or as much of it as the budget paid for
-/// @return why the budget ended it; empty: it is done.
+/// @param finish  leaves what there is, after `work` or as much of it as was done
 /// @throws what `work` and `finish` throw; Interrupted when stopped; UserError if the folder holds
 /// a run of another config or other data.
-std::string work_in_folder(const Config& config, const ExperimentOptions& options,
-                           const std::filesystem::path& folder, Progress& progress,
-                           std::stop_token stop, ModelPool* pool,
-                           const std::function<void(RunContext&)>& work,
-                           const std::function<void(Store&)>& finish);
+RunEnd work_in_folder(const Config& config, const ExperimentOptions& options,
+                      const std::filesystem::path& folder, Progress& progress, std::stop_token stop,
+                      ModelPool* pool, const std::function<void(RunContext&)>& work,
+                      const std::function<void(Store&)>& finish);
 
 /// What a person is told who stopped a command that works in a folder.
 Interrupted stopped_in(const std::filesystem::path& folder);
 
 /// Runs an experiment in its folder, to its end or on from where it stopped, and writes its report
 /// there. Parameters and exceptions as above.
-/// @return the report; where the budget was spent (Report::stopped), of what was done until then.
+/// @return the report; where the budget was spent (Report::stopped) or answers are missing
+///   (Report::incomplete), of what was done.
 Report run_in_folder(const Config& config, const ExperimentOptions& options,
                      const std::filesystem::path& folder, Progress& progress, std::stop_token stop,
                      ModelPool* pool = nullptr);
@@ -49,13 +60,10 @@ std::vector<StageUsage> forecast(const ExperimentOptions& options, Models::Purpo
 /// Calls only, by stage: what a progress line needs. Empty where it cannot be told.
 Plan forecast_calls(const ExperimentOptions& options, std::stop_token stop);
 
-enum class RunState { kWaiting, kRunning, kDone, kFailed, kStopped };
-const char* name_of(RunState state);
-
 /// How a run stands.
 struct RunStatus {
   RunState state = RunState::kWaiting;
-  std::string error;           ///< why it failed or stopped
+  std::string error;           ///< why it failed, stopped or is incomplete
   std::string hash;            ///< of its config
   std::string stage;           ///< while it runs
   std::optional<double> best;  ///< what is known of the best candidate of its searches so far

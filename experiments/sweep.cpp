@@ -187,7 +187,9 @@ SweepEnd run_sweep(const Sweep& sweep, const fs::path& folder, std::size_t jobs,
   if (fs::exists(folder / "run.db"))
     throw UserError(folder.string() + " holds a run: give another --out, or remove it");
   make_folder(folder);
-  ModelPool pool(folder / "cache.db");
+  ModelPool pool(folder / "cache.db", [&progress](const ModelOptions& options) {
+    return make_model(options, show_trouble(progress));
+  });
   write_list(sweep, folder);
 
   std::vector<const SweepRun*> waiting;
@@ -208,7 +210,8 @@ SweepEnd run_sweep(const Sweep& sweep, const fs::path& folder, std::size_t jobs,
                      (done_before > 0 ? fmt::format(", {} were done", done_before) : ""),
                  requests);
 
-  std::vector<std::string> failed(waiting.size()), stopped(waiting.size());
+  std::vector<std::string> failed(waiting.size()), incomplete(waiting.size()),
+      stopped(waiting.size());
   std::atomic<std::size_t> next = 0;
   const auto work = [&] {
     for (std::size_t i = next++; i < waiting.size() && !stop.stop_requested(); i = next++) {
@@ -220,6 +223,8 @@ SweepEnd run_sweep(const Sweep& sweep, const fs::path& folder, std::size_t jobs,
             run_in_folder(run.config, run.options, folder_of(run, folder), own, stop, &pool);
         if (!report.stopped.empty())
           stopped[i] = fmt::format("{}: {}", run.label(), report.stopped);
+        else if (!report.incomplete.empty())
+          incomplete[i] = fmt::format("{}: {}", run.label(), report.incomplete);
       } catch (const Interrupted&) {
         continue;
       } catch (const std::exception& e) {
@@ -241,8 +246,9 @@ SweepEnd run_sweep(const Sweep& sweep, const fs::path& folder, std::size_t jobs,
   progress.finish();
   if (stop.stop_requested()) throw stopped_in(folder);
   std::erase(failed, "");
+  std::erase(incomplete, "");
   std::erase(stopped, "");
-  return {std::move(failed), std::move(stopped)};
+  return {std::move(failed), std::move(incomplete), std::move(stopped)};
 }
 
 bool holds_sweep(const fs::path& folder) { return fs::exists(folder / "sweep.json"); }

@@ -49,7 +49,8 @@ std::filesystem::path folder_of(const SweepRun& run, const std::filesystem::path
 /// The runs that did not get to their end, each as `label: reason`.
 struct SweepEnd {
   std::vector<std::string> failed;
-  std::vector<std::string> stopped;  ///< by their budgets
+  std::vector<std::string> incomplete;  ///< a service left requests without an answer
+  std::vector<std::string> stopped;     ///< by their budgets
 };
 
 /// Runs what is not done yet, `jobs` runs side by side, with shared models and cache. A run that

@@ -2,13 +2,15 @@
 
 #include <numeric>
 
+#include "core/outage.hpp"
+
 namespace theta {
 
 double Evaluation::mean() const {
   if (scores.empty()) throw RunError("there is no mean: nothing was evaluated");
   if (n_failed == scores.size()) {
-    throw RunError("there is no mean: all " + std::to_string(n_failed) +
-                   " examples failed, the first with: " + predictions.front().error().message);
+    throw Outage("there is no mean: all " + std::to_string(n_failed) +
+                 " examples failed, the first with: " + predictions.front().error().message);
   }
   // A failed example's score is 0 and stays out of the count.
   return std::accumulate(scores.begin(), scores.end(), 0.0) /

@@ -21,7 +21,7 @@ struct Evaluation {
   std::size_t n_refused = 0;
 
   /// Mean over all but the failed.
-  /// @throws RunError if every example failed, with the first reason.
+  /// @throws Outage if every example failed, with the first reason.
   double mean() const;
 };
 

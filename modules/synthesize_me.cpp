@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "core/outage.hpp"
 #include "core/rng.hpp"
 
 namespace theta {
@@ -41,7 +42,7 @@ std::vector<Demo> demos_of(const Judge& judge, const DemoSet& set, const std::st
 std::vector<Judgement> answered(std::vector<Judgement> judgements) {
   for (const Judgement& judgement : judgements)
     if (judgement.status == Outcome::Status::kFailed)
-      throw RunError("a pair was not judged: " + judgement.error);
+      throw Outage("a pair was not judged: " + judgement.error);
   return judgements;
 }
 
@@ -138,9 +139,12 @@ PersonalJudge synthesize_me(const Judge& judge, const Module& theta, const User&
   inputs.set(signature.inputs.at(0).name, format_history(sets[best].judgements, options.style));
   out.reasoning_sets = std::move(sets);
   const auto written = theta.run(std::span(&inputs, 1), synthesizer);
-  if (!written[0])
-    throw RunError("no persona could be written for " + user.id + ": " +
-                   written[0].error().message);
+  if (!written[0]) {
+    const Error& error = written[0].error();
+    const std::string why = "no persona could be written for " + user.id + ": " + error.message;
+    if (error.fault == Fault::kService) throw Outage(why);
+    throw RunError(why);
+  }
   out.persona = written[0]->fields.text(signature.outputs.back().name);
 
   auto [demo_sets, chosen] =

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <optional>
 
+#include "core/outage.hpp"
 #include "core/rng.hpp"
 
 namespace theta {
@@ -211,7 +212,7 @@ Bootstrapped bootstrap(const Module& student, std::span<const Example> train, co
     }
   }
   if (result.attempts > 0 && result.failed == result.attempts)
-    throw RunError("the teacher answered no training example: " + reason);
+    throw Outage("the teacher answered no training example: " + reason);
   for (; next < train.size(); ++next) rest.push_back(next);
 
   Rng(0).shuffle(rest);

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
-#include <set>
 
 #include "optimizers/tpe_surrogate.hpp"
 
@@ -56,7 +55,7 @@ class DspySearch {
         continue;
       }
       if (!evaluate("minibatch", chosen, rng_.sample(all_.size(), n))) return;
-      if (refused_.contains(chosen)) continue;
+      if (!answered_) continue;
       auto tried = std::ranges::find(tried_, chosen, &Tried::combination);
       if (tried == tried_.end()) tried = tried_.insert(tried, {.combination = chosen});
       tried->sum += trials_.back().score;
@@ -76,18 +75,14 @@ class DspySearch {
   bool evaluate(const std::string& kind, const Combination& candidate,
                 const std::vector<std::size_t>& examples) {
     if (options_.stop.stop_requested()) throw Interrupted("the search was stopped");
-    if (refused_.contains(candidate)) return true;
     const auto cost = static_cast<std::int64_t>(examples.size());
     if (options_.max_evaluations > 0 && evaluations_ + cost > options_.max_evaluations)
       return false;
     const auto scores = evaluate_(candidate, examples);
     require(scores.size() == examples.size(), "an evaluation has a score for every example");
     evaluations_ += cost;
-    if (!outages_.answered(scores)) {
-      refused_.insert(candidate);
-      tpe_.observe({{candidate, 0, 0}});  // what DSPy scores a program that fails
-      return true;
-    }
+    answered_ = outages_.answered(scores);
+    if (!answered_) return true;  // DSPy scores this 0
     double sum = 0;
     std::size_t scored = 0;
     for (const auto& one : scores)
@@ -114,7 +109,7 @@ class DspySearch {
   std::vector<Trial> trials_;
   std::int64_t evaluations_ = 0;
   Outages outages_;
-  std::set<Combination> refused_;  ///< the service answered nothing of them
+  bool answered_ = false;  ///< the service, anything of the last evaluation
   bool stopped_ = false;
 };
 

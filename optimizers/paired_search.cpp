@@ -9,6 +9,7 @@
 #include <numeric>
 #include <set>
 
+#include "core/outage.hpp"
 #include "optimizers/combinations.hpp"
 #include "optimizers/knowledge_gradient.hpp"
 
@@ -88,7 +89,7 @@ class Search {
       settle();
     }
     if (trials_.empty())
-      throw RunError(fmt::format("no example could be scored, the last because: {}", reason_));
+      throw Outage(fmt::format("no example could be scored, the last because: {}", reason_));
     PairedSearchResult result;
     result.best = incumbent_;
     // Unchecked, the best can be a default that was never asked: what is known of others says so.
@@ -151,8 +152,8 @@ class Search {
     for (std::size_t i = 0; i < scores.size(); ++i)
       if (scores[i]) fresh.push_back(known[fresh_[i]] = *scores[i]);
     if (fresh.empty())
-      throw RunError(fmt::format("no fresh example could be scored, the first because: {}",
-                                 scores.front().error().message));
+      throw Outage(fmt::format("no fresh example could be scored, the first because: {}",
+                               scores.front().error().message));
     scored_fresh_ = measured(fresh);
     record({.kind = "fresh",
             .combination = incumbent_,
@@ -300,7 +301,7 @@ class Search {
         reason_ = scores[s][i].error().message;
         // A last evaluation asks again for nothing but what failed before.
         if (std::string_view(kind) != "full" && ++lost_ == kLost)
-          throw RunError(fmt::format(
+          throw Outage(fmt::format(
               "no example of the last {} could be scored, the last because: {}", kLost, reason_));
       }
       known.checked = std::string_view(kind) != "minibatch";
@@ -310,7 +311,7 @@ class Search {
     }
     surrogate_.observe(outcomes);
     if (options_.checked && !any(known_[default_].scores))
-      throw RunError(
+      throw Outage(
           fmt::format("no example of the default could be scored, the last because: {}", reason_));
 
     survey();

@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "core/outage.hpp"
 #include "optimizers/combinations.hpp"
 
 namespace theta {
@@ -34,9 +35,9 @@ bool Outages::answered(const std::vector<Result<double>>& scores) {
     return true;
   }
   if (!any_ || ++in_a_row_ == kLost)
-    throw RunError(fmt::format("no example of {} could be scored, the first because: {}",
-                               any_ ? fmt::format("{} evaluations in a row", kLost) : "the default",
-                               scores.front().error().message));
+    throw Outage(fmt::format("no example of {} could be scored, the first because: {}",
+                             any_ ? fmt::format("{} evaluations in a row", kLost) : "the default",
+                             scores.front().error().message));
   return false;
 }
 

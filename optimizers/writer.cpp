@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "core/outage.hpp"
 #include "core/rng.hpp"
 #include "core/thoughts.hpp"
 #include "modules/predict.hpp"
@@ -45,7 +46,7 @@ std::string Writer::write(const Signature& signature, const Record& input) {
     const auto& error = written[0].error();
     reason = error.fault == Fault::kService ? error.message : "";
   }
-  if (!reason.empty()) throw RunError("the proposer did not answer: " + reason);
+  if (!reason.empty()) throw Outage("the proposer did not answer: " + reason);
   return "";
 }
 
@@ -111,7 +112,7 @@ std::string Screen::cleaned(std::string_view said) {
 
 void Screen::check() const {
   if (counts_.asked > 0 && counts_.failed == counts_.asked)
-    throw RunError("the proposer did not answer: " + reason_);
+    throw Outage("the proposer did not answer: " + reason_);
 }
 
 std::optional<std::string_view> fenced_text(std::string_view text) {

@@ -193,5 +193,36 @@ TEST(Progress, CountsWorkOfManyThreads) {
   EXPECT_NE(written.text().find("\none: 4000/4000, "), std::string::npos);
 }
 
+TEST(ProgressText, SaysWhatItWaitsForInPlaceOfThePace) {
+  Stage stage = kHalf;
+  stage.trouble = "http://a/v1: no answer for 75 s: connection refused";
+  EXPECT_EQ(progress_text(stage),
+            "judging 12 users: 120/240, 0:30, http://a/v1: no answer for 75 s: connection refused");
+}
+
+TEST(Progress, ShowsServersThatDoNotAnswerUntilTheyDo) {
+  const Written written;
+  Progress progress(true, 15, written.file());
+  progress.stage("one", 10);
+  progress.trouble("http://a/v1", "connection refused", 75);
+  progress.trouble("http://b/v1", "status 503", 12);
+  EXPECT_EQ(progress.whole().trouble,
+            "http://a/v1: no answer for 75 s: connection refused; http://b/v1: no answer for 12 s: "
+            "status 503");
+  EXPECT_NE(written.text().find("one [>"), std::string::npos);
+  EXPECT_NE(written.text().find("http://a/v1: no answer for 75 s: "), std::string::npos);
+  progress.trouble("http://a/v1", "", 80);
+  progress.trouble("http://b/v1", "", 20);
+  EXPECT_EQ(progress.whole().trouble, "");
+}
+
+TEST(Progress, OfOneOfSeveralRunsKnowsWhatTheWholeWaitsFor) {
+  const Written written;
+  Progress all(false, 15, written.file());
+  Progress one(all, "seed 1");
+  all.trouble("http://a/v1", "status 503", 12);
+  EXPECT_EQ(one.whole().trouble, "http://a/v1: no answer for 12 s: status 503");
+}
+
 }  // namespace
 }  // namespace theta

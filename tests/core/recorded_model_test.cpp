@@ -393,5 +393,17 @@ TEST(Canonical, TellsTextsApartThatAreNotUtf8) {
   EXPECT_NE(canonical(user_request("\xff")), canonical(user_request(R"({"hex":"ff"})")));
 }
 
+TEST_P(RecordedModelOfUnit, CountsWhatTheServiceLostAndTakesItForNoProgress) {
+  auto inner = model({1, 2});
+  Progress progress(false, 1e6, stderr);
+  RecordedModel recorded(inner, store_, &progress);
+  ask(recorded, requests({"a", "b", "c"}), {});
+  const auto lost = recorded.take_lost();
+  EXPECT_EQ(lost.requests, 2);
+  EXPECT_EQ(lost.why, "timed out");
+  EXPECT_EQ(progress.whole().done, 1);
+  EXPECT_EQ(recorded.take_lost().requests, 0);
+}
+
 }  // namespace
 }  // namespace theta

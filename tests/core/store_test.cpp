@@ -461,5 +461,31 @@ TEST_F(StoreTest, ServesEightThreadsAtOnce) {
   EXPECT_EQ(store.outcomes().size(), 8u);
 }
 
+TEST_F(StoreTest, BeginsANewTryWithTheAnswersAloneAndOfTheSameRun) {
+  {
+    Store store(file());
+    store.commit("model", {{"key", "{}", response("answer")}});
+    store.set_meta("config_hash", "abc");
+    store.set_meta("progress", "{}");
+    store.set_meta("remarks", "[]");
+    store.put_row("untouched", "teacher", {outcome("untouched", "a", 1)}, {1, 0, 0});
+    store.put_trial({"mipro", 1, "full", "{}", 0.25, 335});
+    store.put_personas({{"verified", "task", "user", "likes rain"}});
+    store.add_timing("hits", 1);
+    store.begin_try();
+  }
+  const Store store(file());
+  EXPECT_TRUE(store.find("key"));
+  EXPECT_EQ(store.kept().calls, 1);
+  EXPECT_EQ(store.meta("config_hash"), "abc");
+  EXPECT_EQ(store.meta("progress"), "{}");
+  EXPECT_EQ(store.meta("remarks"), std::nullopt);
+  EXPECT_TRUE(store.outcomes().empty());
+  EXPECT_TRUE(store.usage().empty());
+  EXPECT_TRUE(store.trials().empty());
+  EXPECT_TRUE(store.personas().empty());
+  EXPECT_THAT(store.timing(), ElementsAre(Pair("hits", 1)));
+}
+
 }  // namespace
 }  // namespace theta

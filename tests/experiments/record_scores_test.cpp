@@ -11,8 +11,8 @@
 #include <thread>
 
 #include "experiments/run_folder.hpp"
-#include "tests/support/places.hpp"
 #include "tests/support/loopback_server.hpp"
+#include "tests/support/places.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/temporary_folder.hpp"
 
@@ -66,9 +66,9 @@ class RecordScores : public ::testing::Test {
         "reviews.csv",
         "sentence,mood\na,good\nb,good\nc,good\nd,good\ne,good\nf,good\ng,good\nh,good\ni,good\n");
     std::vector<std::string> command = {
-        theta_binary(), "replay", "--record",
-        folder_.write("config.yaml", fmt::format(fmt::runtime(config), url)),
-        "--out",      out()};
+        theta_binary(), "replay",
+        "--record",     folder_.write("config.yaml", fmt::format(fmt::runtime(config), url)),
+        "--out",        out()};
     for (const auto& set : sets) command.insert(command.end(), {"--set", set});
     return command;
   }
@@ -107,17 +107,22 @@ TEST_F(RecordScores, AsksNothingThatItHasRecorded) {
   EXPECT_EQ(read_score_table(folder_.path() / "out/table.json").scores.size(), 4u);
 }
 
-TEST_F(RecordScores, FailsWhereAnExampleWasNotAnswered) {
+TEST_F(RecordScores, IsIncompleteWhereAnExampleWasNotAnswered) {
   const test::LoopbackServer server([](const test::Seen& seen) {
     const bool has_demos = seen.body.find("assistant") != std::string::npos;
     return has_demos ? reply(500, "{}") : answer(seen);
   });
   const auto done = record(server.url());
-  EXPECT_EQ(done.code, 1);
+  EXPECT_EQ(done.code, 4);
   EXPECT_EQ(done.out, "");
-  EXPECT_NE(done.err.find("4 of 4 examples of combination 0,1 were not answered"),
-            std::string::npos)
+  EXPECT_NE(
+      done.err.find("theta: incomplete: 4 of 4 examples of combination 0,1 were not answered; "
+                    "4 of 8 requests got no answer (4 of task in \"recording\"), the first "
+                    "because: "),
+      std::string::npos)
       << done.err;
+  EXPECT_FALSE(std::filesystem::exists(out() / "table.json"));
+  EXPECT_EQ(read_status(out()).state, RunState::kIncomplete);
 }
 
 TEST_F(RecordScores, ABudgetStopsItAndARaisedOneLetsItGoOn) {
@@ -137,8 +142,8 @@ TEST_F(RecordScores, ABudgetStopsItAndARaisedOneLetsItGoOn) {
 
 TEST_F(RecordScores, SharesTheCacheOfItsConfig) {
   const test::LoopbackServer server(answer);
-  const std::vector<std::string> cache = {
-      "cache={path: '" + (folder_.path() / "cache.db").string() + "'}"};
+  const std::vector<std::string> cache = {"cache={path: '" +
+                                          (folder_.path() / "cache.db").string() + "'}"};
   ASSERT_EQ(record(server.url(), kConfig, cache).code, 0);
   const std::size_t asked = server.requests();
   std::filesystem::remove_all(out());

@@ -91,9 +91,8 @@ TEST(HttpModel, LeavesADeadServerAloneWhileTheOthersAreFull) {
 }
 
 TEST(HttpModel, LosesNothingToAServerThatRefusesAtOnceBesideASlowOne) {
-  const LoopbackServer refusing([](const Seen&) {
-    return Reply{503, "overloaded", {{"Retry-After", "60"}}, {}, {}};
-  });
+  const LoopbackServer refusing(
+      [](const Seen&) { return Reply{503, "overloaded", {{"Retry-After", "60"}}, {}, {}}; });
   const LoopbackServer slow(
       [](const Seen& seen) { return echo_after(std::chrono::milliseconds(5), seen); });
   auto options = options_for(refusing.url());
@@ -192,6 +191,98 @@ TEST(HttpModel, GivesUpAConnectionThatIsNotMadeInTime) {
   HttpModel model(options);
   EXPECT_EQ(failure(ask_one(model, question("hello"))),
             options.base_urls.front() + ": no connection within 0.2 s");
+}
+
+/// Stops a server after some answers, and starts it on the same port when it is told.
+class Absent {
+ public:
+  explicit Absent(HttpModel& model, std::unique_ptr<LoopbackServer>& server)
+      : port_(server->port()), server_(server) {
+    expect_echoes(questions(8), ask_all(model, questions(8)));
+    server.reset();
+  }
+  void come_back() { server_ = std::make_unique<LoopbackServer>(echo, nullptr, port_); }
+
+ private:
+  const unsigned short port_;
+  std::unique_ptr<LoopbackServer>& server_;
+};
+
+TEST(HttpModel, WaitsForAServerThatIsGoneHoweverFewTheRetries) {
+  auto server = std::make_unique<LoopbackServer>(echo);
+  auto options = options_for(server->url());
+  options.retries = 1;
+  options.backoff_s = 0.005;
+  HttpModel model(options);
+  Absent absent(model, server);
+  const std::jthread revival([&] {
+    while (model.counters().attempts < 8 + 8 * 6) std::this_thread::yield();
+    absent.come_back();
+  });
+  const auto wave = questions(40);
+  expect_echoes(wave, ask_all(model, wave));
+}
+
+TEST(HttpModel, GivesUpAServerThatStaysGoneForTheTotalTimeout) {
+  auto server = std::make_unique<LoopbackServer>(echo);
+  auto options = options_for(server->url());
+  options.retries = 1;
+  options.total_timeout_s = 0.5;
+  HttpModel model(options);
+  const Absent absent(model, server);
+  for (const auto& answer : ask_all(model, questions(8))) EXPECT_FALSE(answer);
+  std::this_thread::sleep_for(std::chrono::milliseconds(600));
+  const auto before = model.counters().attempts;
+  for (const auto& answer : ask_all(model, questions(8)))
+    EXPECT_THAT(failure(answer), HasSubstr("Connection refused; 2 attempts"));
+  EXPECT_EQ(model.counters().attempts, before + 16);  // from here on retries count
+}
+
+TEST(HttpModel, WaitsForNoServerWithoutRetries) {
+  auto server = std::make_unique<LoopbackServer>(echo);
+  auto options = options_for(server->url());
+  options.retries = 0;
+  HttpModel model(options);
+  const Absent absent(model, server);
+  for (const auto& answer : ask_all(model, questions(8))) EXPECT_FALSE(answer);
+  EXPECT_EQ(model.counters().attempts, 16);
+}
+
+TEST(HttpModel, CountsRetriesWhereTheServerAnswersOthers) {
+  const LoopbackServer server([](const Seen& seen) {
+    const bool bad = seen.body.find("question 3\"") != std::string::npos;
+    return bad ? Reply{503, "not this", {}, {}, {}} : echo(seen);
+  });
+  auto options = options_for(server.url());
+  options.retries = 2;
+  options.in_flight = 2;
+  HttpModel model(options);
+  const auto answers = ask_all(model, questions(400));
+  EXPECT_THAT(failure(answers[3]), HasSubstr("status 503: not this"));
+  EXPECT_TRUE(answers[399]);
+}
+
+TEST(HttpModel, TellsOfAServerThatIsGoneAndOfItsReturn) {
+  auto server = std::make_unique<LoopbackServer>(echo);
+  auto options = options_for(server->url());
+  options.backoff_s = 0.01;
+  std::atomic<int> told = 0;
+  std::vector<std::string> lines;  // of the client's thread
+  {
+    HttpModel model(options, [&](const std::string& at, const std::string& why, double seconds) {
+      EXPECT_GE(seconds, 1);
+      lines.push_back(at + ": " + why);
+      ++told;
+    });
+    Absent absent(model, server);
+    const std::jthread revival([&] {
+      while (told == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      absent.come_back();
+    });
+    expect_echoes(questions(8), ask_all(model, questions(8)));
+  }
+  const std::string at = options.base_urls.front();
+  EXPECT_THAT(lines, testing::ElementsAre(at + ": cannot connect: Connection refused", at + ": "));
 }
 
 }  // namespace

@@ -42,6 +42,8 @@ Process::Process(const std::vector<std::string>& command)
   posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_adddup2(&files, fileno(out_.get()), STDOUT_FILENO);
   posix_spawn_file_actions_adddup2(&files, fileno(err_.get()), STDERR_FILENO);
+  // The program has no part in the sockets of a test's server, which would else outlive it.
+  posix_spawn_file_actions_addclosefrom_np(&files, STDERR_FILENO + 1);
   const int error = posix_spawn(&pid_, arguments[0], &files, nullptr, arguments.data(), environ);
   posix_spawn_file_actions_destroy(&files);
   check(error, command[0]);
