@@ -34,7 +34,10 @@ bool is_digits(std::string_view text) {
   return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
-std::string expand(const std::string& text, const Position& position) {
+/// `text` with `value_of(NAME, default)` in place of every `${NAME}` and `${NAME:-default}`.
+template <typename F>
+std::string replace_variables(const std::string& text, const Position& position,
+                              const F& value_of) {
   std::string out;
   for (std::size_t at = 0; at < text.size();) {
     if (text.compare(at, 3, "$${") == 0) {
@@ -55,18 +58,23 @@ std::string expand(const std::string& text, const Position& position) {
         !name.empty() && !is_digits(name.substr(0, 1)) &&
         std::ranges::all_of(name, [](unsigned char c) { return std::isalnum(c) || c == '_'; });
     if (!is_name) fail_at(position, "'${" + inside + "}' names no environment variable");
-    const char* value = std::getenv(name.c_str());
-    if (colon != std::string::npos) {
-      out += value && *value ? value : inside.substr(colon + 2);
-    } else if (value) {
-      out += value;
-    } else {
-      fail_at(position, "environment variable " + name + " is not set (write ${" + name +
-                            ":-default} to give a default)");
-    }
+    const bool has_default = colon != std::string::npos;
+    out += value_of(name, has_default ? std::optional(inside.substr(colon + 2)) : std::nullopt);
     at = end + 1;
   }
   return out;
+}
+
+std::string expand(const std::string& text, const Position& position) {
+  return replace_variables(
+      text, position,
+      [&](const std::string& name, const std::optional<std::string>& fallback) -> std::string {
+        const char* value = std::getenv(name.c_str());
+        if (value && (*value || !fallback)) return value;
+        if (fallback) return *fallback;
+        fail_at(position, "environment variable " + name + " is not set (write ${" + name +
+                              ":-default} to give a default)");
+      });
 }
 
 /// A decimal number by YAML 1.2's core schema; nullopt for any other spelling.
@@ -234,6 +242,13 @@ std::string escaped(const std::string& text) {
   return out;
 }
 
+template <typename F>
+void for_each_scalar(ConfigNode& node, const F& visit) {
+  if (node.kind == ConfigNode::Kind::kScalar) visit(node);
+  for (auto& entry : node.entries) for_each_scalar(*entry.value, visit);
+  for (auto& item : node.items) for_each_scalar(*item, visit);
+}
+
 std::shared_ptr<ConfigNode> copy_of(const ConfigNode& node) {
   auto out = std::make_shared<ConfigNode>(node);
   out->asked.clear();
@@ -276,11 +291,14 @@ std::string plain_text(const ConfigNode& node, const std::string& wanted) {
 template <typename T>
 T number_of(const ConfigNode& node, const std::string& wanted,
             std::optional<T> (*read)(std::string_view, bool&)) {
-  const std::string text = plain_text(node, wanted);
+  if (node.unknown) return 1;
   bool out_of_range = false;
-  const auto value = read(text, out_of_range);
-  if (!value) fail_at(node.position, title(node) + " is not " + wanted + ": " + in_quotes(text));
-  if (out_of_range) fail_at(node.position, title(node) + " is out of range: " + in_quotes(text));
+  const auto value = read(plain_text(node, wanted), out_of_range);
+  // Messages show a text as it is written: what a variable holds may be a secret.
+  if (!value)
+    fail_at(node.position, title(node) + " is not " + wanted + ": " + in_quotes(node.text));
+  if (out_of_range)
+    fail_at(node.position, title(node) + " is out of range: " + in_quotes(node.text));
   return *value;
 }
 
@@ -358,6 +376,25 @@ void Config::erase(std::string_view key) {
 }
 
 Config Config::copy() const { return Config(copy_of(*node_)); }
+
+Config Config::literal() const {
+  Config out = copy();
+  for_each_scalar(*out.node_, [](ConfigNode& node) { node.text = escaped(node.text); });
+  return out;
+}
+
+Config Config::without_environment() const {
+  Config out = copy();
+  for_each_scalar(*out.node_, [](ConfigNode& node) {
+    node.text = escaped(
+        replace_variables(node.text, node.position,
+                          [&](const std::string& name, const std::optional<std::string>& fallback) {
+                            node.unknown = node.unknown || !fallback;
+                            return fallback.value_or("${" + name + "}");
+                          }));
+  });
+  return out;
+}
 
 Config Config::resolved(const std::vector<std::string>& keys,
                         const std::function<std::string(const Config&)>& rewrite) const {
@@ -443,11 +480,12 @@ std::int64_t Config::integer() const { return number_of(*node_, "an integer", re
 double Config::number() const { return number_of(*node_, "a number", read_double); }
 
 bool Config::boolean() const {
+  if (node_->unknown) return true;
   const std::string wanted = "true or false";
   const std::string text = plain_text(*node_, wanted);
   if (text == "true") return true;
   if (text == "false") return false;
-  fail(title(*node_) + " is not " + wanted + ": " + in_quotes(text));
+  fail(title(*node_) + " is not " + wanted + ": " + in_quotes(node_->text));
 }
 
 std::vector<Config> Config::items() const {
@@ -474,6 +512,7 @@ std::int64_t Config::integer(std::string_view key, std::int64_t fallback, std::i
                              std::int64_t most) const {
   const auto child = find(key);
   if (!child) return fallback;
+  if (child->is_unknown()) return std::max(fallback, least);
   const std::int64_t value = child->integer();
   if (value < least || value > most) {
     child->fail(in_quotes(key) + " must be at " +
@@ -486,12 +525,12 @@ std::int64_t Config::integer(std::string_view key, std::int64_t fallback, std::i
 
 double Config::number(std::string_view key, double fallback) const {
   const auto child = find(key);
-  return child ? child->number() : fallback;
+  return child && !child->is_unknown() ? child->number() : fallback;
 }
 
 bool Config::boolean(std::string_view key, bool fallback) const {
   const auto child = find(key);
-  return child ? child->boolean() : fallback;
+  return child && !child->is_unknown() ? child->boolean() : fallback;
 }
 
 std::vector<std::string> Config::texts(std::string_view key) const {
@@ -506,10 +545,11 @@ std::string Config::choice(std::string_view key, const std::vector<std::string>&
                            std::string_view fallback) const {
   const auto child = find(key);
   if (!child) return std::string(fallback);
+  if (child->is_unknown()) return fallback.empty() ? choices.front() : std::string(fallback);
   std::string value = child->text();
   if (std::ranges::find(choices, value) == choices.end()) {
-    child->fail(in_quotes(key) + " is not one of " + joined(choices) + ": " + in_quotes(value) +
-                did_you_mean(value, choices));
+    child->fail(in_quotes(key) + " is not one of " + joined(choices) + ": " +
+                in_quotes(child->node_->text) + did_you_mean(value, choices));
   }
   return value;
 }
@@ -517,6 +557,8 @@ std::string Config::choice(std::string_view key, const std::vector<std::string>&
 bool Config::is_map() const { return node_->kind == ConfigNode::Kind::kMap; }
 bool Config::is_sequence() const { return node_->kind == ConfigNode::Kind::kSequence; }
 bool Config::is_scalar() const { return node_->kind == ConfigNode::Kind::kScalar; }
+
+bool Config::is_unknown() const { return node_->unknown; }
 
 void Config::finish() const { check_known(*node_); }
 

@@ -57,6 +57,13 @@ class Config {
   void erase(std::string_view key);
   /// The same tree, of which nothing has been read: changing one leaves the other.
   Config copy() const;
+  /// A copy whose every text is what stands there: no `${VAR}` is replaced. For files that others
+  /// made, which are data.
+  Config literal() const;
+  /// A copy in which no variable is looked up, for configs of others: `${VAR:-default}` is its
+  /// default, and what stands beside another `${VAR}` is_unknown() and read as a missing key would
+  /// be, a text as it stands.
+  Config without_environment() const;
 
   /// A child that must be there.
   Config at(std::string_view key) const;
@@ -86,6 +93,7 @@ class Config {
   bool is_map() const;
   bool is_sequence() const;
   bool is_scalar() const;
+  bool is_unknown() const;  ///< see without_environment()
 
   /// @throws UserError at the first key of this mapping, or of any mapping below that was read,
   ///   which nothing asked for.

@@ -25,6 +25,7 @@ struct ConfigNode {
   Position position;
   std::string text;   // of a scalar, as written
   bool plain = true;  // a scalar without quotes: may be a number or boolean
+  bool unknown = false;  // a scalar whose variables are not looked up
   std::vector<Entry> entries;
   std::vector<std::shared_ptr<ConfigNode>> items;
 

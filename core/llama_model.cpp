@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "core/clock.hpp"
+#include "core/gguf_file.hpp"
 #include "core/llama_stream.hpp"
 #include "core/llama_weights.hpp"
 #include "core/result.hpp"
@@ -58,13 +59,13 @@ LlamaModel::LlamaModel(LlamaOptions options) : options_(std::move(options)) {
         "{}: gpu_layers must be 0, not {}: llama.cpp was built without a GPU, or finds none",
         options_.path.string(), options_.gpu_layers));
   }
-  if (!std::filesystem::is_regular_file(options_.path)) {
-    throw UserError(fmt::format("no model file {}", options_.path.string()));
-  }
+  check_gguf(options_.path, GgufKind::kModel);
   for (const LoraAdapter& lora : options_.lora) {
-    if (std::filesystem::is_regular_file(lora.path)) continue;
-    throw UserError(fmt::format("{}no adapter file {}", lora.where.empty() ? "" : lora.where + ": ",
-                                lora.path.string()));
+    try {
+      check_gguf(lora.path, GgufKind::kAdapter);
+    } catch (const UserError& e) {
+      throw UserError(fmt::format("{}{}", lora.where.empty() ? "" : lora.where + ": ", e.what()));
+    }
   }
 
   llama_model_params model_params = llama_model_default_params();

@@ -19,11 +19,14 @@
 #include "experiments/experiment.hpp"
 #include "experiments/files.hpp"
 #include "experiments/persona_prompt.hpp"
+#include "experiments/ping.hpp"
+#include "experiments/prompt_file.hpp"
 #include "experiments/report.hpp"
 #include "experiments/run_folder.hpp"
 #include "experiments/sweep.hpp"
 #include "experiments/sweep_report.hpp"
 #include "experiments/text_table.hpp"
+#include "experiments/verify.hpp"
 #include "modules/evaluate.hpp"
 #include "modules/program_state.hpp"
 
@@ -102,33 +105,6 @@ void dry_run(const Sweep& sweep, std::stop_token stop) {
   fmt::print("What several runs ask alike is asked once.\n");
 }
 
-/// A model as each of its servers has it.
-std::vector<ModelOptions> by_server(const ModelOptions& options) {
-  const auto* http = std::get_if<HttpOptions>(&options);
-  if (http == nullptr) return {options};
-  std::vector<ModelOptions> servers;
-  for (const std::string& url : http->base_urls) {
-    HttpOptions server = *http;
-    server.base_urls = {url};
-    server.retries = 0;
-    servers.push_back(std::move(server));
-  }
-  return servers;
-}
-
-/// A line that says what answered. @throws UserError or RunError that says what is wrong.
-std::string ping(const ModelOptions& options, std::stop_token stop) {
-  const auto model = make_model(options);
-  Request request;
-  request.messages = {{"user", "Say hello."}};
-  request.max_tokens = 1;
-  const auto answer = ask(*model, {&request, 1}, stop).front();
-  if (!answer) throw RunError(answer.error().message);
-  const auto* http = std::get_if<HttpOptions>(&options);
-  return fmt::format("{} answers {}", model_name(options),
-                     http ? "at " + http->base_urls.front() : "in this process");
-}
-
 /// A saved prompt made runnable.
 struct SavedPrompt {
   ProgramOptions options;
@@ -175,7 +151,7 @@ bool adopt_sampling(const LoadedState& loaded, const Config& program, const std:
 SavedPrompt load_prompt(const PromptArguments& arguments) {
   const std::string name = arguments.prompt.string();
   const std::string state = read_whole(arguments.prompt);
-  Config config = Config::parse(state, name);
+  Config config = Config::parse(state, name).literal();
   const auto metadata = config.find("metadata");
   if (!metadata || !metadata->find("theta")) config.set("metadata.theta={}");
   auto block = config.at("metadata").find("theta");
@@ -192,7 +168,7 @@ SavedPrompt load_prompt(const PromptArguments& arguments) {
         "model.path=FILE.gguf, or model.base_url=URL and model.model=NAME");
   SavedPrompt saved;
   saved.options = read_program(block->at("program"));
-  saved.model = read_model(block->at("model"));
+  saved.model = read_saved_model(block->at("model"), arguments.allowed_hosts);
   saved.metric = block->text("metric", "exact_match");
   if (const auto personas = block->find("personas"))
     saved.personas = read_persona_prompt(*personas);
@@ -280,6 +256,8 @@ int run_command(const RunArguments& arguments, Progress& progress, std::stop_tok
   const Config config = load_config(arguments.config, arguments.sets);
   refuse_sweep(config);
   const ExperimentOptions options = read_experiment(config);
+  VerifiedFiles verified;
+  verify(config, options, verified);
   if (arguments.dry_run) {
     dry_run(options, stop);
     return 0;
@@ -320,42 +298,32 @@ int sweep_command(const SweepArguments& arguments, Progress& progress, std::stop
 }
 
 int ping_command(const fs::path& file, const std::vector<std::string>& sets, std::stop_token stop) {
-  const Config config = load_config(file, sets);
-  std::vector<ModelTable> tables;
-  if (is_sweep(config))
-    for (const SweepRun& run : read_sweep(config).runs) tables.push_back(run.options.models);
-  else
-    tables.push_back(read_experiment(config).models);
-  int wrong = 0;
-  std::set<std::string> asked;
-  for (const ModelTable& table : tables)
-    for (const auto& [name, options] : table.models) {
-      if (!asked.insert(table.sources.at(name)).second) continue;
-      for (const ModelOptions& server : by_server(options)) {
-        try {
-          fmt::print("{}: {}\n", name, ping(server, stop));
-        } catch (const Interrupted&) {
-          throw;
-        } catch (const std::runtime_error& e) {
-          tell(fmt::format("{}: {}", name, e.what()));
-          ++wrong;
-        }
-      }
-    }
-  return wrong;
+  return ping(load_config(file, sets), std::move(stop));
 }
 
-int check_command(const std::vector<fs::path>& configs, const std::vector<std::string>& sets) {
+int check_command(const std::vector<fs::path>& configs, const std::vector<std::string>& sets,
+                  bool config_only) {
   int wrong = 0;
   for (const auto& file : configs) {
     try {
-      const Config config = load_config(file, sets);
+      Config config = load_config(file, sets);
+      if (config_only) config = config.without_environment();
+      VerifiedFiles verified;
+      const auto look = [&](const Config& run, const ExperimentOptions& options) {
+        if (!config_only) return verify(run, options, verified);
+        verify_splits(run, options);
+        return false;
+      };
       if (is_sweep(config)) {
-        const Sweep sweep = read_sweep(config);
+        const Sweep sweep = read_sweep(config, {.read = false});
+        for (const SweepRun& run : sweep.runs) look(run.config, run.options);
         fmt::print("{}: ok ({}, {} runs)\n", file.string(), sweep.name, sweep.runs.size());
       } else {
-        const ExperimentOptions options = read_experiment(config);
-        fmt::print("{}: ok ({}, {})\n", file.string(), options.name, options.hash);
+        FileHashes unread{.read = false};
+        const ExperimentOptions options = read_experiment(config, unread);
+        const bool small = look(config, options);
+        fmt::print("{}: ok ({}{})\n", file.string(), options.name,
+                   small ? ", " + read_experiment(config).hash : "");
       }
     } catch (const UserError& e) {
       tell(e.what());

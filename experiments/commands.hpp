@@ -46,15 +46,17 @@ int sweep_command(const SweepArguments& arguments, Progress& progress, std::stop
 /// `theta status`: how each run of a sweep's folder, or the run of a folder, stands.
 void status_command(const std::filesystem::path& folder);
 
-/// `theta ping`: asks each model of a config, or of a sweep, at each of its addresses, for one
-/// token without a retry, and writes what answers or what is wrong. @return how many are wrong.
+/// `theta ping`: see ping(). @return how many models, by address, are wrong.
 int ping_command(const std::filesystem::path& config, const std::vector<std::string>& sets,
                  std::stop_token stop);
 
-/// `theta check`: reads configs strictly; opens no data and no model. Writes a line for each that
-/// is wrong. @return how many are.
+/// `theta check`: reads configs strictly and looks, see verify(), at what they name: a line for
+/// each that `theta run` would refuse; of the others the name, and the hash in their folders' names
+/// where it costs little.
+/// @param config_only  opens no file that a config names, and reads no variable
+/// @return how many are refused.
 int check_command(const std::vector<std::filesystem::path>& configs,
-                  const std::vector<std::string>& sets);
+                  const std::vector<std::string>& sets, bool config_only = false);
 
 /// `theta report`: computes the report of a run, or of a sweep, anew from the records alone.
 void report_command(const std::filesystem::path& folder);
@@ -67,6 +69,7 @@ struct PromptArguments {
   std::string rows;                  ///< path to the rows of a .json file; empty: the prompt's own
   std::string metric;                ///< empty: the one the prompt was made with
   std::vector<std::string> sets;     ///< `model.path=...`: over the model the prompt was made with
+  std::vector<std::string> allowed_hosts;  ///< servers that the prompt may name itself
   /// Where answers are kept and found again; empty: answers.db beside a prompt in its run's folder,
   /// else nowhere.
   std::filesystem::path cache;

@@ -105,8 +105,9 @@ const Json& column_of(const Json& row, const std::string& column, const std::str
                       const std::string& where) {
   const Json* cell = find_path(row, column);
   if (cell == nullptr) {
-    throw UserError(
-        fmt::format("{}: no column `{}` for {}; there are {}", where, column, use, key_list(row)));
+    throw MissingColumn(
+        fmt::format("{}: no column `{}` for {}; there are {}", where, column, use, key_list(row)),
+        column);
   }
   if (cell->is_string() && !is_utf8(cell->get_ref<const std::string&>()))
     throw UserError(fmt::format("{}: column `{}` is not UTF-8", where, column));
@@ -157,6 +158,31 @@ Dataset read_split_files(const SplitFiles& source, const Columns& columns,
   data.train = read(source.train, "train:");
   data.validation = read(source.validation, "validation:");
   data.test = read(source.test, "test:");
+  return data;
+}
+
+/// Some value of a type.
+Value some_value(const Type& type, std::size_t number) {
+  if (const auto options = type.options(); !options.empty())
+    return *type.cast(options[number % options.size()]);
+  if (type.kind == Type::Kind::kStr) return fmt::format("example {}", number);
+  if (type.kind == Type::Kind::kList) return std::vector<std::string>{"one", "two"};
+  return *type.cast(std::to_string(number));
+}
+
+Dataset make_up(const SplitSizes& sizes, const Signature& signature) {
+  Dataset data;
+  std::size_t n = 0;
+  for (const auto& [split, size] : {std::pair{&data.train, sizes.train},
+                                    {&data.validation, sizes.validation},
+                                    {&data.test, sizes.test}})
+    for (std::size_t i = 0; i < size; ++i) {
+      Example& example = split->emplace_back();
+      example.id = example.group = std::to_string(++n);
+      for (const auto* fields : {&signature.inputs, &signature.outputs})
+        for (const Field& field : *fields)
+          example.fields.set(field.name, some_value(field.type, n));
+    }
   return data;
 }
 
@@ -247,6 +273,8 @@ DataOptions read_data_options(const Config& data, const Signature& signature) {
 
 Dataset load_dataset(const DataOptions& options, const Signature& signature) {
   Dataset data;
+  if (const auto* made_up = std::get_if<MadeUpRows>(&options.source))
+    return make_up(made_up->sizes, signature);
   if (const auto* sentiment = std::get_if<SentimentOptions>(&options.source)) {
     data = sentiment_task(load_hutto(hutto_folder()).sentences, *sentiment);
   } else if (const auto* whole = std::get_if<WholeFile>(&options.source)) {
@@ -268,7 +296,7 @@ std::vector<Example> read_examples(const std::filesystem::path& file, const Colu
   std::vector<Example> examples;
   DataInTexts data_in_texts(file, remarks);
   std::unordered_set<std::string> ids;
-  for_each_row(file, columns.rows, [&](const std::string& where, const Json& row) {
+  const auto add = [&](const std::string& where, const Json& row) {
     Example example;
     example.id = columns.id.empty() ? fmt::format("{}{}", prefix, examples.size() + 1)
                                     : name_of(row, columns.id, "id", where);
@@ -294,7 +322,8 @@ std::vector<Example> read_examples(const std::filesystem::path& file, const Colu
     for (const Field& field : signature.inputs) set(field, true);
     for (const Field& field : signature.outputs) set(field, false);
     examples.push_back(std::move(example));
-  });
+  };
+  for_each_row(file, columns.rows, add, columns.first_bytes);
   if (examples.empty()) throw UserError(file.string() + ": no rows");
   return examples;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include "core/config.hpp"
 #include "core/example.hpp"
+#include "core/result.hpp"
 #include "core/signature.hpp"
 #include "experiments/hutto.hpp"
 #include "experiments/split.hpp"
@@ -22,6 +24,8 @@ struct Columns {
   std::string rows = {};   ///< path to the rows inside a .json file; empty: its root
   std::string id = {};     ///< column; empty: rows are numbered from 1
   std::string group = {};  ///< column; empty: every row is a group of its own
+  /// 0: of all rows. Else of those in so many bytes of the file, see for_each_row().
+  std::size_t first_bytes = 0;
 };
 
 /// One file, split by a seeded rule. Groups stay together; where there is a group column the sizes
@@ -37,8 +41,20 @@ struct SplitFiles {
   std::filesystem::path train, validation, test;
 };
 
+/// Rows lack a column, which a config names, or a field of its signature does.
+struct MissingColumn : UserError {
+  MissingColumn(const std::string& message, std::string name)
+      : UserError(message), column(std::move(name)) {}
+  std::string column;
+};
+
+/// Rows that say nothing, for a look at what a program asks where its data are not at hand.
+struct MadeUpRows {
+  SplitSizes sizes = {8, 8, 8};
+};
+
 struct DataOptions {
-  std::variant<SentimentOptions, WholeFile, SplitFiles> source;
+  std::variant<SentimentOptions, WholeFile, SplitFiles, MadeUpRows> source;
   Columns columns;  ///< not for SentimentOptions
 };
 

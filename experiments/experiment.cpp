@@ -54,9 +54,10 @@ std::vector<std::pair<std::string, Config>> data_files(const Config& data) {
 /// For the text that a run's hash is taken of: a file by its name and what it holds, read once.
 std::string name_and_hash(const std::filesystem::path& file, FileHashes& hashes,
                           std::string (*hash)(const std::filesystem::path&)) {
-  const auto [known, is_new] = hashes.try_emplace(file);
+  const auto [known, is_new] = hashes.known.try_emplace(file);
   std::error_code ignored;  // the run says why it cannot read it
-  if (is_new && std::filesystem::is_regular_file(file, ignored)) known->second = hash(file);
+  if (is_new && hashes.read && std::filesystem::is_regular_file(file, ignored))
+    known->second = hash(file);
   return " " + file.filename().string() + " " + known->second;
 }
 

@@ -27,13 +27,15 @@ struct ExperimentOptions {
   std::string hash;  ///< 12 hex digits of everything that can change a result, files included
 };
 
-/// What tells files apart, by their paths: of data the SHA-256, of weights that of a sample. Empty
-/// where there is no file.
-using FileHashes = std::map<std::filesystem::path, std::string>;
+/// What tells files apart: of data the SHA-256, of weights that of a sample.
+struct FileHashes {
+  bool read = true;  ///< false: no file is opened, and hashes tell nothing of what files hold
+  std::map<std::filesystem::path, std::string> known = {};  ///< by path; empty: there is no file
+};
 
 /// Reads a config: `program:` makes it a task for an optimiser, `personas:` a persona experiment.
-/// @throws UserError `file:line:col: message` for the first thing that is wrong. Data that are
-///   missing are missed when the experiment runs.
+/// @throws UserError `file:line:col: message` for the first thing that is wrong. What its files
+///   have wrong is found by verify().
 ExperimentOptions read_experiment(const Config& config);
 /// @param hashes  of the files of configs read before: each is read once
 ExperimentOptions read_experiment(const Config& config, FileHashes& hashes);

@@ -96,7 +96,7 @@ Parsed parse(const std::vector<std::string>& arguments) {
   named.add_options()("set", list())("out", text())("dry-run", "")("jobs", integer())(
       "optimizer", text())("budget", integer())("seed", integer())("json", "")("record", "")(
       "field", list())("rows", text())("input", list())("metric", text())("cache", text())(
-      "verbose", "")("help,h", "");
+      "allow-host", list())("config-only", "")("verbose", "")("help,h", "");
   po::options_description all;
   all.add(named).add_options()("argument", list());
   po::positional_options_description places;
@@ -127,6 +127,7 @@ PromptArguments prompt_arguments(const Parsed& parsed) {
           .rows = parsed.text("rows"),
           .metric = parsed.text("metric"),
           .sets = parsed.list("set"),
+          .allowed_hosts = parsed.list("allow-host"),
           .cache = parsed.text("cache")};
 }
 
@@ -164,19 +165,22 @@ done again.)",
          return 0;
        }},
       {"ping", "CONFIG [--set key=value]...",
-       "Asks each model of a config for one token, and names what is wrong with those that fail.",
+       R"(Asks each model of a config, once and without a retry, what a run will ask of it (the first
+request of each kind), and says how it is answered, or what is wrong.)",
        1, 1, true,
        [](const Parsed& parsed, Progress&, std::stop_token stop) {
          return ping_command(parsed.positional[0], parsed.list("set"), stop) > 0 ? 1 : 0;
        }},
-      {"check", "CONFIG... [--set key=value]...",
-       "Reads configs strictly: one line `file:line:col: message` for each that is wrong.", 1,
-       std::numeric_limits<std::size_t>::max(), false,
+      {"check", "CONFIG... [--set key=value]... [--config-only]",
+       R"(Reads configs strictly and looks at what they name, weights by their headers and data by
+their first rows: one line `file:line:col: message` for each that a run would refuse.
+  --config-only  opens no file that a config names, and reads no variable of the environment:
+                 for configs of others)",
+       1, std::numeric_limits<std::size_t>::max(), false,
        [](const Parsed& parsed, Progress&, std::stop_token) {
-         return check_command({parsed.positional.begin(), parsed.positional.end()},
-                              parsed.list("set")) > 0
-                    ? 2
-                    : 0;
+         const int wrong = check_command({parsed.positional.begin(), parsed.positional.end()},
+                                         parsed.list("set"), parsed.has("config-only"));
+         return wrong > 0 ? 2 : 0;
        }},
       {"report", "DIR",
        "Computes the table and report files of a run or a sweep anew from its records.", 1, 1,
@@ -212,20 +216,22 @@ on.)",
        }},
       {"eval",
        "PROMPT [DATA] [--field input=column]... [--rows PATH] [--metric NAME] [--set model.key=value]"
-       "... [--cache FILE]",
+       "... [--allow-host HOST]... [--cache FILE]",
        R"(Scores a saved prompt on a JSONL, JSON or CSV file, read as the prompt's own data were
 unless --field and --rows (the path to the rows in a .json file) say otherwise. Answers
 are kept in FILE (answers.db beside a prompt in its run's folder), and what is there is
 not asked again. A prompt that writes personas makes its row of the report again: DATA are
 people's pairs, of which the row's people count if there are any; left out where the run
-made its people up.)",
+made its people up. PROMPT is data, whoever made it: a server that it names, beyond this
+machine, is asked only with --allow-host, and a key is sent only with --set
+model.api_key_env=VARIABLE.)",
        1, 2, true,
        [](const Parsed& parsed, Progress&, std::stop_token stop) {
          return eval_command(prompt_arguments(parsed), stop);
        }},
       {"predict",
        "PROMPT [DATA] [--input field=value]... [--field input=column]... [--rows PATH] "
-       "[--set model.key=value]... [--cache FILE]",
+       "[--set model.key=value]... [--allow-host HOST]... [--cache FILE]",
        R"(Answers one example, or every row of a file as JSON lines. Reads files and keeps answers
 like eval.)",
        1, 2, true, [](const Parsed& parsed, Progress&, std::stop_token stop) {

@@ -63,13 +63,12 @@ std::vector<std::string> read_base_urls(const Config& node) {
   const auto add = [&](const Config& url) {
     const std::string text = url.text();
     try {
-      parse_url(text);
+      if (!url.is_unknown()) parse_url(text);
     } catch (const UserError& e) {
       url.fail(e.what());
     }
-    if (std::ranges::find(urls, url.text()) != urls.end())
-      url.fail("'" + url.text() + "' is given twice");
-    urls.push_back(url.text());
+    if (std::ranges::find(urls, text) != urls.end()) url.fail("'" + text + "' is given twice");
+    urls.push_back(text);
   };
   if (!node.is_sequence()) {
     add(node);
@@ -93,6 +92,7 @@ double read_limit(const Config& model, const char* key) {
 /// key may stand there.
 std::string read_variable(const Config& model, const char* key) {
   const std::string name = model.text(key, "");
+  if (const auto given = model.find(key); given && given->is_unknown()) return name;
   const auto letter = [](char c) {
     return c == '_' || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
   };
@@ -134,6 +134,31 @@ HttpOptions read_http(const Config& model) {
   options.ca_file = read_file(model, "ca_file");
   return options;
 }
+
+/// A model that tells of what it is asked.
+class OverheardModel final : public LanguageModel {
+ public:
+  OverheardModel(LanguageModel& inner, Role role, const Models::OnAsked& on_asked)
+      : inner_(inner), role_(std::move(role)), on_asked_(on_asked) {}
+
+  std::string identity() const override { return inner_.identity(); }
+  void complete(std::span<const Request> wave, const OnAnswer& on_answer,
+                std::stop_token stop) override {
+    for (const Request& request : wave) on_asked_(role_, request);
+    inner_.complete(wave, on_answer, std::move(stop));
+  }
+  void check(std::span<const Request> wave) const override { inner_.check(wave); }
+  std::size_t unit() const override { return inner_.unit(); }
+  std::optional<std::size_t> count_tokens(const Request& request) const override {
+    return inner_.count_tokens(request);
+  }
+  HostCounters counters() const override { return inner_.counters(); }
+
+ private:
+  LanguageModel& inner_;
+  const Role role_;
+  const Models::OnAsked& on_asked_;
+};
 
 /// What is kept under a key, made if there is none yet: nothing is kept of what cannot be made.
 template <typename Key, typename T, typename Make>
@@ -287,8 +312,14 @@ LanguageModel& Models::load_own(const std::string& name) {
 
 RecordedModel& Models::as(const std::string& part, const std::string& role) {
   const std::string& model = table_.resolve(role);
-  return kept(roles_, Role{part, model}, [&] {
-    return std::make_unique<RecordedModel>(load(model), store_, &progress_, cache_.get());
+  const Role own{part, model};
+  return kept(roles_, own, [&] {
+    LanguageModel* asked = &load(model);
+    if (on_asked_)
+      asked = &kept(overheard_, own, [&]() -> std::unique_ptr<LanguageModel> {
+        return std::make_unique<OverheardModel>(*asked, own, on_asked_);
+      });
+    return std::make_unique<RecordedModel>(*asked, store_, &progress_, cache_.get());
   });
 }
 

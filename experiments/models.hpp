@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -109,6 +110,11 @@ class Models {
          std::shared_ptr<AnswerCache> cache = std::make_shared<AnswerCache>());
   ~Models();
 
+  /// Tells of every request that a role asks its model, before that gets it. Comes before the first
+  /// is asked.
+  using OnAsked = std::function<void(const Role&, const Request&)>;
+  void listen(OnAsked on_asked) { on_asked_ = std::move(on_asked); }
+
   bool has(const std::string& role) const;
   const ModelOptions& options(const std::string& role) const {
     return table_.models.at(table_.resolve(role));
@@ -147,6 +153,8 @@ class Models {
   std::shared_ptr<AnswerCache> cache_;
   std::map<std::string, std::unique_ptr<LanguageModel>> loaded_;
   std::map<std::string, std::unique_ptr<BudgetedModel>> budgeted_;
+  OnAsked on_asked_;
+  std::map<Role, std::unique_ptr<LanguageModel>> overheard_;
   std::map<Role, std::unique_ptr<RecordedModel>> roles_;
 };
 

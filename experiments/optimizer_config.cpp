@@ -175,6 +175,13 @@ OptimizerConfig read_optimizer(const Config& section, std::uint64_t seed) {
   return config;
 }
 
+bool needs_training(const OptimizerOptions& options) {
+  if (const auto* pipeline = std::get_if<PipelineOptions>(&options))
+    return std::ranges::any_of(pipeline->steps, needs_training);
+  return !std::holds_alternative<MiproOptions>(options) &&
+         !std::holds_alternative<CoproOptions>(options);
+}
+
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options) {
   struct Make {
     std::unique_ptr<Optimizer> operator()(const LabeledFewShotOptions& o) const {

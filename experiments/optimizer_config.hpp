@@ -34,6 +34,10 @@ struct OptimizerConfig {
 /// Every search draws from `seed`, the config's.
 OptimizerConfig read_optimizer(const Config& section, std::uint64_t seed);
 
+/// Whether it does nothing without training examples: its demos, or what it reflects on, are of
+/// them.
+bool needs_training(const OptimizerOptions& options);
+
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options);
 
 }  // namespace theta

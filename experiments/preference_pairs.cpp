@@ -269,11 +269,12 @@ std::optional<Choice> read_vote(const RowReader& row, std::optional<bool>& flip)
 }
 
 /// Reads every choice of the file, counting the rows without one.
-std::vector<Choice> read_choices(const PairsOptions& options, LoadedPairs& counts) {
+std::vector<Choice> read_choices(const PairsOptions& options, LoadedPairs& counts,
+                                 std::size_t first_bytes = 0) {
   std::vector<Choice> choices;
   std::unordered_set<std::string> ids;
   Remarks remarks(options.file, counts.users.remarks);
-  for_each_row(options.file, "", [&](const std::string& where, const Json& json) {
+  const auto add = [&](const std::string& where, const Json& json) {
     const RowReader row(where, json, remarks);
     ++counts.n_rows;
     std::optional<bool> flip;
@@ -304,7 +305,8 @@ std::vector<Choice> read_choices(const PairsOptions& options, LoadedPairs& count
     if (options.by_conversation) choice->conversation = row.text("conversation_id");
     choice->pair.flip = flip ? *flip : Rng(derive_seed(options.seed, id)).below(2) == 0;
     choices.push_back(*std::move(choice));
-  });
+  };
+  for_each_row(options.file, "", add, first_bytes);
   return choices;
 }
 
@@ -388,6 +390,11 @@ LoadedPairs read_pairs(const PairsOptions& options) {
   }
   loaded.n_shared_pairs = count_shared_pairs(loaded.users);
   return loaded;
+}
+
+void read_first_pairs(const PairsOptions& options, std::size_t first_bytes) {
+  LoadedPairs counts;
+  (void)read_choices(options, counts, first_bytes);
 }
 
 std::string render_conversation(std::span<const Message> messages) {

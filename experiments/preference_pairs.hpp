@@ -51,6 +51,10 @@ struct LoadedPairs {
 /// @throws UserError `file:line: message`, also for what looks like messages and cannot be read.
 LoadedPairs read_pairs(const PairsOptions& options);
 
+/// Reads the rows in so many bytes of the file, see for_each_row(), and nothing of how many users
+/// they are of.   @throws UserError `file:line: message`.
+void read_first_pairs(const PairsOptions& options, std::size_t first_bytes);
+
 /// Messages as SynthesizeMe shows them: `[role]: content`, joined by blank lines; a message without
 /// a role is its content.
 std::string render_conversation(std::span<const Message> messages);

@@ -1,7 +1,13 @@
 #include "experiments/prompt_file.hpp"
 
+#include <arpa/inet.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 
+#include "core/http_url.hpp"
 #include "experiments/files.hpp"
 #include "modules/program_state.hpp"
 
@@ -31,8 +37,6 @@ nlohmann::ordered_json model_json(const ModelOptions& options) {
                                 {"dialect", name_of(http.dialect)},
                                 {"logprobs", http.logprobs}};
   if (http.base_urls.size() == 1) out["base_url"] = http.base_urls.front();
-  if (!http.api_key_env.empty()) out["api_key_env"] = http.api_key_env;
-  if (!http.api_key_file.empty()) out["api_key_file"] = absolute_path(http.api_key_file);
   const HttpOptions usual;
   const auto put = [&](const char* key, auto HttpOptions::* option) {
     if (http.*option != usual.*option) out[key] = http.*option;
@@ -45,7 +49,6 @@ nlohmann::ordered_json model_json(const ModelOptions& options) {
   put("total_timeout_s", &HttpOptions::total_timeout_s);
   put("retries", &HttpOptions::retries);
   put("max_response_bytes", &HttpOptions::max_response_bytes);
-  if (!http.ca_file.empty()) out["ca_file"] = absolute_path(http.ca_file);
   return out;
 }
 
@@ -55,7 +58,52 @@ nlohmann::ordered_json runnable(const ProgramOptions& options, const ModelOption
           {"model", model_json(model)}};
 }
 
+/// Keys of a server that only the command line gives, and save_prompt() leaves out.
+constexpr std::array kOfTheUser = {"api_key_env", "api_key_file", "ca_file"};
+
+bool is_from_the_file(const Config& value) { return value.position().line > 0; }
+
+bool is_loopback(const std::string& host) {
+  in_addr v4{};
+  in6_addr v6{};
+  if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return ntohl(v4.s_addr) >> 24 == IN_LOOPBACKNET;
+  if (inet_pton(AF_INET6, host.c_str(), &v6) == 1) return IN6_IS_ADDR_LOOPBACK(&v6);
+  return host == "localhost";
+}
+
+bool is_allowed(const Url& server, const std::vector<std::string>& allowed_hosts) {
+  const std::string bracketed = "[" + server.host + "]";  // of an IPv6 address
+  return std::ranges::any_of(allowed_hosts, [&](const std::string& host) {
+    return !host.empty() && (host == server.host || host == bracketed || host == server.authority);
+  });
+}
+
 }  // namespace
+
+ModelOptions read_saved_model(const Config& model, const std::vector<std::string>& allowed_hosts) {
+  const bool served = model.is_map() && !model.find("path") && model.find("base_url");
+  if (!served) return read_model(model);
+  for (const char* key : kOfTheUser)
+    if (const auto value = model.find(key); value && is_from_the_file(*value))
+      value->fail(
+          fmt::format("a saved prompt does not choose '{0}': take it out, and give your own with "
+                      "--set model.{0}=..",
+                      key));
+  ModelOptions options = read_model(model);
+  const auto& http = std::get<HttpOptions>(options);
+  const bool has_key = !http.api_key_env.empty() || !http.api_key_file.empty();
+  const Config servers = model.at("base_url");
+  for (const Config& url : servers.is_sequence() ? servers.items() : std::vector{servers}) {
+    if (!is_from_the_file(url)) continue;
+    const Url server = parse_url(url.text());
+    if (is_allowed(server, allowed_hosts) || (is_loopback(server.host) && !has_key)) continue;
+    url.fail(fmt::format(
+        "this file has its prompt{} sent to {}: allow that with --allow-host {}, or name another "
+        "server with --set model.base_url=URL",
+        has_key ? " and your key" : "", url.text(), server.host));
+  }
+  return options;
+}
 
 void save_prompt(const std::filesystem::path& file, const Module& program,
                  const ProgramOptions& options, const ModelOptions& model,

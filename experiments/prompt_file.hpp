@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "experiments/dataset_file.hpp"
 #include "experiments/models.hpp"
@@ -12,7 +13,7 @@ namespace theta {
 
 /// Writes a program as a DSPy state whose block metadata.theta says how to run it: its `program`
 /// and `model` sections, the metric it was made with and the `fields` and `rows` of its data. Holds
-/// no key: only where one is found. Its paths are absolute: it runs from anywhere.
+/// neither a key nor where one is found. Its paths are absolute: it runs from anywhere.
 /// @throws RunError naming the file.
 void save_prompt(const std::filesystem::path& file, const Module& program,
                  const ProgramOptions& options, const ModelOptions& model,
@@ -22,5 +23,13 @@ void save_prompt(const std::filesystem::path& file, const Module& program,
 void save_prompt(const std::filesystem::path& file, const Module& theta,
                  const ProgramOptions& options, const ModelOptions& model,
                  const PersonaPrompt& personas);
+/// The `model` section of a saved prompt, which anybody may have made: it is data, and decides
+/// neither who is told what the prompt is asked nor which key is sent along. A server that the file
+/// names is one of `allowed_hosts`, or of this machine and sent no key. What concerns a key, and
+/// whom a certificate is trusted from, is given on the command line.
+/// @param model  Config::literal() of the file's, with what the command line changes in it
+/// @param allowed_hosts  `HOST` or `HOST:PORT`, as `--allow-host` gives them
+/// @throws UserError with the place in the file and what to give on the command line.
+ModelOptions read_saved_model(const Config& model, const std::vector<std::string>& allowed_hosts);
 
 }  // namespace theta

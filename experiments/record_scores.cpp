@@ -11,6 +11,7 @@
 #include "experiments/experiment.hpp"
 #include "experiments/run_folder.hpp"
 #include "experiments/sweep.hpp"
+#include "experiments/verify.hpp"
 
 namespace theta {
 namespace {
@@ -73,6 +74,8 @@ int record_command(const RecordArguments& arguments, Progress& progress, std::st
   const ExperimentOptions options = read_experiment(config);
   const auto* experiment = std::get_if<ProgramExperiment>(&options.experiment);
   if (!experiment) config.fail("only an experiment with a 'program' can be recorded as a table");
+  VerifiedFiles verified;
+  verify(config, options, verified);
 
   const fs::path folder =
       arguments.out.empty()

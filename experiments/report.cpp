@@ -569,8 +569,7 @@ std::string few_users(std::size_t fewest) {
   constexpr std::size_t kEnough = 6;
   if (fewest >= kEnough) return "";
   return fmt::format(
-      "{} alone (or items without one) stand behind an interval: fewer than {} say little of "
-      "others",
+      "an interval rests on {} (or items without one): fewer than {} say little of others",
       fewest == 1 ? "1 user" : fmt::format("{} users", fewest), kEnough);
 }
 

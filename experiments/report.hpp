@@ -125,8 +125,8 @@ void write_report(const Report& report, const std::filesystem::path& directory);
 /// What the columns of the tables mean.
 inline constexpr const char* kLegend =
     "accuracy: mean score and its 95 % interval (Wilson's, by users where there are some); order: "
-    "items that both\norders answer alike; match: users whose persona states their taste; unp.: "
-    "answers that could not be parsed, ref.:\nprompts that were refused, both scored 0; fail: no "
+    "items that\nboth orders answer alike; match: users whose persona states their taste; unp.: "
+    "answers that could not be\nparsed, ref.: prompts that were refused, both scored 0; fail: no "
     "answer, left out of the accuracy";
 
 /// The columns of a row as every table shows them, and their titles.

@@ -21,14 +21,57 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string read_file(const std::filesystem::path& file) {
+/// A file's text, without a byte order mark. Of more than `first_bytes` that many, cut anywhere.
+std::string read_file(const std::filesystem::path& file, std::size_t first_bytes, bool& is_cut) {
   std::ifstream in(file, std::ios::binary);
   if (!in || std::filesystem::is_directory(file)) {
     throw UserError(fmt::format("cannot read {}", file.string()));
   }
-  std::string text{std::istreambuf_iterator<char>(in), {}};
+  is_cut = first_bytes > 0 && std::filesystem::file_size(file) > first_bytes;
+  std::string text;
+  if (is_cut) {
+    text.resize(first_bytes);
+    in.read(text.data(), static_cast<std::streamsize>(first_bytes));
+    text.resize(static_cast<std::size_t>(in.gcount()));
+  } else {
+    text.assign(std::istreambuf_iterator<char>(in), {});
+  }
   if (text.starts_with(kByteOrderMark)) text.erase(0, kByteOrderMark.size());
   return text;
+}
+
+/// What stands before the last line end outside quotes (`quotes`: of cells) of a text that was cut.
+std::string_view whole_lines(std::string_view text, bool quotes) {
+  std::size_t end = 0;
+  bool quoted = false;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if (quotes && text[at] == '"') quoted = !quoted;
+    if (text[at] == '\n' && !quoted) end = at + 1;
+  }
+  return text.substr(0, end);
+}
+
+/// A JSON text that was cut, up to its last comma, and then closed. Its last row may lack something.
+std::string closed_json(std::string_view text) {
+  std::string open, open_at_end;  // the brackets that close what is open
+  std::size_t end = 0;
+  bool in_string = false;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
+    if (in_string && c == '\\') {
+      ++at;
+    } else if (c == '"') {
+      in_string = !in_string;
+    } else if (!in_string && (c == '[' || c == '{')) {
+      open += c == '[' ? ']' : '}';
+    } else if (!in_string && (c == ']' || c == '}') && !open.empty()) {
+      open.pop_back();
+    } else if (!in_string && c == ',') {
+      end = at;
+      open_at_end = open;
+    }
+  }
+  return std::string(text.substr(0, end)) + std::string(open_at_end.rbegin(), open_at_end.rend());
 }
 
 auto count_lines(std::string_view text) { return std::count(text.begin(), text.end(), '\n'); }
@@ -92,8 +135,9 @@ void for_each_jsonl(const std::string& file, std::string_view text, const VisitR
   }
 }
 
+/// @param is_cut  the last row may lack something
 void for_each_json(const std::string& file, std::string_view text, std::string_view path,
-                   const VisitRow& visit) {
+                   const VisitRow& visit, bool is_cut) {
   const Json root = parse_text(text, file, 1);
   const Json* rows = path.empty() ? &root : find_path(root, path);
   if (rows == nullptr) {
@@ -102,7 +146,9 @@ void for_each_json(const std::string& file, std::string_view text, std::string_v
   if (!rows->is_structured()) {
     throw UserError(fmt::format("{}: `{}` holds no rows", file, path));
   }
+  std::size_t left = rows->size();
   for (const auto& [key, row] : rows->items()) {
+    if (--left == 0 && is_cut) break;
     visit_object(fmt::format("{}: {}{}{}", file, path, path.empty() ? "" : ".", key), row, visit);
   }
 }
@@ -201,7 +247,8 @@ void for_each_csv(const std::string& file, std::string_view text, const VisitRow
 
 }  // namespace
 
-void for_each_row(const std::filesystem::path& file, std::string_view rows, const VisitRow& visit) {
+void for_each_row(const std::filesystem::path& file, std::string_view rows, const VisitRow& visit,
+                  std::size_t first_bytes) {
   const std::string name = file.string();
   const std::string ending = file.extension().string();
   if (ending != ".jsonl" && ending != ".json" && ending != ".csv") {
@@ -210,14 +257,15 @@ void for_each_row(const std::filesystem::path& file, std::string_view rows, cons
   if (!rows.empty() && ending != ".json") {
     throw UserError(name + ": only a .json file has `rows` at a path");
   }
-  const std::string text = read_file(file);
-  if (ending == ".jsonl") {
-    for_each_jsonl(name, text, visit);
-  } else if (ending == ".json") {
-    for_each_json(name, text, rows, visit);
-  } else {
-    for_each_csv(name, text, visit);
+  bool is_cut = false;
+  const std::string text = read_file(file, first_bytes, is_cut);
+  if (ending == ".json") {
+    for_each_json(name, is_cut ? closed_json(text) : text, rows, visit, is_cut);
+    return;
   }
+  const bool csv = ending == ".csv";
+  const std::string_view whole = is_cut ? whole_lines(text, csv) : text;
+  csv ? for_each_csv(name, whole, visit) : for_each_jsonl(name, whole, visit);
 }
 
 std::string place_in(const std::filesystem::path& file, const std::string& where) {

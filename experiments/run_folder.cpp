@@ -236,7 +236,7 @@ Report run_in_folder(const Config& config, const ExperimentOptions& options, con
 }
 
 std::vector<StageUsage> forecast(const ExperimentOptions& options, Models::Purpose purpose,
-                                 std::stop_token stop) {
+                                 std::stop_token stop, Models::OnAsked on_asked) {
   // What is said of the data is said by the run, which follows.
   std::optional<Silence> nothing_said;
   if (purpose == Models::Purpose::kForecast) nothing_said.emplace();
@@ -244,6 +244,7 @@ std::vector<StageUsage> forecast(const ExperimentOptions& options, Models::Purpo
   Store store(folder.path() / kRecord);
   Progress silent(false, 0, nullptr);
   Models models(options.models, store, silent, purpose);
+  models.listen(std::move(on_asked));
   RunContext context{folder.path(), options.seed, store, models, silent, stop};
   run_experiment(options, context);
   return models.usage_by_stage();

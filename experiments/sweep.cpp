@@ -126,7 +126,7 @@ void refuse_sweep(const Config& config) {
   if (is_sweep(config)) config.at("sweep").fail("this is a sweep of runs: theta sweep CONFIG");
 }
 
-Sweep read_sweep(const Config& config) {
+Sweep read_sweep(const Config& config, FileHashes files) {
   const Config section = config.at("sweep");
   std::vector<Axis> axes;
   if (const auto list = section.find("list")) axes.push_back(read_list(*list));
@@ -148,7 +148,6 @@ Sweep read_sweep(const Config& config) {
   Config base = config.copy();
   base.erase("sweep");
   Sweep sweep;
-  FileHashes files;
   std::map<std::string, std::string> hashes;
   std::map<std::vector<std::size_t>, std::size_t> groups;
   for (std::size_t i = 0; i < n; ++i) {

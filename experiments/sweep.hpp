@@ -40,7 +40,8 @@ void refuse_sweep(const Config& config);
 ///
 /// where keys are dotted paths into the config. Each run is read strictly, as a config of its own.
 /// @throws UserError with the position in this file for the first thing that is wrong, in any run.
-Sweep read_sweep(const Config& config);
+/// @param files  see read_experiment()
+Sweep read_sweep(const Config& config, FileHashes files = {});
 
 /// The folder of a run within its sweep's. Its name is the hash of the run's config, so that a
 /// changed run is another one and a finished one is found again.

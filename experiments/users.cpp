@@ -57,7 +57,7 @@ PairsOptions read_pairs_options(const Config& config) {
   PairsOptions options = read_pairs_reading(config);
   options.file = path_of(config.at("file"));
   options.users = read_split_sizes(config, options.users);
-  if (options.users.total() == 0)
+  if (options.users.test == 0)
     config.fail("give the numbers of `train`, `validation` and `test` users");
   return options;
 }
@@ -71,6 +71,28 @@ UsersOptions read_either(const Config& data, PairsOptions (*read_pairs)(const Co
       tastes ? UsersOptions(read_tastes(*tastes)) : UsersOptions(read_pairs(*pairs));
   data.finish();
   return options;
+}
+
+Users make_up(const SplitSizes& sizes) {
+  Users users;
+  std::size_t n = 0;
+  for (const auto& [split, size] : {std::pair{&users.train, sizes.train},
+                                    {&users.validation, sizes.validation},
+                                    {&users.test, sizes.test}})
+    for (std::size_t i = 0; i < size; ++i) {
+      User& user = split->emplace_back();
+      user.id = fmt::format("user {}", ++n);
+      for (const std::size_t pair : {1, 2, 3, 4, 5, 6}) {
+        const std::string id = fmt::format("{}.{}", n, pair);
+        (pair > 4 ? user.test : user.context)
+            .push_back({.id = id,
+                        .context = "Question " + id,
+                        .chosen = "One answer to question " + id,
+                        .rejected = "Another answer to question " + id,
+                        .flip = pair % 2 == 0});
+      }
+    }
+  return users;
 }
 
 }  // namespace
@@ -89,6 +111,7 @@ nlohmann::ordered_json people_json(const UsersOptions& options) {
               {"context_ratio", pairs->context_ratio},
               {"by_conversation", pairs->by_conversation},
               {"seed", pairs->seed}}}};
+  if (std::holds_alternative<MadeUpUsers>(options)) return nlohmann::ordered_json::object();
   const auto& tastes = std::get<TasteOptions>(options);
   return {{"tastes",
            {{"names", tastes.tastes},
@@ -107,6 +130,7 @@ nlohmann::ordered_json people_json(const UsersOptions& options) {
 }
 
 Users load_users(const UsersOptions& options) {
+  if (const auto* made_up = std::get_if<MadeUpUsers>(&options)) return make_up(made_up->sizes);
   if (const auto* tastes = std::get_if<TasteOptions>(&options)) {
     return simulate_users(load_hutto(hutto_folder()).sentences, *tastes);
   }

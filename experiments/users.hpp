@@ -11,7 +11,11 @@
 namespace theta {
 
 /// Where a persona experiment's users come from: simulated or real.
-using UsersOptions = std::variant<TasteOptions, PairsOptions>;
+/// Or made up, for a look at what an experiment asks where its data are not at hand.
+struct MadeUpUsers {
+  SplitSizes sizes = {4, 4, 4};
+};
+using UsersOptions = std::variant<TasteOptions, PairsOptions, MadeUpUsers>;
 
 /// Reads the `data:` section of a persona experiment, strictly, and opens no file. One of
 ///

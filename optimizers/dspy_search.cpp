@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <set>
 
 #include "optimizers/tpe_surrogate.hpp"
 
@@ -55,7 +56,7 @@ class DspySearch {
         continue;
       }
       if (!evaluate("minibatch", chosen, rng_.sample(all_.size(), n))) return;
-      if (!answered_) continue;
+      if (lost_.contains(chosen)) continue;
       auto tried = std::ranges::find(tried_, chosen, &Tried::combination);
       if (tried == tried_.end()) tried = tried_.insert(tried, {.combination = chosen});
       tried->sum += trials_.back().score;
@@ -75,14 +76,17 @@ class DspySearch {
   bool evaluate(const std::string& kind, const Combination& candidate,
                 const std::vector<std::size_t>& examples) {
     if (options_.stop.stop_requested()) throw Interrupted("the search was stopped");
+    if (lost_.contains(candidate)) return true;
     const auto cost = static_cast<std::int64_t>(examples.size());
     if (options_.max_evaluations > 0 && evaluations_ + cost > options_.max_evaluations)
       return false;
     const auto scores = evaluate_(candidate, examples);
     require(scores.size() == examples.size(), "an evaluation has a score for every example");
     evaluations_ += cost;
-    answered_ = outages_.answered(scores);
-    if (!answered_) return true;  // DSPy scores this 0
+    if (!outages_.answered(scores)) {  // DSPy scores this 0
+      lost_.insert(candidate);
+      return true;
+    }
     double sum = 0;
     std::size_t scored = 0;
     for (const auto& one : scores)
@@ -109,7 +113,7 @@ class DspySearch {
   std::vector<Trial> trials_;
   std::int64_t evaluations_ = 0;
   Outages outages_;
-  bool answered_ = false;  ///< the service, anything of the last evaluation
+  std::set<Combination> lost_;  ///< the service answered nothing of them: not asked again
   bool stopped_ = false;
 };
 

@@ -246,6 +246,21 @@ TEST(ConfigEnvironment, PointsAtAVariableThatIsNotSet) {
             "run.yaml:6:4: '${1A:-x}' names no environment variable");
 }
 
+TEST(ConfigLiteral, TakesEveryTextAsItStands) {
+  ::setenv("THETA_TEST_WORD", "word", 1);
+  const Config config =
+      Config::parse("{a: '${THETA_TEST_WORD}', b: ['$${x}', 3], c: {d: '${'}}", "c.yaml");
+  Config literal = config.literal();
+  EXPECT_EQ(literal.text("a"), "${THETA_TEST_WORD}");
+  EXPECT_EQ(literal.at("b").items()[0].text(), "$${x}");
+  EXPECT_EQ(literal.at("b").items()[1].integer(), 3);
+  EXPECT_EQ(literal.at("c").text("d"), "${");
+  literal.set("a=${THETA_TEST_WORD}");  // of the command line, which is not
+  EXPECT_EQ(literal.text("a"), "word");
+  EXPECT_EQ(config.text("a"), "word");
+  ::unsetenv("THETA_TEST_WORD");
+}
+
 TEST(ConfigSet, ReplacesAndAddsValues) {
   Config config = parse("models:\n  teacher: {threads: 2}\nseeds: [1, 2]\nempty:\n");
   config.set("models.teacher.threads=4");

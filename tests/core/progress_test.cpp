@@ -144,7 +144,7 @@ TEST(Progress, OfOneOfSeveralRunsAdvancesTheWholeAndIsItsRemark) {
 }
 
 TEST(ProgressText, TellsWhatIsLeftOfTheStageAndOfTheRun) {
-  EXPECT_EQ(progress_text({"searching", 5, 10, 10, "best .71", 90}),
+  EXPECT_EQ(progress_text({"searching", 5, 10, 10, "best .71", {}, 90}),
             "searching: 5/10, 30.0/min, 0:10, 0:10 left, run 1:30 left, best .71");
 }
 

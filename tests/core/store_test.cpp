@@ -470,7 +470,7 @@ TEST_F(StoreTest, BeginsANewTryWithTheAnswersAloneAndOfTheSameRun) {
     store.set_meta("remarks", "[]");
     store.put_row("untouched", "teacher", {outcome("untouched", "a", 1)}, {1, 0, 0});
     store.put_trial({"mipro", 1, "full", "{}", 0.25, 335});
-    store.put_personas({{"verified", "task", "user", "likes rain"}});
+    store.put_personas({{"verified", "task", "user", "likes rain", "theta", "", ""}});
     store.add_timing("hits", 1);
     store.begin_try();
   }

@@ -336,7 +336,7 @@ TEST(ThetaCheckCommand, AcceptsWhatTheBrokenConfigsWereMadeFrom) {
 TEST(ThetaCheckCommand, ExitsWith2AndALineForEachThatIsWrong) {
   ::unsetenv("THETA_TEST_NONE");
   const TemporaryFolder folder;
-  std::vector<std::string> command = {theta_binary(), "check", folder.write("whole.yaml", kTask)};
+  std::vector<std::string> command = {theta_binary(), "check"};
   std::string lines;
   for (const Broken& broken : broken_configs()) {
     if (!broken.sets.empty()) continue;
@@ -347,7 +347,15 @@ TEST(ThetaCheckCommand, ExitsWith2AndALineForEachThatIsWrong) {
   const Finished finished = run_to_end(command);
   EXPECT_EQ(finished.code, 2);
   EXPECT_EQ(finished.err, lines);
-  EXPECT_THAT(finished.out, HasSubstr("whole.yaml: ok (task, "));
+  EXPECT_EQ(finished.out, "");
+}
+
+TEST(ThetaCheckCommand, SaysWhatIsRight) {
+  const TemporaryFolder folder;
+  const std::string file = folder.write("whole.yaml", kTask);
+  const Finished finished = run_to_end({theta_binary(), "check", file, "--config-only"});
+  EXPECT_EQ(finished.code, 0) << finished.err;
+  EXPECT_EQ(finished.out, file + ": ok (task)\n");
 }
 
 TEST(ThetaCheckCommand, RunRefusesAWrongConfigBeforeItMakesAFolder) {
@@ -368,7 +376,7 @@ TEST(ThetaCheckCommand, AConfigThatIsNotThereIsOneLine) {
   EXPECT_EQ(finished.err, "/none/x.yaml: cannot be read: No such file or directory\n");
 }
 
-TEST(ThetaCheckCommand, EveryConfigOfTheProjectIsRightAndOpensNeitherDataNorModel) {
+TEST(ThetaCheckCommand, EveryConfigOfTheProjectIsRightWithoutItsDataAndModels) {
   const TemporaryFolder cache;
   const char* before = std::getenv("THETA_CACHE");
   const std::string restored = before ? before : "";
@@ -376,11 +384,12 @@ TEST(ThetaCheckCommand, EveryConfigOfTheProjectIsRightAndOpensNeitherDataNorMode
   std::vector<std::string> command = {theta_binary(), "check"};
   for (const auto& file : fs::directory_iterator(source_dir() + "/configs"))
     command.push_back(file.path());
+  command.push_back("--config-only");
   const Finished finished = run_to_end(command);
   before ? ::setenv("THETA_CACHE", restored.c_str(), 1) : ::unsetenv("THETA_CACHE");
   EXPECT_EQ(finished.err, "");
   EXPECT_EQ(finished.code, 0);
-  EXPECT_EQ(static_cast<std::size_t>(std::ranges::count(finished.out, '\n')), command.size() - 2);
+  EXPECT_EQ(static_cast<std::size_t>(std::ranges::count(finished.out, '\n')), command.size() - 3);
   EXPECT_TRUE(fs::is_empty(cache.path()));
 }
 

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "tests/support/places.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/temporary_folder.hpp"
@@ -30,7 +32,9 @@ TEST(CommandLine, TellsWhatItIsAskedForHelp) {
 
 TEST(CommandLine, NamesEveryOptionInTheHelpAndInNoMoreThan100Columns) {
   const std::string help = theta({"--help"}).out;
-  EXPECT_THAT(help, HasSubstr("\n  theta check CONFIG... [--set key=value]...\n      Reads"));
+  EXPECT_THAT(
+      help,
+      HasSubstr("\n  theta check CONFIG... [--set key=value]... [--config-only]\n      Reads"));
   EXPECT_THAT(help, HasSubstr("\n  theta predict PROMPT [DATA] [--input field=value]..."));
   for (std::size_t at = 0; at < help.size();) {
     const std::size_t end = help.find('\n', at);
@@ -58,7 +62,8 @@ TEST(CommandLine, RefusesWhatACommandDoesNotTake) {
             "theta replay --record takes no --json; see theta --help\n");
   EXPECT_EQ(refused({"replay", "x", "--out", "y"}),
             "theta replay takes no --out; see theta --help\n");
-  EXPECT_EQ(refused({"check"}), "usage: theta check CONFIG... [--set key=value]...\n");
+  EXPECT_EQ(refused({"check"}),
+            "usage: theta check CONFIG... [--set key=value]... [--config-only]\n");
   EXPECT_EQ(refused({"replay", "x", "--budget", "9"}),
             "theta replay needs --optimizer; see theta --help\n");
 }
@@ -104,12 +109,13 @@ optimizers: []
   return theta({"run", config.string(), "--out", (folder.path() / "out").string()});
 }
 
-TEST(CommandLine, NamesAModelThatCannotBeLoadedAndEndsTheRun) {
+TEST(CommandLine, NamesAModelThatCannotBeLoadedBeforeTheRunBegins) {
   const TemporaryFolder folder;
   folder.write("bad.gguf", "no model");
   const Finished finished = run_with("{path: bad.gguf}", folder);
   EXPECT_EQ(finished.code, 2) << finished.err;
-  EXPECT_THAT(finished.err, HasSubstr("bad.gguf is not a model that llama.cpp can load"));
+  EXPECT_THAT(finished.err, HasSubstr("bad.gguf is not a GGUF file"));
+  EXPECT_FALSE(std::filesystem::exists(folder.path() / "out"));
 }
 
 TEST(CommandLine, EndsARunThatNothingAnswersWithTheReason) {

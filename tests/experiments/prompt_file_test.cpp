@@ -1,9 +1,13 @@
 #include "experiments/prompt_file.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 #include "core/result.hpp"
+#include "tests/support/message_of.hpp"
 #include "tests/support/run_report.hpp"
 #include "tests/support/temporary_folder.hpp"
 
@@ -11,6 +15,7 @@ namespace theta {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::HasSubstr;
 
 /// A model that was saved with a prompt and read again.
 ModelOptions saved(const std::string& model) {
@@ -102,22 +107,24 @@ TEST(SavedPrompt, KeepsHowAServerIsTalkedTo) {
   }
 }
 
-TEST(SavedPrompt, KeepsAServersAddressAndWhereItsKeyIs) {
-  const auto model = std::get<HttpOptions>(
-      saved("{base_url: 'http://localhost:1/v1', model: small, api_key_env: KEY}"));
+TEST(SavedPrompt, KeepsAServersAddressButNeitherItsKeyNorItsAuthorities) {
+  const auto model =
+      std::get<HttpOptions>(saved("{base_url: 'http://localhost:1/v1', model: small, api_key_env: "
+                                  "KEY, api_key_file: k, ca_file: ca.pem}"));
   EXPECT_THAT(model.base_urls, testing::ElementsAre("http://localhost:1/v1"));
   EXPECT_EQ(model.model, "small");
-  EXPECT_EQ(model.api_key_env, "KEY");
+  EXPECT_EQ(model.api_key_env, "");
+  EXPECT_EQ(model.api_key_file, "");
+  EXPECT_EQ(model.ca_file, "");
 }
 
 TEST(SavedPrompt, KeepsTheLimitsOfAServerWhereTheyAreNotTheUsualOnes) {
   const std::string address = "{base_url: 'http://localhost:1/v1', model: small";
-  const auto model = std::get<HttpOptions>(
-      saved(address +
-            ", ca_file: ca.pem, api_key_file: k, max_response_bytes: 99, in_flight: 3, requests_per_minute: 60, tokens_per_minute: 9000, "
-            "connect_timeout_s: 1, read_timeout_s: 2, total_timeout_s: 3.5, retries: 0}"));
-  EXPECT_EQ(model.ca_file, fs::absolute("ca.pem"));
-  EXPECT_EQ(model.api_key_file, fs::absolute("k"));
+  const auto model =
+      std::get<HttpOptions>(saved(
+          address + ", max_response_bytes: 99, in_flight: 3, requests_per_minute: 60, "
+                    "tokens_per_minute: 9000, "
+                    "connect_timeout_s: 1, read_timeout_s: 2, total_timeout_s: 3.5, retries: 0}"));
   EXPECT_EQ(model.max_response_bytes, 99U);
   EXPECT_EQ(model.in_flight, 3);
   EXPECT_EQ(model.requests_per_minute, 60);
@@ -135,6 +142,105 @@ TEST(SavedPrompt, KeepsAllAddressesOfAServedModel) {
   const auto model =
       std::get<HttpOptions>(saved("{base_url: ['http://one/v1', 'http://two/v1'], model: small}"));
   EXPECT_THAT(model.base_urls, testing::ElementsAre("http://one/v1", "http://two/v1"));
+}
+
+// --- a file that somebody else made -------------------------------------------------------------
+
+/// What reading the `model` of somebody else's prompt, with changes by --set, ends with.
+std::string why_not(const std::string& model, const std::vector<std::string>& sets = {},
+                    const std::vector<std::string>& allowed_hosts = {}) {
+  Config config = Config::parse("model: {" + model + "}", "p.json").literal();
+  for (const std::string& set : sets) config.set(set);
+  return message_of<UserError>([&] { read_saved_model(config.at("model"), allowed_hosts); });
+}
+
+constexpr const char* kFine = "nothing was thrown";
+constexpr const char* kAway = "base_url: 'https://api.elsewhere.org/v1', model: m";
+constexpr const char* kHere = "base_url: 'http://127.0.0.1:8000/v1', model: m";
+
+TEST(ForeignPrompt, IsSentToAServerThatItNamesOnlyWhereThatHostIsAllowed) {
+  EXPECT_EQ(why_not(kAway),
+            "p.json:1:19: this file has its prompt sent to https://api.elsewhere.org/v1: allow "
+            "that with --allow-host api.elsewhere.org, or name another server with --set "
+            "model.base_url=URL");
+  EXPECT_EQ(why_not(kAway, {}, {"api.elsewhere.org"}), kFine);
+  EXPECT_EQ(why_not("base_url: 'http://h:81/v1', model: m", {}, {"h:81"}), kFine);
+  EXPECT_EQ(why_not("base_url: 'http://[2001:db8::1]:81/v1', model: m", {}, {"2001:db8::1"}),
+            kFine);
+  for (const char* other : {"", "elsewhere.org", "api.elsewhere.or", "api.elsewhere.org.evil.net",
+                            "api.elsewhere.org:80", "*", "https://api.elsewhere.org/v1"})
+    EXPECT_NE(why_not(kAway, {}, {other}), kFine) << other;
+}
+
+TEST(ForeignPrompt, IsSentToTheServersThatTheCommandLineNames) {
+  EXPECT_EQ(why_not(kAway, {"model.base_url=http://mine:1/v1"}), kFine);
+  EXPECT_EQ(why_not(kAway, {"model.base_url=http://mine:1/v1", "model.api_key_env=KEY"}), kFine);
+  EXPECT_EQ(why_not(kAway, {"model={base_url: 'http://mine:1/v1', model: m}"}), kFine);
+  EXPECT_EQ(why_not(kAway, {"model.model=other"}), why_not(kAway));
+}
+
+TEST(ForeignPrompt, EachOfItsServersIsLookedAt) {
+  EXPECT_THAT(why_not("base_url: ['http://127.0.0.1:1/v1', 'http://b:2/v1'], model: m"),
+              HasSubstr("p.json:1:45: this file has its prompt sent to http://b:2/v1"));
+  EXPECT_EQ(why_not("base_url: ['http://a:1/v1', 'http://b:2/v1'], model: m", {}, {"a", "b"}),
+            kFine);
+}
+
+TEST(ForeignPrompt, IsSentToThisMachineUnaskedButWithoutAKey) {
+  for (const char* own : {"127.0.0.1:8000", "127.8.9.10", "localhost:1", "[::1]:8000"})
+    EXPECT_EQ(why_not(fmt::format("base_url: 'http://{}/v1', model: m", own)), kFine) << own;
+  for (const char* other :
+       {"127.0.0.1.evil.net", "localhost.evil.net", "127.1", "0x7f.0.0.1", "2130706433", "0.0.0.0",
+        "128.0.0.1", "[::ffff:127.0.0.1]:80", "[::2]:80", "localhost."})
+    EXPECT_THAT(why_not(fmt::format("base_url: 'http://{}/v1', model: m", other)),
+                HasSubstr("--allow-host"))
+        << other;
+  for (const char* key : {"model.api_key_env=KEY", "model.api_key_file=key.txt"}) {
+    EXPECT_THAT(why_not(kHere, {key}),
+                HasSubstr("this file has its prompt and your key sent to http://127.0.0.1:8000/v1: "
+                          "allow that with --allow-host 127.0.0.1"));
+    EXPECT_EQ(why_not(kHere, {key}, {"127.0.0.1"}), kFine);
+  }
+}
+
+TEST(ForeignPrompt, ChoosesNeitherAKeyNorWhomACertificateIsTrustedFrom) {
+  for (const char* one : {"api_key_env: AWS_SECRET_ACCESS_KEY", "api_key_file: /etc/passwd",
+                          "ca_file: ca.pem", "api_key_env: ''"}) {
+    const std::string key(one, std::string(one).find(':'));
+    for (const char* server : {kAway, kHere})
+      EXPECT_THAT(
+          why_not(fmt::format("{}, {}", server, one), {}, {"api.elsewhere.org", "127.0.0.1"}),
+          HasSubstr("a saved prompt does not choose '" + key +
+                    "': take it out, and give your own with --set model." + key + "=.."))
+          << one;
+    EXPECT_EQ(why_not(fmt::format("{}, {}", kAway, one), {"model." + key + "=MINE"},
+                      {"api.elsewhere.org"}),
+              kFine);
+  }
+}
+
+TEST(ForeignPrompt, ReadsNoVariable) {
+  ::setenv("THETA_TEST_SECRET", "sk-0123456789", 1);
+  const auto read = [](const std::string& model) {
+    return read_saved_model(Config::parse(model, "p.json").literal(), {});
+  };
+  const auto http =
+      std::get<HttpOptions>(read("{base_url: 'http://localhost:1/${THETA_TEST_SECRET}', model: "
+                                 "'$${THETA_TEST_SECRET:-x} ${THETA_TEST_SECRET}'}"));
+  const auto llama = std::get<LlamaOptions>(
+      read("{path: '/${THETA_TEST_SECRET}.gguf', chat_template: '${THETA_TEST_SECRET}', lora: "
+           "[{path: '/${THETA_TEST_SECRET}'}]}"));
+  EXPECT_THAT(http.base_urls, testing::ElementsAre("http://localhost:1/${THETA_TEST_SECRET}"));
+  EXPECT_EQ(http.model, "$${THETA_TEST_SECRET:-x} ${THETA_TEST_SECRET}");
+  EXPECT_EQ(llama.path, "/${THETA_TEST_SECRET}.gguf");
+  EXPECT_EQ(llama.chat_template, "${THETA_TEST_SECRET}");
+  EXPECT_EQ(llama.lora.at(0).path, "/${THETA_TEST_SECRET}");
+  EXPECT_THAT(why_not("base_url: 'http://${THETA_TEST_SECRET}/v1', model: m"),
+              testing::AllOf(HasSubstr("http://${THETA_TEST_SECRET}/v1"),
+                             testing::Not(HasSubstr("0123456789"))));
+  EXPECT_THAT(why_not("base_url: 'http://localhost:1', model: m, retries: '${THETA_TEST_SECRET}'"),
+              testing::Not(HasSubstr("0123456789")));
+  ::unsetenv("THETA_TEST_SECRET");
 }
 
 }  // namespace

@@ -114,7 +114,7 @@ TEST_P(SweepErrors, SaysOneLineAtThePlaceAndSoDoesThetaCheck) {
   const TemporaryFolder folder;
   const fs::path file = folder.write("sweep.yaml", text);
   testing::internal::CaptureStderr();
-  EXPECT_EQ(check_command({file}, {}), 1);
+  EXPECT_EQ(check_command({file}, {}, true), 1);
   EXPECT_EQ(testing::internal::GetCapturedStderr(), file.string() + message + "\n");
 }
 
@@ -176,7 +176,7 @@ TEST(Sweep, ThetaCheckCountsTheRuns) {
   const TemporaryFolder folder;
   const fs::path file = folder.write("sweep.yaml", kSweep);
   testing::internal::CaptureStdout();
-  EXPECT_EQ(check_command({file}, {}), 0);
+  EXPECT_EQ(check_command({file}, {}, true), 0);
   EXPECT_EQ(testing::internal::GetCapturedStdout(), file.string() + ": ok (task, 8 runs)\n");
 }
 

@@ -484,7 +484,7 @@ TEST_F(LlamaModelTest, NamesAnAdapterThatIsMissingOrOfAnotherModelAtItsPlace) {
     adapted.lora = {{.path = file, .where = "task.yaml:5:20"}};
     return message_of<UserError>([&] { LlamaModel model(adapted); });
   };
-  EXPECT_EQ(error(), "task.yaml:5:20: no adapter file " + file);
+  EXPECT_EQ(error(), "task.yaml:5:20: there is no file " + file);
   const std::string other = "task.yaml:5:20: " + file +
                             " is no LoRA adapter of smollm2-135m-instruct-q4_1.gguf (the log at "
                             "level debug says why)";
@@ -493,7 +493,8 @@ TEST_F(LlamaModelTest, NamesAnAdapterThatIsMissingOrOfAnotherModelAtItsPlace) {
   write_adapter(file, 1, "llama", 896);
   EXPECT_EQ(error(), other);
   std::ofstream(file) << "no adapter";
-  EXPECT_EQ(error(), other);
+  EXPECT_EQ(error(), "task.yaml:5:20: " + file +
+                         " is not a GGUF file: it does not begin with the letters GGUF");
 }
 
 double dot(const std::vector<float>& a, const std::vector<float>& b) {
@@ -538,7 +539,7 @@ TEST_F(LlamaModelTest, NamesWhatIsWrongWithItsOptions) {
     change(bad);
     return message_of<UserError>([&] { LlamaModel model(bad); });
   };
-  EXPECT_EQ(error([](LlamaOptions& o) { o.path = "none.gguf"; }), "no model file none.gguf");
+  EXPECT_EQ(error([](LlamaOptions& o) { o.path = "none.gguf"; }), "there is no file none.gguf");
   EXPECT_EQ(error([](LlamaOptions& o) { o.chat_template = "nonsense"; }),
             "llama.cpp knows no chat template 'nonsense'");
   EXPECT_EQ(error([](LlamaOptions& o) { o.sequences = 1000; }),

@@ -51,7 +51,7 @@ optimizers:
     num_trials: 3
     minibatch_size: 4
     full_every: 2
-    proposer: {adapter: terse, data_summary: false, program_summary: false, max_tokens: 16}
+    proposer: {adapter: terse, data_summary: false, program_summary: false, max_tokens: 64}
 )";
 
 constexpr const char* kPeople = R"(name: people

@@ -24,7 +24,7 @@ struct ScriptedTask {
   double demo_bonus = .1;
   std::vector<std::string> written{"Decide.", "Think.", kBest, "", kOwn};  ///< by the proposer
   std::function<bool(int item)> service_fails = [](int) { return false; };
-  std::string refused;  ///< an instruction that the service does not answer to
+  std::string refused;  ///< an instruction that a filter takes
 
   ScriptedModel model;
   ScriptedModel teacher{[this](const Request& request) { return answer(request); }};
@@ -65,7 +65,7 @@ struct ScriptedTask {
     const int item = item_of(text);
     if (service_fails(item)) return Error{Fault::kService, "timed out"};
     const std::string instruction = text.substr(0, text.find('\n'));
-    if (!refused.empty() && instruction == refused) return Error{Fault::kService, "filtered"};
+    if (!refused.empty() && instruction == refused) return Error{Fault::kRefused, "filtered"};
     if (request.answer_prefix == "Note:")
       return say(quality.contains(instruction) || text.find("\nNote:") != std::string::npos
                      ? "sure"
