@@ -86,6 +86,13 @@ struct Parsed {
       throw UserError(fmt::format("--{} must be at least {}, not {}", name, least, value));
     return value;
   }
+  /// @throws UserError for a number outside [0, 1).
+  double share(const char* name, double fallback) const {
+    const double value = has(name) ? values[name].as<double>() : fallback;
+    if (!(value >= 0 && value < 1))
+      throw UserError(fmt::format("--{} must be in [0, 1), not {}", name, value));
+    return value;
+  }
 };
 
 Parsed parse(const std::vector<std::string>& arguments) {
@@ -94,9 +101,10 @@ Parsed parse(const std::vector<std::string>& arguments) {
   const auto text = [] { return po::value<std::string>(); };
   const auto integer = [] { return po::value<std::int64_t>(); };
   named.add_options()("set", list())("out", text())("dry-run", "")("jobs", integer())(
-      "optimizer", text())("budget", integer())("seed", integer())("json", "")("record", "")(
-      "field", list())("rows", text())("input", list())("metric", text())("cache", text())(
-      "allow-host", list())("config-only", "")("verbose", "")("help,h", "");
+      "optimizer", text())("budget", integer())("seed", integer())("fresh", po::value<double>())(
+      "threshold", po::value<double>())("json", "")("record", "")("field", list())("rows", text())(
+      "input", list())("metric", text())("cache", text())("allow-host", list())("config-only", "")(
+      "verbose", "")("help,h", "");
   po::options_description all;
   all.add(named).add_options()("argument", list());
   po::positional_options_description places;
@@ -189,20 +197,28 @@ their first rows: one line `file:line:col: message` for each that a run would re
          report_command(parsed.positional[0]);
          return 0;
        }},
-      {"replay", "TABLE --optimizer NAME --budget N [--seed S] [--json]",
+      {"replay",
+       "TABLE --optimizer NAME --budget N [--seed S] [--fresh F] [--threshold P] [--json]",
        R"(Runs an optimiser on recorded scores instead of a model and prints each new incumbent:
 after how many evaluations, and the instruction and demo set of each predictor. NAME is
 paired, gp, tpe (DSPy's MIPROv2), random (full evaluations), mipro, copro or gepa; the
-last two are given the table's instructions in a seeded order in place of proposals.)",
+last two are given the table's instructions in a seeded order in place of proposals. The
+last line is what the gate says of the winner over the first choices.
+  --fresh      the share of the examples that the gate keeps from the search
+  --threshold  the probability of being better that a winner needs)",
        1, 1, false,
        [](const Parsed& parsed, Progress&, std::stop_token stop) {
          for (const char* needed : {"optimizer", "budget"})
            if (!parsed.has(needed))
              throw UserError(fmt::format("theta replay needs --{}; see theta --help", needed));
-         replay_command(
-             {parsed.positional[0], parsed.text("optimizer"), parsed.integer("budget", 0, 0),
-              static_cast<std::uint64_t>(parsed.integer("seed", 0, 0)), parsed.has("json")},
-             stop);
+         replay_command({parsed.positional[0],
+                         parsed.text("optimizer"),
+                         parsed.integer("budget", 0, 0),
+                         static_cast<std::uint64_t>(parsed.integer("seed", 0, 0)),
+                         parsed.has("json"),
+                         {.fresh = parsed.share("fresh", GateOptions{}.fresh),
+                          .threshold = parsed.share("threshold", GateOptions{}.threshold)}},
+                        stop);
          return 0;
        }},
       {"replay --record", "CONFIG [--set key=value]... [--out DIR]",

@@ -14,6 +14,9 @@ std::size_t read_count(const Config& options, std::string_view key, std::size_t 
   return read_size(options, key, fallback, least, most);
 }
 
+/// The search keeps something to search by.
+constexpr double kMostFresh = 0.9;
+
 const std::vector<std::string> kOptimizers = {
     "labeled_few_shot", "bootstrap_few_shot", "random_search", "mipro", "copro", "gepa",
     "pipeline"};
@@ -69,7 +72,6 @@ void read_faithful(const Config& options, MiproOptions& mipro) {
   mipro.faithful = options.boolean("faithful", false);
   if (mipro.faithful) {
     refuse("surrogate", "a faithful mipro searches with tpe: leave 'surrogate' out");
-    refuse("fresh", "a faithful mipro keeps no examples fresh, as DSPy keeps none");
     refuse("max_prompt_tokens", "a faithful mipro has no token limit, as DSPy has none");
     refuse("stop_below",
            "a faithful mipro runs to its end, as DSPy's does: leave 'stop_below' out");
@@ -105,9 +107,6 @@ MiproOptions read_mipro(const Config& options, std::uint64_t seed) {
     mipro.stop_below = threshold->number();
     if (!(mipro.stop_below >= 0)) threshold->fail("'stop_below' must be at least 0");
   }
-  mipro.fresh = read_count(options, "fresh", mipro.fresh);
-  if (mipro.fresh > 0 && mipro.surrogate != "paired")
-    options.at("fresh").fail("'fresh' wants 'surrogate: paired'");
   mipro.limits = read_limits(options);
   mipro.instructions = options.texts("instructions");
   mipro.proposer = read_proposer(options);
@@ -172,6 +171,11 @@ OptimizerConfig read_optimizer(const Config& section, std::uint64_t seed) {
   config.label = section.text("label", section.text("name"));
   if (config.label.empty()) section.at("label").fail("a label is not empty");
   config.max_evaluations = section.integer("max_evaluations", 0);
+  config.gate.seed = seed;
+  if (const auto gate = section.find("gate")) {
+    config.gate.fresh = read_share(*gate, "fresh", config.gate.fresh, 0, kMostFresh);
+    config.gate.threshold = read_share(*gate, "threshold", config.gate.threshold, 0.5, 1);
+  }
   return config;
 }
 

@@ -28,9 +28,10 @@ struct OptimizerConfig {
   std::string label;  ///< of its row in the report; its name if none is given
   OptimizerOptions options;
   std::int64_t max_evaluations = 0;  ///< see Task
+  GateOptions gate = {};
 };
 
-/// Reads `{name: mipro, label: paired, max_evaluations: 2000, ..}`; see each optimiser's options.
+/// Reads `{name: mipro, label: paired, max_evaluations: 2000, gate: {fresh: .3}, ..}`; see each optimiser's options.
 /// Every search draws from `seed`, the config's.
 OptimizerConfig read_optimizer(const Config& section, std::uint64_t seed);
 

@@ -8,6 +8,7 @@
 #include "core/rng.hpp"
 #include "experiments/data_config.hpp"
 #include "experiments/prompt_file.hpp"
+#include "experiments/report.hpp"
 #include "modules/evaluate.hpp"
 #include "modules/predict.hpp"
 
@@ -108,6 +109,16 @@ std::string prompt_text(const Module& program) {
   return out;
 }
 
+/// Says what was decided for the user of a search's winner.
+void remark_on(const std::string& search, const Decision& gate, const GateOptions& options,
+               const RunContext& run) {
+  if (!gate.saved) run.remark(search + ": " + verdict_text(gate));
+  if (options.fresh == 0)
+    run.remark(search + ": judged by the search's own belief, as `fresh: 0` keeps no example");
+  else if (gate.found && gate.n_fresh == 0 && gate.estimate > 0)
+    run.remark(search + ": judged by the search's own belief, as no fresh example was scored");
+}
+
 /// For the report: [[tokens, score, sd, candidate], ..].
 nlohmann::json listed(const std::vector<Tradeoff>& front) {
   nlohmann::json list = nlohmann::json::array();
@@ -170,24 +181,29 @@ void run_program_experiment(const ProgramExperiment& experiment, RunContext& run
 
   nlohmann::json rows = {kUntouched}, comparisons = nlohmann::json::array(),
                  proposals = nlohmann::json::array(), fronts = nlohmann::json::array(),
+                 gates = nlohmann::json::array(),
                  prompts = nlohmann::json::array({{"untouched", prompt_text(*untouched)}});
   std::unique_ptr<Module> best = student->clone();
-  double best_score = -1;
+  double best_gain = 0;
   const auto keep = [&] {
     run.store.set_meta("rows", rows.dump());
     run.store.set_meta("comparisons", comparisons.dump());
     run.store.set_meta("prompts", prompts.dump());
     run.store.set_meta("proposals", proposals.dump());
     run.store.set_meta("fronts", fronts.dump());
+    run.store.set_meta("gates", gates.dump());
     save_prompt(run.folder / "prompt.json", *best, compiled_program, run.models.options(kModel),
                 experiment.metric, experiment.data.columns);
   };
   check_prompts(prepared, run.models[kModel]);
   for (const OptimizerConfig& config : experiment.optimizers)
-    if (config.max_evaluations > 0) check_budget(data.validation.size(), config.max_evaluations);
+    check_gated(data.validation, config.gate, config.max_evaluations);
   keep();
   put_test_row(kUntouched, *untouched, data.test, metric, run);
+  // Like with like: what calibration brings is no search's gain.
+  const char* student_row = kUntouched;
   if (!compiled_program.calibration.empty()) {
+    student_row = kCalibrated;
     rows.push_back(kCalibrated);
     comparisons.push_back({kCalibrated, kUntouched});
     keep();
@@ -199,6 +215,7 @@ void run_program_experiment(const ProgramExperiment& experiment, RunContext& run
     run.stage(name);
     Task task = task_of(prepared, run);
     task.max_evaluations = config.max_evaluations;
+    task.gate = config.gate;
     task.on_trial = [&](TrialRecord trial) {
       trial.search = name;
       run.store.put_trial(trial);
@@ -208,18 +225,14 @@ void run_program_experiment(const ProgramExperiment& experiment, RunContext& run
     Compiled compiled = optimizer->compile(*student, task);
     run.progress.note("");
     rows.push_back(name);
-    comparisons.push_back({name, kUntouched});
+    comparisons.push_back({name, student_row});
+    gates.push_back({name, gate_json(compiled.gate)});
+    remark_on(name, compiled.gate, config.gate, run);
     prompts.push_back({name, prompt_text(*compiled.program)});
     if (compiled.proposals.asked > 0) proposals.push_back({name, compiled.proposals.list()});
     if (!compiled.front.empty()) fronts.push_back({name, listed(compiled.front)});
-    double score = compiled.validation_score;
-    // What a part of validation says does not compare with what all of it says of others.
-    if (compiled.validated < data.validation.size() && !compiled.stopped)
-      score = evaluate(*compiled.program, data.validation, metric,
-                       {.model = run.models[kModel], .stop = run.stop})
-                  .mean();
-    if (score > best_score) {
-      best_score = score;
+    if (compiled.gate.saved && compiled.gate.estimate > best_gain) {
+      best_gain = compiled.gate.estimate;
       best = compiled.program->clone();
     }
     keep();  // also what a budget or a person stopped, before more is asked

@@ -37,7 +37,8 @@ Prepared prepare(const ProgramExperiment& experiment);
 Task task_of(const Prepared& prepared, RunContext& run);
 
 /// Compiles the program with every optimiser and scores each result, and the untouched program, on
-/// the test split, which nothing else reads. The best on validation becomes prompt.json.
+/// the test split, which nothing else reads. Of the winners that passed their gate, the one with
+/// the highest expected gain becomes prompt.json; the student where none did.
 void run_program_experiment(const ProgramExperiment& experiment, RunContext& run);
 
 }  // namespace theta

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "experiments/report.hpp"
 #include "optimizers/copro.hpp"
 #include "optimizers/dspy_search.hpp"
 #include "optimizers/gepa.hpp"
@@ -111,9 +112,9 @@ class TableProposer final : public LanguageModel {
 };
 
 /// The combination of a candidate that describe() made of a TableProgram.
-Combination combination_of(const TrialRecord& trial) {
+Combination combination_of(const std::string& described) {
   Combination combination;
-  const auto candidate = nlohmann::ordered_json::parse(trial.candidate);
+  const auto candidate = nlohmann::ordered_json::parse(described);
   for (const auto& predictor : candidate.at("predictors")) {
     combination.push_back(static_cast<int>(read_token(predictor.at("instruction")).second));
     combination.push_back(0);
@@ -121,53 +122,105 @@ Combination combination_of(const TrialRecord& trial) {
   return combination;
 }
 
-void replay_search(const ScoreTable& table, const std::string& name, std::int64_t budget,
-                   std::uint64_t seed, const OnIncumbent& on_incumbent,
-                   const std::stop_token& stop) {
-  const auto space = table.space();
-  const auto look_up = [&](const Combination& candidate, std::span<const std::size_t> examples) {
-    const auto& row = table.row(candidate);
+/// The part of a table that a search sees.
+class Searched {
+ public:
+  Searched(const ScoreTable& table, const GateOptions& gate)
+      : table_(table),
+        held_(hold_back(std::vector<std::string>(table.examples), gate)),
+        options_(gate) {}
+
+  const HeldBack& held() const { return held_; }
+  std::size_t examples() const { return held_.searched.size(); }
+  /// Evaluations of the gate.
+  std::int64_t reserved() const { return 2 * static_cast<std::int64_t>(held_.fresh.size()); }
+
+  std::vector<Result<double>> look_up(const Combination& candidate,
+                                      std::span<const std::size_t> examples) const {
+    const auto& row = table_.row(candidate);
     std::vector<Result<double>> scores;
-    for (const auto j : examples) scores.emplace_back(row[j]);
+    for (const auto j : examples) scores.emplace_back(row[held_.searched[j]]);
     return scores;
+  }
+
+  /// What the gate says of a winner that the search believes this of.
+  Decision pass(const Combination& winner, Belief belief, double claimed) const {
+    if (belief.mean() < 0 || held_.fresh.empty()) return decide(belief, claimed, 0, options_);
+    const auto fresh = [&](const Combination& candidate) {
+      Scores scores;
+      for (const auto j : held_.fresh) scores.emplace_back(table_.row(candidate)[j]);
+      return scores;
+    };
+    const std::vector<std::string> groups(held_.fresh.size());
+    belief = updated(belief, fresh(winner), fresh(Combination(winner.size(), 0)), groups);
+    return decide(belief, claimed, held_.fresh.size(), options_);
+  }
+
+ private:
+  const ScoreTable& table_;
+  HeldBack held_;
+  GateOptions options_;
+};
+
+Replayed replay_search(const ScoreTable& table, const std::string& name, std::int64_t budget,
+                       std::uint64_t seed, const OnIncumbent& on_incumbent, const GateOptions& gate,
+                       const std::stop_token& stop) {
+  const auto space = table.space();
+  const Searched searched(table, gate);
+  const Combination student(space.size(), 0);
+  budget -= searched.reserved();
+  const EvaluateCandidate look_up = [&](const Combination& candidate,
+                                        std::span<const std::size_t> examples) {
+    return searched.look_up(candidate, examples);
   };
   const auto on_trial = [&](const Trial& trial) {
     if (trial.improved) on_incumbent(trial.evaluations, trial.incumbent);
     return false;
   };
+  // All but `paired` begin with the student on every example.
+  const bool checked = name != "paired";
+  if (budget < (checked ? static_cast<std::int64_t>(searched.examples()) : 1)) return {student, {}};
   if (name == "paired" || name == "mipro") {
-    paired_search(space, table.examples, in_turn(look_up),
-                  {.budget = budget,
-                   .checked = false,
-                   .seed = seed,
-                   .on_trial = on_trial,
-                   .stop = stop});
-    return;
+    const auto found = paired_search(
+        space, searched.examples(), in_turn(look_up),
+        {.budget = budget, .checked = checked, .seed = seed, .on_trial = on_trial, .stop = stop});
+    if (!found.winner) return {student, {}};
+    const auto& [winner, gain, score, before] = *found.winner;
+    return {winner, searched.pass(winner, gain, score - before)};
   }
-  // These begin with the default on every example.
-  if (budget < static_cast<std::int64_t>(table.examples)) return;
   SearchOptions options{.num_trials = static_cast<std::size_t>(budget),
                         .max_evaluations = budget,
                         .seed = seed,
                         .on_trial = on_trial,
                         .stop = stop};
+  KeptScores ledger(searched.examples(), [](const Combination&) { return 0; });
+  const auto kept = ledger.keeping(look_up);
+  std::optional<KeptScores::Winner> best;
   if (name == "tpe") {
-    dspy_search(space, table.examples, look_up, options);
-    return;
+    const auto found = dspy_search(space, searched.examples(), kept, options);
+    best = found.best != student ? ledger.winner_is(found.best) : ledger.winner(student);
+  } else {
+    if (name == "random") options.minibatch_size = 0;
+    const auto surrogate = make_surrogate(name, space);
+    search(space, searched.examples(), kept, *surrogate, options);
+    best = ledger.winner(student);
   }
-  if (name == "random") options.minibatch_size = 0;
-  const auto surrogate = make_surrogate(name, space);
-  search(space, table.examples, look_up, *surrogate, options);
+  if (!best) return {student, {}};
+  const double claimed = mean(best->scores) - mean(ledger.student());
+  return {best->combination, searched.pass(best->combination, best->gain, claimed)};
 }
 
-void replay_proposals(const ScoreTable& table, const std::string& name, std::int64_t budget,
-                      std::uint64_t seed, const OnIncumbent& on_incumbent,
-                      const std::stop_token& stop) {
+Replayed replay_proposals(const ScoreTable& table, const std::string& name, std::int64_t budget,
+                          std::uint64_t seed, const OnIncumbent& on_incumbent,
+                          const GateOptions& gate, const std::stop_token& stop) {
   spdlog::info("{} proposes instructions: it is given the table's in an order drawn from seed {}",
                name, seed);
-  // Both begin with the default on every example.
-  if (budget < static_cast<std::int64_t>(table.examples)) return;
   const TableProgram student(table);
+  const Combination own(table.space().size(), 0);
+  const Searched searched(table, gate);
+  // Both begin with the student on every example.
+  if (budget < static_cast<std::int64_t>(searched.examples()) + searched.reserved())
+    return {own, {}};
   TableProposer model(table, seed);
   double best = -1;
   Task task{.train = {},
@@ -180,27 +233,30 @@ void replay_proposals(const ScoreTable& table, const std::string& name, std::int
             .stop = stop,
             .on_trial =
                 [&](const TrialRecord& trial) {
-                  if (trial.kind != "minibatch" && trial.score > best + 1e-9) {
-                    if (best >= 0) on_incumbent(trial.evaluations, combination_of(trial));
+                  const bool full = trial.kind == "default" || trial.kind == "full";
+                  if (full && trial.score > best + 1e-9) {
+                    if (best >= 0) on_incumbent(trial.evaluations, combination_of(trial.candidate));
                     best = trial.score;
                   }
                   return false;
                 },
-            .max_evaluations = budget};
+            .max_evaluations = budget,
+            .gate = gate};
   for (std::size_t j = 0; j < table.examples; ++j)
     task.validation.push_back({std::to_string(j), "", {{"example", static_cast<std::int64_t>(j)}}});
-  task.train = task.validation;
+  for (const auto j : searched.held().searched) task.train.push_back(task.validation[j]);
   const WriterOptions writer{.adapter = make_terse_adapter(), .max_copied = 0};
-  if (name == "copro")
-    Copro({.writer = writer, .seed = seed}).compile(student, task);
-  else
-    Gepa({.writer = writer, .seed = seed}).compile(student, task);
+  const auto compiled = name == "copro"
+                            ? Copro({.writer = writer, .seed = seed}).compile(student, task)
+                            : Gepa({.writer = writer, .seed = seed}).compile(student, task);
+  return {compiled.winner.empty() ? own : combination_of(compiled.winner), compiled.gate};
 }
 
 }  // namespace
 
-void replay(const ScoreTable& table, const std::string& optimizer, std::int64_t budget,
-            std::uint64_t seed, const OnIncumbent& on_incumbent, std::stop_token stop) {
+Replayed replay(const ScoreTable& table, const std::string& optimizer, std::int64_t budget,
+                std::uint64_t seed, const OnIncumbent& on_incumbent, GateOptions gate,
+                std::stop_token stop) {
   if (std::ranges::find(kBuilders, optimizer) != kBuilders.end())
     throw UserError(fmt::format(
         "{} builds new demos, and a table has only what was recorded; these can be replayed: {}",
@@ -209,14 +265,15 @@ void replay(const ScoreTable& table, const std::string& optimizer, std::int64_t 
     throw UserError(fmt::format("there is no optimizer '{}' to replay; there are {}", optimizer,
                                 fmt::join(kReplayed, ", ")));
   if (budget < 0) throw UserError(fmt::format("--budget must be at least 0, not {}", budget));
-  on_incumbent(0, Combination(table.space().size(), 0));
-  if (budget == 0) return;
-  if (optimizer == "copro" || optimizer == "gepa")
-    replay_proposals(table, optimizer, budget, seed, on_incumbent, stop);
-  else
-    replay_search(table, optimizer, budget, seed, on_incumbent, stop);
+  gate.seed = seed;
+  const Combination student(table.space().size(), 0);
+  on_incumbent(0, student);
+  if (budget == 0) return {student, {}};
+  const auto run = optimizer == "copro" || optimizer == "gepa" ? replay_proposals : replay_search;
+  auto replayed = run(table, optimizer, budget, seed, on_incumbent, gate, stop);
   // A search that was stopped ends with the best so far: not to pass for that of the whole budget.
   if (stop.stop_requested()) throw Interrupted("the search was stopped");
+  return replayed;
 }
 
 void replay_command(const ReplayArguments& arguments, std::stop_token stop) {
@@ -228,7 +285,15 @@ void replay_command(const ReplayArguments& arguments, std::stop_token stop) {
     else
       fmt::print("{:>8}  {}\n", evaluations, key_of(incumbent));
   };
-  replay(table, arguments.optimizer, arguments.budget, arguments.seed, print, std::move(stop));
+  const auto [winner, gate] = replay(table, arguments.optimizer, arguments.budget, arguments.seed,
+                                     print, arguments.gate, std::move(stop));
+  if (arguments.json) {
+    nlohmann::ordered_json line = {{"gate", gate_json(gate)}};
+    line["gate"]["combination"] = winner;
+    fmt::print("{}\n", line.dump());
+  } else {
+    fmt::print("{:>8}  {}: {}\n", "gate", key_of(winner), gate_text(gate));
+  }
 }
 
 }  // namespace theta

@@ -190,6 +190,12 @@ Json number(std::optional<double> value) {
   return std::strtod(fmt::format("{:.6g}", *value).c_str(), nullptr) + 0.0;
 }
 
+/// `+.021 [-.010, +.052]`
+std::string gain_text(const Decision& gate) {
+  return fmt::format("{} [{}, {}]", fraction(gate.estimate, 3, true), fraction(gate.low, 3, true),
+                     fraction(gate.high, 3, true));
+}
+
 /// Text that is no JSON stays what it is.
 Json candidate_json(const std::string& candidate) {
   const auto json = Json::parse(candidate, nullptr, false);
@@ -285,6 +291,18 @@ Report make_report(const Store& store) {
     report.fronts.emplace_back(search.at(0), std::move(front));
   }
 
+  for (const auto& search : json_meta(store, "gates")) {
+    const auto& gate = search.at(1);
+    report.gates.emplace_back(search.at(0), Decision{.estimate = gate.at("estimate"),
+                                                     .low = gate.at("low"),
+                                                     .high = gate.at("high"),
+                                                     .p_better = gate.at("p_better"),
+                                                     .claimed = gate.at("claimed"),
+                                                     .n_fresh = gate.at("n_fresh"),
+                                                     .found = gate.at("found"),
+                                                     .saved = gate.at("saved")});
+  }
+
   std::map<std::pair<std::string, std::string>, std::vector<Outcome>> outcomes;
   for (auto& outcome : store.outcomes()) {
     outcomes[{outcome.method, outcome.model}].push_back(std::move(outcome));
@@ -350,6 +368,7 @@ std::string to_json(const Report& report) {
                {"paired", Json::array()},
                {"proposals", Json::object()},
                {"fronts", Json::object()},
+               {"gates", Json::object()},
                {"trials", Json::array()},
                {"personas", Json::array()},
                {"usage_by_role", usage_json(report.usage_by_role)},
@@ -405,6 +424,7 @@ std::string to_json(const Report& report) {
                                         {"score", number(one.score)},
                                         {"sd", number(one.sd)},
                                         {"candidate", candidate_json(one.candidate)}});
+  for (const auto& [search, gate] : report.gates) json["gates"][search] = gate_json(gate);
   for (const auto& trial : report.trials) {
     json["trials"].push_back({{"search", trial.search},
                               {"number", trial.number},
@@ -453,6 +473,8 @@ std::string to_table(const Report& report, std::size_t columns) {
                        difference_text(paired.difference, paired.low, paired.high, paired.p),
                        missing.empty() ? "" : "; " + missing);
   }
+  if (!report.gates.empty())
+    out += "\ngate\n" + text_table(gates_table(report)) + kGateLegend + "\n";
   if (!report.usage_by_role.empty())
     out += "\nusage by role\n" + text_table(usage_table(report.usage_by_role));
   if (!report.remarks.empty()) out += "\nremarks\n";
@@ -553,6 +575,37 @@ nlohmann::ordered_json usage_json(const std::vector<UsageRecord>& by_role) {
                     {"generated_tokens", usage.generated_tokens}});
   }
   return json;
+}
+
+Table gates_table(const Report& report) {
+  Table table{
+      {{"search"}, {"expected gain", true}, {"claimed", true}, {"fresh", true}, {"verdict"}}};
+  for (const auto& [search, gate] : report.gates)
+    table.rows.push_back({search, gate.found ? gain_text(gate) : "-",
+                          gate.found ? fraction(gate.claimed, 3, true) : "-",
+                          std::to_string(gate.n_fresh), verdict_text(gate)});
+  return table;
+}
+
+std::string verdict_text(const Decision& gate) {
+  if (!gate.found) return "kept the untouched program: the search found no other";
+  return fmt::format("{}: P(better) = {}", gate.saved ? "saved" : "kept the untouched program",
+                     fraction(gate.p_better, 2));
+}
+
+std::string gate_text(const Decision& gate) {
+  return gate.found ? gain_text(gate) + ", " + verdict_text(gate) : verdict_text(gate);
+}
+
+nlohmann::ordered_json gate_json(const Decision& gate) {
+  return {{"estimate", number(gate.estimate)},
+          {"low", number(gate.low)},
+          {"high", number(gate.high)},
+          {"p_better", number(gate.p_better)},
+          {"claimed", number(gate.claimed)},
+          {"n_fresh", gate.n_fresh},
+          {"found", gate.found},
+          {"saved", gate.saved}};
 }
 
 std::string difference_text(double difference, double low, double high, double p) {

@@ -13,6 +13,7 @@
 #include "core/statistics.hpp"
 #include "core/store.hpp"
 #include "experiments/table.hpp"
+#include "optimizers/gate.hpp"
 #include "optimizers/pareto.hpp"
 
 namespace theta {
@@ -25,7 +26,8 @@ namespace theta {
 /// against]), `prompts` (JSON list of [title, text]), `proposals` (JSON list of [search, [[what,
 /// count], ..]]), `options` (JSON list of [method, model, [[option, chosen, right], ..]]),
 /// `remarks` (JSON list of lines), `lost` (JSON list of [stage, role, requests, why]), `fronts`
-/// (JSON list of [search, [[prompt tokens, score, sd, candidate], ..]]).
+/// (JSON list of [search, [[prompt tokens, score, sd, candidate], ..]]), `gates` (JSON list of
+/// [search, gate_json()]).
 struct Report {
   /// One method under one model.
   struct Row {
@@ -92,6 +94,8 @@ struct Report {
   std::vector<std::pair<std::string, std::vector<std::pair<std::string, std::int64_t>>>> proposals;
   /// The best that each search knows for every length of prompt, the shortest first.
   std::vector<std::pair<std::string, std::vector<Tradeoff>>> fronts;
+  /// What the gate said of each search's winner.
+  std::vector<std::pair<std::string, Decision>> gates;
   std::vector<std::pair<std::string, double>> timing;  ///< the only part that differs between runs
 };
 
@@ -139,6 +143,19 @@ Table option_counts(const Report& report);
 /// What each role asked for, as every report shows it.
 Table usage_table(const std::vector<UsageRecord>& by_role);
 nlohmann::ordered_json usage_json(const std::vector<UsageRecord>& by_role);
+/// What the gate said of every search's winner, beside the search's own claim.
+Table gates_table(const Report& report);
+/// What it holds.
+inline constexpr const char* kGateLegend =
+    "expected gain: of the winner over the untouched program in the same format and calibration, "
+    "shrunk for\nthe best of many being picked, and its 95 % interval; claimed: the search's own, "
+    "the best validation score\nless the untouched program's; fresh: examples that both were "
+    "scored on and the search never saw";
+/// `saved: P(better) = .97` or `kept the untouched program: P(better) = .63`
+std::string verdict_text(const Decision& gate);
+/// `+.021 [-.010, +.052]` and the verdict.
+std::string gate_text(const Decision& gate);
+nlohmann::ordered_json gate_json(const Decision& gate);
 /// `+.040 [+.010, +.070], p = .012`
 std::string difference_text(double difference, double low, double high, double p);
 /// `missing: 2, 1 of the other`; empty if none is.

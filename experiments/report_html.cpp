@@ -65,8 +65,8 @@ std::string forest_script(const Report& report) {
                     ticks, static_cast<double>(methods.size()) - 0.2, plots);
 }
 
-/// What is known of the best candidate so far over the evaluations spent, a curve a search; fresh
-/// items are no part of the search.
+/// What is known of the best candidate so far over the evaluations spent, a curve a search; the
+/// gate's are no part of the search.
 std::string trajectory_script(const Report& report) {
   std::vector<std::string> searches;
   for (const auto& trial : report.trials) {
@@ -79,7 +79,7 @@ std::string trajectory_script(const Report& report) {
   for (std::size_t s = 0; s < searches.size(); ++s) {
     data += fmt::format("$search{} << END\n", s);
     for (const auto& trial : report.trials) {
-      if (trial.search != searches[s] || trial.kind == "fresh") continue;
+      if (trial.search != searches[s] || trial.kind == "gate") continue;
       data += fmt::format("{} {}\n", trial.evaluations, trial.best);
     }
     data += "END\n";
@@ -155,6 +155,9 @@ std::string to_html(const Report& report) {
                                                           {""}},
                                                          rows});
   }
+  if (!report.gates.empty())
+    out += fmt::format("<h2>Gate</h2>\n<p class=\"muted\">{}.</p>\n{}", kGateLegend,
+                       html_table(gates_table(report)));
   out += plots(report);
   if (!report.personas.empty()) {
     std::vector<std::vector<std::string>> rows;

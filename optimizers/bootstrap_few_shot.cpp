@@ -231,13 +231,13 @@ Bootstrapped bootstrap(const Module& student, std::span<const Example> train, co
   return result;
 }
 
-Compiled LabeledFewShot::compile(const Module& student, const Task& task) {
+Compiled LabeledFewShot::search(const Module& student, const Task& task) {
   return better_of(name(), student, task, [&] {
     return with_labeled_demos(student, task.train, options_.k, options_.sample);
   });
 }
 
-Compiled BootstrapFewShot::compile(const Module& student, const Task& task) {
+Compiled BootstrapFewShot::search(const Module& student, const Task& task) {
   return better_of(name(), student, task, [&] {
     return bootstrap(student, task.train, task.metric, {task.teacher, task.stop}, options_).program;
   });

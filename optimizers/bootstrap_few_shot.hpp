@@ -60,7 +60,7 @@ class LabeledFewShot final : public Optimizer {
  public:
   explicit LabeledFewShot(LabeledFewShotOptions options = {}) : options_(options) {}
   std::string name() const override { return "labeled_few_shot"; }
-  Compiled compile(const Module& student, const Task& task) override;
+  Compiled search(const Module& student, const Task& task) override;
 
  private:
   LabeledFewShotOptions options_;
@@ -71,7 +71,7 @@ class BootstrapFewShot final : public Optimizer {
  public:
   explicit BootstrapFewShot(BootstrapOptions options = {}) : options_(options) {}
   std::string name() const override { return "bootstrap_few_shot"; }
-  Compiled compile(const Module& student, const Task& task) override;
+  Compiled search(const Module& student, const Task& task) override;
 
  private:
   BootstrapOptions options_;

@@ -155,7 +155,7 @@ class CoordinateAscent {
 
 }  // namespace
 
-Compiled Copro::compile(const Module& student, const Task& task) {
+Compiled Copro::search(const Module& student, const Task& task) {
   return CoordinateAscent(student, task, options_).run();
 }
 

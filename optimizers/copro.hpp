@@ -31,7 +31,7 @@ class Copro final : public Optimizer {
 
   std::string name() const override { return "copro"; }
   /// @throws UserError also as PromptLimits.
-  Compiled compile(const Module& student, const Task& task) override;
+  Compiled search(const Module& student, const Task& task) override;
 
  private:
   CoproOptions options_;

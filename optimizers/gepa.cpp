@@ -374,7 +374,7 @@ std::vector<std::vector<std::size_t>> pareto_fronts(const std::vector<Scores>& s
   return result;
 }
 
-Compiled Gepa::compile(const Module& student, const Task& task) {
+Compiled Gepa::search(const Module& student, const Task& task) {
   check_task(task);
   Task own = task;
   if (own.max_evaluations == 0)

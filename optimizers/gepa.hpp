@@ -38,7 +38,7 @@ class Gepa final : public Optimizer {
 
   std::string name() const override { return "gepa"; }
   /// @throws UserError also as PromptLimits, or if there is no training example.
-  Compiled compile(const Module& student, const Task& task) override;
+  Compiled search(const Module& student, const Task& task) override;
 
  private:
   GepaOptions options_;

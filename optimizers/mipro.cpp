@@ -111,15 +111,14 @@ class Candidates {
 
 PairedSearchResult search_paired(const std::vector<Variable>& space, const Candidates& candidates,
                                  const Task& task, const MiproOptions& run,
-                                 const SearchOptions& options) {
+                                 const SearchOptions& options,
+                                 const std::function<double(const Combination&)>& cost) {
   const std::size_t examples = task.validation.size();
-  auto budget =
-      mipro_budget(examples - run.fresh, run.num_trials, run.minibatch_size, run.full_every);
-  if (task.max_evaluations > 0)
-    budget = std::min(budget, task.max_evaluations - static_cast<std::int64_t>(run.fresh));
+  auto budget = mipro_budget(examples, run.num_trials, run.minibatch_size, run.full_every);
+  if (task.max_evaluations > 0) budget = std::min(budget, task.max_evaluations);
   PairedSearchOptions paired{.budget = budget,
                              .stop_below = run.stop_below,
-                             .fresh = run.fresh,
+                             .cost = cost,
                              .seed = options.seed,
                              .allowed = options.allowed,
                              .on_trial = options.on_trial,
@@ -131,6 +130,14 @@ PairedSearchResult search_paired(const std::vector<Variable>& space, const Candi
   paired.step = kExamplesInTurn;
   paired.in_flight = 1;
   return paired_search(space, examples, in_turn(candidates.evaluate()), paired);
+}
+
+SearchResult search_kept(const std::vector<Variable>& space, std::size_t examples,
+                         const EvaluateCandidate& evaluate, const MiproOptions& run,
+                         const SearchOptions& options) {
+  if (run.faithful) return dspy_search(space, examples, evaluate, options);
+  const auto surrogate = make_surrogate(run.surrogate, space);
+  return search(space, examples, evaluate, *surrogate, options);
 }
 
 /// The tried candidates that none beats in score and tokens.
@@ -192,8 +199,6 @@ Mipro::Mipro(MiproOptions options) : options_(std::move(options)) {
     options_.proposer.history = false;
     options_.proposer.writer.max_copied = 0;
   }
-  if (options_.fresh > 0 && (options_.faithful || options_.surrogate != "paired"))
-    throw UserError("only a paired search keeps examples `fresh`");
   if (options_.auto_mode.empty()) return;
   if (!options_.faithful) throw UserError("an auto mode is DSPy's and wants `faithful`");
   const bool zero_shot = options_.max_bootstrapped == 0 && options_.max_labeled == 0;
@@ -291,7 +296,7 @@ Choices Mipro::choices(const Module& student, const Task& task, Rng& rng) const 
   return choices;
 }
 
-Compiled Mipro::compile(const Module& student, const Task& given) {
+Compiled Mipro::search(const Module& student, const Task& given) {
   Rng rng(options_.seed);
   Task task = given;
   if (!options_.auto_mode.empty()) {
@@ -302,9 +307,6 @@ Compiled Mipro::compile(const Module& student, const Task& given) {
   }
   check_task(task);
   const std::size_t examples = task.validation.size();
-  if (options_.fresh >= examples)
-    throw UserError(fmt::format("`fresh` is {}, which leaves the search none of the {} examples",
-                                options_.fresh, examples));
   const Choices choices = this->choices(student, task, rng);
   const auto space = choices.space(student);
   const MiproOptions run = with_sizes(options_, space, student.predictors().size(), examples);
@@ -327,24 +329,39 @@ Compiled Mipro::compile(const Module& student, const Task& given) {
     options.allowed = [&](const Combination& combination) {
       return run.limits.admits(*candidates.program(combination), task.model);
     };
-  SearchResult found;
-  bool kept_student = false;
-  if (run.faithful) {
-    found = dspy_search(space, examples, candidates.evaluate_student_first(), options);
-    kept_student = std::ranges::none_of(found.trials, &Trial::improved);
-  } else if (run.surrogate == "paired") {
-    auto searched = search_paired(space, candidates, task, run, options);
-    compiled.front = front_of(searched.tried, candidates, task.model);
-    found = std::move(searched);
+  const auto cost = [&](const Combination& combination) {
+    return static_cast<double>(prompt_tokens(*candidates.program(combination), task.model));
+  };
+  const Combination own(space.size(), 0);
+  Combination winner = own;
+  if (!run.faithful && run.surrogate == "paired") {
+    const auto found = search_paired(space, candidates, task, run, options, cost);
+    compiled.front = front_of(found.tried, candidates, task.model);
+    compiled.stopped = found.stopped;
+    compiled.student_score = found.winner ? found.winner->before : found.score;
+    if (found.winner) {
+      winner = found.winner->combination;
+      compiled.gain = found.winner->gain;
+      compiled.validation_score = found.winner->score;
+    }
   } else {
-    const auto surrogate = make_surrogate(run.surrogate, space);
-    found = search(space, examples, candidates.evaluate(), *surrogate, options);
+    KeptScores ledger(examples, cost);
+    const auto evaluate =
+        run.faithful ? candidates.evaluate_student_first() : candidates.evaluate();
+    const auto found = search_kept(space, examples, ledger.keeping(evaluate), run, options);
+    compiled.stopped = found.stopped;
+    compiled.student_score = mean(ledger.student());
+    // DSPy's own choice, where that is another than the student.
+    const bool by_rule = run.faithful && std::ranges::any_of(found.trials, &Trial::improved);
+    const auto best = by_rule ? std::optional(ledger.winner_is(found.best)) : ledger.winner(own);
+    if (best) {
+      winner = best->combination;
+      compiled.gain = best->gain;
+      compiled.validation_score = mean(best->scores);
+    }
   }
-
-  compiled.program = kept_student ? student.clone() : candidates.program(found.best);
-  compiled.validation_score = found.score;
-  compiled.validated = examples;
-  compiled.stopped = found.stopped;
+  if (!compiled.gain) compiled.validation_score = compiled.student_score;
+  compiled.program = compiled.gain ? candidates.program(winner) : student.clone();
   compiled.proposals = choices.counts;
   return compiled;
 }

@@ -37,9 +37,6 @@ struct MiproOptions {
   /// few examples at a time; or `gp`, `tpe` or `random`, which search() goes by as they say.
   std::string surrogate = "paired";
   double stop_below = 0;  ///< of `paired`, see PairedSearchOptions
-  /// Examples of validation that the paired search is kept from, on which the winner is scored in
-  /// the end: a `fresh` trial. Part of the budget of the task, not of what is spent as above.
-  std::size_t fresh = 0;
   std::uint64_t seed = 9;
   PromptLimits limits = {};
   std::vector<std::string> instructions = {};  ///< written by people, tried beside the proposals
@@ -69,16 +66,15 @@ struct Choices {
 class Mipro final : public Optimizer {
  public:
   /// @throws UserError for an unknown surrogate or auto mode, for an auto mode without `faithful`,
-  ///   for `faithful` with a token limit, which DSPy does not have, and for `fresh` examples of a
-  ///   search that is not paired.
+  ///   and for `faithful` with a token limit, which DSPy does not have.
   explicit Mipro(MiproOptions options = {});
 
   std::string name() const override { return "mipro"; }
-  /// @throws UserError also as PromptLimits, and where `fresh` leaves the search no example.
-  Compiled compile(const Module& student, const Task& task) override;
+  /// @throws UserError also as PromptLimits.
+  Compiled search(const Module& student, const Task& task) override;
 
-  /// What compile() would combine. Choice 0 is the student's own, but for demos if `faithful`.
-  /// @throws as compile().
+  /// What search() would combine. Choice 0 is the student's own, but for demos if `faithful`.
+  /// @throws as search().
   Choices choices(const Module& student, const Task& task) const;
 
   /// The demo sets among them: the student's own, unless `faithful`; then no demos, labelled ones,

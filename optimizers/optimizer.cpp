@@ -4,7 +4,92 @@
 
 #include <nlohmann/json.hpp>
 
+#include "optimizers/prompt_limits.hpp"
+
 namespace theta {
+namespace {
+
+/// Asks the student and the winner for the fresh examples.
+class Gate {
+ public:
+  Gate(std::string search, const Task& task, std::span<const Example> fresh, Compiled& compiled)
+      : search_(std::move(search)), task_(task), fresh_(fresh), compiled_(compiled) {}
+
+  /// @return the scores; nothing where it was stopped.
+  std::optional<Scores> ask(const Module& program) {
+    std::optional<Evaluation> evaluation;
+    try {
+      evaluation = evaluate(program, fresh_, task_.metric, {task_.model, task_.stop});
+    } catch (const Interrupted&) {
+      compiled_.stopped = true;
+      return std::nullopt;
+    }
+    const double score = evaluation->mean();
+    Scores scores = scores_of(*evaluation);
+    const auto& last = compiled_.trials.back();
+    const Trial trial{.number = last.number + 1,
+                      .kind = "gate",
+                      .score = score,
+                      .evaluations = last.evaluations + static_cast<std::int64_t>(fresh_.size()),
+                      .best = measured(scores)};
+    compiled_.trials.push_back(record_of(search_, trial, describe(program)));
+    if (task_.on_trial && task_.on_trial(compiled_.trials.back())) {
+      compiled_.stopped = true;
+      return std::nullopt;
+    }
+    return scores;
+  }
+
+ private:
+  const std::string search_;
+  const Task& task_;
+  std::span<const Example> fresh_;
+  Compiled& compiled_;
+};
+
+std::vector<std::string> groups_of(std::span<const Example> examples) {
+  std::vector<std::string> groups;
+  for (const auto& example : examples) groups.push_back(example.group);
+  return groups;
+}
+
+std::vector<Example> some_of(std::span<const Example> examples,
+                             std::span<const std::size_t> which) {
+  std::vector<Example> some;
+  for (const auto j : which) some.push_back(examples[j]);
+  return some;
+}
+
+}  // namespace
+
+Compiled Optimizer::compile(const Module& student, const Task& task) {
+  const HeldBack held = check_gated(task.validation, task.gate, task.max_evaluations);
+  const auto fresh = some_of(task.validation, held.fresh);
+  Task own = task;
+  own.validation = some_of(task.validation, held.searched);
+  if (task.max_evaluations > 0) own.max_evaluations -= 2 * static_cast<std::int64_t>(fresh.size());
+  Compiled compiled = search(student, own);
+
+  std::size_t n_fresh = 0;
+  std::optional<Belief> belief = compiled.gain;
+  if (belief && belief->mean() >= 0 && !fresh.empty() && !compiled.stopped) {
+    Gate gate(compiled.trials.back().search, task, fresh, compiled);
+    const auto before = gate.ask(student);
+    const auto after = before ? gate.ask(*compiled.program) : std::nullopt;
+    if (after) {
+      belief = updated(*belief, *after, *before, groups_of(fresh));
+      for (std::size_t j = 0; j < fresh.size(); ++j) n_fresh += (*after)[j] && (*before)[j];
+    }
+  }
+  if (belief) compiled.winner = describe(*compiled.program);
+  compiled.gate =
+      decide(belief, compiled.validation_score - compiled.student_score, n_fresh, task.gate);
+  if (!compiled.gate.saved) {
+    compiled.program = student.clone();
+    compiled.validation_score = compiled.student_score;
+  }
+  return compiled;
+}
 
 std::string describe(const Module& program, const Combination& combination) {
   nlohmann::ordered_json candidate;
@@ -56,6 +141,20 @@ void check_budget(std::size_t validation_examples, std::int64_t max_evaluations)
                     max_evaluations, least));
 }
 
+HeldBack check_gated(std::span<const Example> validation, const GateOptions& gate,
+                     std::int64_t max_evaluations) {
+  HeldBack held = hold_back(groups_of(validation), gate);
+  const auto fresh = static_cast<std::int64_t>(held.fresh.size());
+  const auto searched = static_cast<std::int64_t>(held.searched.size());
+  if (fresh > 0 && max_evaluations > 0 && max_evaluations < searched + 2 * fresh)
+    throw UserError(fmt::format(
+        "max_evaluations is {}, and the program alone is evaluated on {} examples, and it and a "
+        "winner on the {} that the gate keeps",
+        max_evaluations, searched, fresh));
+  check_budget(held.searched.size(), max_evaluations);
+  return held;
+}
+
 Contest::Contest(std::string name, const Task& task) : name_(std::move(name)), task_(task) {
   check_task(task);
 }
@@ -78,12 +177,11 @@ std::optional<Scores> Contest::enter(const std::function<std::unique_ptr<Module>
   if (!evaluation) return std::nullopt;
   Scores scores = scores_of(*evaluation);
   std::string candidate = describe(*program);
-  const bool first = best_ == nullptr;
-  const bool improved = !first && better(scores, scores_);
-  if (first || improved) {
-    best_ = std::move(program);
-    scores_ = scores;
-  }
+  const bool first = programs_.empty();
+  const bool improved = !first && better(scores, best());
+  if (improved) best_ = programs_.size();
+  programs_.push_back(std::move(program));
+  scores_.push_back(scores);
   record(first ? "default" : "full", std::move(candidate), evaluation->mean(), improved);
   return scores;
 }
@@ -92,7 +190,7 @@ bool Contest::step(const std::function<void()>& work) {
   try {
     work();
   } catch (const Interrupted&) {
-    if (!best_) throw;
+    if (programs_.empty()) throw;
     over_ = stopped_ = true;
   }
   return !over_;
@@ -107,9 +205,8 @@ std::optional<Evaluation> Contest::sample(const Module& program,
 
 std::optional<Evaluation> Contest::run(const Module& program, std::span<const Example> examples) {
   std::optional<Evaluation> evaluation;
-  const bool done = step([&] {
-    evaluation = evaluate(program, examples, task_.metric, {task_.model, task_.stop});
-  });
+  const bool done = step(
+      [&] { evaluation = evaluate(program, examples, task_.metric, {task_.model, task_.stop}); });
   if (!done) return std::nullopt;
   evaluations_ += static_cast<std::int64_t>(examples.size());
   if (!outages_.answered(results_of(*evaluation))) return std::nullopt;
@@ -122,17 +219,28 @@ void Contest::record(const char* kind, std::string candidate, double score, bool
                     .score = score,
                     .evaluations = evaluations_,
                     .improved = improved,
-                    .best = measured(scores_)};
+                    .best = measured(best())};
   trials_.push_back(record_of(name_, trial, std::move(candidate)));
   if (task_.on_trial && task_.on_trial(trials_.back())) over_ = stopped_ = true;
 }
 
 Compiled Contest::result(const ProposalCounts& proposals) && {
-  require(best_ != nullptr, "a contest has had an entry");
-  const double best = score();
-  return {.program = std::move(best_),
-          .validation_score = best,
-          .validated = task_.validation.size(),
+  require(!programs_.empty(), "a contest has had an entry");
+  const std::vector<Scores> others(scores_.begin() + 1, scores_.end());
+  std::size_t winner = 0;
+  std::optional<Belief> gain;
+  if (!others.empty()) {
+    const auto beliefs = shrunken(scores_[0], others);
+    const auto cost = [&](std::size_t c) {
+      return static_cast<double>(prompt_tokens(*programs_[c + 1], task_.model));
+    };
+    winner = choose(beliefs, cost) + 1;
+    gain = beliefs[winner - 1];
+  }
+  return {.program = std::move(programs_[winner]),
+          .validation_score = mean(scores_[winner]),
+          .student_score = mean(scores_[0]),
+          .gain = gain,
           .trials = std::move(trials_),
           .stopped = stopped_,
           .proposals = proposals};

@@ -14,6 +14,7 @@
 #include "modules/evaluate.hpp"
 #include "modules/metric.hpp"
 #include "modules/module.hpp"
+#include "optimizers/gate.hpp"
 #include "optimizers/pareto.hpp"
 #include "optimizers/search.hpp"
 #include "optimizers/writer.hpp"
@@ -33,18 +34,26 @@ struct Task {
   /// Called after every evaluation; returning true stops the search with the best so far. The
   /// record's `search` is the optimiser's name, its `evaluations` all program runs scored so far.
   std::function<bool(const TrialRecord&)> on_trial = {};
-  /// Most program runs that a search may score, the student's included; 0: no limit. Never
-  /// exceeded: a step that would is not begun. What a teacher is asked for demos does not count.
+  /// Most program runs that may be scored, the student's and the gate's included; 0: no limit.
+  /// Never exceeded: a step that would is not begun. What a teacher is asked for demos does not
+  /// count.
   std::int64_t max_evaluations = 0;
+  GateOptions gate = {};  ///< of compile()
 };
 
+/// What a search found, and what became of it at the gate.
 struct Compiled {
-  std::unique_ptr<Module> program;  ///< never worse than the student on validation as measured
-  double validation_score = 0;      ///< of `program`, on what of `validated` could be scored
-  /// Examples of validation that were used: all, but for a part that was drawn (DSPy's `auto`).
-  std::size_t validated = 0;
+  /// Of search(): the best candidate other than the student, as far as the search knows, and the
+  /// student if there is none. Of compile(): that if it was saved, else the student.
+  std::unique_ptr<Module> program;
+  /// Mean scores of `program` and of the student on the validation examples that the search saw.
+  double validation_score = 0, student_score = 0;
+  /// What the search believes of search()'s program less the student; nothing without a candidate.
+  std::optional<Belief> gain = {};
+  Decision gate = {};       ///< of compile()
+  std::string winner = {};  ///< describe() of what the gate judged; empty where nothing was found
   std::vector<TrialRecord> trials;
-  bool stopped = false;      ///< by on_trial or the stop token, not the budget: the best so far
+  bool stopped = false;      ///< by on_trial or the stop token, not the budget
   ProposalCounts proposals;  ///< 0 where nothing is proposed
   /// Shortest first; empty where no surrogate has a belief.
   std::vector<Tradeoff> front = {};
@@ -56,10 +65,20 @@ class Optimizer {
  public:
   virtual ~Optimizer() = default;
   virtual std::string name() const = 0;
+
+  /// Searches without deciding whether what was found replaces the student.
   /// @throws UserError if there is no validation example, or a budget too small to evaluate the
   ///   student; RunError if a service answered nothing of a step; Interrupted if stopped before the
   ///   student was evaluated.
-  virtual Compiled compile(const Module& student, const Task& task) = 0;
+  virtual Compiled search(const Module& student, const Task& task) = 0;
+
+  /// search() on a part of validation, then the gate: unless the search believes that its winner is
+  /// worse, both programs are evaluated on the part that it was kept from, a `gate` trial each;
+  /// the winner is saved if it is better with more than the threshold's probability. The gate's
+  /// evaluations are part of the budget. A search that was stopped is judged by its belief alone.
+  /// @throws also UserError if the budget does not cover the student's evaluation and the gate's;
+  ///   RunError if the service answered nothing of the gate's evaluations.
+  Compiled compile(const Module& student, const Task& task);
 };
 
 /// A candidate for the record, as JSON: its combination if it has one, and each predictor's
@@ -79,10 +98,13 @@ void check_budget(std::size_t validation_examples, std::int64_t max_evaluations)
 inline void check_task(const Task& task) {
   check_budget(task.validation.size(), task.max_evaluations);
 }
+/// The same with what the gate asks. @return what the search sees and what it does not.
+HeldBack check_gated(std::span<const Example> validation, const GateOptions& gate,
+                     std::int64_t max_evaluations);
 
 /// Evaluates programs on a task within its budget, one after another, a trial each, and keeps the
-/// best of those that were evaluated on all of validation, the first of equals. What an optimiser
-/// without a search model is made of.
+/// scores of those that were evaluated on all of validation. What an optimiser without a search
+/// model is made of.
 class Contest {
  public:
   /// @param name  the optimiser's, for the records.   `task` outlives this.
@@ -101,7 +123,8 @@ class Contest {
 
   bool over() const { return over_; }  ///< stopped, or enter() did not have the budget
   bool affords(std::size_t evaluations) const;
-  double score() const { return mean(scores_); }  ///< of the best so far
+  double score() const { return mean(best()); }  ///< of the best so far as measured
+  /// The best of what entered after the student, by shrunken().
   Compiled result(const ProposalCounts& proposals = {}) &&;
 
  private:
@@ -110,8 +133,11 @@ class Contest {
 
   std::string name_;
   const Task& task_;
-  std::unique_ptr<Module> best_;
-  Scores scores_;  ///< of best_
+  const Scores& best() const { return scores_.at(best_); }
+
+  std::vector<std::unique_ptr<Module>> programs_;  ///< that entered; the student first
+  std::vector<Scores> scores_;                     ///< of each
+  std::size_t best_ = 0;                           ///< as measured, the first of equals
   Outages outages_;
   std::int64_t evaluations_ = 0;
   std::vector<TrialRecord> trials_;

@@ -66,8 +66,6 @@ class Search {
         default_(space.size(), 0),
         incumbent_(default_),
         leader_(default_) {
-    fresh_.assign(order_.end() - static_cast<std::ptrdiff_t>(options.fresh), order_.end());
-    order_.resize(examples - options.fresh);
     if (options.checked && options.budget < static_cast<std::int64_t>(order_.size()))
       throw UserError(
           fmt::format("a budget of {} evaluations does not cover the {} examples that the default "
@@ -81,16 +79,15 @@ class Search {
     try {
       if (!options_.checked || !run_wave({rest("default", default_)})) spend();
       if (!stopped_ && options_.checked) check_winner();
-      settle();
-      if (!stopped_ && options_.fresh > 0) run_fresh();
     } catch (const Interrupted&) {
       if (trials_.empty()) throw;
       stopped_ = true;
-      settle();
     }
     if (trials_.empty())
       throw Outage(fmt::format("no example could be scored, the last because: {}", reason_));
     PairedSearchResult result;
+    result.winner = winner();
+    settle();
     result.best = incumbent_;
     // Unchecked, the best can be a default that was never asked: what is known of others says so.
     result.score = is_tried(incumbent_) ? mean(known_.at(incumbent_).scores)
@@ -104,7 +101,6 @@ class Search {
     for (std::size_t i = 0; i < tried.size(); ++i)
       result.tried.push_back({tried[i], belief.mean(static_cast<Eigen::Index>(i)),
                               belief.variance(static_cast<Eigen::Index>(i))});
-    result.fresh = scored_fresh_;
     return result;
   }
 
@@ -125,7 +121,9 @@ class Search {
   /// left to ask of has its full trial, too.
   void check_winner() {
     for (;;) {
-      choose_incumbent([this](const Combination& c) { return cost_to_check(c) <= left(); });
+      const auto affordable = [this](const Combination& c) { return cost_to_check(c) <= left(); };
+      choose_incumbent(affordable);
+      prefer_cheaper(affordable);
       Knowledge& known = known_.at(incumbent_);
       if (known.checked) break;
       const Asked asked = rest("full", incumbent_);
@@ -145,21 +143,49 @@ class Search {
       incumbent_ = default_;
   }
 
-  void run_fresh() {
-    const auto scores = ask({{"fresh", {incumbent_, fresh_}}}).front();
-    Scores& known = known_.at(incumbent_).scores;
-    Scores fresh;
-    for (std::size_t i = 0; i < scores.size(); ++i)
-      if (scores[i]) fresh.push_back(known[fresh_[i]] = *scores[i]);
-    if (fresh.empty())
-      throw Outage(fmt::format("no fresh example could be scored, the first because: {}",
-                               scores.front().error().message));
-    scored_fresh_ = measured(fresh);
-    record({.kind = "fresh",
-            .combination = incumbent_,
-            .score = scored_fresh_->score,
-            .incumbent = incumbent_,
-            .best = *scored_fresh_});
+  /// Without a better one the incumbent is the default; the best of the others is looked for then.
+  std::optional<PairedSearchResult::Winner> winner() const {
+    std::optional<Combination> best;
+    if (incumbent_ != default_) best = incumbent_;
+    double highest = 0;
+    for (const auto& [candidate, known] : known_) {
+      if (incumbent_ != default_ || candidate == default_ || !any(known.scores)) continue;
+      const double value = surrogate_.posterior({candidate}).mean(0);
+      if (best && value <= highest) continue;
+      best = candidate;
+      highest = value;
+    }
+    if (!best) return std::nullopt;
+    // What was asked of all candidates tells how much the best of them is picked for its luck: the
+    // surrogate's posterior, which fits its variances to the data, believes too much of it.
+    const auto found = known_.find(default_);
+    const Scores student = found != known_.end() ? found->second.scores : Scores(examples_);
+    std::vector<Scores> others;
+    std::size_t at = 0;
+    for (const auto& [candidate, known] : known_) {
+      if (candidate == default_ || !any(known.scores)) continue;
+      if (candidate == *best) at = others.size();
+      others.push_back(known.scores);
+    }
+    return PairedSearchResult::Winner{
+        *best, shrunken(student, others).at(at), mean(others[at]),
+        any(student) ? mean(student) : surrogate_.posterior({default_}).mean(0)};
+  }
+
+  /// The cheapest of what the joint posterior does not tell apart from the incumbent.
+  template <typename F>
+  void prefer_cheaper(const F& may) {
+    if (!options_.cost || incumbent_ == default_) return;
+    const Combination best = incumbent_;
+    double lowest = options_.cost(best);
+    for (const auto& candidate : survey_.candidates) {
+      if (!may_win(candidate, may) || candidate == best) continue;
+      const auto [mean_of, covariance] = surrogate_.joint({best, candidate});
+      const double variance = covariance(0, 0) + covariance(1, 1) - 2 * covariance(0, 1);
+      if (mean_of(0) - mean_of(1) > kTie * std::sqrt(std::max(variance, 0.0))) continue;
+      if (const double cost = options_.cost(candidate); cost < lowest)
+        incumbent_ = candidate, lowest = cost;
+    }
   }
 
   /// Suggestions, as many as may be in flight and the budget has room for; none to end.
@@ -370,15 +396,17 @@ class Search {
       const auto& candidate = survey_.candidates[i];
       const double value = survey_.belief.mean(static_cast<Eigen::Index>(i));
       if (chosen && value <= best) continue;
-      if (candidate != default_ &&
-          !(is_tried(candidate) && may(candidate) && !is_beaten(candidate)))
-        continue;
+      if (candidate != default_ && !may_win(candidate, may)) continue;
       best = value;
       chosen = i;
     }
     incumbent_ = chosen ? survey_.candidates[*chosen] : default_;
   }
 
+  template <typename F>
+  bool may_win(const Combination& candidate, const F& may) const {
+    return candidate != default_ && is_tried(candidate) && may(candidate) && !is_beaten(candidate);
+  }
   bool is_tried(const Combination& candidate) const {
     const auto found = known_.find(candidate);
     return found != known_.end() && any(found->second.scores);
@@ -439,7 +467,6 @@ class Search {
   PairedSurrogate surrogate_;
   Rng rng_;
   std::vector<std::size_t> order_;  ///< of the examples, common to all candidates
-  std::vector<std::size_t> fresh_;
   const std::size_t examples_;
   const Combination default_;
   std::vector<Combination> all_;  ///< empty if the space is too large
@@ -451,7 +478,6 @@ class Search {
   std::int64_t evaluations_ = 0;
   std::size_t lost_ = 0;  ///< failures in a row
   std::string reason_;    ///< of the last failure
-  std::optional<Estimate> scored_fresh_;
   bool stopped_ = false;
 };
 
@@ -489,7 +515,7 @@ std::int64_t mipro_budget(std::size_t examples, std::size_t num_trials, std::siz
 
 PairedSearchResult paired_search(const std::vector<Variable>& space, std::size_t examples,
                                  const EvaluateWave& evaluate, const PairedSearchOptions& options) {
-  require(examples > options.fresh, "a search has examples");
+  require(examples > 0, "a search has examples");
   require(options.step > 0 && options.in_flight > 0 && options.lookahead > 0,
           "a wave asks for something");
   return Search(space, examples, evaluate, options).run();

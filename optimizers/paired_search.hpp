@@ -7,6 +7,7 @@
 #include <stop_token>
 #include <vector>
 
+#include "optimizers/gate.hpp"
 #include "optimizers/paired_surrogate.hpp"
 #include "optimizers/search.hpp"
 
@@ -47,8 +48,9 @@ struct PairedSearchOptions {
   /// if it then beats the default. Off, the posterior's best is returned, and a default is nothing
   /// but the first incumbent: for recorded outcomes.
   bool checked = true;
-  /// Examples kept out of the search, on which the winner is scored in the end, beside the budget.
-  std::size_t fresh = 0;
+  /// What a candidate costs, its prompt's tokens: where candidates are not told apart, the cheapest
+  /// of them is checked. Empty: cost is nothing.
+  std::function<double(const Combination&)> cost = {};
   PairedOptions surrogate = {};
   std::uint64_t seed = 9;
   std::size_t pool = 1000;  ///< most candidates that are looked at for a wave
@@ -66,8 +68,14 @@ struct PairedSearchResult : SearchResult {
     double mean = 0, variance = 0;
   };
   std::vector<Tried> tried = {};
-  /// Of the winner on the fresh examples: the only unbiased score here, as the others chose it.
-  std::optional<Estimate> fresh = {};
+  /// The best of what was tried other than the default, whether or not it beats that.
+  struct Winner {
+    Combination combination;
+    Belief gain;        ///< over the default, by shrunken()
+    double score = 0;   ///< its mean over the examples that it was scored on
+    double before = 0;  ///< the default's, the posterior mean where it was never asked
+  };
+  std::optional<Winner> winner = {};  ///< nothing where the default alone was tried
 };
 
 /// What DSPy's rule spends on a search: the default, the minibatches, and a full evaluation every

@@ -1,12 +1,14 @@
 #include "optimizers/pipeline.hpp"
 
+#include <cmath>
+
 namespace theta {
 
 Pipeline::Pipeline(std::vector<std::unique_ptr<Optimizer>> steps) : steps_(std::move(steps)) {
   require(!steps_.empty(), "a pipeline has a step");
 }
 
-Compiled Pipeline::compile(const Module& student, const Task& task) {
+Compiled Pipeline::search(const Module& student, const Task& task) {
   check_task(task);
   Compiled made;
   made.program = student.clone();
@@ -26,10 +28,15 @@ Compiled Pipeline::compile(const Module& student, const Task& task) {
       return task.on_trial && task.on_trial(trial);
     };
     try {
-      Compiled next = step->compile(*made.program, own);
-      made.program = std::move(next.program);
-      made.validation_score = next.validation_score;
-      made.validated = next.validated;
+      Compiled next = step->search(*made.program, own);
+      if (first == 0) made.validation_score = made.student_score = next.student_score;
+      if (next.gain && next.gain->mean() > 0) {
+        made.gain = made.gain ? Belief::normal(made.gain->mean() + next.gain->mean(),
+                                               std::hypot(made.gain->sd(), next.gain->sd()))
+                              : next.gain;
+        made.program = std::move(next.program);
+        made.validation_score = next.validation_score;
+      }
       made.stopped = next.stopped;
       made.proposals += next.proposals;
       if (!next.front.empty()) made.front = std::move(next.front);

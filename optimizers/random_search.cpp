@@ -6,7 +6,7 @@
 
 namespace theta {
 
-Compiled RandomSearch::compile(const Module& student, const Task& task) {
+Compiled RandomSearch::search(const Module& student, const Task& task) {
   Contest contest(name(), task);
   const auto done = [&](const std::function<std::unique_ptr<Module>()>& build) {
     contest.enter(build);

@@ -21,7 +21,7 @@ class RandomSearch final : public Optimizer {
  public:
   explicit RandomSearch(RandomSearchOptions options = {}) : options_(options) {}
   std::string name() const override { return "random_search"; }
-  Compiled compile(const Module& student, const Task& task) override;
+  Compiled search(const Module& student, const Task& task) override;
 
  private:
   RandomSearchOptions options_;

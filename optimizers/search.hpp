@@ -41,7 +41,7 @@ Estimate measured(const Scores& scores);
 /// One evaluation of a search.
 struct Trial {
   int number = 0;    ///< from 1
-  std::string kind;  ///< `default`, `minibatch`, `full` or `fresh`
+  std::string kind;  ///< `default`, `minibatch`, `full` or `gate`
   Combination combination = {};
   double score = 0;              ///< a minibatch's own mean; else over all examples scored so far
   std::int64_t evaluations = 0;  ///< candidate-example pairs asked so far, this trial included

@@ -327,6 +327,37 @@ TEST_F(ReportTest, ShowsTheBestForEveryLengthOfPrompt) {
               HasSubstr("<td>mipro</td><td class=\"n\">12</td><td class=\"n\">0.500 ± 0.062"));
 }
 
+TEST_F(ReportTest, ShowsWhatTheGateSaidBesideTheSearchsOwnClaim) {
+  fill(store_);
+  const Decision kept{.estimate = .012,
+                      .low = -.03,
+                      .high = .054,
+                      .p_better = .63,
+                      .claimed = .1,
+                      .n_fresh = 30,
+                      .found = true};
+  Decision saved = kept;
+  saved.p_better = .97;
+  saved.saved = true;
+  json gates;
+  for (const auto& [search, gate] : std::vector<std::pair<std::string, Decision>>{
+           {"mipro", kept}, {"copro", saved}, {"gepa", {}}})
+    gates.push_back(json::array({search, gate_json(gate)}));
+  store_.set_meta("gates", gates.dump());
+  const auto report = make_report(store_);
+  EXPECT_EQ(json::parse(to_json(report))["gates"]["mipro"], json::parse(R"({
+    "estimate": 0.012, "low": -0.03, "high": 0.054, "p_better": 0.63, "claimed": 0.1,
+    "n_fresh": 30, "found": true, "saved": false})"));
+  EXPECT_THAT(to_table(report), HasSubstr(R"(
+gate
+search         expected gain  claimed  fresh  verdict
+mipro   +.012 [-.030, +.054]    +.100     30  kept the untouched program: P(better) = .63
+copro   +.012 [-.030, +.054]    +.100     30  saved: P(better) = .97
+gepa                       -        -      0  kept the untouched program: the search found no other
+)"));
+  EXPECT_THAT(to_html(report), HasSubstr("<td>kept the untouched program: P(better) = .63</td>"));
+}
+
 TEST_F(ReportTest, ShowsOfTheMinibatchesThoseThatChangedTheBest) {
   fill(store_);
   EXPECT_EQ(trials_table(make_report(store_)), std::string(R"(

@@ -144,7 +144,7 @@ std::vector<std::string> evolve_halves(std::size_t max_merges) {
   task.max_evaluations = 2000;
   const auto compiled =
       Gepa({.max_merges = max_merges, .writer = {.adapter = make_terse_adapter()}})
-          .compile(TwoHalves(), task);
+          .search(TwoHalves(), task);
   std::vector<std::string> instructions;
   for (const auto* predictor : compiled.program->predictors())
     instructions.push_back(predictor->signature.instructions);

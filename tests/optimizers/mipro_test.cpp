@@ -202,14 +202,14 @@ TEST_F(MiproTest, FaithfulProposesNoMoreInstructionsThanThereAreDemoSets) {
   EXPECT_EQ(choices.instructions[0].size(), 3u);
 }
 
-TEST_F(MiproTest, TellsHowMuchOfValidationAnAutoModeUsed) {
+TEST_F(MiproTest, SearchesADrawnPartOfValidationInAnAutoMode) {
   auto task = scripted_.task();
   for (int j = 100; j < 130; ++j) task.validation.push_back(ScriptedTask::example(j));
   auto o = options();
-  EXPECT_EQ(Mipro(o).compile(scripted_.student(), task).validated, 130u);
+  EXPECT_EQ(Mipro(o).compile(scripted_.student(), task).trials[0].evaluations, 130);
   o.faithful = true;
   o.auto_mode = "light";
-  EXPECT_EQ(Mipro(o).compile(scripted_.student(), task).validated, 100u);
+  EXPECT_EQ(Mipro(o).compile(scripted_.student(), task).trials[0].evaluations, 100);
 }
 
 TEST_F(MiproTest, RemovesEqualDemoSets) {
@@ -255,39 +255,6 @@ TEST_F(MiproTest, EstimatesTheLengthOfPromptsThatOnlyAServerCounts) {
   EXPECT_EQ(prompt_tokens(program, server), 100u);
   EXPECT_TRUE((PromptLimits{.max_prompt_tokens = 100}.admits(program, server)));
   EXPECT_FALSE((PromptLimits{.max_prompt_tokens = 99}.admits(program, server)));
-}
-
-TEST_F(MiproTest, ScoresTheWinnerOnExamplesKeptOutOfTheSearch) {
-  auto o = options();
-  o.fresh = 30;
-  const auto compiled = compile(o);
-  const auto& fresh = compiled.trials.back();
-  EXPECT_EQ(fresh.kind, "fresh");
-  EXPECT_EQ(fresh.evaluations - compiled.trials[compiled.trials.size() - 2].evaluations, 30);
-  EXPECT_EQ(compiled.trials[0].evaluations, 70);
-  EXPECT_EQ(fresh.best, fresh.score);
-  EXPECT_LT(fresh.low, fresh.score);
-  EXPECT_NEAR(compiled.validation_score, .9, 1e-9);  // on all 100
-}
-
-TEST_F(MiproTest, KeepsFreshExamplesWithinTheBudget) {
-  auto o = options();
-  o.fresh = 30;
-  for (const std::int64_t budget : {100, 175}) {
-    auto task = scripted_.task();
-    task.max_evaluations = budget;
-    const auto compiled = Mipro(o).compile(scripted_.student(), task);
-    EXPECT_EQ(compiled.trials.back().kind, "fresh");
-    EXPECT_LE(compiled.trials.back().evaluations, budget);
-  }
-}
-
-TEST_F(MiproTest, RefusesFreshExamplesThatLeaveNoneOrThatNoSearchKeeps) {
-  auto o = options();
-  o.fresh = 100;
-  EXPECT_EQ(error_of(o), "`fresh` is 100, which leaves the search none of the 100 examples");
-  o.surrogate = "gp";
-  EXPECT_EQ(error_of(o), "only a paired search keeps examples `fresh`");
 }
 
 TEST_F(MiproTest, RefusesToFreezeWhatIsNotThere) {

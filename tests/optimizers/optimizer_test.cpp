@@ -7,6 +7,7 @@
 #include <atomic>
 #include <mutex>
 #include <ostream>
+#include <set>
 #include <thread>
 
 #include "core/recorded_model.hpp"
@@ -105,8 +106,9 @@ class ThreadedModel final : public LanguageModel {
 
 /// All that a search came to, as one text.
 std::string summary(const Compiled& compiled) {
-  std::string text =
-      fmt::format("{}: {}\n", describe(*compiled.program), compiled.validation_score);
+  std::string text = fmt::format("{}: {}, {} {} {} {}\n", describe(*compiled.program),
+                                 compiled.validation_score, compiled.winner, compiled.gate.estimate,
+                                 compiled.gate.p_better, compiled.gate.saved);
   for (const auto& trial : compiled.trials)
     text += fmt::format("{} {} {} {} {} {}\n", trial.search, trial.number, trial.kind,
                         trial.candidate, trial.score, trial.evaluations);
@@ -299,9 +301,9 @@ TEST_P(EveryOptimizer, IsInterruptedIfStoppedBeforeTheStudentIsEvaluated) {
 TEST_P(EveryOptimizer, LeavesServiceFailuresOutInsteadOfScoringThemZero) {
   // The items on which the best programs are right and the student is not.
   scripted_.service_fails = [](int item) { return item < 1000 && 37 * item % 100 >= 50; };
-  const auto compiled = compile(scripted_.student());
-  EXPECT_NEAR(compiled.trials.at(0).score, .4 / .5, 1e-9);
-  EXPECT_NEAR(compiled.validation_score, 1, 1e-9);
+  const auto found = GetParam().make(1)->search(scripted_.student(), scripted_.task());
+  EXPECT_NEAR(found.trials.at(0).score, .4 / .5, 1e-9);
+  EXPECT_NEAR(found.validation_score, 1, 1e-9);
 }
 
 TEST_P(EveryOptimizer, LosesNothingButTheCandidateThatTheServiceRefuses) {
@@ -329,6 +331,124 @@ TEST_P(EveryOptimizer, RefusesATaskWithoutValidationExamples) {
     FAIL();
   } catch (const UserError& e) {
     EXPECT_STREQ(e.what(), "optimising needs validation examples");
+  }
+}
+
+/// The items of the examples that the gate keeps.
+std::set<int> fresh_items(const Task& task) {
+  std::set<int> items;
+  for (const auto j : check_gated(task.validation, task.gate, 0).fresh)
+    items.insert(static_cast<int>(j));
+  return items;
+}
+
+TEST_P(EveryOptimizer, SavesWhatIsPlainlyBetterOnFreshExamplesToo) {
+  scripted_.demo_bonus = .4;
+  auto task = scripted_.task();
+  task.gate.fresh = .3;
+  const auto compiled = compile(task);
+  EXPECT_TRUE(compiled.gate.saved);
+  EXPECT_EQ(compiled.gate.n_fresh, 30u);
+  EXPECT_GT(compiled.gate.estimate, .1);
+  EXPECT_GT(compiled.gate.low, 0);
+  EXPECT_EQ(describe(*compiled.program).find("combination"), std::string::npos);
+  EXPECT_EQ(compiled.winner, describe(*compiled.program));
+  EXPECT_NE(compiled.winner, describe(scripted_.student()));
+}
+
+TEST_P(EveryOptimizer, NeverSavesWhatIsWorseOnFreshExamples) {
+  scripted_.demo_bonus = .4;
+  auto task = scripted_.task();
+  task.gate.fresh = .3;
+  scripted_.spoiled = [fresh = fresh_items(task)](int item) { return fresh.contains(item); };
+  const auto compiled = compile(task);
+  EXPECT_FALSE(compiled.gate.saved);
+  EXPECT_EQ(compiled.gate.n_fresh, 30u);
+  EXPECT_GT(compiled.gate.claimed, .1);
+  EXPECT_LT(compiled.gate.estimate, compiled.gate.claimed);
+  EXPECT_EQ(describe(*compiled.program), describe(scripted_.student()));
+  EXPECT_DOUBLE_EQ(compiled.validation_score, compiled.student_score);
+}
+
+TEST_P(EveryOptimizer, KeepsTheFreshExamplesFromTheSearch) {
+  auto task = scripted_.task();
+  task.gate.fresh = .3;
+  const auto fresh = fresh_items(task);
+  std::size_t asked = 0;
+  const auto fresh_asked = [&] {
+    std::size_t n = 0;
+    for (const auto& wave : scripted_.model.waves())
+      for (const auto& request : wave)
+        n += fresh.contains(ScriptedTask::item_of(request.messages.back().content));
+    return n;
+  };
+  task.on_trial = [&](const TrialRecord& trial) {
+    if (trial.kind == "gate") asked += 30;
+    EXPECT_EQ(fresh_asked(), asked) << trial.kind;
+    return false;
+  };
+  const auto compiled = compile(task);
+  EXPECT_EQ(asked, 60u);
+  EXPECT_EQ(compiled.trials.back().kind, "gate");
+  EXPECT_EQ(scripted_.model.calls(), static_cast<std::size_t>(compiled.trials.back().evaluations));
+}
+
+TEST_P(EveryOptimizer, KeepsTheGatesEvaluationsWithinTheBudget) {
+  for (const std::int64_t budget : {130, 131, 160, 200, 250, 433}) {
+    ScriptedTask scripted(GetParam().unit);
+    auto task = scripted.task();
+    task.gate.fresh = .3;
+    task.max_evaluations = budget;
+    const auto compiled = compile(task);
+    EXPECT_LE(scripted.model.calls(), static_cast<std::size_t>(budget));
+    EXPECT_LE(compiled.trials.back().evaluations, budget);
+  }
+}
+
+TEST_P(EveryOptimizer, RefusesABudgetThatDoesNotReachTheGate) {
+  auto task = scripted_.task();
+  task.gate.fresh = .3;
+  task.max_evaluations = 129;
+  try {
+    compile(task);
+    FAIL();
+  } catch (const UserError& e) {
+    EXPECT_STREQ(e.what(),
+                 "max_evaluations is 129, and the program alone is evaluated on 70 examples, and "
+                 "it and a winner on the 30 that the gate keeps");
+  }
+}
+
+TEST_P(EveryOptimizer, GivesTheSameResultWithTheGateForTheSameSeed) {
+  auto task = scripted_.task();
+  task.gate.fresh = .3;
+  EXPECT_EQ(summary(compile(task)), summary(compile(task)));
+}
+
+TEST_P(EveryOptimizer, JudgesASearchThatWasStoppedByItsBeliefAlone) {
+  for (const int last : {1, 2}) {
+    auto task = scripted_.task();
+    task.gate.fresh = .3;
+    task.on_trial = [&](const TrialRecord& trial) { return trial.number == last; };
+    const auto compiled = compile(task);
+    EXPECT_TRUE(compiled.stopped);
+    EXPECT_EQ(compiled.gate.n_fresh, 0u);
+    EXPECT_EQ(compiled.gate.saved, compiled.gate.p_better > task.gate.threshold);
+    if (last == 1) {
+      EXPECT_EQ(describe(*compiled.program), describe(scripted_.student()));
+    }
+  }
+}
+
+TEST_P(EveryOptimizer, FailsWithTheReasonIfTheServiceAnswersNothingOfTheGate) {
+  auto task = scripted_.task();
+  task.gate.fresh = .3;
+  scripted_.service_fails = [fresh = fresh_items(task)](int item) { return fresh.contains(item); };
+  try {
+    compile(task);
+    FAIL();
+  } catch (const RunError& e) {
+    EXPECT_NE(std::string(e.what()).find("timed out"), std::string::npos) << e.what();
   }
 }
 

@@ -218,22 +218,34 @@ TEST(PairedSearch, EndsEarlyWhereLittleIsToBeGained) {
   EXPECT_LT(lost / 10, 2);
 }
 
-TEST(PairedSearch, ScoresTheWinnerOnFreshExamplesThatTheSearchNeverSaw) {
-  Recorded recorded(3);
-  const auto result = recorded.run({.budget = 300, .fresh = 40});
-  ASSERT_TRUE(result.fresh);
-  EXPECT_EQ(result.trials.back().kind, "fresh");
-  std::set<std::size_t> seen_by_others;
-  double sum = 0, n = 0;
-  for (const auto& [key, times] : recorded.asked)
-    if (key.first != result.best) seen_by_others.insert(key.second);
-  for (std::size_t j = 0; j < 100; ++j)
-    if (!seen_by_others.contains(j)) sum += recorded.table.row(result.best)[j], ++n;
-  EXPECT_EQ(n, 40);
-  EXPECT_DOUBLE_EQ(result.fresh->score, sum / n);
-  EXPECT_LT(result.fresh->interval.low, result.fresh->score);
-  EXPECT_GT(result.fresh->interval.high, result.fresh->score);
-  EXPECT_DOUBLE_EQ(result.score, recorded.mean(result.best));  // the fresh ones included
+TEST(PairedSearch, TellsOfTheBestOtherThanTheDefaultWhetherOrNotItIsBetter) {
+  int better = 0, worse = 0;
+  for (std::uint64_t seed = 0; seed < 10; ++seed) {
+    Recorded recorded(seed, {.instructions = 3, .demos = 3});
+    const auto result = recorded.run({.budget = 500});
+    ASSERT_TRUE(result.winner);
+    EXPECT_NE(result.winner->combination, (Combination{0, 0}));
+    EXPECT_DOUBLE_EQ(result.winner->before, recorded.mean({0, 0}));
+    const bool beats = result.winner->score > result.winner->before;
+    EXPECT_EQ(result.best, beats ? result.winner->combination : Combination({0, 0}));
+    ++(beats ? better : worse);
+  }
+  EXPECT_GT(better, 0);
+  EXPECT_GT(worse, 0);
+}
+
+TEST(PairedSearch, ChecksTheCheapestOfWhatItDoesNotTellApart) {
+  const EvaluateCandidate all_but_the_default = [](const Combination& candidate,
+                                                   std::span<const std::size_t> examples) {
+    return std::vector<Result<double>>(examples.size(), candidate[0] == 0 ? 0. : 1.);
+  };
+  for (const int cheapest : {1, 2, 3}) {
+    const auto result = paired_search(
+        {{.name = "demos", .choices = 4}}, 20, in_turn(all_but_the_default),
+        {.budget = 100, .cost = [=](const Combination& c) { return c[0] == cheapest ? 1. : 2.; }});
+    ASSERT_TRUE(result.winner);
+    EXPECT_EQ(result.winner->combination, Combination{cheapest});
+  }
 }
 
 TEST(PairedSearch, KeepsSeveralCandidatesInFlight) {

@@ -16,6 +16,7 @@ namespace theta {
 /// 37 j mod 100 < 100 quality, so that a program's validation score is its quality: that of its
 /// instruction, and `demo_bonus` more with two demos or more. Items from 1000 on are for training;
 /// every even one is answered rightly, and the better the quality is than .5, the more odd ones.
+/// The gate keeps no example from the search, which so has all 100.
 struct ScriptedTask {
   static constexpr const char* kOwn = "Answer.";
   static constexpr const char* kBest = "Say yes to even items.";
@@ -24,6 +25,8 @@ struct ScriptedTask {
   double demo_bonus = .1;
   std::vector<std::string> written{"Decide.", "Think.", kBest, "", kOwn};  ///< by the proposer
   std::function<bool(int item)> service_fails = [](int) { return false; };
+  /// Items that the student alone answers rightly, its own instruction without demos.
+  std::function<bool(int item)> spoiled = [](int) { return false; };
   std::string refused;  ///< an instruction that a filter takes
 
   ScriptedModel model;
@@ -43,6 +46,7 @@ struct ScriptedTask {
 
   Task task() {
     Task task{{}, {}, make_metric("exact_match", make_field("label")), model, proposer, teacher};
+    task.gate.fresh = 0;
     for (int j = 0; j < 20; ++j) task.train.push_back(example(1000 + j));
     for (int j = 0; j < 100; ++j) task.validation.push_back(example(j));
     return task;
@@ -75,6 +79,8 @@ struct ScriptedTask {
     for (auto at = text.find("\nLabel:"); at != std::string::npos;
          at = text.find("\nLabel:", at + 1))
       ++demos;
+    if (spoiled(item))
+      return say(instruction == kOwn && demos == 0 ? truth(item) : truth(item + 1));
     if (demos >= 2) q += demo_bonus;
     const auto note = text.rfind("Note:");
     if (note != std::string::npos && text.substr(note).starts_with("Note: sure")) q += .2;

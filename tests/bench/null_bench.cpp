@@ -1,0 +1,224 @@
+// What the gate lets through on simulated tables of recorded outcomes: how often it saves a prompt
+// where nothing is better than the untouched one, what gain it then claims, and how often it saves
+// one that is better by 3, 5 and 10 points.
+//
+// usage: null_bench [--json FILE] [--tables N] [--power N] [--rows 40,100,300] [--fresh F]
+//                   [--threshold P] [--optimizers a,b] [--raw FILE]
+//
+// --tables: null tables for each optimiser, of 100 rows; --power: tables for each gain and number of
+// rows. --raw: a line a table, for choosing the share and the threshold.
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <cmath>
+#include <fstream>
+#include <functional>
+#include <numeric>
+
+#include "core/result.hpp"
+#include "core/rng.hpp"
+#include "experiments/replay.hpp"
+#include "tests/bench/figures.hpp"
+
+namespace theta {
+namespace {
+
+constexpr std::size_t kChoices = 10;  ///< instructions, and demo sets
+constexpr double kDifficulty = 1.5;   ///< sd of the examples' difficulty, in nats
+constexpr double kLevel = 0.5;        ///< of the untouched program, in nats
+constexpr std::int64_t kBudget = 8;   ///< evaluations a row
+
+/// The mean score of a program of this level over all examples.
+double accuracy_of(double level) {
+  double sum = 0, weights = 0;
+  for (int k = -40; k <= 40; ++k) {
+    const double z = k / 10.0, weight = std::exp(-z * z / 2);
+    sum += weight / (1 + std::exp(-level - kDifficulty * z));
+    weights += weight;
+  }
+  return sum / weights;
+}
+
+/// The level at which a program is better than the untouched one by `gain`.
+double level_of(double gain) {
+  double low = -10, high = 10;
+  for (int step = 0; step < 60; ++step) {
+    const double middle = (low + high) / 2;
+    (accuracy_of(middle) < accuracy_of(kLevel) + gain ? low : high) = middle;
+  }
+  return low;
+}
+
+/// A family of tables: what its candidates gain over the untouched program.
+struct Family {
+  std::string name;
+  double gain = 0;  ///< of every fourth instruction, at least of one
+  double loss = 0;  ///< of every fourth instruction and demo set
+};
+
+struct Table {
+  ScoreTable scores;
+  std::map<Combination, double> gains;  ///< true ones
+};
+
+Table make_table(const Family& family, std::size_t rows, std::uint64_t seed) {
+  Rng rng(derive_seed(seed, family.name));
+  std::vector<double> instruction(kChoices), demos(kChoices), difficulty(rows);
+  const auto gaining = 1 + rng.below(kChoices - 1);
+  for (std::size_t i = 1; i < kChoices; ++i) {
+    const double u = rng.uniform(), v = rng.uniform();
+    instruction[i] = i == gaining || u < .25 ? family.gain : u < .5 ? -family.loss : 0;
+    demos[i] = v < .25 ? -family.loss : 0;
+  }
+  for (auto& b : difficulty) b = kDifficulty * rng.normal();
+  Table table;
+  table.scores.name = family.name;
+  table.scores.examples = rows;
+  table.scores.predictors.resize(1);
+  for (std::size_t i = 0; i < kChoices; ++i) {
+    table.scores.predictors[0].instructions.push_back(fmt::format("instruction {}", i));
+    table.scores.predictors[0].demos.push_back(fmt::format("demos {}", i));
+  }
+  std::map<double, double> levels;
+  for (std::size_t i = 0; i < kChoices; ++i)
+    for (std::size_t d = 0; d < kChoices; ++d) {
+      const Combination c{static_cast<int>(i), static_cast<int>(d)};
+      const double gain = instruction[i] + demos[d];
+      const auto [level, added] = levels.try_emplace(gain, 0);
+      if (added) level->second = level_of(gain);
+      table.gains[c] = gain;
+      auto& row = table.scores.scores[c];
+      for (const double b : difficulty) {
+        const double u = std::max(rng.uniform(), 0x1p-54);
+        row.push_back(level->second + b + std::log(u / (1 - u)) > 0 ? 1 : 0);
+      }
+    }
+  return table;
+}
+
+/// What came of the tables of one family.
+struct Tally {
+  double tables = 0, saved = 0, covered = 0, claimed = 0, own = 0, true_gain = 0;
+
+  void add(const Decision& gate, double gain) {
+    ++tables;
+    covered += !gate.found || (gate.low <= gain && gain <= gate.high);
+    own += std::max(gate.claimed, 0.0);
+    if (!gate.saved) return;
+    ++saved;
+    claimed += gate.estimate;
+    true_gain += gain;
+  }
+  double share(double of) const { return of / tables; }
+};
+
+class Bench {
+ public:
+  Bench(GateOptions gate, const std::string& raw) : gate_(gate) {
+    if (!raw.empty()) raw_.open(raw);
+  }
+
+  Tally run(const Family& family, const std::string& optimizer, std::size_t rows,
+            std::size_t tables) {
+    Tally tally;
+    for (std::uint64_t seed = 0; seed < tables; ++seed) {
+      const auto& table = cached(family, rows, seed);
+      const auto replayed = replay(
+          table.scores, optimizer, kBudget * static_cast<std::int64_t>(rows), seed,
+          [](std::int64_t, const Combination&) {}, gate_);
+      const double gain = table.gains.at(replayed.winner);
+      tally.add(replayed.gate, gain);
+      if (raw_.is_open())
+        raw_ << fmt::format("{},{},{},{},{},{:.6f},{:.6f},{:.6f},{:.6f},{:.6f}\n", family.name,
+                            optimizer, rows, seed, gate_.fresh, replayed.gate.p_better,
+                            replayed.gate.estimate, replayed.gate.low, replayed.gate.claimed, gain);
+    }
+    return tally;
+  }
+
+ private:
+  const Table& cached(const Family& family, std::size_t rows, std::uint64_t seed) {
+    const auto key = std::tuple(family.name, rows, seed);
+    const auto found = tables_.find(key);
+    return found != tables_.end()
+               ? found->second
+               : tables_.emplace(key, make_table(family, rows, seed)).first->second;
+  }
+
+  GateOptions gate_;
+  std::ofstream raw_;
+  std::map<std::tuple<std::string, std::size_t, std::uint64_t>, Table> tables_;
+};
+
+std::size_t count(const std::string& text) { return std::stoul(text); }
+
+std::vector<Figure> measure(std::vector<std::string>& arguments) {
+  const auto tables = count(take_option(arguments, "--tables", "500"));
+  const auto power = count(take_option(arguments, "--power", "100"));
+  const auto rows = take_list(arguments, "--rows", "40,100,300");
+  const auto optimizers =
+      take_list(arguments, "--optimizers", "paired,mipro,gp,tpe,random,copro,gepa");
+  GateOptions gate;
+  gate.fresh = std::stod(take_option(arguments, "--fresh", fmt::format("{}", gate.fresh)));
+  gate.threshold =
+      std::stod(take_option(arguments, "--threshold", fmt::format("{}", gate.threshold)));
+  const std::string raw = take_option(arguments, "--raw");
+  std::vector<Figure> figures;
+  spdlog::set_level(spdlog::level::warn);  // a replay says where the table's instructions are given
+
+  fmt::print(
+      "every candidate equally good, 100 rows, {} tables: points claimed by the search's own "
+      "rule, claimed\nby the gate of what it saves, share of tables where its interval holds "
+      "the truth, share saved\n{:<10}{:>8}{:>8}{:>8}{:>8}\n",
+      tables, "", "own", "gate", "holds", "saved");
+  const Family null{"equal"};
+  {
+    Bench bench(gate, raw), all({.fresh = 0}, "");
+    for (const auto& optimizer : optimizers) {
+      const Tally own = all.run(null, optimizer, 100, tables);
+      const Tally tally = bench.run(null, optimizer, 100, tables);
+      const double claimed = 100 * tally.share(tally.claimed), holds = tally.share(tally.covered),
+                   peer = 100 * own.share(own.own);
+      fmt::print("{:<10}{:8.2f}{:8.2f}{:8.3f}{:8.3f}\n", optimizer, peer, claimed, holds,
+                 tally.share(tally.saved));
+      std::fflush(stdout);
+      figures.push_back(
+          {"points claimed where nothing is better: " + optimizer, claimed, peer, {}, "lower"});
+      figures.push_back({"interval holds 0: " + optimizer, holds, {}, .93, "higher"});
+      figures.push_back({"saved: " + optimizer, tally.share(tally.saved), {}, .05, "lower"});
+    }
+  }
+  if (power == 0) return figures;
+
+  const std::vector<Family> families{{"equal"},
+                                     {"worse", 0, .10},
+                                     {"gain 3", .03, .03},
+                                     {"gain 5", .05, .05},
+                                     {"gain 10", .10, .10}};
+  fmt::print(
+      "\nshare of {} tables where a winner is saved; in brackets the mean true gain of what is "
+      "used, in points\n{:<18}",
+      power, "");
+  for (const auto& family : families) fmt::print("{:>16}", family.name);
+  fmt::print("\n");
+  for (const auto& n : rows) {
+    Bench bench(gate, "");
+    for (const auto& optimizer : optimizers) {
+      fmt::print("{:<10}{:>5} rows", optimizer, n);
+      for (const auto& family : families) {
+        const Tally tally = bench.run(family, optimizer, count(n), power);
+        fmt::print("{:8.2f} [{:5.2f}]", tally.share(tally.saved),
+                   100 * tally.share(tally.true_gain));
+        std::fflush(stdout);
+      }
+      fmt::print("\n");
+    }
+  }
+  return figures;
+}
+
+}  // namespace
+}  // namespace theta
+
+int main(int argc, char** argv) { return theta::bench_main("null", argc, argv, theta::measure); }
