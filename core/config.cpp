@@ -515,10 +515,10 @@ std::int64_t Config::integer(std::string_view key, std::int64_t fallback, std::i
   if (child->is_unknown()) return std::max(fallback, least);
   const std::int64_t value = child->integer();
   if (value < least || value > most) {
-    child->fail(in_quotes(key) + " must be at " +
-                (value < least ? "least " + std::to_string(least)
-                               : "most " + std::to_string(most)) +
-                ", not " + std::to_string(value));
+    child->fail(
+        in_quotes(key) + " must be at " +
+        (value < least ? "least " + std::to_string(least) : "most " + std::to_string(most)) +
+        ", not " + std::to_string(value));
   }
   return value;
 }

@@ -23,8 +23,8 @@ struct ConfigNode {
   Kind kind = Kind::kNull;
   std::string name;  // in messages: a mapping's key; of a sequence's item `seeds.0`; root: empty
   Position position;
-  std::string text;   // of a scalar, as written
-  bool plain = true;  // a scalar without quotes: may be a number or boolean
+  std::string text;      // of a scalar, as written
+  bool plain = true;     // a scalar without quotes: may be a number or boolean
   bool unknown = false;  // a scalar whose variables are not looked up
   std::vector<Entry> entries;
   std::vector<std::shared_ptr<ConfigNode>> items;

@@ -32,8 +32,9 @@ constexpr std::array kMarks = {
     Mark{0, "PK\x03\x04"sv, "a zip archive (or a workbook, or a model of PyTorch)"sv},
     Mark{0, "\x1f\x8b"sv, "compressed by gzip: unpack it"sv},
     Mark{0, "BZh"sv, "compressed by bzip2: unpack it"sv},
-    Mark{0, "\xfd"
-            "7zXZ\0"sv,
+    Mark{0,
+         "\xfd"
+         "7zXZ\0"sv,
          "compressed by xz: unpack it"sv},
     Mark{0, "\x28\xb5\x2f\xfd"sv, "compressed by zstd: unpack it"sv},
     Mark{0, "7z\xbc\xaf\x27\x1c"sv, "a 7z archive: unpack it"sv},

@@ -36,8 +36,8 @@ std::string text_of(const gguf_context* header, const char* key) {
 std::uint64_t wanted_bytes(const gguf_context* header) {
   std::uint64_t end = 0;
   for (std::int64_t i = 0; i < gguf_get_n_tensors(header); ++i)
-    end = std::max<std::uint64_t>(end, gguf_get_tensor_offset(header, i) +
-                                           gguf_get_tensor_size(header, i));
+    end = std::max<std::uint64_t>(
+        end, gguf_get_tensor_offset(header, i) + gguf_get_tensor_size(header, i));
   return gguf_get_data_offset(header) + end;
 }
 
@@ -54,8 +54,8 @@ void check_parts(const std::filesystem::path& file, const gguf_context* header) 
                                 file.string(), n, ending));
   for (int i = 2; i <= n; ++i) {
     const auto part =
-        file.parent_path() / fmt::format("{}-{:05}-of-{:05}.gguf",
-                                         name.substr(0, name.size() - ending.size()), i, n);
+        file.parent_path() /
+        fmt::format("{}-{:05}-of-{:05}.gguf", name.substr(0, name.size() - ending.size()), i, n);
     if (!std::filesystem::is_regular_file(part))
       throw UserError(fmt::format("{} is the first of {} files of a model, and there is no {}",
                                   file.string(), n, part.filename().string()));
@@ -83,12 +83,14 @@ void check_gguf(const std::filesystem::path& file, GgufKind kind) {
     std::uint32_t version = 0;
     std::memcpy(&version, start.data() + 4, sizeof version);
     if (version < 2 || version > GGUF_VERSION)
-      throw UserError(fmt::format("{} is of GGUF version {}, and 2 to {} can be read: convert the "
-                                  "model anew",
-                                  file.string(), version, GGUF_VERSION));
-    throw UserError(fmt::format("{} is damaged or cut off: its header cannot be read; fetch it "
-                                "again",
-                                file.string()));
+      throw UserError(
+          fmt::format("{} is of GGUF version {}, and 2 to {} can be read: convert the "
+                      "model anew",
+                      file.string(), version, GGUF_VERSION));
+    throw UserError(
+        fmt::format("{} is damaged or cut off: its header cannot be read; fetch it "
+                    "again",
+                    file.string()));
   }
   const std::string type = text_of(header.get(), "general.type");
   const std::string architecture = text_of(header.get(), "general.architecture");

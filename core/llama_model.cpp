@@ -194,8 +194,7 @@ void LlamaModel::complete(std::span<const Request> wave, const OnAnswer& on_answ
   for (std::size_t begin = 0; begin < jobs.size(); begin += options_.unit) {
     const auto unit = std::span(jobs).subspan(begin, std::min(options_.unit, jobs.size() - begin));
     count({.queue_seconds = seconds_since(asked) * static_cast<double>(unit.size())});
-    compute(
-        unit, [&](std::size_t i) { on_answer(begin + i, unit[i].answer()); }, stop);
+    compute(unit, [&](std::size_t i) { on_answer(begin + i, unit[i].answer()); }, stop);
   }
 }
 

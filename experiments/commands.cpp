@@ -273,7 +273,8 @@ int run_command(const RunArguments& arguments, Progress& progress, std::stop_tok
     if (!report.stopped.empty()) return kBudgetSpent;
     if (report.incomplete.empty()) return 0;
     tell(fmt::format("theta: incomplete: {}", report.incomplete));
-    return kAnswersMissing;
+    // What only a row's test lacks is counted in the row, and nothing else rests on it.
+    return std::ranges::all_of(report.lost, &Report::Loss::measures) ? 0 : kAnswersMissing;
   } catch (const Interrupted&) {
     throw stopped_in(folder);
   }
@@ -397,7 +398,7 @@ int eval_people(const SavedPrompt& saved, const PromptArguments& arguments, std:
   const auto answered = std::ssize(row.outcomes) - count(Status::kFailed);
   if (answered == 0)
     throw Outage(fmt::format("none of {} judgements was answered, the first with: {}",
-                               row.outcomes.size(), row.outcomes.at(0).why));
+                             row.outcomes.size(), row.outcomes.at(0).why));
   fmt::print(
       "accuracy {:.4f} on {} judgements of {} people, made as {} ({} unparsable, {} refused, "
       "{} failed)\n",

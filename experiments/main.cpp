@@ -204,7 +204,8 @@ after how many evaluations, and the instruction and demo set of each predictor. 
 paired, gp, tpe (DSPy's MIPROv2), random (full evaluations), mipro, copro or gepa; the
 last two are given the table's instructions in a seeded order in place of proposals. The
 last line is what the gate says of the winner over the first choices.
-  --fresh      the share of the examples that the gate keeps from the search
+  --fresh      the share of the examples that the gate keeps from the search (default .3);
+               0: the search has the whole table, and its own belief decides
   --threshold  the probability of being better that a winner needs)",
        1, 1, false,
        [](const Parsed& parsed, Progress&, std::stop_token stop) {
@@ -231,7 +232,8 @@ on.)",
                                progress, stop);
        }},
       {"eval",
-       "PROMPT [DATA] [--field input=column]... [--rows PATH] [--metric NAME] [--set model.key=value]"
+       "PROMPT [DATA] [--field input=column]... [--rows PATH] [--metric NAME] [--set "
+       "model.key=value]"
        "... [--allow-host HOST]... [--cache FILE]",
        R"(Scores a saved prompt on a JSONL, JSON or CSV file, read as the prompt's own data were
 unless --field and --rows (the path to the rows in a .json file) say otherwise. Answers
@@ -319,7 +321,7 @@ const Command& find_command(const std::string& name, const Parsed& parsed) {
 int run(const std::vector<std::string>& arguments, char** argv) {
   const std::string name = arguments.empty() ? "help" : arguments[0];
   if (name == "help" || name == "--help" || name == "-h") {
-    fmt::print("{}", help());
+    std::fputs(help().c_str(), stdout);
     return arguments.empty() ? 2 : 0;
   }
   if (name == "--version") {
@@ -328,7 +330,7 @@ int run(const std::vector<std::string>& arguments, char** argv) {
   }
   const Parsed parsed = parse({arguments.begin() + 1, arguments.end()});
   if (parsed.has("help")) {
-    fmt::print("{}", help());
+    std::fputs(help().c_str(), stdout);
     return 0;
   }
   const Command& command = find_command(name, parsed);
@@ -347,7 +349,7 @@ int main(int argc, char** argv) {
   open_standard_streams();
   try {
     const int code = run({argv + 1, argv + argc}, argv);
-    if (std::fflush(stdout) != 0)
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
       throw RunError(std::string("the output cannot be written: ") + std::strerror(errno));
     return code;
   } catch (const Interrupted& e) {

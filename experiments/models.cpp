@@ -349,7 +349,7 @@ void Models::record_usage() {
   for (const auto& [role, usage] : sums) store_.put_row(role.first, role.second, {}, usage);
 }
 
-void Models::stage(std::string name) {
+void Models::stage(std::string name, bool measures) {
   for (const auto& [role, usage] : this->usage()) {
     const Usage asked = usage - before_stage_[role];
     if (asked.calls > 0) stages_.push_back({stage_, role, asked});
@@ -357,9 +357,10 @@ void Models::stage(std::string name) {
   }
   for (const auto& [role, model] : roles_) {
     auto [requests, why] = model->take_lost();
-    if (requests > 0) lost_.push_back({stage_, role, requests, std::move(why)});
+    if (requests > 0) lost_.push_back({stage_, role, requests, std::move(why), measures_});
   }
   stage_ = std::move(name);
+  measures_ = measures;
 }
 
 std::vector<StageUsage> Models::usage_by_stage() {

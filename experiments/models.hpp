@@ -88,7 +88,8 @@ struct StageLoss {
   std::string stage;
   Role role;
   std::int64_t requests = 0;
-  std::string why;  ///< of the first
+  std::string why;        ///< of the first
+  bool measures = false;  ///< nothing was decided by what the stage asked for
 };
 
 /// The models of a run by role, each loaded when it is first asked for, and recorded in the store.
@@ -124,7 +125,8 @@ class Models {
   RecordedModel& as(const std::string& part, const std::string& role);
 
   /// Begins a stage of the run: what is asked from here on is counted as its own.
-  void stage(std::string name);
+  /// @param measures  it asks for a row of the report, and nothing is decided by it
+  void stage(std::string name, bool measures = false);
   /// What was asked, by stage and role, in the order of the stages.
   std::vector<StageUsage> usage_by_stage();
   std::map<Role, Usage> usage() const;
@@ -147,6 +149,7 @@ class Models {
   ModelPool* const pool_;
   Ledger* const ledger_;
   std::string stage_;
+  bool measures_ = false;  ///< stage_ does
   std::map<Role, Usage> before_stage_;
   std::vector<StageUsage> stages_;
   std::vector<StageLoss> lost_;

@@ -64,7 +64,9 @@ class PersonaRun {
                 experiment.settings.max_copied, &counts_},
         seed_theta_(seed_theta) {}
 
-  void stage(const std::string& name) { run_.stage(role_ + ": " + name); }
+  void stage(const std::string& name, bool measures = false) {
+    run_.stage(role_ + ": " + name, measures);
+  }
 
   /// Finds personas for the training users with `theta`: raw material of demos, and candidates for
   /// others.
@@ -172,7 +174,7 @@ class PersonaRun {
 
   /// Judges every test pair under every row, a user at a time, and keeps the rows.
   void judge_test_users() {
-    stage("judging test users");
+    stage("judging test users", /*measures=*/true);
     for (const User& user : users_.test) judge_user(judge_, user, rows_, judging_call_);
     put_random_row();
     const Judging judging = judge_.options().judging;
@@ -319,7 +321,7 @@ void read_search(const Config& search, ThetaSearchOptions& options) {
   size("full_every", options.full_every, 1);
   options.instructions = search.texts("instructions");
   options.proposer = {.writer = {.adapter = make_terse_adapter(),
-                                 .max_tokens = read_int(search, "proposal_tokens", 64, 1)},
+                                 .max_tokens = read_int(search, "proposal_tokens", 128, 1)},
                       .data_summary = search.boolean("data_summary", false),
                       .program_summary = search.boolean("program_summary", false),
                       .demos = search.boolean("show_demos", true),

@@ -85,8 +85,8 @@ Json judge_json(const PersonaSettings& settings) {
 }  // namespace
 
 Judge PersonaSettings::make_judge() const {
-  return Judge(judge, std::shared_ptr<const Adapter>(
-                          make_adapter(judge_adapter, judge_lists_options)));
+  return Judge(judge,
+               std::shared_ptr<const Adapter>(make_adapter(judge_adapter, judge_lists_options)));
 }
 
 PersonaSettings read_persona_settings(const Config& personas, std::uint64_t seed) {

@@ -127,8 +127,8 @@ Pinged ask_each(const ModelOptions& options, const std::vector<Kind>& kinds,
     if (answers[i] || answers[i].error().fault == Fault::kPrompt)
       pinged.answered.push_back(told(kinds[i], answers[i]));
     else if (told_before.insert(answers[i].error().message).second)
-      pinged.wrong.push_back(
-          fmt::format("{}; {} asked: {}", answers[i].error().message, kinds[i].role, kinds[i].words));
+      pinged.wrong.push_back(fmt::format("{}; {} asked: {}", answers[i].error().message,
+                                         kinds[i].role, kinds[i].words));
   }
   return pinged;
 }

@@ -27,8 +27,7 @@ bool read_list_options(const Config& section, std::string_view adapter) {
 Signature read_descriptions(const Config& mapping, Signature signature) {
   if (const auto described = mapping.find("descriptions"))
     for (const auto& [field, description] : described->entries()) {
-      if (!signature.find(field))
-        description.fail("the signature has no field '" + field + "'");
+      if (!signature.find(field)) description.fail("the signature has no field '" + field + "'");
       signature = signature.describe(field, description.text());
     }
   return signature;

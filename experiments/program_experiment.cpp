@@ -67,7 +67,7 @@ void put_options(const std::string& method, const Field& answer, const std::vect
 /// @throws RunError if nothing was answered.
 void put_test_row(const std::string& method, const Module& program,
                   const std::vector<Example>& test, const Metric& metric, RunContext& run) {
-  run.stage(method + ": test");
+  run.stage(method + ": test", /*measures=*/true);
   RecordedModel& model = run.models[kModel];
   const Usage before = model.asked();
   const Evaluation result = evaluate(program, test, metric, {.model = model, .stop = run.stop});
@@ -227,7 +227,8 @@ void run_program_experiment(const ProgramExperiment& experiment, RunContext& run
     rows.push_back(name);
     comparisons.push_back({name, student_row});
     gates.push_back({name, gate_json(compiled.gate)});
-    remark_on(name, compiled.gate, config.gate, run);
+    // What a stopped search comes to is not its last word: the same run goes on from there.
+    if (!compiled.stopped) remark_on(name, compiled.gate, config.gate, run);
     prompts.push_back({name, prompt_text(*compiled.program)});
     if (compiled.proposals.asked > 0) proposals.push_back({name, compiled.proposals.list()});
     if (!compiled.front.empty()) fronts.push_back({name, listed(compiled.front)});

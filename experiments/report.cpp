@@ -273,7 +273,7 @@ Report make_report(const Store& store) {
     report.prompts.emplace_back(prompt.at(0), prompt.at(1));
   }
   for (const auto& loss : json_meta(store, "lost"))
-    report.lost.push_back({loss.at(0), loss.at(1), loss.at(2), loss.at(3)});
+    report.lost.push_back({loss.at(0), loss.at(1), loss.at(2), loss.at(3), loss.at(4)});
   for (const auto& remark : json_meta(store, "remarks")) report.remarks.push_back(remark);
   for (const auto& search : json_meta(store, "proposals")) {
     std::vector<std::pair<std::string, std::int64_t>> counts;
@@ -373,9 +373,12 @@ std::string to_json(const Report& report) {
                {"personas", Json::array()},
                {"usage_by_role", usage_json(report.usage_by_role)},
                {"timing", Json::object()}};
-  for (const auto& [stage, role, requests, why] : report.lost)
-    json["lost"].push_back(
-        {{"stage", stage}, {"role", role}, {"requests", requests}, {"why", why}});
+  for (const auto& [stage, role, requests, why, measures] : report.lost)
+    json["lost"].push_back({{"stage", stage},
+                            {"role", role},
+                            {"requests", requests},
+                            {"why", why},
+                            {"measures", measures}});
   for (const auto& [name, how] : report.models) json["models"][name] = how;
   for (const auto& [search, counts] : report.proposals)
     for (const auto& [what, count] : counts) json["proposals"][search][what] = count;

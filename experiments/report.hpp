@@ -25,7 +25,8 @@ namespace theta {
 /// YAML), `rows` (JSON list of methods, the order wanted), `comparisons` (JSON list of [method,
 /// against]), `prompts` (JSON list of [title, text]), `proposals` (JSON list of [search, [[what,
 /// count], ..]]), `options` (JSON list of [method, model, [[option, chosen, right], ..]]),
-/// `remarks` (JSON list of lines), `lost` (JSON list of [stage, role, requests, why]), `fronts`
+/// `remarks` (JSON list of lines), `lost` (JSON list of [stage, role, requests, why,
+/// measures]), `fronts`
 /// (JSON list of [search, [[prompt tokens, score, sd, candidate], ..]]), `gates` (JSON list of
 /// [search, gate_json()]).
 struct Report {
@@ -73,7 +74,8 @@ struct Report {
   struct Loss {
     std::string stage, role;
     std::int64_t requests = 0;
-    std::string why;  ///< of the first
+    std::string why;        ///< of the first
+    bool measures = false;  ///< of a row's test, by which nothing is decided
   };
 
   std::string name, note, config_hash, config;

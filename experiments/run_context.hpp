@@ -23,8 +23,9 @@ struct RunContext {
 
   /// Begins a stage: what a person sees, and what usage is counted by. The same stages come in the
   /// same order whatever the models answer.
-  void stage(const std::string& name) {
-    models.stage(name);
+  /// @param measures  it asks for a row of the report, and nothing is decided by it
+  void stage(const std::string& name, bool measures = false) {
+    models.stage(name, measures);
     progress.stage(name);
   }
 

@@ -92,9 +92,9 @@ std::string record_losses(Store& store, Models& models) {
   nlohmann::json json = nlohmann::json::array();
   std::string where;
   const auto losses = models.lost_by_stage();
-  for (const auto& [stage, role, requests, why] : losses) {
+  for (const auto& [stage, role, requests, why, measures] : losses) {
     lost += requests;
-    json.push_back({stage, role.name, requests, why});
+    json.push_back({stage, role.name, requests, why, measures});
     where +=
         fmt::format("{}{} of {} in \"{}\"", where.empty() ? "" : ", ", requests, role.name, stage);
   }

@@ -106,9 +106,8 @@ std::vector<NamedFile> files_of(const Config& data, const DataOptions& options) 
 /// The key whose file a message begins with; else `fallback`.
 const Config& key_in(const std::string& message, const std::vector<NamedFile>& files,
                      const Config& fallback) {
-  const auto named = std::ranges::find_if(files, [&](const NamedFile& one) {
-    return message.starts_with(one.file.string() + ":");
-  });
+  const auto named = std::ranges::find_if(
+      files, [&](const NamedFile& one) { return message.starts_with(one.file.string() + ":"); });
   return named == files.end() ? fallback : named->key;
 }
 
@@ -216,9 +215,9 @@ bool verify(const Config& config, const ExperimentOptions& options, VerifiedFile
   const auto [known, is_new] = verified.try_emplace("data " + data_key(config));
   if (is_new) {
     const Silence the_run_remarks_it;
-    known->second = std::visit(
-        [&](const auto& experiment) { return verify_data(config, experiment); },
-        options.experiment);
+    known->second =
+        std::visit([&](const auto& experiment) { return verify_data(config, experiment); },
+                   options.experiment);
   }
   return known->second;
 }

@@ -24,6 +24,9 @@ constexpr double kShareCount = 20;
 /// The values that a and t are integrated over, an equal piece of the logarithmic axis each: most
 /// candidates differ by next to nothing. What is far above kScale is unlikely before it is seen.
 constexpr double kScale = 0.05;
+/// Below so many examples only large differences can be seen at all, and nothing is said against
+/// them beforehand: the search of 40 has so many.
+constexpr std::size_t kFew = 28;
 constexpr std::array<double, 8> kSpreads{.0025, .005, .01, .02, .04, .08, .16, .32};
 
 /// Most of that variance that can be the student's.
@@ -247,7 +250,8 @@ std::vector<Belief> shrunken(const Scores& student, const std::vector<Scores>& c
       const Eigen::MatrixXd back = llt.solve(prior);
       const Eigen::VectorXd learned = prior.cwiseProduct(back).colwise().sum().transpose();
       const double fit = -.5 * d.dot(z) - llt.matrixLLT().diagonal().array().log().sum();
-      weights.push_back(fit - .5 * (a * a + t * t) / (kScale * kScale));
+      const double rare = examples < kFew ? 0 : (a * a + t * t) / (kScale * kScale);
+      weights.push_back(fit - .5 * rare);
       const double whole = a * a + t * t;
       for (std::size_t c = 0; c < all.size(); ++c) {
         const double share = all[c].n > 0 ? whole / (whole + all[c].variance / all[c].n) : 0;

@@ -203,14 +203,16 @@ std::vector<Figure> measure(std::vector<std::string>& arguments) {
                                   .theta = median(ours.late),
                                   .peer = median(bare.late),
                                   .target = 0.95}};
-  const double start =
-      start_ms({theta_binary(), "check", source_dir() + "/configs/quickstart.yaml"});
+  const double start = start_ms(
+      {theta_binary(), "check", source_dir() + "/configs/quickstart.yaml", "--config-only"});
   figures.push_back({.name = "its peak memory in MiB",
                      .theta = median(ours.mib),
                      .target = 30,
                      .better = "lower"});
-  figures.push_back(
-      {.name = "start of theta check in ms", .theta = start, .target = 20, .better = "lower"});
+  figures.push_back({.name = "start of theta check --config-only in ms",
+                     .theta = start,
+                     .target = 20,
+                     .better = "lower"});
   const auto add_peer = [&](const std::string& whose, double at_once, double late, double mib,
                             double target) {
     figures.push_back({.name = "judge calls/s, " + whose,
@@ -231,7 +233,7 @@ std::vector<Figure> measure(std::vector<std::string>& arguments) {
     double at_once = 0, late = 0, mib = 0, import_ms = 0;
     said >> at_once >> late >> mib >> import_ms;
     add_peer("DSPy's", at_once, late, mib, 40);
-    figures.push_back({.name = "start of theta check in ms, DSPy's import",
+    figures.push_back({.name = "start of theta check --config-only in ms, DSPy's import",
                        .theta = start,
                        .peer = import_ms,
                        .better = "lower"});

@@ -3,18 +3,19 @@
 // one that is better by 3, 5 and 10 points.
 //
 // usage: null_bench [--json FILE] [--tables N] [--power N] [--rows 40,100,300] [--fresh F]
-//                   [--threshold P] [--optimizers a,b] [--raw FILE]
+//                   [--threshold P] [--optimizers a,b]
 //
-// --tables: null tables for each optimiser, of 100 rows; --power: tables for each gain and number of
-// rows. --raw: a line a table, for choosing the share and the threshold.
+// --tables: null tables for each optimiser, of 100 rows. --power: tables for each gain and number of
+// rows; without it none, as it takes long. Beside MIPROv2 by DSPy's rules (`tpe`) and GEPA stands
+// what these claim by their own: the best mean on all of validation less the untouched program's.
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+#include <tbb/parallel_for.h>
 
 #include <cmath>
-#include <fstream>
-#include <functional>
-#include <numeric>
+#include <map>
+#include <optional>
 
 #include "core/result.hpp"
 #include "core/rng.hpp"
@@ -27,7 +28,8 @@ namespace {
 constexpr std::size_t kChoices = 10;  ///< instructions, and demo sets
 constexpr double kDifficulty = 1.5;   ///< sd of the examples' difficulty, in nats
 constexpr double kLevel = 0.5;        ///< of the untouched program, in nats
-constexpr std::int64_t kBudget = 8;   ///< evaluations a row
+constexpr std::size_t kNullRows = 100;
+constexpr std::int64_t kBudget = 8;  ///< evaluations a row
 
 /// The mean score of a program of this level over all examples.
 double accuracy_of(double level) {
@@ -113,49 +115,26 @@ struct Tally {
   double share(double of) const { return of / tables; }
 };
 
-class Bench {
- public:
-  Bench(GateOptions gate, const std::string& raw) : gate_(gate) {
-    if (!raw.empty()) raw_.open(raw);
-  }
-
-  Tally run(const Family& family, const std::string& optimizer, std::size_t rows,
-            std::size_t tables) {
-    Tally tally;
-    for (std::uint64_t seed = 0; seed < tables; ++seed) {
-      const auto& table = cached(family, rows, seed);
-      const auto replayed = replay(
-          table.scores, optimizer, kBudget * static_cast<std::int64_t>(rows), seed,
-          [](std::int64_t, const Combination&) {}, gate_);
-      const double gain = table.gains.at(replayed.winner);
-      tally.add(replayed.gate, gain);
-      if (raw_.is_open())
-        raw_ << fmt::format("{},{},{},{},{},{:.6f},{:.6f},{:.6f},{:.6f},{:.6f}\n", family.name,
-                            optimizer, rows, seed, gate_.fresh, replayed.gate.p_better,
-                            replayed.gate.estimate, replayed.gate.low, replayed.gate.claimed, gain);
-    }
-    return tally;
-  }
-
- private:
-  const Table& cached(const Family& family, std::size_t rows, std::uint64_t seed) {
-    const auto key = std::tuple(family.name, rows, seed);
-    const auto found = tables_.find(key);
-    return found != tables_.end()
-               ? found->second
-               : tables_.emplace(key, make_table(family, rows, seed)).first->second;
-  }
-
-  GateOptions gate_;
-  std::ofstream raw_;
-  std::map<std::tuple<std::string, std::size_t, std::uint64_t>, Table> tables_;
-};
+Tally run(const Family& family, const std::string& optimizer, std::size_t rows, std::size_t tables,
+          const GateOptions& gate) {
+  std::vector<std::pair<Decision, double>> came(tables);
+  tbb::parallel_for(std::size_t{0}, tables, [&](std::size_t seed) {
+    const Table table = make_table(family, rows, seed);
+    const auto ignore = [](std::int64_t, const Combination&) {};
+    const auto replayed = replay(table.scores, optimizer, kBudget * static_cast<std::int64_t>(rows),
+                                 seed, ignore, gate);
+    came[seed] = {replayed.gate, table.gains.at(replayed.winner)};
+  });
+  Tally tally;
+  for (const auto& [decision, gain] : came) tally.add(decision, gain);
+  return tally;
+}
 
 std::size_t count(const std::string& text) { return std::stoul(text); }
 
 std::vector<Figure> measure(std::vector<std::string>& arguments) {
   const auto tables = count(take_option(arguments, "--tables", "500"));
-  const auto power = count(take_option(arguments, "--power", "100"));
+  const auto power = count(take_option(arguments, "--power", "0"));
   const auto rows = take_list(arguments, "--rows", "40,100,300");
   const auto optimizers =
       take_list(arguments, "--optimizers", "paired,mipro,gp,tpe,random,copro,gepa");
@@ -163,31 +142,38 @@ std::vector<Figure> measure(std::vector<std::string>& arguments) {
   gate.fresh = std::stod(take_option(arguments, "--fresh", fmt::format("{}", gate.fresh)));
   gate.threshold =
       std::stod(take_option(arguments, "--threshold", fmt::format("{}", gate.threshold)));
-  const std::string raw = take_option(arguments, "--raw");
   std::vector<Figure> figures;
   spdlog::set_level(spdlog::level::warn);  // a replay says where the table's instructions are given
 
-  fmt::print(
-      "every candidate equally good, 100 rows, {} tables: points claimed by the search's own "
-      "rule, claimed\nby the gate of what it saves, share of tables where its interval holds "
-      "the truth, share saved\n{:<10}{:>8}{:>8}{:>8}{:>8}\n",
-      tables, "", "own", "gate", "holds", "saved");
-  const Family null{"equal"};
-  {
-    Bench bench(gate, raw), all({.fresh = 0}, "");
-    for (const auto& optimizer : optimizers) {
-      const Tally own = all.run(null, optimizer, 100, tables);
-      const Tally tally = bench.run(null, optimizer, 100, tables);
-      const double claimed = 100 * tally.share(tally.claimed), holds = tally.share(tally.covered),
-                   peer = 100 * own.share(own.own);
-      fmt::print("{:<10}{:8.2f}{:8.2f}{:8.3f}{:8.3f}\n", optimizer, peer, claimed, holds,
-                 tally.share(tally.saved));
-      std::fflush(stdout);
-      figures.push_back(
-          {"points claimed where nothing is better: " + optimizer, claimed, peer, {}, "lower"});
-      figures.push_back({"interval holds 0: " + optimizer, holds, {}, .93, "higher"});
-      figures.push_back({"saved: " + optimizer, tally.share(tally.saved), {}, .05, "lower"});
+  if (tables > 0)
+    fmt::print(
+        "every candidate equally good, {} rows, {} tables: points claimed by the search's own "
+        "rule, claimed\nby the gate of what it saves, share of tables where its interval "
+        "holds 0, share saved\n{:<10}{:>8}{:>8}{:>8}{:>8}\n",
+        kNullRows, tables, "", "own", "gate", "holds", "saved");
+  for (const auto& optimizer : tables > 0 ? optimizers : std::vector<std::string>{}) {
+    const Family null{"equal"};
+    const Tally tally = run(null, optimizer, kNullRows, tables, gate);
+    const double claimed = 100 * tally.share(tally.claimed), holds = tally.share(tally.covered);
+    std::optional<double> own;
+    if (optimizer == "tpe" || optimizer == "gepa") {
+      const Tally alone = run(null, optimizer, kNullRows, tables, {.fresh = 0});
+      own = 100 * alone.share(alone.own);
     }
+    fmt::print("{:<10}{:>8}{:8.2f}{:8.3f}{:8.3f}\n", optimizer,
+               own ? fmt::format("{:.2f}", *own) : "-", claimed, holds, tally.share(tally.saved));
+    std::fflush(stdout);
+    figures.push_back({.name = "points claimed, nothing better: " + optimizer,
+                       .theta = claimed,
+                       .peer = own,
+                       .target = own ? std::nullopt : std::optional(.3),
+                       .better = "lower"});
+    figures.push_back(
+        {.name = "tables where the interval holds 0: " + optimizer, .theta = holds, .target = .93});
+    figures.push_back({.name = "tables where a winner is saved: " + optimizer,
+                       .theta = tally.share(tally.saved),
+                       .target = .05,
+                       .better = "lower"});
   }
   if (power == 0) return figures;
 
@@ -203,11 +189,10 @@ std::vector<Figure> measure(std::vector<std::string>& arguments) {
   for (const auto& family : families) fmt::print("{:>16}", family.name);
   fmt::print("\n");
   for (const auto& n : rows) {
-    Bench bench(gate, "");
     for (const auto& optimizer : optimizers) {
       fmt::print("{:<10}{:>5} rows", optimizer, n);
       for (const auto& family : families) {
-        const Tally tally = bench.run(family, optimizer, count(n), power);
+        const Tally tally = run(family, optimizer, count(n), power, gate);
         fmt::print("{:8.2f} [{:5.2f}]", tally.share(tally.saved),
                    100 * tally.share(tally.true_gain));
         std::fflush(stdout);

@@ -104,13 +104,9 @@ TEST(Config, PointsAtAValueOutsideItsRange) {
   EXPECT_EQ(message_of<UserError>([] { parse("threads: 9").integer("threads", 4, 1, 8); }),
             "run.yaml:1:10: 'threads' must be at most 8, not 9");
   EXPECT_EQ(parse("threads: 8").integer("threads", 4, 1, 8), 8);
-  EXPECT_EQ(message_of<UserError>([] {
-              parse("a: chet").choice("a", {"chat", "json"}, "chat");
-            }),
+  EXPECT_EQ(message_of<UserError>([] { parse("a: chet").choice("a", {"chat", "json"}, "chat"); }),
             "run.yaml:1:4: 'a' is not one of chat, json: 'chet'; did you mean 'chat'?");
-  EXPECT_EQ(message_of<UserError>([] {
-              parse("a: xml").choice("a", {"chat", "terse"}, "chat");
-            }),
+  EXPECT_EQ(message_of<UserError>([] { parse("a: xml").choice("a", {"chat", "terse"}, "chat"); }),
             "run.yaml:1:4: 'a' is not one of chat, terse: 'xml'");
 }
 
@@ -454,8 +450,8 @@ TEST(ConfigDump, WritesReadableYamlInFileOrder) {
 
 std::string random_text(Rng& rng) {
   static const std::vector<std::string> kPieces = {
-      "a", "B",    "0",    "1", "-", ".", "e",  ":",   ": ", " ",    " #",   "#", "\n", "\t", "\"",
-      "'", "\\",   "{",    "}", "[", "]", ",",  "&",   "*",  "!",    "|",    ">", "%",  "@",  "`",
+      "a", "B",    "0",    "1", "-",  ".", "e",  ":",   ": ", " ",    " #",   "#", "\n", "\t", "\"",
+      "'", "\\",   "{",    "}", "[",  "]", ",",  "&",   "*",  "!",    "|",    ">", "%",  "@",  "`",
       "~", "null", "true", "é", "😀", "?", "- ", "---", "\r", "\x01", "\x7f", "=", "<<", "$$"};
   std::string out;
   for (std::size_t n = rng.below(5); n > 0; --n) out += kPieces[rng.below(kPieces.size())];

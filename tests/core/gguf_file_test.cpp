@@ -26,8 +26,7 @@ std::string why_not(const std::string& bytes, GgufKind kind = GgufKind::kModel,
 }
 
 const std::string kModel = gguf({{"general.architecture", "llama"}});
-const std::string kAdapter =
-    gguf({{"general.architecture", "llama"}, {"general.type", "adapter"}});
+const std::string kAdapter = gguf({{"general.architecture", "llama"}, {"general.type", "adapter"}});
 
 TEST(CheckGguf, TakesWholeModelsAndAdapters) {
   EXPECT_EQ(why_not(kModel), kFine);

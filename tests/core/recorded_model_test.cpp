@@ -16,27 +16,27 @@ namespace {
 
 using ::testing::ElementsAre;
 
-Result<Response> echo(const Request &request) { return say("re " + request.messages[0].content); }
+Result<Response> echo(const Request& request) { return say("re " + request.messages[0].content); }
 
-std::vector<Request> requests(std::initializer_list<const char *> contents) {
+std::vector<Request> requests(std::initializer_list<const char*> contents) {
   std::vector<Request> wave;
-  for (const auto *content : contents) wave.push_back(user_request(content));
+  for (const auto* content : contents) wave.push_back(user_request(content));
   return wave;
 }
 
-std::vector<std::string> texts(const std::vector<Result<Response>> &answers) {
+std::vector<std::string> texts(const std::vector<Result<Response>>& answers) {
   std::vector<std::string> all;
-  for (const auto &answer : answers) {
+  for (const auto& answer : answers) {
     all.push_back(answer ? answer->text : answer.error().message);
   }
   return all;
 }
 
-std::vector<std::vector<std::string>> contents(const ScriptedModel &model) {
+std::vector<std::vector<std::string>> contents(const ScriptedModel& model) {
   std::vector<std::vector<std::string>> all;
-  for (const auto &wave : model.waves()) {
+  for (const auto& wave : model.waves()) {
     all.emplace_back();
-    for (const auto &request : wave) all.back().push_back(request.messages[0].content);
+    for (const auto& request : wave) all.back().push_back(request.messages[0].content);
   }
   return all;
 }
@@ -104,11 +104,8 @@ TEST_P(RecordedModelOfUnit, DeliversAServiceFaultAndAsksAgainNextTime) {
 }
 
 TEST_P(RecordedModelOfUnit, KeepsAPromptsFault) {
-  ScriptedModel inner(
-      [](const Request &) {
-        return Error{Fault::kPrompt, "no option named"};
-      },
-      {.unit = GetParam()});
+  ScriptedModel inner([](const Request&) { return Error{Fault::kPrompt, "no option named"}; },
+                      {.unit = GetParam()});
   RecordedModel recorded(inner, store_, nullptr);
   (void)ask(recorded, requests({"a"}), {});
   const auto again = ask(recorded, requests({"a"}), {});
@@ -123,7 +120,7 @@ TEST_P(RecordedModelOfUnit, HasCommittedAnAnswerBeforeItDeliversIt) {
   const Store reader(folder_.path() / "run.db", Store::Access::kRead);
   const auto wave = requests({"a", "b", "c", "d", "e"});
   recorded.complete(wave,
-                    [&](std::size_t i, const Result<Response> &) {
+                    [&](std::size_t i, const Result<Response>&) {
                       EXPECT_TRUE(reader.find(sha256("scripted\n" + canonical(wave[i])))) << i;
                     },
                     {});
@@ -135,7 +132,7 @@ TEST_P(RecordedModelOfUnit, PassesOnWhatTheProgramThrows) {
   const std::vector<Request> wave(1, user_request("a"));
   EXPECT_THROW(
       recorded.complete(
-          wave, [](std::size_t, const Result<Response> &) { throw RunError("disk full"); }, {}),
+          wave, [](std::size_t, const Result<Response>&) { throw RunError("disk full"); }, {}),
       RunError);
 }
 
@@ -156,7 +153,7 @@ TEST_P(RecordedModelOfUnit, TakesFromTheCacheWhatAnotherRunAskedAndCommitsIt) {
   EXPECT_EQ(reusing.asked(), recording.asked());
   EXPECT_EQ(store_.kept().calls, 4);
   EXPECT_EQ(other.kept(), Usage{});  // paid for by the first
-  for (const auto &request : wave) {
+  for (const auto& request : wave) {
     EXPECT_TRUE(other.find(sha256("scripted\n" + canonical(request))));
   }
 }
@@ -199,7 +196,7 @@ TEST_P(RecordedModelOfUnit, ReplaysWhatTheCacheHasAndNamesWhatItLacks) {
   try {
     (void)ask(replaying, missing, {});
     FAIL();
-  } catch (const UserError &error) {
+  } catch (const UserError& error) {
     EXPECT_EQ(error.what(), options.path.string() + " holds no answer to request " +
                                 sha256("scripted\n" + canonical(missing[0])).substr(0, 12) +
                                 " of scripted, which ends with \"say \\\"why\\\"\": run once with "
@@ -224,7 +221,7 @@ TEST(RecordedModel, TakesAUnitFromTheCacheOnlyWhole) {
 
 TEST_P(RecordedModelOfUnit, KeepsTheAttemptsThatBroughtNoAnswer) {
   ScriptedModel inner(
-      [](const Request &request) -> Result<Response> {
+      [](const Request& request) -> Result<Response> {
         const std::vector<FailedAttempt> failed = {{1, "timeout", "silent for 1 s", 0.25},
                                                    {2, "status 503", "busy", 0}};
         if (request.messages[0].content == "lost") return Error{Fault::kService, "gone", failed};
@@ -259,7 +256,7 @@ TEST(RecordedModel, KeepsFinishedUnitsOfAnInterruptedWaveAndCutsTheRestAlike) {
   Store store(folder.path() / "run.db");
   std::stop_source stop;
   ScriptedModel interrupted(
-      [&](const Request &request) {
+      [&](const Request& request) {
         if (request.messages[0].content == "c") stop.request_stop();
         return echo(request);
       },
@@ -278,7 +275,7 @@ TEST(RecordedModel, KeepsEveryAnswerThatArrivedBeforeAnInterruptWhereAnswersStan
   const TemporaryFolder folder;
   Store store(folder.path() / "run.db");
   std::stop_source stop;
-  ScriptedModel interrupted([&](const Request &request) {
+  ScriptedModel interrupted([&](const Request& request) {
     if (request.messages[0].content == "c") stop.request_stop();
     return echo(request);
   });
@@ -295,8 +292,8 @@ TEST(RecordedModel, KeepsEveryAnswerThatArrivedBeforeAnInterruptWhereAnswersStan
 TEST(RecordedModel, KeepsTheAnswersOfTwoModelsApart) {
   const TemporaryFolder folder;
   Store store(folder.path() / "run.db");
-  ScriptedModel teacher([](const Request &) { return say("T"); }, {.identity = "teacher"});
-  ScriptedModel student([](const Request &) { return say("S"); }, {.identity = "student"});
+  ScriptedModel teacher([](const Request&) { return say("T"); }, {.identity = "teacher"});
+  ScriptedModel student([](const Request&) { return say("S"); }, {.identity = "student"});
   RecordedModel first(teacher, store, nullptr);
   RecordedModel second(student, store, nullptr);
   EXPECT_THAT(texts(ask(first, requests({"a"}), {})), ElementsAre("T"));
@@ -308,7 +305,7 @@ TEST_P(RecordedModelOfUnit, AsksItselfWhatFailedForTheRunThatLed) {
   std::latch asked(1), go_on(1);
   std::atomic<int> n = 0;
   ScriptedModel inner(
-      [&](const Request &request) -> Result<Response> {
+      [&](const Request& request) -> Result<Response> {
         if (n++ > 0) return echo(request);
         asked.count_down();
         go_on.wait();

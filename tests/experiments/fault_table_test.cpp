@@ -220,7 +220,8 @@ std::string verified(Event event) {
   const std::vector<double> contrasts = {1};
   const auto out =
       verify_personas(*two.judge, two.pairs, personas, contrasts, {.model = two.model});
-  return fmt::format("{:.2f} and {:.2f}", out.at(0).fit, out.at(1).fit);
+  if (!out) return "ends as an outage";
+  return fmt::format("{:.2f} and {:.2f}", out->each.at(0).fit, out->each.at(1).fit);
 }
 
 std::string searched_for_theta(Event event) {
@@ -391,8 +392,8 @@ INSTANTIATE_TEST_SUITE_P(
         Cell{"JudgeMissing", judged, Event::kMissing, "our bug"},
         // log sigmoid(2) where the judge is right, and log sigmoid(-1) for no answer.
         Cell{"VerificationOutage", verified, Event::kOutage, "-0.13 and -0.13"},
-        Cell{"VerificationRefusal", verified, Event::kRefusal, "-0.72 and -0.13"},
-        Cell{"VerificationUnparsable", verified, Event::kUnparsable, "-0.72 and -0.13"},
+        Cell{"VerificationRefusal", verified, Event::kRefusal, "-0.72 and -0.22"},
+        Cell{"VerificationUnparsable", verified, Event::kUnparsable, "-0.72 and -0.22"},
         Cell{"VerificationMissing", verified, Event::kMissing, "ends as an outage"},
         Cell{"BootstrapOutage", bootstrapped, Event::kOutage, "3 demos, 1 failed, 0 unparsable"},
         Cell{"BootstrapRefusal", bootstrapped, Event::kRefusal, "3 demos, 0 failed, 1 unparsable"},
@@ -417,13 +418,16 @@ INSTANTIATE_TEST_SUITE_P(
         Cell{"ContestMissing", contested, Event::kMissing, "our bug"},
         // A user's score is the judge's probability; sigmoid(2) = .88, sigmoid(-1) = .27.
         Cell{"ThetaSearchOutage", searched_for_theta, Event::kOutage, "0.88"},
-        Cell{"ThetaSearchRefusal", searched_for_theta, Event::kRefusal, "0.57"},
-        Cell{"ThetaSearchUnparsable", searched_for_theta, Event::kUnparsable, "0.57"},
+        Cell{"ThetaSearchRefusal", searched_for_theta, Event::kRefusal, "0.44"},
+        Cell{"ThetaSearchUnparsable", searched_for_theta, Event::kUnparsable, "0.44"},
         Cell{"ThetaSearchMissing", searched_for_theta, Event::kMissing, "ends as an outage"},
         Cell{"ReplayOutage", replayed, Event::kOutage, "no table, exit code 4"},
+        Cell{"ReplayRefusal", replayed, Event::kRefusal, "0.50, exit code 0"},
         Cell{"ReplayUnparsable", replayed, Event::kUnparsable, "0.50, exit code 0"},
         Cell{"ReplayMissing", replayed, Event::kMissing, "the user's mistake"},
         Cell{"SweepOutage", swept, Event::kOutage, "exit code 4, incomplete, incomplete"},
+        Cell{"SweepRefusal", swept, Event::kRefusal,
+             "exit code 0, done, done; 2 seeds, 0.50, 2 refused, 0 unparsable"},
         Cell{"SweepUnparsable", swept, Event::kUnparsable,
              "exit code 0, done, done; 2 seeds, 0.50, 0 refused, 2 unparsable"},
         Cell{"SweepMissing", swept, Event::kMissing,

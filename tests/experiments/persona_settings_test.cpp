@@ -21,6 +21,7 @@ TEST(PersonaSettings, AreTheSameReadBack) {
   const auto json = ordered_json::parse(R"({
     "judge": {"signature": "talk, a, b -> better: Literal['A', 'B']", "instructions": "Choose.",
               "persona_instructions": "Choose as they would.", "adapter": "chat",
+              "options": "listed",
               "judging": "generated", "persona": "instruction", "orders": "both",
               "reasoning": true, "max_tokens": 99, "descriptions": {"talk": "What was said."}},
     "theta": {"samples": 3, "temperature": 0.7, "history": "published", "max_words": 12,

@@ -246,9 +246,9 @@ TEST(Replay, PrintsALineForEachIncumbent) {
 TEST(Replay, EndsWithWhatTheGateSays) {
   const TemporaryFolder folder;
   write_score_table(table(), folder.path() / "t.json");
-  const std::vector<std::string> command{theta_binary(), "replay", folder.path() / "t.json",
-                                         "--optimizer",  "mipro",  "--budget",
-                                         "1000"};
+  const std::vector<std::string> command{theta_binary(), "replay",  folder.path() / "t.json",
+                                         "--optimizer",  "mipro",   "--budget",
+                                         "1000",         "--fresh", ".3"};
   auto in_json = command;
   in_json.emplace_back("--json");
   EXPECT_THAT(run_to_end(in_json).out,

@@ -74,9 +74,9 @@ class Verify : public testing::Test {
 
 TEST_F(Verify, AcceptsWhatIsThere) {
   EXPECT_EQ(why_not(), kFine);
-  EXPECT_EQ(why_not({"models.task={path: " + in("m.gguf") + ", lora: [{path: " + in("l.gguf") +
-                     "}]}"}),
-            kFine);
+  EXPECT_EQ(
+      why_not({"models.task={path: " + in("m.gguf") + ", lora: [{path: " + in("l.gguf") + "}]}"}),
+      kFine);
 }
 
 TEST_F(Verify, NamesADataFileThatIsMissingWhereTheConfigNamesIt) {
@@ -111,8 +111,9 @@ TEST_F(Verify, NamesAColumnThatRowsLackWhereTheConfigNamesIt) {
   EXPECT_THAT(at_set("data.fields.review=text"), HasSubstr("no column `text` for the field"));
   EXPECT_THAT(at_set("data.id=key"), HasSubstr("no column `key`"));
   EXPECT_THAT(at_set("data.group=who"), HasSubstr("no column `who`"));
-  EXPECT_THAT(why_not({"data.splits.test=" + folder_.write("o.csv", "review\ne\n").string()}),
-              testing::AllOf(StartsWith(config_ + ":7:14: "), HasSubstr("o.csv:2: no column `mood`")));
+  EXPECT_THAT(
+      why_not({"data.splits.test=" + folder_.write("o.csv", "review\ne\n").string()}),
+      testing::AllOf(StartsWith(config_ + ":7:14: "), HasSubstr("o.csv:2: no column `mood`")));
 }
 
 TEST_F(Verify, NamesAValueThatIsNotOfItsFieldsType) {
@@ -136,8 +137,8 @@ TEST_F(Verify, NamesABudgetThatDoesNotPayForOneProgram) {
 
 TEST_F(Verify, NamesTheSplitThatAnOptimiserNeeds) {
   const auto without = [&](const std::string& splits, const std::string& optimizer) {
-    return why_not({"data.splits={test: " + in("test.csv") + splits + "}",
-                    "optimizers=[" + optimizer + "]"});
+    return why_not(
+        {"data.splits={test: " + in("test.csv") + splits + "}", "optimizers=[" + optimizer + "]"});
   };
   const std::string train = ", train: " + in("train.csv");
   const std::string validation = ", validation: " + in("validation.csv");
@@ -187,8 +188,10 @@ TEST_F(Verify, ReadsKeysAndAuthoritiesAndRepeatsNone) {
   const std::string two = folder_.write("two.txt", "sk 0123456789\n");
   EXPECT_EQ(at_set("models.task.api_key_file=" + two),
             "file " + two + " holds no key: one line of printable characters without spaces");
-  EXPECT_THAT(why_not({"models.task.base_url=https://h/v1", "models.task.ca_file=" + in("test.csv")}),
-              HasSubstr("--set models.task.ca_file: ca_file '" + in("test.csv") + "' holds no authorities in PEM form"));
+  EXPECT_THAT(
+      why_not({"models.task.base_url=https://h/v1", "models.task.ca_file=" + in("test.csv")}),
+      HasSubstr("--set models.task.ca_file: ca_file '" + in("test.csv") +
+                "' holds no authorities in PEM form"));
   folder_.write("key.txt", "sk-0123456789\n");
   EXPECT_EQ(why_not({"models.task.api_key_file=" + in("key.txt")}), kFine);
 }
@@ -206,7 +209,8 @@ TEST_F(Verify, MissesACacheThatIsToBeReplayed) {
 std::string rows(const std::string& ending, std::size_t fault) {
   std::string out = ending == "csv" ? "review,mood\n" : ending == "json" ? "{\"rows\": [\n" : "";
   for (std::size_t i = 0; i < 20000; ++i) {
-    const std::string review = fmt::format("review {} of some length, with \\\"quotes\\\" in it", i);
+    const std::string review =
+        fmt::format("review {} of some length, with \\\"quotes\\\" in it", i);
     const std::string mood = i == fault ? "fine" : i % 2 == 0 ? "good" : "bad";
     if (ending == "csv")
       out += fmt::format("\"a 5\"\" screen,\nnumber {}, and more words for length\",{}\n", i, mood);
@@ -256,18 +260,19 @@ TEST(VerifyPeople, LooksAtThePairs) {
   folder.write("pairs.jsonl", good);
   const auto why_not = [&](const std::string& pairs) {
     return message_of<UserError>([&] {
-      const Config config = Config::load(
-          folder.write("people.yaml", "name: p\nmodels: {teacher: {base_url: 'http://a/v1', model: "
-                                      "m}}\npersonas: {judge: {}, theta: {}}\ndata: {pairs: {" +
-                                          pairs + "}}\n"));
+      const Config config =
+          Config::load(folder.write("people.yaml",
+                                    "name: p\nmodels: {teacher: {base_url: 'http://a/v1', model: "
+                                    "m}}\npersonas: {judge: {}, theta: {}}\ndata: {pairs: {" +
+                                        pairs + "}}\n"));
       VerifiedFiles verified;
       verify(config, read_experiment(config), verified);
     });
   };
   const std::string sizes = ", train: 1, validation: 1, test: 1";
   EXPECT_EQ(why_not("file: pairs.jsonl" + sizes), kFine);
-  EXPECT_THAT(why_not("file: none.jsonl" + sizes), EndsWith(":4:22: there is no file " +
-                                                            (folder.path() / "none.jsonl").string()));
+  EXPECT_THAT(why_not("file: none.jsonl" + sizes),
+              EndsWith(":4:22: there is no file " + (folder.path() / "none.jsonl").string()));
   EXPECT_THAT(why_not("file: pairs.jsonl, train: 1, validation: 1, test: 9"),
               HasSubstr("a split of 11 users was asked for, there are 3"));
   folder.write("pairs.jsonl", good + "{\"user_id\": \"x\"}\n");
@@ -293,11 +298,12 @@ TEST_F(Verify, IsWhatCheckAndRunSayInTheSameWords) {
 }
 
 TEST_F(Verify, LooksAtEveryRunOfASweep) {
-  const std::string text = std::string("sweep: {list: {here: {seed: 1}, there: {data.splits.test: "
-                                       "none.csv}}}\n");
+  const std::string text = std::string(
+      "sweep: {list: {here: {seed: 1}, there: {data.splits.test: "
+      "none.csv}}}\n");
   std::ifstream task(config_);
-  const std::string sweep = folder_.write(
-      "sweep.yaml", text + std::string(std::istreambuf_iterator<char>(task), {}));
+  const std::string sweep =
+      folder_.write("sweep.yaml", text + std::string(std::istreambuf_iterator<char>(task), {}));
   const Finished check = run_to_end({theta_binary(), "check", sweep});
   EXPECT_EQ(check.code, 2);
   EXPECT_EQ(check.err, sweep + ":1:59: there is no file " + in("none.csv") + "\n");
@@ -336,8 +342,8 @@ optimizers: [{name: copro, breadth: "${THETA_TEST_SECRET}"}]
   EXPECT_EQ(whole.err, foreign + ":2:7: 'seed' is not an integer: '${THETA_TEST_SECRET}'\n");
   const Finished choice =
       run_to_end({theta_binary(), "check", config_, "--set", "metric=${THETA_TEST_SECRET}"});
-  EXPECT_THAT(choice.err, testing::AllOf(HasSubstr("'${THETA_TEST_SECRET}'"),
-                                         Not(HasSubstr("0123456789"))));
+  EXPECT_THAT(choice.err,
+              testing::AllOf(HasSubstr("'${THETA_TEST_SECRET}'"), Not(HasSubstr("0123456789"))));
   ::unsetenv("THETA_TEST_SECRET");
   // Faults are faults all the same.
   EXPECT_EQ(run_to_end({theta_binary(), "check", foreign, "--config-only", "--set", "sed=1"}).code,

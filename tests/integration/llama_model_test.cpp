@@ -335,9 +335,7 @@ TEST_F(LlamaModelTest, NamesBothLengthsOfAPromptThatDoesNotFit) {
   Request generated = question("Hi");
   generated.max_tokens = 9000;
   EXPECT_EQ(
-      message_of<UserError>([&] {
-        model_->check({&generated, 1});
-      }),
+      message_of<UserError>([&] { model_->check({&generated, 1}); }),
       "prompt of 10 tokens with an answer of up to 9000 does not fit the window of 512 tokens "
       "of smollm2-135m-instruct-q4_1.gguf: shorten the prompt or take a model with a longer "
       "window");
@@ -357,7 +355,7 @@ TEST_F(LlamaModelTest, APromptThatDoesNotFitIsItsOwnFaultAndTheOthersAreAnswered
         {});
     EXPECT_TRUE(got[0]);
     ASSERT_FALSE(got[1]);
-    EXPECT_EQ(got[1].error().fault, Fault::kPrompt);
+    EXPECT_EQ(got[1].error().fault, Fault::kRefused);
     EXPECT_THAT(got[1].error().message, HasSubstr("prompt of 609 tokens does not fit"));
     ASSERT_TRUE(got[2]);
     EXPECT_EQ(got[2]->text, "A");

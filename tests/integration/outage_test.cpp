@@ -149,7 +149,7 @@ TEST_F(Outages, MakeARunIncompleteAndTheSameCommandMendsItToTheByte) {
   EXPECT_EQ(whole.at("incomplete"), "");
   EXPECT_TRUE(whole.at("lost").empty());
   const std::size_t total = flaky_.requests();
-  ASSERT_GT(total, 150U);
+  ASSERT_GT(total, 100U);
 
   // A few requests while demos and proposals are made, in the search and in the last row; and more
   // than a search bears in a row.
@@ -158,16 +158,19 @@ TEST_F(Outages, MakeARunIncompleteAndTheSameCommandMendsItToTheByte) {
     const std::string name = fmt::format("{} from {}", n, from);
     flaky_.begin(from, from + n);
     const Finished disturbed = run(name, file);
-    EXPECT_EQ(disturbed.code, 4) << name << disturbed.err;
+    const auto report = lasting_report(out(name));
+    const bool rows_alone = std::ranges::all_of(report.at("lost"), [](const auto& loss) {
+      return loss.at("measures").template get<bool>();
+    });
+    EXPECT_EQ(disturbed.code, rows_alone ? 0 : 4) << name << disturbed.err;
     EXPECT_THAT(disturbed.err, ContainsRegex("theta: incomplete: .*[0-9]+ of [0-9]+ requests got "
                                              "no answer \\(.*\\), the first because: " +
                                              server_->url() + ": status 503: gone; the same "))
         << name;
     EXPECT_THAT(disturbed.out, HasSubstr("Incomplete: "));
-    const auto report = lasting_report(out(name));
     std::size_t lost = 0;
     for (const auto& loss : report.at("lost")) lost += loss.at("requests").get<std::size_t>();
-    EXPECT_GE(lost, std::min<std::size_t>(n, 30));
+    EXPECT_GT(lost, 0U);
     EXPECT_LE(lost, n);
     EXPECT_THAT(status(name).out, EndsWith("1 incomplete\n"));
 

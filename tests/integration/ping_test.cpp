@@ -38,7 +38,8 @@ class PingOfAServer : public testing::Test {
   }
 
   Finished ping(const std::string& program, const std::string& rest = "") const {
-    const std::string file = folder_.write("config.yaml", fmt::format(R"(name: pinged
+    const std::string file =
+        folder_.write("config.yaml", fmt::format(R"(name: pinged
 models:
   task: {{base_url: "{}", model: m, dialect: openai, retries: 3}}
 data:
@@ -48,7 +49,7 @@ data:
 program: {{signature: "sentence -> mood: Literal['good', 'bad']", {}}}
 metric: exact_match
 {})",
-                                                                      server_.url(), program, rest));
+                                                 server_.url(), program, rest));
     return run_to_end({theta_binary(), "ping", file});
   }
 

@@ -338,7 +338,10 @@ TEST_F(Run, ADryRunSpendsNothingAndForeseesTheRun) {
   const double asked = number_of(out,
                                  "SELECT sum(amount) FROM timing WHERE what LIKE '% attempts' "
                                  "OR what LIKE '% store hits'");
-  EXPECT_NEAR(all[0], asked, 0.1 * asked);
+  // The gate asks for its three examples twice, but not for a winner that is believed to be worse.
+  constexpr double kGates = 2 * 2 * 3;
+  EXPECT_GE(all[0], 0.9 * asked);
+  EXPECT_LE(all[0], 1.1 * asked + kGates);
   EXPECT_GT(1.1 * all[1], number_of(out, "SELECT sum(prompt_tokens) FROM responses"));
   EXPECT_GE(all[2], number_of(out, "SELECT sum(generated_tokens) FROM responses"));
 }
@@ -351,9 +354,10 @@ TEST_F(Run, TheSavedPromptIsScoredAndAnswers) {
   const Finished scored =
       run_to_end({theta_binary(), "eval", out / "prompt.json", file, "--field", "sentence=text"});
   EXPECT_EQ(scored.code, 0) << scored.err;
-  EXPECT_THAT(scored.out, testing::MatchesRegex(
-                              "exact_match [01]\\.[05]000 on 2 examples \\(0 unparsable, 0 refused, 0 failed"
-                              "\\)\n"));
+  EXPECT_THAT(scored.out,
+              testing::MatchesRegex(
+                  "exact_match [01]\\.[05]000 on 2 examples \\(0 unparsable, 0 refused, 0 failed"
+                  "\\)\n"));
 
   const Finished one = run_to_end({theta_binary(), "predict", out / "prompt.json", "--input",
                                    "sentence=I love it, it is great."});
@@ -362,8 +366,8 @@ TEST_F(Run, TheSavedPromptIsScoredAndAnswers) {
   EXPECT_THAT(ordered_json::parse(one.out).at("sentiment").get<std::string>(),
               testing::AnyOf("positive", "negative"));
 
-  const Finished all =
-      run_to_end({theta_binary(), "predict", out / "prompt.json", file, "--field", "sentence=text"});
+  const Finished all = run_to_end(
+      {theta_binary(), "predict", out / "prompt.json", file, "--field", "sentence=text"});
   EXPECT_EQ(all.code, 0) << all.err;
   EXPECT_EQ(std::ranges::count(all.out, '\n'), 2) << all.out;
   EXPECT_THAT(all.out, testing::StartsWith(one.out));

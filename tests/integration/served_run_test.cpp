@@ -14,7 +14,6 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <random>
-#include <set>
 #include <thread>
 
 #include "core/sqlite.hpp"
@@ -170,25 +169,6 @@ TEST_F(ServedRun, OfAFaultyServerEndsWithTheSameReportAndRecordsEveryRetry) {
     EXPECT_EQ(count(database, "responses JOIN attempts USING (key) WHERE number = 1"),
               count(database, "(SELECT DISTINCT key FROM attempts)"));
   }
-}
-
-TEST_F(ServedRun, ComparesTheWinnerOfAnAutoModeOnAllOfValidation) {
-  std::string rows = "text,mood\n";
-  for (int i = 0; i < 120; ++i) rows += fmt::format("sentence number {},good\n", i);
-  folder_.write("rows.csv", rows);
-  const auto asked = std::make_shared<std::set<std::string>>();
-  auto server = std::make_unique<LoopbackServer>([asked](const Seen& seen) {
-    const auto at = seen.body.rfind("sentence number ");
-    if (at != std::string::npos) asked->insert(seen.body.substr(at, 19));
-    return judge(seen);
-  });
-  const Finished finished =
-      run(config(*server, ""), "auto",
-          {"--set", "data.split={train: 4, validation: 110, test: 6}", "--set",
-           "optimizers=[{name: mipro, faithful: true, max_bootstrapped: 0, max_labeled: 0}]"});
-  ASSERT_EQ(finished.code, 0) << finished.err;
-  server.reset();                  // whose thread wrote what was asked
-  EXPECT_GE(asked->size(), 116u);  // light searches on 100 of the 110
 }
 
 TEST_F(ServedRun, LeavesTheKeyInNoFileAndNoLine) {

@@ -15,8 +15,8 @@
 #include <thread>
 
 #include "core/store.hpp"
-#include "tests/support/places.hpp"
 #include "tests/support/loopback_server.hpp"
+#include "tests/support/places.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/run_report.hpp"
 #include "tests/support/small_model.hpp"

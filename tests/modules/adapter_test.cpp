@@ -124,7 +124,8 @@ TEST(ChatStop, EndsAnAnswerAtTheNextSection) {
 
 Demo demo_of(std::string_view json) {
   Demo demo;
-  for (const auto& [name, value] : parse_json(json).items()) demo.fields.set(name, value_of(value));
+  const auto fields = parse_json(json);
+  for (const auto& [name, value] : fields.items()) demo.fields.set(name, value_of(value));
   return demo;
 }
 

@@ -16,7 +16,8 @@ inline std::string gguf(const std::vector<std::pair<std::string, std::string>>& 
   const auto text = [&](const std::string& value) {
     return number(std::uint64_t{value.size()}) + value;
   };
-  std::string out = "GGUF" + number(version) + number(tensors) + number(std::uint64_t{texts.size()});
+  std::string out =
+      "GGUF" + number(version) + number(tensors) + number(std::uint64_t{texts.size()});
   for (const auto& [key, value] : texts) out += text(key) + number(std::uint32_t{8}) + text(value);
   if (tensors > 0)
     out += text("w") + number(std::uint32_t{1}) + number(std::uint64_t{8}) +
