@@ -150,6 +150,24 @@ class LanguageModel {
   virtual HostCounters counters() const = 0;
 };
 
+/// A model in front of another. It passes on whatever it does not answer itself.
+class ModelInFront : public LanguageModel {
+ public:
+  /// `inner` outlives this.
+  explicit ModelInFront(LanguageModel& inner) : inner_(inner) {}
+
+  std::string identity() const override { return inner_.identity(); }
+  void check(std::span<const Request> wave) const override { inner_.check(wave); }
+  std::size_t unit() const override { return inner_.unit(); }
+  std::optional<std::size_t> count_tokens(const Request& request) const override {
+    return inner_.count_tokens(request);
+  }
+  HostCounters counters() const override { return inner_.counters(); }
+
+ protected:
+  LanguageModel& inner_;
+};
+
 /// The answers of one wave in its order.
 std::vector<Result<Response>> ask(LanguageModel& model, std::span<const Request> wave,
                                   std::stop_token stop);

@@ -301,7 +301,7 @@ class RecordedModel::Wave {
 
 RecordedModel::RecordedModel(LanguageModel& inner, Store& store, Progress* progress,
                              AnswerCache* cache, Key key)
-    : inner_(inner),
+    : ModelInFront(inner),
       store_(store),
       progress_(progress),
       key_(key),

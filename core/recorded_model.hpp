@@ -27,7 +27,7 @@ namespace theta {
 /// Before anything is asked, the cache that runs share is, by request where answers stand alone,
 /// else by unit; what it has is committed like an answer of the model's. What another wave is
 /// asking is waited for, and asked again if that failed by the service's fault.
-class RecordedModel final : public LanguageModel {
+class RecordedModel final : public ModelInFront {
  public:
   /// What finds an answer in the store where answers depend on the unit they are computed in.
   enum class Key {
@@ -40,15 +40,8 @@ class RecordedModel final : public LanguageModel {
   RecordedModel(LanguageModel& inner, Store& store, Progress* progress,
                 AnswerCache* cache = nullptr, Key key = Key::kRequest);
 
-  std::string identity() const override { return inner_.identity(); }
   void complete(std::span<const Request> wave, const OnAnswer& on_answer,
                 std::stop_token stop) override;
-  void check(std::span<const Request> wave) const override { inner_.check(wave); }
-  std::size_t unit() const override { return inner_.unit(); }
-  std::optional<std::size_t> count_tokens(const Request& request) const override {
-    return inner_.count_tokens(request);
-  }
-  HostCounters counters() const override { return inner_.counters(); }
 
   /// Everything asked of this model so far, answered from the store or not. A program that asks the
   /// same twice is counted twice: this is what the program needs, not what the host did.
@@ -70,7 +63,6 @@ class RecordedModel final : public LanguageModel {
   void count(const Result<Response>& answer, bool hit);
   void count_cached(std::size_t requests);
 
-  LanguageModel& inner_;
   Store& store_;
   Progress* progress_;
   const Key key_;

@@ -120,6 +120,16 @@ Database open_database(const std::filesystem::path& file, Store::Access access) 
   return database;
 }
 
+Outcome::Status status_of(std::string_view name) {
+  for (const auto status : {Outcome::Status::kScored, Outcome::Status::kUnparsable,
+                            Outcome::Status::kRefused, Outcome::Status::kFailed}) {
+    if (name_of(status) == name) return status;
+  }
+  throw RunError("the store holds an outcome of unknown status " + std::string(name));
+}
+
+}  // namespace
+
 std::string_view name_of(Outcome::Status status) {
   switch (status) {
     case Outcome::Status::kScored:
@@ -133,16 +143,6 @@ std::string_view name_of(Outcome::Status status) {
   }
   throw std::logic_error("unknown status");
 }
-
-Outcome::Status status_of(std::string_view name) {
-  for (const auto status : {Outcome::Status::kScored, Outcome::Status::kUnparsable,
-                            Outcome::Status::kRefused, Outcome::Status::kFailed}) {
-    if (name_of(status) == name) return status;
-  }
-  throw RunError("the store holds an outcome of unknown status " + std::string(name));
-}
-
-}  // namespace
 
 Outcome::Status status_of(const Error& error) {
   switch (error.fault) {

@@ -31,6 +31,9 @@ struct Outcome {
 /// score 0, failed ones have no score.
 Outcome::Status status_of(const Error& error);
 
+/// `scored`, `unparsable`, `refused` or `failed`.
+std::string_view name_of(Outcome::Status status);
+
 /// What a method settled on for a user.
 struct PersonaRecord {
   std::string method, model, user, persona;
@@ -43,7 +46,7 @@ struct PersonaRecord {
 struct TrialRecord {
   std::string search;  ///< `theta-teacher`
   int number = 0;
-  std::string kind;       ///< `default`, `minibatch`, `full`, `fresh`
+  std::string kind;       ///< `default`, `minibatch`, `full` or `gate`
   std::string candidate;  ///< JSON: indices and texts
   double score = 0;
   std::int64_t evaluations = 0;  ///< of the program on an example, so far, this trial included

@@ -94,7 +94,7 @@ std::optional<std::string> Ledger::used_up() const {
 }
 
 BudgetedModel::BudgetedModel(LanguageModel& inner, Ledger& ledger, const Store& store, Price price)
-    : inner_(inner), ledger_(ledger), price_(price) {
+    : ModelInFront(inner), ledger_(ledger), price_(price) {
   const std::string identity = inner.identity();
   ledger_.open(identity, store.kept(identity), price);
 }

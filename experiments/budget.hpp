@@ -76,24 +76,16 @@ class Ledger {
 /// A model whose calls stop when the budget is spent: a process never exceeds calls; tokens and
 /// money only by the answer that reaches them. What a server is then still asked is broken off, and
 /// like an answer that nobody could read it may be on the server's bill all the same.
-class BudgetedModel final : public LanguageModel {
+class BudgetedModel final : public ModelInFront {
  public:
   /// The references outlive this.
   BudgetedModel(LanguageModel& inner, Ledger& ledger, const Store& store, Price price);
 
-  std::string identity() const override { return inner_.identity(); }
   /// @throws Interrupted when the budget is spent; answers given so far stand.
   void complete(std::span<const Request> wave, const OnAnswer& on_answer,
                 std::stop_token stop) override;
-  void check(std::span<const Request> wave) const override { inner_.check(wave); }
-  std::size_t unit() const override { return inner_.unit(); }
-  std::optional<std::size_t> count_tokens(const Request& request) const override {
-    return inner_.count_tokens(request);
-  }
-  HostCounters counters() const override { return inner_.counters(); }
 
  private:
-  LanguageModel& inner_;
   Ledger& ledger_;
   const Price price_;
 };

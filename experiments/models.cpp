@@ -136,26 +136,18 @@ HttpOptions read_http(const Config& model) {
 }
 
 /// A model that tells of what it is asked.
-class OverheardModel final : public LanguageModel {
+class OverheardModel final : public ModelInFront {
  public:
   OverheardModel(LanguageModel& inner, Role role, const Models::OnAsked& on_asked)
-      : inner_(inner), role_(std::move(role)), on_asked_(on_asked) {}
+      : ModelInFront(inner), role_(std::move(role)), on_asked_(on_asked) {}
 
-  std::string identity() const override { return inner_.identity(); }
   void complete(std::span<const Request> wave, const OnAnswer& on_answer,
                 std::stop_token stop) override {
     for (const Request& request : wave) on_asked_(role_, request);
     inner_.complete(wave, on_answer, std::move(stop));
   }
-  void check(std::span<const Request> wave) const override { inner_.check(wave); }
-  std::size_t unit() const override { return inner_.unit(); }
-  std::optional<std::size_t> count_tokens(const Request& request) const override {
-    return inner_.count_tokens(request);
-  }
-  HostCounters counters() const override { return inner_.counters(); }
 
  private:
-  LanguageModel& inner_;
   const Role role_;
   const Models::OnAsked& on_asked_;
 };

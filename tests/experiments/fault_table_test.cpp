@@ -60,20 +60,6 @@ std::string line_of(const F& work) {
   }
 }
 
-const char* name_of(Outcome::Status status) {
-  switch (status) {
-    case Outcome::Status::kScored:
-      return "scored";
-    case Outcome::Status::kUnparsable:
-      return "unparsable";
-    case Outcome::Status::kRefused:
-      return "refused";
-    case Outcome::Status::kFailed:
-      return "failed";
-  }
-  return "";
-}
-
 /// A program that leaves its last input without a result.
 class Short final : public Module {
  public:
