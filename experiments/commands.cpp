@@ -131,7 +131,7 @@ const Field& known_field(const Signature& signature, const std::string& name, co
 
 /// Samples as the `lm` of a state says, but where the program's own section does.
 /// @return whether it changes anything
-bool adopt_sampling(const LoadedState& loaded, const Config& program, const std::string& name,
+bool adopt_sampling(const SavedSampling& loaded, const Config& program, const std::string& name,
                     PredictOptions& options) {
   std::vector<std::string> adopted;
   const auto adopt = [&](const char* key, const auto& said, auto& option) {
@@ -180,7 +180,7 @@ SavedPrompt load_prompt(const PromptArguments& arguments) {
   saved.program = make_program(saved.options);
   const LoadedState loaded = load_state(*saved.program, state, name);
   for (const std::string& line : loaded.remarks) spdlog::warn("{}", line);
-  if (adopt_sampling(loaded, block->at("program"), name, saved.options.predict)) {
+  if (adopt_sampling(loaded.sampling.at(0), block->at("program"), name, saved.options.predict)) {
     saved.program = make_program(saved.options);
     load_state(*saved.program, state, name);
   }

@@ -49,7 +49,7 @@ class TableProgram final : public Module {
       const auto example = static_cast<std::size_t>(std::get<std::int64_t>(input.at("example")));
       Prediction prediction{{{"score", row.at(example)}}, {}, {}};
       for (std::size_t p = 0; p < predictors_.size(); ++p)
-        prediction.trace.push_back({p, input, prediction.fields});
+        prediction.trace.push_back({p, {{"example", input.at("example")}}, prediction.fields});
       predictions.emplace_back(std::move(prediction));
     }
     return predictions;

@@ -24,11 +24,13 @@ Evaluation evaluate(const Module& program, std::span<const Example> examples, co
   Evaluation out;
   out.predictions = program.run(inputs, call);
   require(out.predictions.size() == examples.size(), "a program answers every input");
+  const auto predictors = program.predictors();
   for (std::size_t i = 0; i < examples.size(); ++i) {
     const Result<Prediction>& prediction = out.predictions[i];
     double score = 0;
     auto status = Outcome::Status::kScored;
     if (prediction) {
+      check_trace(predictors, prediction->trace);
       score = metric(examples[i], *prediction);
       require(score >= 0 && score <= 1, "a metric is in [0, 1]");
     } else {

@@ -26,6 +26,7 @@ struct Evaluation {
 };
 
 /// Runs `program` on every example in one wave and scores what comes out.
+/// @throws UserError also as check_trace().
 Evaluation evaluate(const Module& program, std::span<const Example> examples, const Metric& metric,
                     const Call& call);
 

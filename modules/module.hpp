@@ -45,6 +45,10 @@ struct Call {
   double temperature = -1;    ///< overrides every predictor's own where >= 0
 };
 
+/// What a prediction took, also one that failed.
+Usage usage_of(const Result<Prediction>& answer);
+void set_usage(Result<Prediction>& answer, const Usage& usage);
+
 /// A prompt program. It runs on a whole batch at a time, so that each of its steps is one wave.
 class Module {
  public:
@@ -62,6 +66,15 @@ class Module {
   std::vector<const Predictor*> predictors() const;
 
   virtual std::unique_ptr<Module> clone() const = 0;
+
+  /// Whether it is what DSPy keeps as one Predict: its saved state has no name at the root, and in
+  /// a program the name of its step alone.
+  virtual bool is_bare() const { return false; }
 };
+
+/// Looks that every step of a trace names a predictor that reads what the step read: else what a
+/// search learns from a trace went to another predictor.
+/// @throws UserError naming the predictor and what to do.
+void check_trace(std::span<const Predictor* const> predictors, std::span<const Step> trace);
 
 }  // namespace theta

@@ -69,6 +69,18 @@ Predict::Predict(Signature signature, std::shared_ptr<const Adapter> adapter,
   if (options_.calibrate) calibration_ = {content_free(predictor_.signature)};
 }
 
+Predict::Predict(std::string_view signature, PredictOptions options)
+    : Predict(Signature::parse(signature), make_chat_adapter(), std::move(options)) {}
+
+Predict ChainOfThought(const Signature& signature, std::shared_ptr<const Adapter> adapter,
+                       PredictOptions options) {
+  return {chain_of_thought(signature), std::move(adapter), std::move(options)};
+}
+
+Predict ChainOfThought(std::string_view signature, PredictOptions options) {
+  return ChainOfThought(Signature::parse(signature), make_chat_adapter(), std::move(options));
+}
+
 void Predict::calibrate_on(std::vector<Record> inputs) {
   require(options_.answering == Answering::kScore, "only scored outputs are calibrated");
   calibration_ = std::move(inputs);

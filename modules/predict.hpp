@@ -3,6 +3,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "modules/adapter.hpp"
@@ -33,19 +34,23 @@ struct PredictOptions {
 /// One signature, one wave: a request an input, in order. With kScore and more than one output, a
 /// first wave writes the outputs before the last, and a second scores the last behind them. With
 /// `calibrate` each wave ends with one more request, the content-free one; option_logprobs are then
-/// differences of log-probabilities normalised over the options. ChainOfThought is Predict on
-/// chain_of_thought(signature). An error has the tokens of the input's calls.
+/// differences of log-probabilities normalised over the options. An error has the tokens of the input's calls.
 class Predict final : public Module {
  public:
   /// @throws UserError if kScore is asked for an output without options, or `calibrate` without
   ///   kScore.
-  Predict(Signature signature, std::shared_ptr<const Adapter> adapter, PredictOptions options = {},
-          std::string name = "predict");
+  Predict(Signature signature, std::shared_ptr<const Adapter> adapter = make_chat_adapter(),
+          PredictOptions options = {}, std::string name = "predict");
+  /// Of a signature as text, asked in DSPy's chat format: `Predict("review -> notes: list[str]")`.
+  /// @throws UserError also as Signature::parse().
+  explicit Predict(std::string_view signature, PredictOptions options = {});
 
   std::vector<Result<Prediction>> run(std::span<const Record> inputs,
                                       const Call& call) const override;
   std::vector<Predictor*> predictors() override { return {&predictor_}; }
   std::unique_ptr<Module> clone() const override;
+  /// ChainOfThought is a module of DSPy's that holds a Predict.
+  bool is_bare() const override { return signature().outputs.front().name != "reasoning"; }
 
   /// Calibrates on these inputs, whose answers nobody needs to know, instead of the content-free
   /// one: the mean score of each option over them is subtracted. Batch calibration, Zhou et al.
@@ -85,5 +90,13 @@ class Predict final : public Module {
   PredictOptions options_;
   std::vector<Record> calibration_;  ///< empty unless calibrated
 };
+
+/// DSPy's ChainOfThought, and therefore its name: Predict with `reasoning` before the outputs.
+// NOLINTBEGIN(readability-identifier-naming)
+Predict ChainOfThought(const Signature& signature,
+                       std::shared_ptr<const Adapter> adapter = make_chat_adapter(),
+                       PredictOptions options = {});
+Predict ChainOfThought(std::string_view signature, PredictOptions options = {});
+// NOLINTEND(readability-identifier-naming)
 
 }  // namespace theta

@@ -11,17 +11,14 @@
 #include "core/config.hpp"
 #include "core/json_text.hpp"
 #include "core/json_value.hpp"
-#include "modules/predict.hpp"
+#include "modules/module.hpp"
 
 namespace theta {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-bool is_flat(const Module& program) {
-  const auto* predict = dynamic_cast<const Predict*>(&program);
-  return predict != nullptr && predict->signature().outputs.at(0).name != "reasoning";
-}
+constexpr const char* kMetadata = "metadata";
 
 /// Every field of a signature: DSPy's state knows them by their place only.
 std::vector<Field*> all_fields(Signature& signature) {
@@ -176,8 +173,10 @@ void restore_fields(const Node& signature, const std::string& text,
   }
 }
 
-/// What an `lm` says of sampling; of the rest, what is not done is remarked.
+/// What an `lm` says of sampling goes to the last of `loaded`; of the rest, what is not done is
+/// remarked.
 void read_lm(const Node& lm, LoadedState& loaded) {
+  SavedSampling& sampling = loaded.sampling.emplace_back();
   // How DSPy calls a model, which changes no answer.
   constexpr std::array kOfTheCaller = {"_dspy_lm_class",  "cache",         "num_retries",
                                        "callbacks",       "launch_kwargs", "train_kwargs",
@@ -190,13 +189,13 @@ void read_lm(const Node& lm, LoadedState& loaded) {
     if (key == "model_type" && value == "chat") continue;
     const bool number = value.is_number();
     if (key == "temperature" && number && value >= 0) {
-      loaded.temperature = value.get<double>();
+      sampling.temperature = value.get<double>();
     } else if (key == "top_p" && number && value > 0 && value <= 1) {
-      loaded.top_p = value.get<double>();
+      sampling.top_p = value.get<double>();
     } else if ((key == "max_tokens" || key == "max_completion_tokens") &&
                value.is_number_unsigned() && value > 0 &&
                value <= std::numeric_limits<int>::max()) {
-      loaded.max_tokens = value.get<int>();
+      sampling.max_tokens = value.get<int>();
     } else {
       unused.push_back(key);
     }
@@ -302,11 +301,26 @@ Json parse(const std::string& text, const std::string& name) {
   }
 }
 
+/// Predictors are told apart by their names.
+void check_names(const Module& program) {
+  std::set<std::string> names{kMetadata};
+  for (const Predictor* predictor : program.predictors()) {
+    if (names.insert(predictor->name).second) continue;
+    if (predictor->name == kMetadata)
+      throw UserError("a predictor is not named `metadata`: a saved state keeps its own under it");
+    throw UserError(
+        fmt::format("two predictors of the program are named `{}`, and a saved state tells them "
+                    "apart by their names: give each its own",
+                    predictor->name));
+  }
+}
+
 }  // namespace
 
 std::string dump_state(const Module& program, const std::string& theta_block_json) {
   Json state = Json::object();
-  if (is_flat(program)) {
+  check_names(program);
+  if (program.is_bare()) {
     state = to_json(*program.predictors().front());
   } else {
     for (const Predictor* predictor : program.predictors()) {
@@ -334,6 +348,7 @@ LoadedState load_state(Module& program, const std::string& json, const std::stri
   }
   // What Theta saved was made of data, and is asked with as it was scored.
   const bool as_is = !state.contains("metadata") || !state["metadata"].contains("theta");
+  check_names(program);
   const std::vector<Predictor*> predictors = program.predictors();
   LoadedState loaded;
   std::vector<Predictor> restored_ones;

@@ -10,17 +10,23 @@ namespace theta {
 
 /// A program's state as JSON that DSPy 3.4.1 loads, and that it writes itself: one object for each
 /// predictor under its name, with instructions, the prefixes and descriptions of the fields in
-/// order (inputs first) and demos. A bare Predict is flat, as dspy.Predict; one whose first output
-/// is `reasoning` stands under `predict`, as dspy.ChainOfThought. What DSPy does not keep (field
+/// order (inputs first) and demos. A bare Predict (Module::is_bare()) is flat, as dspy.Predict; one
+/// whose first output is `reasoning` stands under `predict`, as dspy.ChainOfThought. What DSPy does not keep (field
 /// names, types, the adapter) may stand in `theta_block_json`, written to metadata.theta, which
 /// DSPy ignores. Indented by 2, non-ASCII kept, with a final newline.
+/// @throws UserError if two predictors have one name: one would overwrite the other.
 std::string dump_state(const Module& program, const std::string& theta_block_json = "{}");
+
+/// What the `lm` of a predictor's state says of sampling.
+struct SavedSampling {
+  std::optional<double> temperature, top_p;
+  std::optional<int> max_tokens;
+};
 
 /// What a state says beside the program itself.
 struct LoadedState {
-  std::optional<double> temperature, top_p;  ///< of its `lm`, where that sets them
-  std::optional<int> max_tokens;
-  std::vector<std::string> remarks;  ///< what was decided, and what is not used, a line each
+  std::vector<SavedSampling> sampling;  ///< by predictor
+  std::vector<std::string> remarks;     ///< what was decided, and what is not used, a line each
 };
 
 /// Sets the instructions, prefixes, descriptions and demos of `program` from `json`; all or

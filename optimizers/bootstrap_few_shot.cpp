@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <numeric>
 #include <optional>
+#include <utility>
 
 #include "core/outage.hpp"
 #include "core/rng.hpp"
@@ -135,6 +136,7 @@ class Teacher {
       if (service) into.reason = prediction.error().message;
       return;
     }
+    check_trace(std::as_const(*program_).predictors(), prediction->trace);
     const double score = metric_(example, *prediction);
     if (options_.threshold > 0 ? score >= options_.threshold : score > 0)
       into.trace = prediction->trace;

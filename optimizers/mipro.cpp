@@ -123,7 +123,7 @@ PairedSearchResult search_paired(const std::vector<Variable>& space, const Candi
                              .allowed = options.allowed,
                              .on_trial = options.on_trial,
                              .stop = options.stop};
-  if (task.model.unit() == 1)
+  if (task.model.unit() == 1 && !task.in_turn)
     return paired_search(space, examples, side_by_side(candidates.evaluate()), paired);
   // Where answers depend on what is computed with them, waves must come in one order, and as
   // several candidates cannot share a computation, few long ones cost least.

@@ -39,6 +39,9 @@ struct Task {
   /// count.
   std::int64_t max_evaluations = 0;
   GateOptions gate = {};  ///< of compile()
+  /// Candidates are evaluated one after another: a program that asks other models than `model` can
+  /// have one whose answers depend on what is computed with them.
+  bool in_turn = false;
 };
 
 /// What a search found, and what became of it at the gate.

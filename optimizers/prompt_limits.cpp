@@ -6,6 +6,19 @@
 #include <set>
 
 namespace theta {
+namespace {
+
+/// How `frozen` may name a part of a predictor: of every one, of its own (`verdict.predict`), or of
+/// all that a step has (`verdict`).
+std::vector<std::string> ways_to_name(const Predictor& predictor, std::string_view part) {
+  std::vector<std::string> ways{std::string(part)};
+  for (auto end = predictor.name.size(); end < std::string::npos && end > 0;
+       end = predictor.name.rfind('.', end - 1))
+    ways.push_back(fmt::format("{}.{}", predictor.name.substr(0, end), part));
+  return ways;
+}
+
+}  // namespace
 
 std::size_t prompt_tokens(const Module& program, const LanguageModel& model) {
   std::size_t sum = 0;
@@ -24,17 +37,18 @@ std::size_t prompt_tokens(const Module& program, const LanguageModel& model) {
 }
 
 void PromptLimits::check(const Module& student) const {
-  std::set<std::string> known{"instruction", "demos"};
+  std::set<std::string> known;
   for (const auto* predictor : student.predictors())
-    known.insert({predictor->name + ".instruction", predictor->name + ".demos"});
+    for (const char* part : {"instruction", "demos"})
+      for (auto& way : ways_to_name(*predictor, part)) known.insert(std::move(way));
   for (const auto& part : frozen)
     if (!known.contains(part))
       throw UserError(fmt::format("the program has no `{}` to freeze", part));
 }
 
 bool PromptLimits::freezes(const Predictor& predictor, std::string_view part) const {
-  return std::ranges::find(frozen, part) != frozen.end() ||
-         std::ranges::find(frozen, fmt::format("{}.{}", predictor.name, part)) != frozen.end();
+  const auto ways = ways_to_name(predictor, part);
+  return std::ranges::find_first_of(frozen, ways) != frozen.end();
 }
 
 bool PromptLimits::admits(const Module& program, const LanguageModel& model) const {

@@ -16,7 +16,7 @@ std::size_t prompt_tokens(const Module& program, const LanguageModel& model);
 /// What an optimiser may not do to a program.
 struct PromptLimits {
   /// What stays as the student has it: `instruction` or `demos` everywhere, `NAME.instruction` or
-  /// `NAME.demos` in one predictor.
+  /// `NAME.demos` in one predictor, or in all of a step of that name.
   std::vector<std::string> frozen = {};
   /// Most tokens in the instructions and demos of a candidate, as prompt_tokens() has them of the
   /// task model; 0: no limit. The student itself is exempt.

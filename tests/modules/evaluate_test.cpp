@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "modules/predict.hpp"
+#include "tests/support/message_of.hpp"
 #include "tests/support/scripted_model.hpp"
 
 namespace theta {
@@ -70,6 +71,36 @@ TEST(Evaluate, HasNoMeanWhereEveryExampleFailed) {
     EXPECT_STREQ(error.what(),
                  "there is no mean: all 2 examples failed, the first with: timed out");
   }
+}
+
+TEST(Evaluate, RefusesATraceThatGivesOneStepsCallToAnother) {
+  /// Forgets that the second call is the second predictor's.
+  class Forgetful final : public Module {
+   public:
+    std::vector<Result<Prediction>> run(std::span<const Record> inputs,
+                                        const Call& call) const override {
+      auto notes = notes_.run(inputs, call);
+      const std::vector<Record> both = {{{"text", "t"}, {"note", "n"}}};
+      auto verdicts = verdict_.run(both, call);
+      notes[0]->trace.push_back(verdicts[0]->trace[0]);
+      return notes;
+    }
+    std::vector<Predictor*> predictors() override {
+      return {notes_.predictors()[0], verdict_.predictors()[0]};
+    }
+    std::unique_ptr<Module> clone() const override { return std::make_unique<Forgetful>(*this); }
+
+   private:
+    Predict notes_{"text -> note"}, verdict_{"text, note -> verdict"};
+  };
+  ScriptedModel model([](const Request&) { return say("x"); });
+  EXPECT_EQ(message_of<UserError>([&] {
+              (void)evaluate(Forgetful(), examples({"1"}),
+                             make_metric("exact_match", make_field("note")), {model});
+            }),
+            "a step of the trace reads text, note, and its predictor `predict` has the signature "
+            "`text -> note`: a module sets Step::inputs to what the signature reads, and "
+            "Step::predictor to the index in its predictors(), as a Program does for its steps");
 }
 
 TEST(Evaluate, HasNoMeanOfNothing) {

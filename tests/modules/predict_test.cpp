@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/rng.hpp"
+#include "tests/support/message_of.hpp"
 #include "tests/support/scripted_model.hpp"
 
 namespace theta {
@@ -65,6 +66,23 @@ TEST(Predict, GeneratesABatchInOneWave) {
   EXPECT_EQ(predictions[1]->trace[0].inputs, text("b"));
   EXPECT_EQ(predictions[1]->trace[0].outputs, outputs);
   EXPECT_THAT(predictions[1]->option_logprobs, IsEmpty());
+}
+
+TEST(Predict, OfATextIsAskedInDspysChatFormat) {
+  const Predict predict("text -> preference", {.max_tokens = 9});
+  const Predict spelled_out(Signature::parse("text -> preference"), make_chat_adapter());
+  EXPECT_EQ(predict.signature(), spelled_out.signature());
+  EXPECT_EQ(predict.messages(text("a")), spelled_out.messages(text("a")));
+}
+
+TEST(Predict, OfATextSaysWhereThatCannotBeRead) {
+  EXPECT_THAT(message_of<UserError>([] { Predict("text -> preference: Lateral"); }),
+              testing::StartsWith("column 21: "));
+}
+
+TEST(ChainOfThought, IsPredictWithReasoningBeforeTheOutputs) {
+  EXPECT_EQ(ChainOfThought("text -> preference").signature(),
+            chain_of_thought(Signature::parse("text -> preference")));
 }
 
 TEST(Predict, AsksNothingForAnEmptyBatch) {

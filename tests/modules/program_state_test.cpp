@@ -7,6 +7,9 @@
 #include <sstream>
 
 #include "modules/predict.hpp"
+#include "modules/program.hpp"
+#include "modules/samples.hpp"
+#include "tests/support/message_of.hpp"
 #include "tests/support/shared.hpp"
 
 namespace theta {
@@ -118,6 +121,47 @@ TEST(DumpState, WritesABarePredictFlatAsDspyDoes) {
 TEST(DumpState, WritesAChainOfThoughtUnderPredict) {
   EXPECT_THAT(dump_state(reasoning("question -> answer")),
               testing::StartsWith("{\n  \"predict\": {\n    \"traces\": [],"));
+}
+
+TEST(DumpState, RefusesTwoPredictorsOfOneName) {
+  Several program({predict("a -> b"), predict("c -> d")});
+  const std::string why =
+      "two predictors of the program are named `predict`, and a saved state tells them apart by "
+      "their names: give each its own";
+  EXPECT_EQ(message_of<UserError>([&] { dump_state(program); }), why);
+  EXPECT_EQ(why_not(program, kSmallest), why);
+  Several metadata({predict("a -> b", "metadata")});
+  EXPECT_EQ(message_of<UserError>([&] { dump_state(metadata); }),
+            "a predictor is not named `metadata`: a saved state keeps its own under it");
+}
+
+Program two_steps() {
+  Program program;
+  program.add(Samples(predict("review -> notes: list[str]").clone(), 3, majority));
+  program.add(reasoning("review, notes -> verdict"));
+  return program;
+}
+
+TEST(DumpState, KeepsEveryStepOfAProgramUnderDspysPath) {
+  Program program = two_steps();
+  const std::vector<Predictor*> predictors = program.predictors();
+  predictors[0]->signature = predictors[0]->signature.with_instructions("Note.");
+  predictors[0]->demos = {{{{"review", "r"}, {"notes", std::vector<std::string>{"n"}}}, true}};
+  predictors[1]->demos = {{{{"notes", std::vector<std::string>{"n"}}, {"verdict", "good"}}}};
+  const std::string state = dump_state(program);
+  EXPECT_THAT(state, testing::StartsWith("{\n  \"notes\": {"));
+  EXPECT_THAT(state, HasSubstr("\n  \"verdict.predict\": {"));
+  Program again = two_steps();
+  EXPECT_THAT(load_state(again, state, "prompt.json").remarks, SizeIs(0));
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(again.predictors()[i]->signature, predictors[i]->signature);
+    EXPECT_EQ(again.predictors()[i]->demos, predictors[i]->demos);
+  }
+}
+
+TEST(DumpState, WritesWhatAsksOnePredictSeveralTimesAsThatPredict) {
+  const Predict program = predict("question -> answer");
+  EXPECT_EQ(dump_state(Samples(program.clone(), 3, majority)), dump_state(program));
 }
 
 TEST(LoadState, ReadsTheSmallestState) {
@@ -253,12 +297,12 @@ TEST(LoadState, ReadsWhatAnLmSaysOfSamplingAndNamesTheRest) {
   const LoadedState loaded =
       load(R"({"model": "some/model", "model_type": "chat", "cache": true, "temperature": 0.7,
                "max_tokens": 1000, "top_p": 0.9, "n": 3, "stop": null, "launch_kwargs": {}})");
-  EXPECT_EQ(loaded.temperature, 0.7);
-  EXPECT_EQ(loaded.max_tokens, 1000);
-  EXPECT_EQ(loaded.top_p, 0.9);
+  EXPECT_EQ(loaded.sampling.at(0).temperature, 0.7);
+  EXPECT_EQ(loaded.sampling.at(0).max_tokens, 1000);
+  EXPECT_EQ(loaded.sampling.at(0).top_p, 0.9);
   EXPECT_THAT(loaded.remarks, ElementsAre("prompt.json: lm: not used: `model`, `n`"));
   const LoadedState odd = load(R"({"temperature": null, "max_tokens": "many"})");
-  EXPECT_EQ(odd.temperature, std::nullopt);
+  EXPECT_EQ(odd.sampling.at(0).temperature, std::nullopt);
   EXPECT_THAT(odd.remarks, ElementsAre("prompt.json: lm: not used: `max_tokens`"));
 }
 

@@ -35,7 +35,7 @@ TEST(LabeledDemos, AreThoseOfDSPy) {  // random.Random(0).sample(range(20), 4), 
   const auto train = scripted.task().train;
   EXPECT_THAT(shown(*with_labeled_demos(scripted.student(), train, 4)),
               ElementsAre(1012, 1013, 1001, 1008));
-  const TwoSteps two(scripted.adapter);
+  const Program two = two_steps(scripted.adapter);
   const auto program = with_labeled_demos(two, train, 3);
   // The first predictor writes a note, of which the examples know nothing.
   EXPECT_THAT(shown(*program, 0), ElementsAre());
@@ -150,7 +150,7 @@ TEST_F(Bootstrap, WithoutRoomForBootstrappedDemosAsksNothing) {
 }
 
 TEST_F(Bootstrap, GivesEveryPredictorItsOwnCallAsDemo) {
-  const TwoSteps student(scripted_.adapter);
+  const Program student = two_steps(scripted_.adapter);
   const auto result = bootstrap(student, task_.train, task_.metric, {scripted_.teacher},
                                 {.max_bootstrapped = 1, .max_labeled = 0});
   const auto predictors = result.program->predictors();

@@ -1,6 +1,7 @@
 #include "optimizers/optimizer.hpp"
 
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -9,10 +10,12 @@
 #include <ostream>
 #include <set>
 #include <thread>
+#include <utility>
 
 #include "core/recorded_model.hpp"
 #include "core/result.hpp"
 #include "modules/evaluate.hpp"
+#include "modules/program_state.hpp"
 #include "optimizers/bootstrap_few_shot.hpp"
 #include "optimizers/copro.hpp"
 #include "optimizers/gepa.hpp"
@@ -24,6 +27,8 @@
 
 namespace theta {
 namespace {
+
+using testing::HasSubstr;
 
 /// What every optimiser promises.
 struct Named {
@@ -452,18 +457,57 @@ TEST_P(EveryOptimizer, FailsWithTheReasonIfTheServiceAnswersNothingOfTheGate) {
   }
 }
 
-TEST_P(EveryOptimizer, TunesEveryPredictorOfAProgram) {
-  TwoSteps student(scripted_.adapter);
-  auto task = scripted_.task();
-  for (auto& example : task.train) example.fields.set("note", "sure");
-  const auto compiled = GetParam().make(1)->compile(student, task);
+/// The student and the task of two steps: the training examples have notes too.
+class EveryOptimizerOfTwoSteps : public EveryOptimizer {
+ protected:
+  EveryOptimizerOfTwoSteps() {
+    for (auto& example : task_.train) example.fields.set("note", "sure");
+  }
+  Compiled compile() { return GetParam().make(1)->compile(student_, task_); }
+
+  Program student_ = two_steps(scripted_.adapter);
+  Task task_ = scripted_.task();
+};
+
+TEST_P(EveryOptimizerOfTwoSteps, TunesBoth) {
+  const auto compiled = compile();
   for (std::size_t p = 0; p < 2; ++p) {
     auto untuned = compiled.program->clone();
-    *untuned->predictors()[p] = *student.predictors()[p];
-    EXPECT_LT(evaluate(*untuned, task.validation, task.metric, {scripted_.model}).mean(),
+    *untuned->predictors()[p] = *student_.predictors()[p];
+    EXPECT_LT(evaluate(*untuned, task_.validation, task_.metric, {scripted_.model}).mean(),
               compiled.validation_score - .05)
         << p;
   }
+}
+
+TEST_P(EveryOptimizerOfTwoSteps, GivesDemosToTheStepThatMadeThem) {
+  const auto compiled = compile();
+  for (const auto* predictor : std::as_const(*compiled.program).predictors())
+    for (const auto& demo : predictor->demos) {
+      EXPECT_NE(demo.fields.find(predictor->signature.outputs[0].name), nullptr);
+      for (const auto& [name, value] : demo.fields)
+        EXPECT_NE(predictor->signature.find(name), nullptr) << predictor->name << " " << name;
+    }
+}
+
+TEST_P(EveryOptimizerOfTwoSteps, NamesBothInEveryRecord) {
+  const auto compiled = compile();
+  for (const auto& trial : compiled.trials) {
+    EXPECT_THAT(trial.candidate, HasSubstr(R"("note":{"instruction":)"));
+    EXPECT_THAT(trial.candidate, HasSubstr(R"("label":{"instruction":)"));
+  }
+}
+
+TEST_P(EveryOptimizerOfTwoSteps, GivesTheSameResultForTheSameSeed) {
+  EXPECT_EQ(summary(compile()), summary(compile()));
+}
+
+TEST_P(EveryOptimizerOfTwoSteps, SavesAStateThatLoadsIntoTheProgram) {
+  const auto compiled = compile();
+  Program loaded = two_steps(scripted_.adapter);
+  load_state(loaded, dump_state(*compiled.program), "prompt.json");
+  EXPECT_EQ(evaluate(loaded, task_.validation, task_.metric, {scripted_.model}).mean(),
+            compiled.validation_score);
 }
 
 TEST(Pipeline, KeepsTheFrontOfTheStepThatHasOne) {
@@ -475,28 +519,28 @@ TEST(Pipeline, KeepsTheFrontOfTheStepThatHasOne) {
       Pipeline(std::move(steps)).compile(scripted.student(), scripted.task()).front.empty());
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Contract, EveryOptimizer,
-    ::testing::Values(
-        Named{"labeled_few_shot", [](std::uint64_t) { return std::make_unique<LabeledFewShot>(); },
-              .5},
-        Named{"bootstrap_few_shot",
-              [](std::uint64_t) { return std::make_unique<BootstrapFewShot>(); }, .5},
-        Named{"random_search",
-              [](std::uint64_t seed) {
-                return std::make_unique<RandomSearch>(
-                    RandomSearchOptions{.num_candidates = 3, .seed = seed});
-              },
-              .5},
-        Named{"mipro_paired", [](std::uint64_t seed) { return mipro("paired", seed); }, .9},
-        Named{"mipro_side_by_side", [](std::uint64_t seed) { return mipro("paired", seed); }, .9,
-              1},
-        Named{"mipro_gp", [](std::uint64_t seed) { return mipro("gp", seed); }, .9},
-        Named{"mipro_tpe", [](std::uint64_t seed) { return mipro("tpe", seed); }, .9},
-        Named{"mipro_random", [](std::uint64_t seed) { return mipro("random", seed); }, .9},
-        Named{"mipro_faithful", faithful, .9}, Named{"copro", copro, .8}, Named{"gepa", gepa, .8},
-        Named{"pipeline", pipeline, .9}),
-    [](const auto& instance) { return instance.param.name; });
+const auto kEvery = ::testing::Values(
+    Named{"labeled_few_shot", [](std::uint64_t) { return std::make_unique<LabeledFewShot>(); }, .5},
+    Named{"bootstrap_few_shot", [](std::uint64_t) { return std::make_unique<BootstrapFewShot>(); },
+          .5},
+    Named{"random_search",
+          [](std::uint64_t seed) {
+            return std::make_unique<RandomSearch>(
+                RandomSearchOptions{.num_candidates = 3, .seed = seed});
+          },
+          .5},
+    Named{"mipro_paired", [](std::uint64_t seed) { return mipro("paired", seed); }, .9},
+    Named{"mipro_side_by_side", [](std::uint64_t seed) { return mipro("paired", seed); }, .9, 1},
+    Named{"mipro_gp", [](std::uint64_t seed) { return mipro("gp", seed); }, .9},
+    Named{"mipro_tpe", [](std::uint64_t seed) { return mipro("tpe", seed); }, .9},
+    Named{"mipro_random", [](std::uint64_t seed) { return mipro("random", seed); }, .9},
+    Named{"mipro_faithful", faithful, .9}, Named{"copro", copro, .8}, Named{"gepa", gepa, .8},
+    Named{"pipeline", pipeline, .9});
+
+const auto name_of = [](const auto& instance) { return instance.param.name; };
+
+INSTANTIATE_TEST_SUITE_P(Contract, EveryOptimizer, kEvery, name_of);
+INSTANTIATE_TEST_SUITE_P(Contract, EveryOptimizerOfTwoSteps, kEvery, name_of);
 
 }  // namespace
 }  // namespace theta

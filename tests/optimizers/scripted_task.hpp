@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "modules/predict.hpp"
+#include "modules/program.hpp"
 #include "optimizers/optimizer.hpp"
 #include "tests/support/scripted_model.hpp"
 
@@ -93,36 +94,12 @@ struct ScriptedTask {
 
 /// Two calls: a note on the text, then the label from both. Demos or an instruction of the task
 /// make the note a sure one, and that makes .2 more of the labels right.
-class TwoSteps final : public Module {
- public:
-  explicit TwoSteps(std::shared_ptr<const Adapter> adapter)
-      : first_(Signature::parse("text -> note", "Take a note."), adapter, {}, "first"),
-        second_(Signature::parse("note, text -> label: Literal['yes', 'no']", ScriptedTask::kOwn),
-                adapter, {}, "second") {}
-
-  std::vector<Result<Prediction>> run(std::span<const Record> inputs,
-                                      const Call& call) const override {
-    const auto notes = first_.run(inputs, call);
-    std::vector<Record> both;
-    for (std::size_t i = 0; i < inputs.size(); ++i) {
-      both.push_back(inputs[i]);
-      both.back().set("note", notes[i] ? notes[i]->fields.at("note") : Value("none"));
-    }
-    auto labels = second_.run(both, call);
-    for (std::size_t i = 0; i < inputs.size(); ++i)
-      if (labels[i] && notes[i]) {
-        labels[i]->trace[0].predictor = 1;
-        labels[i]->trace.insert(labels[i]->trace.begin(), notes[i]->trace[0]);
-      }
-    return labels;
-  }
-  std::vector<Predictor*> predictors() override {
-    return {first_.predictors()[0], second_.predictors()[0]};
-  }
-  std::unique_ptr<Module> clone() const override { return std::make_unique<TwoSteps>(*this); }
-
- private:
-  Predict first_, second_;
-};
+inline Program two_steps(const std::shared_ptr<const Adapter>& adapter) {
+  Program program;
+  program.add(Predict(Signature::parse("text -> note", "Take a note."), adapter));
+  program.add(Predict(
+      Signature::parse("note, text -> label: Literal['yes', 'no']", ScriptedTask::kOwn), adapter));
+  return program;
+}
 
 }  // namespace theta
