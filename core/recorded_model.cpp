@@ -191,9 +191,10 @@ class RecordedModel::Wave {
     }
   }
 
-  /// Whether the store had the answer.
+  /// Whether the store had the answer, or an earlier one.
   bool deliver_kept(const Question& question) {
     auto answer = owner_.store_.find(question.key);
+    if (!answer && owner_.earlier_) answer = owner_.earlier_->find(question.key);
     if (!answer) return false;
     deliver(question, *std::move(answer), true);
     return true;

@@ -43,6 +43,10 @@ class RecordedModel final : public ModelInFront {
   void complete(std::span<const Request> wave, const OnAnswer& on_answer,
                 std::stop_token stop) override;
 
+  /// Also knows what another run was answered to the same requests, whatever it asked beside them.
+  /// `earlier` outlives this.
+  void know(const Store& earlier) { earlier_ = &earlier; }
+
   /// Everything asked of this model so far, answered from the store or not. A program that asks the
   /// same twice is counted twice: this is what the program needs, not what the host did.
   Usage asked() const;
@@ -65,6 +69,7 @@ class RecordedModel final : public ModelInFront {
 
   Store& store_;
   Progress* progress_;
+  const Store* earlier_ = nullptr;
   const Key key_;
   AnswerCache own_cache_;  // one that is off, for want of another
   AnswerCache& cache_;

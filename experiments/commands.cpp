@@ -214,13 +214,19 @@ fs::path cache_of(const PromptArguments& arguments) {
   return of_a_run && access((folder / ".").c_str(), W_OK) == 0 ? folder / "answers.db" : fs::path();
 }
 
-/// A saved prompt's model. Its answers last in the cache; its record is of this process alone.
+/// A saved prompt's model. Its answers last in the cache; its record is of this process alone. What
+/// the run that made the prompt was answered is not asked again, so that its rows come out the same.
 class PromptModel {
  public:
   PromptModel(const ModelOptions& options, const PromptArguments& arguments)
       : file_(cache_of(arguments)),
         cache_({file_, file_.empty() ? CacheMode::kOff : CacheMode::kRecord}),
-        model_(make_model(options, log_trouble)) {}
+        model_(make_model(options, log_trouble)) {
+    const fs::path of_the_run = arguments.prompt.parent_path() / "run.db";
+    if (!fs::exists(of_the_run)) return;
+    made_by_.emplace(of_the_run, Store::Access::kRead);
+    recorded_.know(*made_by_);
+  }
 
   /// Does what asks the model. @throws Interrupted that says how to go on.
   template <typename F>
@@ -240,6 +246,7 @@ class PromptModel {
   AnswerCache cache_;
   const ScratchFolder scratch_;
   Store record_{scratch_.path() / "run.db"};
+  std::optional<Store> made_by_;
   const std::unique_ptr<LanguageModel> model_;
   RecordedModel recorded_{*model_, record_, nullptr, &cache_};
 };

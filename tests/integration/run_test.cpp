@@ -346,6 +346,18 @@ TEST_F(Run, ADryRunSpendsNothingAndForeseesTheRun) {
   EXPECT_GE(all[2], number_of(out, "SELECT sum(generated_tokens) FROM responses"));
 }
 
+/// In units of 16, whose answers hang on what shares their batch.
+TEST_F(Run, APromptBesideItsRunMakesItsRowAgain) {
+  const fs::path out = run(kPeople, "out");
+  const double accuracy =
+      number_of(out, "SELECT avg(score) FROM outcomes WHERE method = 'optimised Θ'");
+  const Finished again = run_to_end({theta_binary(), "eval", out / "prompt.json"});
+  EXPECT_EQ(again.code, 0) << again.err;
+  EXPECT_EQ(again.out, fmt::format("accuracy {:.4f} on 8 judgements of 2 people, made as the row "
+                                   "`optimised Θ` (0 unparsable, 0 refused, 0 failed)\n",
+                                   accuracy));
+}
+
 TEST_F(Run, TheSavedPromptIsScoredAndAnswers) {
   const fs::path out = run(kTask, "out");
   const fs::path file = folder_.write("mine.csv",

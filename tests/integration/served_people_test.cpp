@@ -156,9 +156,11 @@ TEST_F(ServedPeople, APromptMakesItsRowAgain) {
         "accuracy {:.4f} on 18 judgements of 3 people, made as the row `optimised Θ` "
         "(0 unparsable, 0 refused, 0 failed)\n",
         row("optimised Θ").at("accuracy").get<double>());
+    // Away from its run, whose record would answer.
+    const fs::path saved = folder_.write("prompt.json", content(out() / "prompt.json"));
     const auto eval = [&](const std::string& name, const std::string& rows) {
-      return run_to_end({theta_binary(), "eval", out() / "prompt.json", folder_.write(name, rows),
-                         "--cache", folder_.path() / "eval.db"});
+      return run_to_end({theta_binary(), "eval", saved, folder_.write(name, rows), "--cache",
+                         folder_.path() / "eval.db"});
     };
     const Finished whole = eval("same.jsonl", pairs([](int) { return true; }));
     EXPECT_EQ(whole.out, expected) << whole.err;
