@@ -554,6 +554,14 @@ std::string Config::choice(std::string_view key, const std::vector<std::string>&
   return value;
 }
 
+std::vector<std::string> Config::known_keys() const {
+  std::vector<std::string> keys = node_->asked;
+  std::ranges::sort(keys);
+  const auto [first, last] = std::ranges::unique(keys);
+  keys.erase(first, last);
+  return keys;
+}
+
 bool Config::is_map() const { return node_->kind == ConfigNode::Kind::kMap; }
 bool Config::is_sequence() const { return node_->kind == ConfigNode::Kind::kSequence; }
 bool Config::is_scalar() const { return node_->kind == ConfigNode::Kind::kScalar; }

@@ -90,6 +90,9 @@ class Config {
   std::string choice(std::string_view key, const std::vector<std::string>& choices,
                      std::string_view fallback) const;
 
+  /// What readers asked this mapping for: the keys that it may have, sorted.
+  std::vector<std::string> known_keys() const;
+
   bool is_map() const;
   bool is_sequence() const;
   bool is_scalar() const;

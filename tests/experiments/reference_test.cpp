@@ -1,0 +1,165 @@
+// configs/README.md lists every key that a config may have, and no other.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <set>
+#include <sstream>
+
+#include "core/config.hpp"
+#include "experiments/experiment.hpp"
+#include "experiments/sweep.hpp"
+#include "tests/support/places.hpp"
+
+namespace theta {
+namespace {
+
+using Keys = std::map<std::string, std::set<std::string>>;  // by section
+
+/// The texts in backticks of one cell of a Markdown table, or of a heading.
+std::vector<std::string> quoted(const std::string& cell) {
+  std::vector<std::string> out;
+  for (std::size_t from = cell.find('`'); from != std::string::npos;) {
+    const std::size_t to = cell.find('`', from + 1);
+    if (to == std::string::npos) break;
+    out.push_back(cell.substr(from + 1, to - from - 1));
+    from = cell.find('`', to + 1);
+  }
+  return out;
+}
+
+/// The keys of the reference: the first column of every table with a column `default`. The table's
+/// own header names its sections, or, where that is `key`, the heading above.
+Keys listed() {
+  Keys keys;
+  std::ifstream in(std::filesystem::path(source_dir()) / "configs" / "README.md");
+  std::vector<std::string> of_heading, sections;
+  for (std::string line; std::getline(in, line);) {
+    if (line.starts_with("#")) of_heading = quoted(line);
+    if (!line.starts_with("|")) {
+      sections.clear();
+      continue;
+    }
+    const std::string first = line.substr(1, line.find('|', 1) - 1);
+    if (line.find("| default |") != std::string::npos)
+      sections = first == " key " ? of_heading : quoted(first);
+    else
+      for (const auto& section : sections)
+        for (const auto& key : quoted(first)) keys[section].insert(key);
+  }
+  return keys;
+}
+
+/// Where a section of the reference stands in a config.
+struct Place {
+  const char* section;
+  std::vector<std::string> path;  ///< an item of a sequence is `0`
+};
+
+std::optional<Config> child(const Config& config, const std::string& key) {
+  if (!config.is_sequence()) return config.is_map() ? config.find(key) : std::nullopt;
+  const auto items = config.items();
+  return items.empty() ? std::nullopt : std::optional(items.front());
+}
+
+constexpr const char* kProgram = R"(name: a
+models:
+  task:
+    path: m.gguf
+    lora: [{path: l.gguf}]
+    price: {prompt: 1, generated: 2}
+  proposer: {base_url: "http://127.0.0.1:1/v1", model: m}
+data: {file: rows.csv, split: {train: 1, validation: 1, test: 1}}
+program: {signature: "a -> b: bool", answering: score, calibrate: train, calibrated_on: []}
+optimizers:
+  - {name: NAME, proposer: {}, gate: {}}
+budget: {}
+cache: {path: c.db}
+)";
+constexpr const char* kSentiment = R"(name: a
+models: {task: {path: m.gguf}}
+data: {sentiment: {}}
+program: {signature: "sentence -> sentiment: Literal['positive', 'negative']"}
+)";
+constexpr const char* kSplits = R"(name: a
+models: {task: {path: m.gguf}}
+data: {splits: {train: a.csv, validation: b.csv, test: c.csv}}
+program: {signature: "a -> b"}
+)";
+constexpr const char* kTastes = R"(name: a
+models: {teacher: {path: m.gguf}}
+data: {tastes: {}}
+personas: {judge: {signature: "first, second -> better: Literal['First', 'Second']"}, theta: {}, search: {}}
+)";
+constexpr const char* kPairs = R"(name: a
+models: {teacher: {path: m.gguf}}
+data: {pairs: {file: p.jsonl, test: 1}}
+personas: {judge: {}, theta: {}}
+)";
+
+/// What the readers ask of a config, by section.
+void add_asked(const std::string& text, Keys& keys) {
+  const Config config = Config::parse(text, "config");
+  FileHashes unread{.read = false};
+  read_experiment(config, unread);
+  static const std::vector<Place> places = {
+      {"config", {}},
+      {"models.NAME", {"models", "task"}},
+      {"models.NAME", {"models", "proposer"}},
+      {"lora.N", {"models", "task", "lora", "0"}},
+      {"price", {"models", "task", "price"}},
+      {"data", {"data"}},
+      {"split", {"data", "split"}},
+      {"splits", {"data", "splits"}},
+      {"sentiment", {"data", "sentiment"}},
+      {"tastes", {"data", "tastes"}},
+      {"pairs", {"data", "pairs"}},
+      {"program", {"program"}},
+      {"optimizers.N", {"optimizers", "0"}},
+      {"gate", {"optimizers", "0", "gate"}},
+      {"proposer", {"optimizers", "0", "proposer"}},
+      {"personas", {"personas"}},
+      {"judge", {"personas", "judge"}},
+      {"theta", {"personas", "theta"}},
+      {"search", {"personas", "search"}},
+      {"budget", {"budget"}},
+      {"cache", {"cache"}},
+  };
+  for (const auto& [section, path] : places) {
+    std::optional<Config> at = config;
+    for (const std::string& key : path)
+      if (at) at = child(*at, key);
+    if (!at || !at->is_map()) continue;
+    for (const std::string& key : at->known_keys()) keys[section].insert(key);
+  }
+}
+
+TEST(ConfigReference, ListsTheKeysThatTheReadersAskFor) {
+  Keys asked;
+  const std::string program = kProgram;
+  for (const char* name : {"labeled_few_shot", "bootstrap_few_shot", "random_search", "mipro",
+                           "mipro, faithful: true", "copro", "gepa"})
+    add_asked(std::string(program).replace(program.find("NAME"), 4, name), asked);
+  add_asked(std::string(program).replace(program.find("NAME"), 4,
+                                         "pipeline, steps: [{name: labeled_few_shot}]"),
+            asked);
+  for (const char* config : {kSentiment, kSplits, kTastes, kPairs}) add_asked(config, asked);
+  const Config sweep = Config::parse(std::string(kSplits) + "sweep: {seeds: [1]}\n", "config");
+  read_sweep(sweep, {.read = false});
+  for (const std::string& key : sweep.at("sweep").known_keys()) asked["sweep"].insert(key);
+  asked["config"].insert("sweep");
+
+  const Keys reference = listed();
+  for (const auto& [section, keys] : asked) {
+    ASSERT_TRUE(reference.contains(section)) << section;
+    EXPECT_EQ(keys, reference.at(section)) << section;
+  }
+  for (const auto& [section, keys] : reference)
+    EXPECT_TRUE(asked.contains(section)) << section << " is no section of a config";
+}
+
+}  // namespace
+}  // namespace theta
