@@ -23,7 +23,7 @@ constexpr double kShareCount = 20;
 
 /// The values that a and t are integrated over, an equal piece of the logarithmic axis each: most
 /// candidates differ by next to nothing. What is far above kScale is unlikely before it is seen.
-constexpr double kScale = 0.05;
+constexpr double kScale = 0.04;
 /// Below so many examples only large differences can be seen at all, and nothing is said against
 /// them beforehand: the search of 40 has so many.
 constexpr std::size_t kFew = 28;
@@ -35,8 +35,8 @@ constexpr double kMostShared = 0.95;
 /// Candidates that the model is fitted to: those with the most examples. O(kMostTelling^3).
 constexpr std::size_t kMostTelling = 100;
 
-/// Standard deviations below the student at which a candidate is plainly worse.
-constexpr double kPlainlyWorse = 2;
+/// Standard deviations below the student at which a candidate seems worse.
+constexpr double kWorse = 1.2;
 
 /// Steps towards a quantile of a difference, which lies in [-1, 1].
 constexpr int kBisections = 40;
@@ -214,7 +214,7 @@ std::vector<Belief> shrunken(const Scores& student, const std::vector<Scores>& c
     auto& [n, mean, own, variance] = all[c];
     if (n == 0) continue;
     variance = (kPooledCount * pooled + own) / (kPooledCount + n - 1);
-    if (mean > -kPlainlyWorse * std::sqrt(variance / n)) telling.push_back(c);
+    if (mean > -kWorse * std::sqrt(variance / n)) telling.push_back(c);
   }
   std::ranges::stable_sort(telling, std::ranges::greater{}, [&](auto c) { return all[c].n; });
   telling.resize(std::min(telling.size(), kMostTelling));

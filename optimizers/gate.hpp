@@ -88,8 +88,8 @@ Belief updated(const Belief& belief, const Scores& winner, const Scores& student
 /// The belief in c is that in g + u_c. The sampling variances come from the paired differences,
 /// each candidate's own held to those of all; a and t are integrated over priors that expect them
 /// to be anything between next to nothing and a few points.
-/// Candidates that are plainly worse than the student tell nothing of how much better one can be,
-/// and have no say in a and t. Efron & Morris 1975.
+/// Candidates that seem worse than the student tell nothing of how much better one can be, and have
+/// no say in a and t. Efron & Morris 1975.
 /// @param candidates  each of as many examples as the student's
 /// @return one a candidate; the prior where nothing is shared
 std::vector<Belief> shrunken(const Scores& student, const std::vector<Scores>& candidates);

@@ -3,7 +3,7 @@
 // one that is better by 3, 5 and 10 points.
 //
 // usage: null_bench [--json FILE] [--tables N] [--power N] [--rows 40,100,300] [--fresh F]
-//                   [--threshold P] [--optimizers a,b]
+//                   [--threshold P] [--optimizers a,b] [--families "equal,worse,gain 3"]
 //
 // --tables: null tables for each optimiser, of 100 rows. --power: tables for each gain and number of
 // rows; without it none, as it takes long. Beside MIPROv2 by DSPy's rules (`tpe`) and GEPA stands
@@ -13,6 +13,7 @@
 #include <spdlog/spdlog.h>
 #include <tbb/parallel_for.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <optional>
@@ -138,6 +139,7 @@ std::vector<Figure> measure(std::vector<std::string>& arguments) {
   const auto rows = take_list(arguments, "--rows", "40,100,300");
   const auto optimizers =
       take_list(arguments, "--optimizers", "paired,mipro,gp,tpe,random,copro,gepa");
+  const auto wanted = take_list(arguments, "--families", "equal,worse,gain 3,gain 5,gain 10");
   GateOptions gate;
   gate.fresh = std::stod(take_option(arguments, "--fresh", fmt::format("{}", gate.fresh)));
   gate.threshold =
@@ -177,11 +179,14 @@ std::vector<Figure> measure(std::vector<std::string>& arguments) {
   }
   if (power == 0) return figures;
 
-  const std::vector<Family> families{{"equal"},
-                                     {"worse", 0, .10},
-                                     {"gain 3", .03, .03},
-                                     {"gain 5", .05, .05},
-                                     {"gain 10", .10, .10}};
+  std::vector<Family> families{{"equal"},
+                               {"worse", 0, .10},
+                               {"gain 3", .03, .03},
+                               {"gain 5", .05, .05},
+                               {"gain 10", .10, .10}};
+  std::erase_if(families, [&](const Family& family) {
+    return std::ranges::find(wanted, family.name) == wanted.end();
+  });
   fmt::print(
       "\nshare of {} tables where a winner is saved; in brackets the mean true gain of what is "
       "used, in points\n{:<18}",
