@@ -124,13 +124,18 @@ class Reader final : public YAML::EventHandler {
                   YAML::EmitterStyle::value) override {
     open(ConfigNode::Kind::kMap, mark, anchor);
   }
-  void OnMapEnd() override { open_.pop_back(); }
+  void OnMapEnd() override {
+    const Open ended = std::move(open_.back());
+    open_.pop_back();
+    if (ended.merges) merge(*ended.node);
+  }
 
  private:
   /// A collection whose end is still to come, and in a mapping the key that waits for its value.
   struct Open {
     std::shared_ptr<ConfigNode> node;
     std::optional<std::pair<std::string, Position>> key;
+    bool merges = false;  ///< it has the key `<<`, without quotes
   };
 
   Position position(const YAML::Mark& mark) const {
@@ -184,7 +189,25 @@ class Reader final : public YAML::EventHandler {
     auto node = make(mark, anchor);
     node->kind = kind;
     add(node, mark);
-    open_.push_back({std::move(node), {}});
+    open_.push_back({std::move(node), {}, false});
+  }
+
+  /// Gives a mapping what its merge key `<<` names: the keys of a mapping, or of several, that it
+  /// does not have itself (yaml.org/type/merge.html).
+  static void merge(ConfigNode& node) {
+    const auto* key = node.find("<<");
+    const std::shared_ptr<ConfigNode> merged = key->value;
+    const Position position = key->position;
+    const std::vector<std::shared_ptr<ConfigNode>> one = {merged};
+    const bool several = merged->kind == ConfigNode::Kind::kSequence;
+    std::erase_if(node.entries, [](const auto& entry) { return entry.key == "<<"; });
+    for (const auto& base : several ? merged->items : one) {
+      if (base->kind != ConfigNode::Kind::kMap)
+        fail_at(position,
+                "'<<' merges a mapping, or a list of them: write `<<: *name` of an anchor");
+      for (const auto& entry : base->entries)
+        if (node.find(entry.key) == nullptr) node.entries.push_back(entry);
+    }
   }
 
   /// Puts a node where it belongs: the root, an item, a key or the value of the key before.
@@ -193,7 +216,7 @@ class Reader final : public YAML::EventHandler {
       root_ = std::move(node);
       return;
     }
-    auto& [parent, key] = open_.back();
+    auto& [parent, key, merges] = open_.back();
     if (parent->kind == ConfigNode::Kind::kSequence) {
       node->name = parent->name + "." + std::to_string(parent->items.size());
       parent->items.push_back(std::move(node));
@@ -206,6 +229,7 @@ class Reader final : public YAML::EventHandler {
           where = fmt::format(" (first at {}:{})", first->position.line, first->position.column);
         fail_at(position(mark), "key " + in_quotes(node->text) + " is given twice" + where);
       }
+      merges = merges || (node->plain && node->text == "<<");
       key.emplace(node->text, position(mark));
     } else {
       node->name = key->first;

@@ -200,6 +200,11 @@ ModelTable read_models(const Config& models, const std::vector<std::string>& req
   for (const auto& role : required) read(role, models.at(role));
   for (const auto& role : optional)
     if (const auto model = models.find(role)) read(role, *model);
+  // A model that no role is named for may stand in for one that is.
+  for (const auto& [role, name] : aliases)
+    if (const auto named = models.find(name.text());
+        named && named->is_map() && !table.models.contains(name.text()))
+      read(name.text(), *named);
   for (const auto& [role, name] : aliases) {
     if (!table.models.contains(name.text()))
       name.fail("'" + name.text() + "' is not a model of this config");

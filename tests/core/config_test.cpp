@@ -104,9 +104,13 @@ TEST(Config, PointsAtAValueOutsideItsRange) {
   EXPECT_EQ(message_of<UserError>([] { parse("threads: 9").integer("threads", 4, 1, 8); }),
             "run.yaml:1:10: 'threads' must be at most 8, not 9");
   EXPECT_EQ(parse("threads: 8").integer("threads", 4, 1, 8), 8);
-  EXPECT_EQ(message_of<UserError>([] { parse("a: chet").choice("a", {"chat", "json"}, "chat"); }),
+  EXPECT_EQ(message_of<UserError>([] {
+              parse("a: chet").choice("a", {"chat", "json"}, "chat");
+            }),
             "run.yaml:1:4: 'a' is not one of chat, json: 'chet'; did you mean 'chat'?");
-  EXPECT_EQ(message_of<UserError>([] { parse("a: xml").choice("a", {"chat", "terse"}, "chat"); }),
+  EXPECT_EQ(message_of<UserError>([] {
+              parse("a: xml").choice("a", {"chat", "terse"}, "chat");
+            }),
             "run.yaml:1:4: 'a' is not one of chat, terse: 'xml'");
 }
 
@@ -450,8 +454,8 @@ TEST(ConfigDump, WritesReadableYamlInFileOrder) {
 
 std::string random_text(Rng& rng) {
   static const std::vector<std::string> kPieces = {
-      "a", "B",    "0",    "1", "-",  ".", "e",  ":",   ": ", " ",    " #",   "#", "\n", "\t", "\"",
-      "'", "\\",   "{",    "}", "[",  "]", ",",  "&",   "*",  "!",    "|",    ">", "%",  "@",  "`",
+      "a", "B",    "0",    "1", "-", ".", "e",  ":",   ": ", " ",    " #",   "#", "\n", "\t", "\"",
+      "'", "\\",   "{",    "}", "[", "]", ",",  "&",   "*",  "!",    "|",    ">", "%",  "@",  "`",
       "~", "null", "true", "é", "😀", "?", "- ", "---", "\r", "\x01", "\x7f", "=", "<<", "$$"};
   std::string out;
   for (std::size_t n = rng.below(5); n > 0; --n) out += kPieces[rng.below(kPieces.size())];
@@ -522,6 +526,21 @@ TEST(Config, NeverDoesMoreThanThrowAtDamagedText) {
     } catch (const UserError& e) {
       EXPECT_TRUE(std::string_view(e.what()).starts_with("run.yaml:")) << e.what();
     }
+  }
+}
+
+TEST(ConfigText, MergeKeysGiveWhatAMappingLacks) {
+  const Config config = Config::parse(
+      "a: &a {x: 1, y: 2}\nb: &b {y: 3, z: 4}\nc: {<<: *a, x: 5}\nd:\n  <<: [*a, *b]\n  w: 6\n",
+      "m");
+  EXPECT_EQ(config.at("c").dump(), "x: 5\ny: 2\n");
+  EXPECT_EQ(config.at("d").dump(), "w: 6\nx: 1\ny: 2\nz: 4\n");
+  try {
+    Config::parse("c: {<<: 1}", "m");
+    FAIL();
+  } catch (const UserError& e) {
+    EXPECT_STREQ(e.what(),
+                 "m:1:5: '<<' merges a mapping, or a list of them: write `<<: *name` of an anchor");
   }
 }
 
