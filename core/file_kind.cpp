@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <string_view>
+#include <vector>
 
 #include "core/result.hpp"
 
@@ -21,16 +23,25 @@ struct Mark {
   std::string_view kind;
 };
 
+constexpr std::string_view kGzip = "\x1f\x8b"sv;
+
 constexpr std::array kMarks = {
     Mark{0, "version https://git-lfs"sv,
          "a Git LFS pointer: what it stands for was not fetched (git lfs pull)"sv},
-    Mark{0, "PAR1"sv, "a Parquet file: write its rows as JSON lines"sv},
-    Mark{0, "ARROW1"sv, "an Arrow file: write its rows as JSON lines"sv},
+    Mark{0, "PAR1"sv,
+         "a Parquet file: write its rows as JSON lines (pandas: "
+         "read_parquet(FILE).to_json(OUT, orient='records', lines=True))"sv},
+    Mark{0, "ARROW1"sv,
+         "an Arrow file: write its rows as JSON lines (pandas: "
+         "read_feather(FILE).to_json(OUT, orient='records', lines=True))"sv},
+    Mark{0, "\xff\xff\xff\xff"sv,
+         "a stream of Arrow: write its rows as JSON lines (datasets: "
+         "load_from_disk(FOLDER).to_json(OUT))"sv},
     Mark{0, "Obj\x01"sv, "an Avro file: write its rows as JSON lines"sv},
     Mark{0, "SQLite format 3\0"sv, "an SQLite database: write its rows as JSON lines"sv},
     Mark{0, "\x93NUMPY"sv, "a NumPy array"sv},
     Mark{0, "PK\x03\x04"sv, "a zip archive (or a workbook, or a model of PyTorch)"sv},
-    Mark{0, "\x1f\x8b"sv, "compressed by gzip: unpack it"sv},
+    Mark{0, kGzip, "compressed by gzip: unpack it"sv},
     Mark{0, "BZh"sv, "compressed by bzip2: unpack it"sv},
     Mark{0,
          "\xfd"
@@ -47,32 +58,63 @@ constexpr std::array kMarks = {
     Mark{0, "<html"sv, "a web page: the download went wrong"sv},
 };
 
+std::string head_of(const std::filesystem::path& file) {
+  std::string head(512, '\0');
+  std::ifstream in(file, std::ios::binary);
+  in.read(head.data(), static_cast<std::streamsize>(head.size()));
+  head.resize(static_cast<std::size_t>(in.gcount()));
+  return head;
+}
+
+/// `: name a file in it, such as a.jsonl`, or what else helps where a folder is given for a file.
+std::string way_out_of_folder(const std::filesystem::path& folder) {
+  std::vector<std::string> tables, others;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    const auto ends = [&](const char* ending) { return name.ends_with(ending); };
+    if (ends(".jsonl") || ends(".json") || ends(".csv") || ends(".tsv") || ends(".gz"))
+      tables.push_back(name);
+    else if (ends(".arrow") || ends(".parquet"))
+      others.push_back(name);
+  }
+  if (!others.empty())
+    return fmt::format(
+        " of a data set ({}): write its rows as JSON lines (datasets: "
+        "load_from_disk(FOLDER).to_json(OUT))",
+        std::ranges::min(others));
+  return tables.empty() ? ""
+                        : fmt::format(": name a file in it, such as {}", std::ranges::min(tables));
+}
+
 }  // namespace
 
-std::string kind_of_file(const std::filesystem::path& file) {
-  std::array<char, 512> head{};
-  std::ifstream in(file, std::ios::binary);
-  in.read(head.data(), head.size());
-  const std::string_view text(head.data(), static_cast<std::size_t>(in.gcount()));
+std::string kind_of_bytes(std::string_view head) {
   for (const Mark& mark : kMarks)
-    if (text.size() >= mark.at && text.substr(mark.at).starts_with(mark.bytes))
+    if (head.size() >= mark.at && head.substr(mark.at).starts_with(mark.bytes))
       return std::string(mark.kind);
   return "";
 }
 
-void check_file(const std::filesystem::path& file) {
+std::string kind_of_file(const std::filesystem::path& file) { return kind_of_bytes(head_of(file)); }
+
+void check_file(const std::filesystem::path& file, bool may_be_packed) {
   std::error_code error;
   const auto status = std::filesystem::status(file, error);
   if (!std::filesystem::exists(status))
     throw UserError(status.type() == std::filesystem::file_type::not_found
                         ? "there is no file " + file.string()
                         : fmt::format("{} cannot be read: {}", file.string(), error.message()));
-  if (std::filesystem::is_directory(status)) throw UserError(file.string() + " is a folder");
+  if (std::filesystem::is_directory(status))
+    throw UserError(file.string() + " is a folder" +
+                    (may_be_packed ? way_out_of_folder(file) : ""));
   if (!std::filesystem::is_regular_file(status))
     throw UserError(file.string() + " is no regular file");
   if (!std::ifstream(file))
     throw UserError(fmt::format("{} cannot be read: {}", file.string(), std::strerror(errno)));
-  if (const std::string kind = kind_of_file(file); !kind.empty())
+  const std::string head = head_of(file);
+  if (may_be_packed && head.starts_with(kGzip)) return;
+  if (const std::string kind = kind_of_bytes(head); !kind.empty())
     throw UserError(fmt::format("{} is {}", file.string(), kind));
 }
 

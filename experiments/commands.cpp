@@ -172,10 +172,9 @@ SavedPrompt load_prompt(const PromptArguments& arguments) {
   saved.metric = block->text("metric", "exact_match");
   if (const auto personas = block->find("personas"))
     saved.personas = read_persona_prompt(*personas);
-  saved.columns.rows = block->text("rows", "");
-  std::map<std::string, std::string> columns;
-  if (const auto fields = block->find("fields"))
-    for (const auto& [field, column] : fields->entries()) columns[field] = column.text();
+  saved.columns = read_file_format(*block, saved.options.signature);
+  std::map<std::string, std::string> columns(saved.columns.fields.begin(),
+                                             saved.columns.fields.end());
   block->finish();
   saved.program = make_program(saved.options);
   const LoadedState loaded = load_state(*saved.program, state, name);
@@ -187,9 +186,9 @@ SavedPrompt load_prompt(const PromptArguments& arguments) {
   if (!arguments.metric.empty()) saved.metric = arguments.metric;
   if (!arguments.rows.empty()) saved.columns.rows = arguments.rows;
   for (const auto& given : arguments.columns) {
-    auto [field, column] = split_at_equals(given, "field");
+    const auto [field, column] = split_at_equals(given, "field");
     (void)known_field(saved.options.signature, field, "--field");
-    columns[field] = std::move(column);
+    columns[field] = dotted_path(column);
   }
   // What the program was made with lies in a .json file; a file of lines or cells has no such path.
   if (arguments.rows.empty() && arguments.data.extension() != ".json") saved.columns.rows.clear();

@@ -2,163 +2,193 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <nlohmann/json.hpp>
+#include <cctype>
+#include <cstdint>
 #include <optional>
-#include <set>
+#include <string>
+#include <tuple>
 #include <unordered_map>
-#include <unordered_set>
+#include <utility>
+#include <vector>
 
-#include "core/json_value.hpp"
-#include "core/python_literal.hpp"
+#include "core/result.hpp"
 #include "core/rng.hpp"
-#include "core/utf8.hpp"
 #include "experiments/data_config.hpp"
-#include "experiments/rows.hpp"
 
 namespace theta {
 namespace {
 
-using Json = nlohmann::ordered_json;
+/// A file whose rows go to splits.
+struct Part {
+  std::filesystem::path file;
+  const char* prefix;                           ///< of its rows' ids
+  std::optional<Split> split;                   ///< of all of them; nullopt: each says its own
+  std::vector<std::uint32_t> unit_of_row = {};  ///< Units of its rows; kLeftOut for the others
+};
+constexpr std::uint32_t kLeftOut = UINT32_MAX;
 
-/// A JSON scalar as the text that a prompt would show.
-std::optional<std::string> scalar_text(const Json& cell) {
-  if (cell.is_null() || cell.is_structured()) return std::nullopt;
-  return to_text(value_of(cell));
-}
+/// What is drawn: rows, or where there is a group column the groups.
+struct Units {
+  std::vector<Split> said;  ///< where rows or files say it, else kUnused
+  std::unordered_map<std::string, std::uint32_t> by_group;
 
-/// The value of a field, which is of the type that the signature gives it. An input is shown as it
-/// stands: a number keeps its digits, and of what is no text a `str` shows the JSON, as in DSPy,
-/// and a list stays one, whose items prompts number.
-Result<Value> to_value(const Json& cell, const Type& type, bool input) {
-  const bool any = input && type.kind == Type::Kind::kStr;
-  if (cell.is_array() && (any || type.kind == Type::Kind::kList)) {
-    std::vector<std::string> items;
-    for (const Json& item : cell) {
-      std::optional<std::string> text = scalar_text(item);
-      if (!text && any) return value_of(cell);
-      if (!text) return Error{Fault::kPrompt, "a list of more than texts is not " + type.name()};
-      items.push_back(*std::move(text));
-    }
-    return Value(std::move(items));
+  std::uint32_t add(Split split) {
+    said.push_back(split);
+    return static_cast<std::uint32_t>(said.size() - 1);
   }
-  if (any && cell.is_object()) return value_of(cell);
-  // Instruction-induction files list the acceptable answers, the canonical one first.
-  const bool answers = !input && cell.is_array() && !cell.empty();
-  if (answers && cell.size() > 1 && type.kind != Type::Kind::kStr)
-    return Error{Fault::kPrompt,
-                 "several right answers are for a field of type str, not " + type.name()};
-  if (answers && !std::ranges::all_of(cell, [](const Json& one) { return bool(scalar_text(one)); }))
-    return Error{Fault::kPrompt, "a list of more than texts is not " + type.name()};
-  const Json& scalar = answers ? cell.front() : cell;
-  std::optional<std::string> text = scalar_text(scalar);
-  if (!text) {
-    return Error{Fault::kPrompt, fmt::format("{} is not {}", scalar.type_name(), type.name())};
+  /// The unit of a group, in its split: a group may have rows in several.
+  std::uint32_t of_group(const std::string& group, Split split) {
+    const auto [at, is_new] =
+        by_group.try_emplace(fmt::format("{} {}", static_cast<int>(split), group), 0);
+    if (is_new) at->second = add(split);
+    return at->second;
   }
-  if (type.kind == Type::Kind::kStr) return Value(*std::move(text));
-  Result<Value> value = input ? type.read(*text) : type.cast(*text);
-  return value && input && !scalar.is_string() ? value_of(scalar) : value;
-}
-
-/// All of several right answers of a text.
-std::optional<Value> accepted_answers(const Json& cell, const Type& type) {
-  if (type.kind != Type::Kind::kStr || !cell.is_array() || cell.size() < 2) return std::nullopt;
-  std::vector<std::string> answers;
-  for (const Json& item : cell) answers.push_back(*scalar_text(item));
-  return answers;
-}
-
-/// What a text holds that may have been meant to be read, in words; empty for plain text.
-std::string_view data_in(const std::string& text) {
-  constexpr std::size_t kLongestType = 100;
-  if (text.starts_with("data:") && text.find(";base64,") < kLongestType) return "a file in base64";
-  if (text.find("<<CUSTOM-TYPE-START-IDENTIFIER>>") != text.npos) return "a part that is no text";
-  const auto data = read_container(text);
-  if (!data) return looks_like_messages(text) ? "what looks like messages" : "";
-  return data->empty() ? "" : data->is_object() ? "an object" : "a list";
-}
-
-/// Remarks such a text once a column.
-class DataInTexts {
- public:
-  DataInTexts(const std::filesystem::path& file, std::vector<std::string>& remarks)
-      : file_(file), remarks_(remarks) {}
-
-  void look(const Json& cell, const Type& type, const std::string& where,
-            const std::string& column) {
-    if (type.kind != Type::Kind::kStr || !cell.is_string() || columns_.contains(column)) return;
-    const std::string_view what = data_in(cell.get_ref<const std::string&>());
-    if (what.empty()) return;
-    columns_.insert(column);
-    remarks_.push_back(
-        fmt::format("{}: column `{}` holds {} as a text, which is shown as it stands",
-                    place_in(file_, where), column, what));
-  }
-
- private:
-  const std::filesystem::path& file_;
-  std::vector<std::string>& remarks_;
-  std::set<std::string> columns_;
 };
 
-const Json& column_of(const Json& row, const std::string& column, const std::string& use,
-                      const std::string& where) {
-  const Json* cell = find_path(row, column);
-  if (cell == nullptr) {
-    throw MissingColumn(
-        fmt::format("{}: no column `{}` for {}; there are {}", where, column, use, key_list(row)),
-        column);
-  }
-  if (cell->is_string() && !is_utf8(cell->get_ref<const std::string&>()))
-    throw UserError(fmt::format("{}: column `{}` is not UTF-8", where, column));
-  return *cell;
+std::optional<Split> read_split_name(std::string name) {
+  for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  if (name == "train" || name == "training") return Split::kTrain;
+  if (name == "validation" || name == "valid" || name == "val" || name == "dev")
+    return Split::kValidation;
+  if (name == "test" || name == "testing") return Split::kTest;
+  return std::nullopt;
 }
 
-std::string name_of(const Json& row, const std::string& column, const std::string& use,
-                    const std::string& where) {
-  std::optional<std::string> text = scalar_text(column_of(row, column, use, where));
-  if (!text || text->empty()) {
-    throw UserError(fmt::format("{}: column `{}` holds no {}", where, column, use));
-  }
-  return *std::move(text);
+/// Looks at every row of a part, of which it keeps the unit alone.
+void scan(Part& part, const Columns& columns, const Signature& signature, Units& units,
+          std::vector<std::string>& remarks) {
+  std::size_t n_elsewhere = 0;
+  std::string elsewhere;
+  const auto put = [&](std::size_t row, const Example& example, const std::string& name) {
+    part.unit_of_row.resize(row + 1, kLeftOut);
+    Split split = part.split.value_or(Split::kUnused);
+    if (!columns.split.empty()) {
+      const auto said = read_split_name(name);
+      if (!said) {
+        if (n_elsewhere++ == 0) elsewhere = name;
+        return;
+      }
+      split = *said;
+    }
+    part.unit_of_row[row] =
+        columns.group.empty() ? units.add(split) : units.of_group(example.group, split);
+  };
+  for_each_example(part.file, columns, signature, part.prefix, remarks, put);
+  if (n_elsewhere > 0)
+    remarks.push_back(fmt::format("{}: {} rows are in no split: `{}` says `{}`",
+                                  part.file.filename().string(), n_elsewhere, columns.split,
+                                  shortened(elsewhere, 40)));
 }
 
-const std::string& column_for(const Columns& columns, const std::string& field) {
-  const auto mapped = std::find_if(columns.fields.begin(), columns.fields.end(),
-                                   [&](const auto& item) { return item.first == field; });
-  return mapped == columns.fields.end() ? field : mapped->second;
+/// Makes the rows that are drawn into examples.
+void take(const Part& part, const Columns& columns, const Signature& signature,
+          const std::vector<Split>& splits, Dataset& data) {
+  const auto split_of_row = [&](std::size_t row) {
+    const std::uint32_t unit = row < part.unit_of_row.size() ? part.unit_of_row[row] : kLeftOut;
+    return unit == kLeftOut ? Split::kUnused : splits[unit];
+  };
+  std::vector<std::string> said_before;
+  for_each_example(
+      part.file, columns, signature, part.prefix, said_before,
+      [&](std::size_t row, Example example, const std::string&) {
+        split_of(data, split_of_row(row)).push_back(std::move(example));
+      },
+      [&](std::size_t row) { return split_of_row(row) != Split::kUnused; });
+}
+
+std::string what_is_drawn(const Columns& columns) {
+  return columns.group.empty() ? "rows" : "groups by `" + columns.group + "`";
+}
+
+/// Draws from what the rows or the files themselves say.
+std::vector<Split> draw_from_said(std::vector<Split> said, const SplitFiles& source,
+                                  const std::string& what, std::vector<std::string>& remarks) {
+  const auto units_of = [&](Split split) {
+    std::vector<std::size_t> units;
+    for (std::size_t i = 0; i < said.size(); ++i)
+      if (said[i] == split) units.push_back(i);
+    return units;
+  };
+  /// Gives `n` units of a split, by the seed, to another.
+  const auto move = [&](Split from, std::size_t n, Split to, const char* name) {
+    const std::vector<std::size_t> units = units_of(from);
+    if (n > units.size())
+      throw UserError(
+          fmt::format("{} {} of {} were asked for, there are {}", n, what, name, units.size()));
+    Rng rng(derive_seed(source.seed, fmt::format("{} of {}", static_cast<int>(to), name)));
+    for (const std::size_t i : rng.sample(units.size(), n)) said[units[i]] = to;
+  };
+  const std::size_t n_train = units_of(Split::kTrain).size();
+  if (units_of(Split::kValidation).empty() && n_train > 0) {
+    constexpr std::size_t kShare = 5;
+    const std::size_t n = source.sizes.validation > 0 ? source.sizes.validation
+                          : source.always_validates   ? n_train / kShare
+                                                      : 0;
+    move(Split::kTrain, n, Split::kValidation, "train");
+    if (n > 0 && source.sizes.validation == 0)
+      remarks.push_back(fmt::format(
+          "validation: {} of the {} {} of train, drawn by the seed; `split: {{validation: N}}` "
+          "gives another number",
+          n, n_train, what));
+  }
+  for (const auto& [split, size, name] :
+       {std::tuple{Split::kTrain, source.sizes.train, "train"},
+        {Split::kValidation, source.sizes.validation, "validation"},
+        {Split::kTest, source.sizes.test, "test"}}) {
+    const std::size_t there = units_of(split).size();
+    if (size == 0) continue;
+    if (size > there)
+      throw UserError(
+          fmt::format("{} {} of {} were asked for, there are {}", size, what, name, there));
+    move(split, there - size, Split::kUnused, name);
+  }
+  return said;
+}
+
+/// Reads the parts once to see what there is, and once for what `draw` makes of it.
+template <typename Draw>
+Dataset load_parts(std::vector<Part> parts, const Columns& columns, const Signature& signature,
+                   const Draw& draw) {
+  Dataset data;
+  Units units;
+  for (Part& part : parts) scan(part, columns, signature, units, data.remarks);
+  units.by_group.clear();
+  std::vector<Split> splits;
+  try {
+    splits = draw(std::move(units.said), data.remarks);
+  } catch (const UserError& e) {
+    throw UserError(fmt::format("{}: {}", parts.front().file.string(), e.what()));
+  }
+  for (const Part& part : parts) take(part, columns, signature, splits, data);
+  return data;
 }
 
 Dataset split_file(const WholeFile& source, const Columns& columns, const Signature& signature) {
-  Dataset data;
-  std::vector<Example> rows = read_examples(source.file, columns, signature, data.remarks);
-  std::unordered_map<std::string, std::size_t> groups;  // by first appearance
-  for (const Example& row : rows) groups.emplace(row.group, groups.size());
-  std::vector<Split> splits;
-  try {
-    splits = draw_split(groups.size(), source.sizes, derive_seed(source.seed, "split"),
-                        columns.group.empty() ? "rows" : "groups by `" + columns.group + "`");
-  } catch (const UserError& e) {
-    throw UserError(fmt::format("{}: {}", source.file.string(), e.what()));
-  }
-  for (Example& row : rows) {
-    const Split split = splits[groups.at(row.group)];
-    if (split != Split::kUnused) split_of(data, split).push_back(std::move(row));
-  }
-  return data;
+  const std::string what = what_is_drawn(columns);
+  return load_parts(
+      {{source.file, "", std::nullopt}}, columns, signature,
+      [&](std::vector<Split> said, std::vector<std::string>& remarks) {
+        if (columns.split.empty())
+          return draw_split(said.size(), source.sizes, derive_seed(source.seed, "split"), what);
+        return draw_from_said(
+            std::move(said), {.sizes = source.sizes, .seed = source.seed, .always_validates = true},
+            what, remarks);
+      });
 }
 
 Dataset read_split_files(const SplitFiles& source, const Columns& columns,
                          const Signature& signature) {
-  Dataset data;
-  const auto read = [&](const std::filesystem::path& file, const char* prefix) {
-    return file.empty() ? std::vector<Example>{}
-                        : read_examples(file, columns, signature, data.remarks, prefix);
-  };
-  data.train = read(source.train, "train:");
-  data.validation = read(source.validation, "validation:");
-  data.test = read(source.test, "test:");
-  return data;
+  std::vector<Part> parts;
+  for (const auto& [file, prefix, split] : {std::tuple{source.train, "train:", Split::kTrain},
+                                            {source.validation, "validation:", Split::kValidation},
+                                            {source.test, "test:", Split::kTest}})
+    if (!file.empty()) parts.push_back({file, prefix, split});
+  if (parts.empty()) return {};
+  return load_parts(std::move(parts), columns, signature,
+                    [&](std::vector<Split> said, std::vector<std::string>& remarks) {
+                      return draw_from_said(std::move(said), source, what_is_drawn(columns),
+                                            remarks);
+                    });
 }
 
 /// Some value of a type.
@@ -224,21 +254,12 @@ SplitFiles read_split_files_options(const Config& config) {
   return files;
 }
 
-Columns read_columns(const Config& data, const Signature& signature) {
-  Columns columns;
-  columns.rows = data.text("rows", "");
-  columns.id = data.text("id", "");
-  columns.group = data.text("group", "");
-  if (const auto fields = data.find("fields")) {
-    for (const auto& [field, column] : fields->entries()) {
-      if (signature.find(field) == nullptr) {
-        column.fail(fmt::format("the signature has no field `{}`; it has `{}`", field,
-                                fmt::join(signature.names(), "`, `")));
-      }
-      columns.fields.emplace_back(field, column.text());
-    }
-  }
-  return columns;
+/// `split:` beside files, or of rows that say their split: how many of each are used.
+void read_drawn_sizes(const Config& data, SplitSizes& sizes, std::uint64_t& seed) {
+  const auto split = data.find("split");
+  if (!split) return;
+  sizes = read_split_sizes(*split, {});
+  seed = read_seed(*split);
 }
 
 }  // namespace
@@ -246,10 +267,10 @@ Columns read_columns(const Config& data, const Signature& signature) {
 DataOptions read_data_options(const Config& data, const Signature& signature) {
   const auto sentiment = data.find("sentiment");
   const auto file = data.find("file");
+  const auto files = data.find("files");
   const auto splits = data.find("splits");
-  if (sentiment.has_value() + file.has_value() + splits.has_value() != 1) {
-    data.fail("give exactly one of `sentiment`, `file` and `splits`");
-  }
+  if (sentiment.has_value() + file.has_value() + files.has_value() + splits.has_value() != 1)
+    data.fail("give exactly one of `sentiment`, `file`, `files` and `splits`");
   DataOptions options;
   if (sentiment) {
     options.source = read_sentiment(*sentiment, signature);
@@ -257,14 +278,18 @@ DataOptions read_data_options(const Config& data, const Signature& signature) {
     options.columns = read_columns(data, signature);
     if (file) {
       const Config split = data.at("split");
+      options.columns.split = dotted_path(split.text("column", ""));
       options.source = WholeFile{path_of(*file), read_split_sizes(split, {}), read_seed(split)};
     } else {
-      options.source = read_split_files_options(*splits);
+      SplitFiles source = read_split_files_options(files ? *files : *splits);
+      source.always_validates = files.has_value();
+      read_drawn_sizes(data, source.sizes, source.seed);
+      options.source = std::move(source);
     }
   }
   data.finish();
   const auto* whole = std::get_if<WholeFile>(&options.source);
-  if (whole && whole->sizes.test == 0) {
+  if (whole && whole->sizes.test == 0 && options.columns.split.empty()) {
     data.at("split").fail(
         "give the numbers of `train`, `validation` and `test` rows: nothing is left to test");
   }
@@ -288,44 +313,6 @@ Dataset load_dataset(const DataOptions& options, const Signature& signature) {
         "{} rows of validation and test have the content of a row in an earlier split", n_shared));
   }
   return data;
-}
-
-std::vector<Example> read_examples(const std::filesystem::path& file, const Columns& columns,
-                                   const Signature& signature, std::vector<std::string>& remarks,
-                                   const std::string& prefix) {
-  std::vector<Example> examples;
-  DataInTexts data_in_texts(file, remarks);
-  std::unordered_set<std::string> ids;
-  const auto add = [&](const std::string& where, const Json& row) {
-    Example example;
-    example.id = columns.id.empty() ? fmt::format("{}{}", prefix, examples.size() + 1)
-                                    : name_of(row, columns.id, "id", where);
-    if (!ids.insert(example.id).second) {
-      throw UserError(fmt::format("{}: column `{}`: another row has the id `{}`", where, columns.id,
-                                  example.id));
-    }
-    example.group =
-        columns.group.empty() ? example.id : name_of(row, columns.group, "group", where);
-    const auto set = [&](const Field& field, bool input) {
-      const std::string& column = column_for(columns, field.name);
-      const Json& cell = column_of(row, column, "the field `" + field.name + "`", where);
-      data_in_texts.look(cell, field.type, where, column);
-      Result<Value> value = to_value(cell, field.type, input);
-      if (!value) {
-        throw UserError(fmt::format("{}: column `{}`: {}", where, column, value.error().message));
-      }
-      example.fields.set(field.name, *std::move(value));
-      if (input) return;
-      if (auto all = accepted_answers(cell, field.type))
-        example.accepted.set(field.name, *std::move(all));
-    };
-    for (const Field& field : signature.inputs) set(field, true);
-    for (const Field& field : signature.outputs) set(field, false);
-    examples.push_back(std::move(example));
-  };
-  for_each_row(file, columns.rows, add, columns.first_bytes);
-  if (examples.empty()) throw UserError(file.string() + ": no rows");
-  return examples;
 }
 
 }  // namespace theta

@@ -3,49 +3,34 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <string>
-#include <utility>
 #include <variant>
-#include <vector>
 
 #include "core/config.hpp"
 #include "core/example.hpp"
-#include "core/result.hpp"
 #include "core/signature.hpp"
+#include "experiments/example_file.hpp"
 #include "experiments/hutto.hpp"
 #include "experiments/split.hpp"
 
 namespace theta {
 
-/// How the rows of a data file become examples. Columns of JSON rows are dotted paths.
-struct Columns {
-  /// Signature field and its column; a field not named here is a column of its own name.
-  std::vector<std::pair<std::string, std::string>> fields = {};
-  std::string rows = {};   ///< path to the rows inside a .json file; empty: its root
-  std::string id = {};     ///< column; empty: rows are numbered from 1
-  std::string group = {};  ///< column; empty: every row is a group of its own
-  /// 0: of all rows. Else of those in so many bytes of the file, see for_each_row().
-  std::size_t first_bytes = 0;
-};
-
 /// One file, split by a seeded rule. Groups stay together; where there is a group column the sizes
-/// count groups.
+/// count groups. Where Columns::split says the split of each row, the sizes are as in SplitFiles.
 struct WholeFile {
   std::filesystem::path file;
   SplitSizes sizes;
   std::uint64_t seed = 0;
 };
 
-/// A file a split. Empty: the split has no rows.
+/// A file a split. Empty: the split has no rows of its own.
 struct SplitFiles {
-  std::filesystem::path train, validation, test;
-};
-
-/// Rows lack a column, which a config names, or a field of its signature does.
-struct MissingColumn : UserError {
-  MissingColumn(const std::string& message, std::string name)
-      : UserError(message), column(std::move(name)) {}
-  std::string column;
+  std::filesystem::path train = {}, validation = {}, test = {};
+  /// How many rows of each are used, drawn by the seed; 0: all. Those of validation are drawn from
+  /// train where it has none of its own.
+  SplitSizes sizes = {};
+  std::uint64_t seed = 0;
+  /// Where validation has no rows and no size: a fifth of train's.
+  bool always_validates = false;
 };
 
 /// Rows that say nothing, for a look at what a program asks where its data are not at hand.
@@ -66,24 +51,22 @@ struct DataOptions {
 ///     file: reviews.csv
 ///     split: {train: 75, validation: 75, test: 100, seed: 0}
 ///
+///     file: reviews.csv
+///     split: {column: subset, train: 500, validation: 100, test: 500, seed: 0}
+///
+///     files: {train: train.jsonl, test: test.jsonl}
+///     split: {validation: 100}
+///
 ///     splits: {train: train.jsonl, validation: validation.jsonl, test: test.jsonl}
 ///
-/// and beside a file `fields: {question: input, answer: target}`, `rows: examples`, `id: column`,
-/// `group: column`. Relative paths start at the folder of the config that names them.
+/// and beside a file what read_columns() reads. `splits` is `files` that draw no validation rows
+/// unasked. Relative paths start at the folder of the config that names them.
 /// @throws UserError with the position of what is wrong or does not fit the signature.
 DataOptions read_data_options(const Config& data, const Signature& signature);
 
 /// Loads, splits and checks. Rows whose content stands in an earlier split are remarked with their
-/// number.   @throws UserError `file:line: message`.
+/// number. A file is read twice, for the splits and for what is in them: only that is held.
+/// @throws UserError `file:line: message`.
 Dataset load_dataset(const DataOptions& options, const Signature& signature);
-
-/// The rows of one file as examples of a signature, in order; ids are `prefix` and the row's number
-/// where no column holds them. Where an output is no list but its column is (of acceptable answers),
-/// the first counts. For `theta eval` and `theta predict`, which know no splits.
-/// @param remarks  gets a line for each column whose texts look like data that were to be read
-/// @throws UserError `file:line: message`, naming a missing column and those there are.
-std::vector<Example> read_examples(const std::filesystem::path& file, const Columns& columns,
-                                   const Signature& signature, std::vector<std::string>& remarks,
-                                   const std::string& prefix = "");
 
 }  // namespace theta

@@ -6,6 +6,7 @@
 #include "core/sha256.hpp"
 #include "experiments/data_config.hpp"
 #include "experiments/files.hpp"
+#include "experiments/foreign_config.hpp"
 
 namespace theta {
 namespace {
@@ -30,13 +31,14 @@ const std::vector<std::string> kNotHashed = {"models.*.path",
                                              "budget",
                                              "cache",
                                              "data.file",
+                                             "data.files.*",
                                              "data.splits",
                                              "data.pairs.file"};
 
 const std::vector<std::string> kPaths = {
     "models.*.path",    "models.*.lora.*.path", "models.*.api_key_file",
     "models.*.ca_file", "cache.path",           "data.file",
-    "data.splits.*",    "data.pairs.file"};
+    "data.files.*",     "data.splits.*",        "data.pairs.file"};
 
 /// The places of the data's files in a config.
 std::vector<std::pair<std::string, Config>> data_files(const Config& data) {
@@ -45,8 +47,9 @@ std::vector<std::pair<std::string, Config>> data_files(const Config& data) {
     if (const auto file = mapping.find(key)) files.emplace_back(key, *file);
   };
   add(data, "file");
-  if (const auto splits = data.find("splits"))
-    for (const char* split : {"train", "validation", "test"}) add(*splits, split);
+  for (const char* key : {"files", "splits"})
+    if (const auto splits = data.find(key))
+      for (const char* split : {"train", "validation", "test"}) add(*splits, split);
   if (const auto pairs = data.find("pairs")) add(*pairs, "file");
   return files;
 }
@@ -93,6 +96,7 @@ ExperimentOptions read_experiment(const Config& config) {
 
 ExperimentOptions read_experiment(const Config& config, FileHashes& hashes) {
   if (!config.is_map()) config.fail("a config is a mapping with 'name', 'models', 'data', ...");
+  check_whose_config(config);
   ExperimentOptions options;
   options.name = config.text("name");
   const auto in_no_name = [](char c) {

@@ -17,8 +17,8 @@
 #include "core/result.hpp"
 #include "core/rng.hpp"
 #include "core/signature.hpp"
-#include "core/utf8.hpp"
 #include "experiments/rows.hpp"
+#include "experiments/text_file.hpp"
 
 namespace theta {
 namespace {
@@ -69,7 +69,7 @@ class RowReader {
   const Json& at(const char* key) const {
     if (!has(key)) fail(fmt::format("no `{}`; there are {}", key, key_list(row_)));
     const Json& value = row_[key];
-    if (value.is_string() && !is_utf8(value.get_ref<const std::string&>()))
+    if (value.is_string() && !is_readable(value.get_ref<const std::string&>()))
       fail(fmt::format("column `{}` is not UTF-8", key));
     return value;
   }
@@ -268,6 +268,16 @@ std::optional<Choice> read_vote(const RowReader& row, std::optional<bool>& flip)
   return choice;
 }
 
+/// Every column that may be read, by which a table's delimiter and header are known.
+std::vector<std::string> read_columns_of_pairs() {
+  std::vector<std::string> columns = {
+      "user_id",     "context", "chosen",          "rejected",       "split",          "flip",
+      "winner_slot", "pair_id", "conversation_id", "conversation_a", "conversation_b", "winner",
+      "judge",       "turn"};
+  columns.insert(columns.end(), kQuestions.begin(), kQuestions.end());
+  return columns;
+}
+
 /// Reads every choice of the file, counting the rows without one.
 std::vector<Choice> read_choices(const PairsOptions& options, LoadedPairs& counts,
                                  std::size_t first_bytes = 0) {
@@ -306,7 +316,7 @@ std::vector<Choice> read_choices(const PairsOptions& options, LoadedPairs& count
     choice->pair.flip = flip ? *flip : Rng(derive_seed(options.seed, id)).below(2) == 0;
     choices.push_back(*std::move(choice));
   };
-  for_each_row(options.file, "", add, first_bytes);
+  for_each_row(options.file, {.read = read_columns_of_pairs(), .first_bytes = first_bytes}, add);
   return choices;
 }
 

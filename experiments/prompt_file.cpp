@@ -38,7 +38,7 @@ nlohmann::ordered_json model_json(const ModelOptions& options) {
                                 {"logprobs", http.logprobs}};
   if (http.base_urls.size() == 1) out["base_url"] = http.base_urls.front();
   const HttpOptions usual;
-  const auto put = [&](const char* key, auto HttpOptions::* option) {
+  const auto put = [&](const char* key, auto HttpOptions::*option) {
     if (http.*option != usual.*option) out[key] = http.*option;
   };
   put("in_flight", &HttpOptions::in_flight);
@@ -112,6 +112,10 @@ void save_prompt(const std::filesystem::path& file, const Module& program,
   if (!metric.empty()) block["metric"] = metric;
   for (const auto& [field, column] : columns.fields) block["fields"][field] = column;
   if (!columns.rows.empty()) block["rows"] = columns.rows;
+  if (!columns.names.empty()) block["columns"] = columns.names;
+  if (columns.delimiter != 0) block["delimiter"] = std::string(1, columns.delimiter);
+  if (!columns.encoding.empty()) block["encoding"] = columns.encoding;
+  for (const auto& [field, pattern] : columns.extract) block["extract"][field] = pattern.text();
   write_whole(file, dump_state(program, block.dump()));
 }
 

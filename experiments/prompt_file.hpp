@@ -12,7 +12,7 @@
 namespace theta {
 
 /// Writes a program as a DSPy state whose block metadata.theta says how to run it: its `program`
-/// and `model` sections, the metric it was made with and the `fields` and `rows` of its data. Holds
+/// and `model` sections, the metric it was made with and how its data are read (read_file_format()). Holds
 /// neither a key nor where one is found. Its paths are absolute: it runs from anywhere.
 /// @throws RunError naming the file.
 void save_prompt(const std::filesystem::path& file, const Module& program,

@@ -5,267 +5,42 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
-#include <utility>
-#include <vector>
 
-#include "core/json_text.hpp"
-#include "core/json_value.hpp"
-#include "core/result.hpp"
+#include "core/python_literal.hpp"
 #include "core/utf8.hpp"
+#include "experiments/json_rows.hpp"
+#include "experiments/table_rows.hpp"
+#include "experiments/text_file.hpp"
 
 namespace theta {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// A file's text, without a byte order mark. Of more than `first_bytes` that many, cut anywhere.
-std::string read_file(const std::filesystem::path& file, std::size_t first_bytes, bool& is_cut) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in || std::filesystem::is_directory(file)) {
-    throw UserError(fmt::format("cannot read {}", file.string()));
-  }
-  is_cut = first_bytes > 0 && std::filesystem::file_size(file) > first_bytes;
-  std::string text;
-  if (is_cut) {
-    text.resize(first_bytes);
-    in.read(text.data(), static_cast<std::streamsize>(first_bytes));
-    text.resize(static_cast<std::size_t>(in.gcount()));
-  } else {
-    text.assign(std::istreambuf_iterator<char>(in), {});
-  }
-  if (text.starts_with(kByteOrderMark)) text.erase(0, kByteOrderMark.size());
-  return text;
-}
-
-/// What stands before the last line end outside quotes (`quotes`: of cells) of a text that was cut.
-std::string_view whole_lines(std::string_view text, bool quotes) {
-  std::size_t end = 0;
-  bool quoted = false;
-  for (std::size_t at = 0; at < text.size(); ++at) {
-    if (quotes && text[at] == '"') quoted = !quoted;
-    if (text[at] == '\n' && !quoted) end = at + 1;
-  }
-  return text.substr(0, end);
-}
-
-/// A JSON text that was cut, up to its last comma, and then closed. Its last row may lack something.
-std::string closed_json(std::string_view text) {
-  std::string open, open_at_end;  // the brackets that close what is open
-  std::size_t end = 0;
-  bool in_string = false;
-  for (std::size_t at = 0; at < text.size(); ++at) {
-    const char c = text[at];
-    if (in_string && c == '\\') {
-      ++at;
-    } else if (c == '"') {
-      in_string = !in_string;
-    } else if (!in_string && (c == '[' || c == '{')) {
-      open += c == '[' ? ']' : '}';
-    } else if (!in_string && (c == ']' || c == '}') && !open.empty()) {
-      open.pop_back();
-    } else if (!in_string && c == ',') {
-      end = at;
-      open_at_end = open;
-    }
-  }
-  return std::string(text.substr(0, end)) + std::string(open_at_end.rbegin(), open_at_end.rend());
-}
-
-auto count_lines(std::string_view text) { return std::count(text.begin(), text.end(), '\n'); }
-
-/// What pandas and Python write for a float that is no number, and JSON does not have.
-constexpr std::array<std::string_view, 3> kNoNumbers = {"NaN", "-Infinity", "Infinity"};
-
-/// The text with null in their place.
-std::string null_for_no_number(std::string_view text) {
-  std::string out;
-  bool in_string = false;
-  for (std::size_t at = 0; at < text.size(); ++at) {
-    const auto found = std::ranges::find_if(
-        kNoNumbers, [&](std::string_view word) { return text.substr(at).starts_with(word); });
-    if (!in_string && found != kNoNumbers.end()) {
-      out += "null";
-      at += found->size() - 1;
-      continue;
-    }
-    if (text[at] == '"') in_string = !in_string;
-    if (in_string && text[at] == '\\') out += text[at++];
-    if (at < text.size()) out += text[at];
-  }
-  return out;
-}
-
-/// @param first_line  the line of the file at which `text` begins
-Json parse_text(std::string_view text, const std::string& file, std::ptrdiff_t first_line) {
-  std::string repaired;
-  const auto holds = [&](std::string_view word) { return text.find(word) != text.npos; };
-  if (std::ranges::any_of(kNoNumbers, holds)) text = repaired = null_for_no_number(text);
-  try {
-    return parse_json(text);
-  } catch (const Json::parse_error& e) {
-    // The message is `[json...] parse error at line 1, column 5: what is wrong`; its line is the
-    // text's own.
-    const std::string_view message = e.what();
-    const std::size_t what = message.find(": ", message.find("column"));
-    const std::string_view before = text.substr(0, e.byte == 0 ? 0 : e.byte - 1);
-    throw UserError(
-        fmt::format("{}:{}: not JSON: {}", file, first_line + count_lines(before),
-                    what == std::string_view::npos ? message : message.substr(what + 2)));
-  } catch (const Json::out_of_range& e) {
-    const auto [at, why] = json_fault(text, e);
-    throw UserError(
-        fmt::format("{}:{}: {}", file, first_line + count_lines(text.substr(0, at)), why));
-  }
-}
-
-void visit_object(const std::string& where, const Json& row, const VisitRow& visit) {
-  if (!row.is_object()) throw UserError(where + ": a row must be an object of columns");
-  visit(where, row);
-}
-
-void for_each_jsonl(const std::string& file, std::string_view text, const VisitRow& visit) {
-  for (std::ptrdiff_t number = 1; !text.empty(); ++number) {
-    const std::string_view line = text.substr(0, text.find('\n'));
-    text.remove_prefix(std::min(line.size() + 1, text.size()));
-    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    visit_object(fmt::format("{}:{}", file, number), parse_text(line, file, number), visit);
-  }
-}
-
-/// @param is_cut  the last row may lack something
-void for_each_json(const std::string& file, std::string_view text, std::string_view path,
-                   const VisitRow& visit, bool is_cut) {
-  const Json root = parse_text(text, file, 1);
-  const Json* rows = path.empty() ? &root : find_path(root, path);
-  if (rows == nullptr) {
-    throw UserError(fmt::format("{}: nothing at `{}`; there are {}", file, path, key_list(root)));
-  }
-  if (!rows->is_structured()) {
-    throw UserError(fmt::format("{}: `{}` holds no rows", file, path));
-  }
-  std::size_t left = rows->size();
-  for (const auto& [key, row] : rows->items()) {
-    if (--left == 0 && is_cut) break;
-    visit_object(fmt::format("{}: {}{}{}", file, path, path.empty() ? "" : ".", key), row, visit);
-  }
-}
-
-/// Reads the records of a CSV text one by one. RFC 4180, lines ending in LF or CRLF.
-class CsvReader {
- public:
-  CsvReader(const std::string& file, std::string_view text) : file_(file), rest_(text) {}
-
-  /// The next record, blank lines skipped.   @return false at the end.
-  bool next(std::vector<std::string>& cells) {
-    while (rest_.starts_with('\n') || rest_.starts_with("\r\n")) end_line();
-    if (rest_.empty()) return false;
-    record_line_ = line_;
-    cells.clear();
-    do {
-      cells.push_back(rest_.starts_with('"') ? quoted() : plain());
-    } while (take_comma());
-    end_line();
-    return true;
-  }
-
-  /// `file:line` of the record that next() read.
-  std::string where() const { return fmt::format("{}:{}", file_, record_line_); }
-
- private:
-  bool at_line_end() const {
-    return rest_.empty() || rest_.starts_with('\n') || rest_.starts_with("\r\n");
-  }
-  bool take_comma() {
-    if (!rest_.starts_with(',')) return false;
-    rest_.remove_prefix(1);
-    return true;
-  }
-  void end_line() {
-    if (rest_.starts_with('\r')) rest_.remove_prefix(1);
-    if (!rest_.empty()) rest_.remove_prefix(1);
-    ++line_;
-  }
-  std::string plain() {
-    std::size_t n = 0;
-    while (n < rest_.size() && rest_[n] != ',' && rest_[n] != '\n' &&
-           !rest_.substr(n).starts_with("\r\n")) {
-      ++n;
-    }
-    std::string cell(rest_.substr(0, n));
-    rest_.remove_prefix(n);
-    return cell;
-  }
-  std::string quoted() {
-    const int opened = line_;
-    std::string cell;
-    for (rest_.remove_prefix(1); !rest_.empty(); rest_.remove_prefix(1)) {
-      if (rest_.starts_with("\"\"")) {
-        rest_.remove_prefix(1);
-      } else if (rest_.front() == '"') {
-        rest_.remove_prefix(1);
-        if (at_line_end() || rest_.front() == ',') return cell;
-        throw UserError(fmt::format("{}:{}: text after a closing quote", file_, line_));
-      }
-      line_ += rest_.front() == '\n';
-      cell += rest_.front();
-    }
-    throw UserError(fmt::format("{}:{}: a quote that is never closed", file_, opened));
-  }
-
-  const std::string& file_;
-  std::string_view rest_;
-  int line_ = 1;
-  int record_line_ = 1;
-};
-
-void for_each_csv(const std::string& file, std::string_view text, const VisitRow& visit) {
-  CsvReader reader(file, text);
-  std::vector<std::string> header;
-  if (!reader.next(header)) throw UserError(file + ":1: no header");
-  for (auto name = header.begin(); name != header.end(); ++name) {
-    if (!is_utf8(*name)) throw UserError(reader.where() + ": the header is not UTF-8");
-    if (std::find(header.begin(), name, *name) != name) {
-      throw UserError(fmt::format("{}: the header names `{}` twice", reader.where(), *name));
-    }
-  }
-  std::vector<std::string> cells;
-  while (reader.next(cells)) {
-    if (cells.size() != header.size()) {
-      throw UserError(fmt::format("{}: {} cells where the header has {}", reader.where(),
-                                  cells.size(), header.size()));
-    }
-    Json row = Json::object();
-    for (std::size_t i = 0; i < cells.size(); ++i) {
-      row[header[i]] = std::move(cells[i]);
-    }
-    visit(reader.where(), row);
-  }
-}
+constexpr std::size_t kLongestName = 40;
+constexpr std::size_t kLongestList = 110;
 
 }  // namespace
 
-void for_each_row(const std::filesystem::path& file, std::string_view rows, const VisitRow& visit,
-                  std::size_t first_bytes) {
+void for_each_row(const std::filesystem::path& file, const RowFormat& format,
+                  const VisitRow& visit) {
   const std::string name = file.string();
-  const std::string ending = file.extension().string();
-  if (ending != ".jsonl" && ending != ".json" && ending != ".csv") {
-    throw UserError(name + ": a data file ends in .jsonl, .json or .csv");
+  const bool packed = file.extension() == ".gz";
+  const std::string ending = (packed ? file.stem() : file).extension().string();
+  const bool lines = ending == ".jsonl" || ending == ".ndjson";
+  const bool table = ending == ".csv" || ending == ".tsv";
+  if (!lines && !table && ending != ".json") {
+    check_data_file(file);
+    throw UserError(name +
+                    ": a data file ends in .jsonl, .ndjson, .json, .csv or .tsv, or in one of them "
+                    "and .gz");
   }
-  if (!rows.empty() && ending != ".json") {
+  if (table && !format.rows.empty())
     throw UserError(name + ": only a .json file has `rows` at a path");
-  }
-  bool is_cut = false;
-  const std::string text = read_file(file, first_bytes, is_cut);
-  if (ending == ".json") {
-    for_each_json(name, is_cut ? closed_json(text) : text, rows, visit, is_cut);
-    return;
-  }
-  const bool csv = ending == ".csv";
-  const std::string_view whole = is_cut ? whole_lines(text, csv) : text;
-  csv ? for_each_csv(name, whole, visit) : for_each_jsonl(name, whole, visit);
+  TextFile text(file, format.encoding);
+  table ? for_each_table_row(text, format, ending == ".tsv", visit)
+        : for_each_json_row(text, format, lines, visit);
 }
 
 std::string place_in(const std::filesystem::path& file, const std::string& where) {
@@ -294,6 +69,59 @@ const Json* find_path(const Json& value, std::string_view path) {
   return find_path(*child, path.substr(dot + 1));
 }
 
+const Json* find_cell(const Json& row, std::string_view path, Json& made) {
+  if (const Json* cell = find_path(row, path)) return cell;
+  for (std::size_t dot = path.find('.'); dot != path.npos; dot = path.find('.', dot + 1)) {
+    const Json* head = find_path(row, path.substr(0, dot));
+    const std::string_view rest = path.substr(dot + 1);
+    if (head == nullptr) continue;
+    if (head->is_string()) {
+      auto data = read_container(head->get_ref<const std::string&>());
+      if (!data) return nullptr;
+      Json inside;
+      const Json* cell = find_cell(*data, rest, inside);
+      if (cell == nullptr) return nullptr;
+      Json found = *cell;  // of `data` or `inside`, which go
+      made = std::move(found);
+      return &made;
+    }
+    if (head->is_array() && rest.starts_with('*') && (rest.size() == 1 || rest[1] == '.')) {
+      Json items = Json::array();
+      for (const Json& item : *head) {
+        Json inside;
+        const Json* cell = rest.size() == 1 ? &item : find_cell(item, rest.substr(2), inside);
+        if (cell != nullptr) items.push_back(*cell);
+      }
+      made = std::move(items);
+      return &made;
+    }
+  }
+  return nullptr;
+}
+
+std::string dotted_path(std::string_view path) {
+  if (!path.starts_with("$.") && !path.starts_with("$[")) return std::string(path);
+  std::string out;
+  for (std::size_t at = 1; at < path.size();) {
+    std::size_t end = path.find_first_of(".[", at + 1);
+    std::string_view step = path.substr(at, end - at);
+    if (step.starts_with('[')) {
+      end = path.find(']', at);
+      end += end == path.npos ? 0 : 1;
+      step = path.substr(at, end - at);
+      step.remove_prefix(1);
+      if (step.ends_with(']')) step.remove_suffix(1);
+      if (step.size() > 1 && (step[0] == '\'' || step[0] == '"') && step.back() == step[0])
+        step = step.substr(1, step.size() - 2);
+    } else {
+      step.remove_prefix(1);
+    }
+    if (!step.empty()) out.append(out.empty() ? "" : ".").append(step);
+    at = std::min(end, path.size());
+  }
+  return out;
+}
+
 bool looks_like_messages(std::string_view text) {
   const std::size_t first = text.find_first_not_of(" \t\r\n");
   if (first == text.npos) return false;
@@ -313,12 +141,30 @@ bool looks_like_messages(std::string_view text) {
   return (has_key("role") && has_key("content")) || (has_key("from") && has_key("value"));
 }
 
+std::string name_list(const std::vector<std::string>& names) {
+  std::string out;
+  std::size_t listed = 0;
+  for (; listed < names.size(); ++listed) {
+    const std::string name = '`' + shortened(names[listed], kLongestName) + '`';
+    if (listed > 0 && out.size() + name.size() > kLongestList) break;
+    out += (listed > 0 ? ", " : "") + name;
+  }
+  if (listed < names.size()) out += fmt::format(" and {} more", names.size() - listed);
+  return out;
+}
+
 std::string key_list(const Json& object) {
   std::vector<std::string> keys;
-  if (object.is_object()) {
-    for (const auto& [key, value] : object.items()) keys.push_back('`' + key + '`');
-  }
-  return keys.empty() ? "no keys" : fmt::format("{}", fmt::join(keys, ", "));
+  if (object.is_object())
+    for (const auto& [key, value] : object.items()) keys.push_back(key);
+  return keys.empty() ? "no keys" : name_list(keys);
+}
+
+std::string shortened(std::string_view text, std::size_t most) {
+  std::string out(text.substr(0, text.size() > most ? utf8_prefix(text.substr(0, most)) : most));
+  for (char& c : out)
+    if (c >= 0 && c < ' ') c = ' ';
+  return text.size() > most ? out + ".." : out;
 }
 
 }  // namespace theta

@@ -7,12 +7,12 @@
 #include <utility>
 #include <vector>
 
-#include "core/file_kind.hpp"
 #include "core/gguf_file.hpp"
 #include "core/http_key.hpp"
 #include "core/http_model.hpp"
 #include "core/log.hpp"
 #include "core/result.hpp"
+#include "experiments/text_file.hpp"
 #include "optimizers/optimizer.hpp"
 
 namespace theta {
@@ -59,22 +59,20 @@ struct NamedFile {
 bool is_small(const std::vector<NamedFile>& files) {
   std::uintmax_t bytes = 0;
   for (const auto& [key, file] : files) {
-    at(key, [&] { check_file(file); });
+    at(key, [&] { check_data_file(file); });
     bytes += fs::file_size(file);
   }
   return bytes <= kReadWhole;
 }
 
-/// Reads the first rows. What the end of a cut text may have done is looked for in all of them.
+/// Reads the first rows. A fault that they show is looked for in all of them: rows that are left out
+/// may be the first.
 /// @param read  is given how many bytes; 0: all
 template <typename F>
-void read_first_rows(const fs::path& file, const F& read) {
+void read_first_rows(const F& read) {
   try {
     read(kFirstBytes);
-  } catch (const MissingColumn&) {
-    throw;
   } catch (const UserError&) {
-    if (file.extension() == ".jsonl") throw;
     read(0);
   }
 }
@@ -83,10 +81,14 @@ void read_first_rows(const fs::path& file, const F& read) {
 Config key_of_column(const Config& config, const std::string& column) {
   const Config data = config.at("data");
   for (const char* key : {"id", "group"})
-    if (const auto named = data.find(key); named && named->text() == column) return *named;
+    if (const auto named = data.find(key); named && dotted_path(named->text()) == column)
+      return *named;
+  if (const auto split = data.find("split"))
+    if (const auto named = split->find("column"); named && dotted_path(named->text()) == column)
+      return *named;
   if (const auto fields = data.find("fields"))
     for (const auto& [field, named] : fields->entries())
-      if (named.text() == column) return named;
+      if (dotted_path(named.text()) == column) return named;
   return config.at("program").at("signature");
 }
 
@@ -98,7 +100,8 @@ std::vector<NamedFile> files_of(const Config& data, const DataOptions& options) 
     for (const auto& [name, file] : {std::pair{"train", splits->train},
                                      {"validation", splits->validation},
                                      {"test", splits->test}})
-      if (!file.empty()) files.push_back({data.at("splits").at(name), file});
+      if (!file.empty())
+        files.push_back({data.at(data.find("files") ? "files" : "splits").at(name), file});
   }
   return files;
 }
@@ -116,8 +119,11 @@ struct Missing {
   bool train, validation;
 };
 Missing missing_splits(const DataOptions& data) {
-  if (const auto* splits = std::get_if<SplitFiles>(&data.source))
-    return {splits->train.empty(), splits->validation.empty()};
+  if (const auto* splits = std::get_if<SplitFiles>(&data.source)) {
+    const bool drawn = splits->always_validates || splits->sizes.validation > 0;
+    return {splits->train.empty(), splits->validation.empty() && (!drawn || splits->train.empty())};
+  }
+  if (!data.columns.split.empty()) return {false, false};  // which the rows tell
   const auto* whole = std::get_if<WholeFile>(&data.source);
   const auto* sentiment = std::get_if<SentimentOptions>(&data.source);
   const SplitSizes sizes = whole ? whole->sizes : sentiment ? sentiment->sizes : SplitSizes{};
@@ -128,10 +134,14 @@ Missing missing_splits(const DataOptions& data) {
 void check_splits(const Config& config, const ProgramExperiment& experiment) {
   const auto [train, validation] = missing_splits(experiment.data);
   const Config data = config.at("data");
-  const char* key = data.find("splits") ? "splits" : data.find("file") ? "split" : "sentiment";
+  const bool a_file_each = data.find("files") || data.find("splits");
+  const char* key = data.find("files")    ? "files"
+                    : data.find("splits") ? "splits"
+                    : data.find("file")   ? "split"
+                                          : "sentiment";
   const auto fail = [&](const std::string& who, const std::string& split, const char* why) {
     data.at(key).fail(fmt::format("{} needs {} examples, {}: give '{}: {}' here", who, split, why,
-                                  split, data.find("splits") ? "FILE" : "NUMBER"));
+                                  split, a_file_each ? "FILE" : "NUMBER"));
   };
   for (const OptimizerConfig& optimizer : experiment.optimizers) {
     const std::string who = "'" + optimizer.label + "'";
@@ -153,7 +163,7 @@ bool verify_data(const Config& config, const ProgramExperiment& experiment) {
       loaded = load_dataset(experiment.data, signature);
     } else {
       for (const auto& [key, file] : files)
-        read_first_rows(file, [&, &file = file](std::size_t bytes) {
+        read_first_rows([&, &file = file](std::size_t bytes) {
           Columns columns = experiment.data.columns;
           columns.first_bytes = bytes;
           std::vector<std::string> said_by_the_run;
@@ -185,7 +195,7 @@ bool verify_data(const Config& config, const PersonaExperiment& experiment) {
     if (small)
       (void)load_users(experiment.users);
     else
-      read_first_rows(pairs->file, [&](std::size_t bytes) { read_first_pairs(*pairs, bytes); });
+      read_first_rows([&](std::size_t bytes) { read_first_pairs(*pairs, bytes); });
   });
   return small;
 }

@@ -73,6 +73,16 @@ const std::vector<Broken>& broken_configs() {
   static const std::vector<Broken> configs = {
       {"AnUnknownKeyNamesTheNearest", kTask,
        "metric:", "metrik:", ":14:1: unknown key 'metrik'; did you mean 'metric'?"},
+      {"PromptfoosConfigIsNamed", kTask, "", "description: x\nprompts: [a]\nproviders: [b]\n",
+       ":2:10: this is promptfoo's config: `providers` are `models` here, `prompts` a `program` "
+       "(signature, instructions), `tests` a file under `data`, `assert` the `metric`"},
+      {"HydrasConfigIsNamed", kTask, "", "defaults:\n  - model: small\nlr: 1\n",
+       ":2:3: this is Hydra's config: its groups stand in one file here (YAML's `<<: *base` shares "
+       "what is alike), overrides are --set key=value, and --multirun is a `sweep`"},
+      {"ASweepOfWeightsAndBiasesIsNamed", kTask, "",
+       "program: train.py\nmethod: bayes\nparameters: {lr: {values: [1]}}\n",
+       ":2:9: this is a sweep of Weights & Biases: `parameters` with `values` are the lists of a "
+       "`sweep` here, `program` is theta run itself, and `metric` is chosen under `metric`"},
       {"OptionsAreHiddenFromDspysAdapters", kTask, "adapter: terse",
        "adapter: chat\n  options: hidden",
        ":13:12: options can be hidden by the terse adapter alone: DSPy's, chat and json, list "
@@ -287,7 +297,7 @@ const std::vector<Broken>& broken_configs() {
       {"NobodyIsLeftToTest", kPeople, "noise: 0.1", "test: 0",
        ":6:35: 'test' must be at least 1, or nothing is left to test"},
       {"TheDataStandTwice", kTask, "file: reviews.csv", "file: reviews.csv\n  sentiment: {}",
-       ":7:3: give exactly one of `sentiment`, `file` and `splits`"},
+       ":7:3: give exactly one of `sentiment`, `file`, `files` and `splits`"},
       {"TheNoiseIsNoShare", kPeople, "noise: 0.1", "noise: 0.9",
        ":6:36: `noise` must be in 0..0.5"},
       {"TheJudgeHasNoOptions", kPeople, "{adapter: terse}",

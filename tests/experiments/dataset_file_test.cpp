@@ -210,7 +210,14 @@ TEST_F(DatasetFile, DataInTextsAreRemarkedOnceAColumnWithTheRow) {
 TEST_F(DatasetFile, OnlyColumnsThatAreReadHaveToBeText) {
   EXPECT_EQ(read("a.csv", "question,answer,note\na,b,caf\xE9\n").size(), 1U);
   EXPECT_EQ(error("a.csv", "question,answer\na,b\nc,caf\xE9\n"),
-            "a.csv:3: column `answer` is not UTF-8");
+            "a.csv:3: column `answer` is not UTF-8: name what it is written in with `encoding:`, "
+            "such as windows-1252");
+  EXPECT_EQ(read("a.csv", "question,answer\na,caf\xE9\n", {.encoding = "latin-1"})[0].fields.text(
+                "answer"),
+            "caf\xC3\xA9");
+  EXPECT_EQ(read("a.jsonl", R"({"question": "a", "answer": "b", "x": ["\ud83d"]})").size(), 1U);
+  EXPECT_EQ(error("a.jsonl", R"({"question": ["\ud83d"], "answer": "b"})").substr(0, 41),
+            "a.jsonl:1: column `question` is not UTF-8");
   EXPECT_EQ(read("a.jsonl", R"({"question": "a", "answer": "b", "x": -Infinity})").size(), 1U);
   EXPECT_EQ(error("a.jsonl", R"({"question": Infinity, "answer": "b"})"),
             "a.jsonl:1: column `question`: null is not str");
@@ -244,7 +251,9 @@ TEST_F(DatasetFile, GroupsStayTogetherAndAreWhatTheSizesCount) {
   }
   EXPECT_THAT(groups, ElementsAre("t0", "t1", "t2"));
   EXPECT_THAT(
-      [&] { load_dataset({WholeFile{source.file, {2, 1, 1}, 0}, {.group = "topic"}}, kQuestion); },
+      [&] {
+        load_dataset({WholeFile{source.file, {2, 1, 1}, 0}, {.group = "topic"}}, kQuestion);
+      },
       ThrowsMessage<UserError>(source.file.string() +
                                ": a split of 4 groups by `topic` was asked for, there are 3"));
 }
@@ -253,8 +262,11 @@ TEST_F(DatasetFile, SplitsThatShareAnIdAreRefused) {
   const SplitFiles source{folder_.write("a.csv", "id,question,answer\nx,1,2\ny,3,4\n"),
                           {},
                           folder_.write("b.csv", "id,question,answer\ny,5,6\n")};
-  EXPECT_THAT([&] { load_dataset({source, {.id = "id"}}, kQuestion); },
-              ThrowsMessage<UserError>("the id `y` stands in train and again in test"));
+  EXPECT_THAT(
+      [&] {
+        load_dataset({source, {.id = "id"}}, kQuestion);
+      },
+      ThrowsMessage<UserError>("the id `y` stands in train and again in test"));
   const Dataset data = load_dataset({source, {}}, kQuestion);
   EXPECT_THAT(ids(data.train), ElementsAre("train:1", "train:2"));
   EXPECT_THAT(data.validation, IsEmpty());
@@ -316,9 +328,9 @@ TEST_F(DatasetFile, TheConfigNamesTheSentimentTask) {
 
 TEST_F(DatasetFile, AWrongConfigIsNamedAtItsPlace) {
   EXPECT_THAT(config_error("{fields: {}}"),
-              "c.yaml:1:1: give exactly one of `sentiment`, `file` and `splits`");
+              "c.yaml:1:1: give exactly one of `sentiment`, `file`, `files` and `splits`");
   EXPECT_THAT(config_error("file: a.csv\nsplits: {}\n"),
-              "c.yaml:1:1: give exactly one of `sentiment`, `file` and `splits`");
+              "c.yaml:1:1: give exactly one of `sentiment`, `file`, `files` and `splits`");
   EXPECT_THAT(config_error("file: a.csv\nsplit: {test: 1}\nfields:\n  questoin: q\n"),
               "c.yaml:4:13: the signature has no field `questoin`; it has `question`, `answer`");
   EXPECT_THAT(config_error("splits: {train: a.csv, test: ./a.csv}"),
@@ -330,6 +342,119 @@ TEST_F(DatasetFile, AWrongConfigIsNamedAtItsPlace) {
       config_error("sentiment: {agreement: 1.5}", Signature::parse("sentence -> sentiment")),
       "c.yaml:1:24: `agreement` must be in 0..1");
   EXPECT_THAT(config_error("file: a.csv\nsplit: {tset: 1}\n"), HasSubstr("tset"));
+}
+
+TEST_F(DatasetFile, RowsWithoutALabelAreLeftOutAndCounted) {
+  const Signature yes_or_no = Signature::parse("question -> answer: Literal['yes', 'no']");
+  const auto rows = read("a.jsonl",
+                         "{\"question\": \"a\"}\n{\"question\": \"b\", \"answer\": \"yes\"}\n"
+                         "{\"question\": \"c\", \"answer\": null}\n",
+                         {}, yes_or_no);
+  EXPECT_THAT(ids(rows), ElementsAre("2"));
+  EXPECT_THAT(remarks_, ElementsAre("a.jsonl: 2 of 3 rows are left out, as they have no `answer`"));
+  EXPECT_EQ(read("a.csv", "question,answer\na,\nb,no\n", {}, yes_or_no).size(), 1U);
+  EXPECT_EQ(read("a.csv", "question,answer\na,\nb,no\n").size(), 2U);
+  EXPECT_EQ(error("a.csv", "question,answer\na,\n", {}, yes_or_no),
+            "a.csv:2: column `answer` holds nothing for the field `answer`");
+  EXPECT_EQ(error("a.csv", "question,other\na,b\n"),
+            "a.csv:2: no column `answer` for the field `answer`; there are `question`, `other`");
+}
+
+TEST_F(DatasetFile, RulesLeaveRowsOut) {
+  const auto read_options = options(
+      "file: a.csv\nsplit: {test: 1}\nwhere: {answer: present, lang: [en, de], old: absent, level: "
+      "7}");
+  const std::string csv =
+      "question,answer,lang,old,level\n1,a,en,,7\n2,,en,,7\n3,a,fr,,7\n4,a,de,x,7\n5,a,de,,8\n";
+  EXPECT_THAT(ids(read("a.csv", csv, read_options.columns)), ElementsAre("1"));
+  EXPECT_THAT(remarks_, ElementsAre("a.csv: 4 of 5 rows are left out by `where`"));
+  EXPECT_EQ(error("a.csv", "question,answer,lang,old,level\n1,a,fr,,7\n", read_options.columns),
+            "a.csv: `where` leaves out all 1 rows");
+}
+
+TEST_F(DatasetFile, TheNumberBehindMarksIsTheAnswerOfASolution) {
+  const Signature number = Signature::parse("question -> answer: int");
+  const auto rows = read("a.jsonl",
+                         "{\"question\": \"q\", \"answer\": \"2 * 9 = <<2*9=18>>18\\n#### 18\"}\n"
+                         "{\"question\": \"q\", \"answer\": \"so many\\n#### $1,200.\"}\n",
+                         {}, number);
+  EXPECT_EQ(rows[0].fields.at("answer"), Value(std::int64_t{18}));
+  EXPECT_EQ(rows[1].fields.at("answer"), Value(std::int64_t{1200}));
+  EXPECT_THAT(remarks_,
+              ElementsAre("a.jsonl:1: column `answer` holds worked solutions, of which the "
+                          "number behind `####` is read"));
+  EXPECT_EQ(error("a.jsonl", "{\"question\": \"q\", \"answer\": \"#### none\"}", {}, number),
+            "a.jsonl:1: column `answer`: '#### none' is not a whole number");
+}
+
+TEST_F(DatasetFile, AnExpressionFindsTheValueInAText) {
+  const auto columns =
+      options("file: a.csv\nsplit: {test: 1}\nextract: {answer: '\\\\boxed\\{([^}]*)\\}'}").columns;
+  EXPECT_EQ(
+      read("a.jsonl", R"({"question": "q", "answer": "so \\boxed{1/2}."})", columns)[0].fields.text(
+          "answer"),
+      "1/2");
+  EXPECT_EQ(error("a.jsonl", R"({"question": "q", "answer": "none"})", columns),
+            "a.jsonl:1: column `answer`: `\\\\boxed\\{([^}]*)\\}` finds nothing in 'none'");
+  EXPECT_EQ(config_error("file: a.csv\nsplit: {test: 1}\nextract: {answer: '('}"),
+            "c.yaml:3:19: not a regular expression: U_REGEX_MISMATCHED_PAREN at character 1");
+}
+
+TEST_F(DatasetFile, AJsonPathLeadsToTheValue) {
+  const auto columns = options(
+                           "file: a\nsplit: {test: 1}\nfields: {question: '$.q[0].text', answer: "
+                           "'$.answers[*].text'}")
+                           .columns;
+  const auto rows = read(
+      "a.jsonl", R"({"q": [{"text": "x"}], "answers": [{"text": "a"}, {"text": "b"}]})", columns);
+  EXPECT_EQ(rows[0].fields, (Record{{"question", "x"}, {"answer", "a"}}));
+  EXPECT_EQ(rows[0].accepted, (Record{{"answer", std::vector<std::string>{"a", "b"}}}));
+}
+
+TEST_F(DatasetFile, FilesDrawTheirValidationFromTrain) {
+  folder_.write("train.csv", topics_csv(30));
+  folder_.write("test.csv", topics_csv(10));
+  const Dataset fifth =
+      load_dataset(options("files: {train: train.csv, test: test.csv}"), kQuestion);
+  EXPECT_EQ(fifth.train.size(), 24U);
+  EXPECT_EQ(fifth.validation.size(), 6U);
+  EXPECT_EQ(fifth.test.size(), 10U);
+  EXPECT_EQ(
+      fifth.remarks[0],
+      "validation: 6 of the 30 rows of train, drawn by the seed; `split: {validation: N}` gives "
+      "another number");
+  const std::string sized =
+      "files: {train: train.csv, test: test.csv}\nsplit: {train: 5, validation: 8, test: 4, seed: "
+      "3}";
+  const Dataset some = load_dataset(options(sized), kQuestion);
+  EXPECT_EQ(some.train.size(), 5U);
+  EXPECT_EQ(some.validation.size(), 8U);
+  EXPECT_EQ(some.test.size(), 4U);
+  EXPECT_EQ(ids(some.train), ids(load_dataset(options(sized), kQuestion).train));
+  EXPECT_THAT(
+      [&] {
+        load_dataset(options("files: {train: train.csv}\nsplit: {validation: 31}"), kQuestion);
+      },
+      ThrowsMessage<UserError>((folder_.path() / "train.csv").string() +
+                               ": 31 rows of train were asked for, there are 30"));
+}
+
+TEST_F(DatasetFile, AColumnSaysTheSplitOfARow) {
+  std::string csv = "question,answer,part\n";
+  for (int i = 0; i < 12; ++i)
+    csv += "q" + std::to_string(i) + ",a," +
+           (i < 6    ? "train"
+            : i < 8  ? "dev"
+            : i < 11 ? "Test"
+                     : "?") +
+           "\n";
+  folder_.write("a.csv", csv);
+  const Dataset data =
+      load_dataset(options("file: a.csv\nsplit: {column: part, test: 2}"), kQuestion);
+  EXPECT_THAT(ids(data.train), ElementsAre("1", "2", "3", "4", "5", "6"));
+  EXPECT_THAT(ids(data.validation), ElementsAre("7", "8"));
+  EXPECT_EQ(data.test.size(), 2U);
+  EXPECT_EQ(data.remarks[0], "a.csv: 1 rows are in no split: `part` says `?`");
 }
 
 TEST_F(DatasetFile, BigBenchAndInstructionInductionFilesAreRead) {

@@ -96,7 +96,7 @@ TEST_F(Verify, NamesWhatADataFileIsInTruth) {
   EXPECT_THAT(said("b.jsonl", "version https://git-lfs.github.com/spec/v1\noid x\n"),
               HasSubstr("b.jsonl is a Git LFS pointer"));
   EXPECT_THAT(said("c.csv", "PK\x03\x04xl/workbook"), HasSubstr("c.csv is a zip archive"));
-  EXPECT_THAT(said("d.csv", "\x1f\x8b\x08"), HasSubstr("d.csv is compressed by gzip"));
+  EXPECT_THAT(said("d.csv", "\x1f\x8b\x08"), HasSubstr("d.csv: the gzip file is cut off"));
   EXPECT_THAT(said("e.json", "<!DOCTYPE html>"), HasSubstr("e.json is a web page"));
   EXPECT_THAT(said("f.csv", std::string(257, '\0') + "ustar"), HasSubstr("f.csv is a tar archive"));
   EXPECT_THAT(said("g.tsx", "x"), HasSubstr("a data file ends in "));

@@ -1,0 +1,12 @@
+#pragma once
+
+#include "experiments/rows.hpp"
+#include "experiments/text_file.hpp"
+
+namespace theta {
+
+/// The rows of a table, see for_each_row().
+/// @param tabs  its name says that tabs part the cells, which is believed where nothing else tells
+void for_each_table_row(TextFile& text, const RowFormat& format, bool tabs, const VisitRow& visit);
+
+}  // namespace theta
