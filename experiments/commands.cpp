@@ -23,6 +23,7 @@
 #include "experiments/prompt_file.hpp"
 #include "experiments/report.hpp"
 #include "experiments/run_folder.hpp"
+#include "experiments/state_file.hpp"
 #include "experiments/sweep.hpp"
 #include "experiments/sweep_report.hpp"
 #include "experiments/text_table.hpp"
@@ -150,7 +151,7 @@ bool adopt_sampling(const SavedSampling& loaded, const Config& program, const st
 
 SavedPrompt load_prompt(const PromptArguments& arguments) {
   const std::string name = arguments.prompt.string();
-  const std::string state = read_whole(arguments.prompt);
+  const std::string state = read_state_file(arguments.prompt);
   Config config = Config::parse(state, name).literal();
   const auto metadata = config.find("metadata");
   if (!metadata || !metadata->find("theta")) config.set("metadata.theta={}");
@@ -161,6 +162,8 @@ SavedPrompt load_prompt(const PromptArguments& arguments) {
   if (by_theta && !block->at("program").find("options") &&
       block->at("program").text("adapter", "") == "terse")
     block->set("program.options=hidden");
+  const std::string predictor =
+      block->find("program") ? block->at("program").text("predictor", "") : "";
   if (!block->find("program") || !block->find("model"))
     config.fail(
         "this prompt was not saved by theta run: say what it is of with --set "
@@ -168,20 +171,25 @@ SavedPrompt load_prompt(const PromptArguments& arguments) {
         "model.path=FILE.gguf, or model.base_url=URL and model.model=NAME");
   SavedPrompt saved;
   saved.options = read_program(block->at("program"));
-  saved.model = read_saved_model(block->at("model"), arguments.allowed_hosts);
   saved.metric = block->text("metric", "exact_match");
   if (const auto personas = block->find("personas"))
     saved.personas = read_persona_prompt(*personas);
   saved.columns = read_file_format(*block, saved.options.signature);
   std::map<std::string, std::string> columns(saved.columns.fields.begin(),
                                              saved.columns.fields.end());
-  block->finish();
   saved.program = make_program(saved.options);
-  const LoadedState loaded = load_state(*saved.program, state, name);
+  const LoadedState loaded = load_state(*saved.program, state, name, predictor);
+  if (block->at("model").find("base_url") && !block->at("model").find("model") &&
+      !loaded.model.empty()) {
+    block->set("model.model=" + nlohmann::json(loaded.model).dump());
+    spdlog::warn("{}: of its lm: model {}; --set model.model=.. gives another", name, loaded.model);
+  }
+  saved.model = read_saved_model(block->at("model"), arguments.allowed_hosts);
+  block->finish();
   for (const std::string& line : loaded.remarks) spdlog::warn("{}", line);
   if (adopt_sampling(loaded.sampling.at(0), block->at("program"), name, saved.options.predict)) {
     saved.program = make_program(saved.options);
-    load_state(*saved.program, state, name);
+    load_state(*saved.program, state, name, predictor);
   }
   if (!arguments.metric.empty()) saved.metric = arguments.metric;
   if (!arguments.rows.empty()) saved.columns.rows = arguments.rows;

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <unordered_map>
@@ -12,334 +12,140 @@
 #include <utility>
 #include <vector>
 
-#include "core/json_value.hpp"
-#include "core/python_literal.hpp"
 #include "core/result.hpp"
 #include "core/rng.hpp"
-#include "core/signature.hpp"
+#include "experiments/pair_rows.hpp"
 #include "experiments/rows.hpp"
-#include "experiments/text_file.hpp"
 
 namespace theta {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// A row's choice and what decides where it goes.
-struct Choice {
-  PreferencePair pair;
-  std::string user;
-  std::string conversation;
-  std::optional<bool> is_test;  ///< where the row itself says
+/// What a first look at the file keeps of a row: who chose, and where the pair goes.
+struct Slot {
+  std::uint32_t row;
+  std::uint32_t conversation;  ///< by first appearance among all
+  std::optional<bool> is_test;
 };
 
-/// Lines for the report, each kind of a column once: of the first row that it is true of.
-class Remarks {
- public:
-  Remarks(const std::filesystem::path& file, std::vector<std::string>& lines)
-      : file_(file), lines_(lines) {}
-
-  void once(const std::string& kind, const std::string& where, const std::string& line) {
-    if (said_.insert(kind).second) lines_.push_back(place_in(file_, where) + ": " + line);
-  }
-
- private:
-  const std::filesystem::path& file_;
-  std::vector<std::string>& lines_;
-  std::unordered_set<std::string> said_;
+/// The people of a file by what they chose, without a text.
+struct Scan {
+  std::vector<std::string> users;  ///< by first appearance
+  std::vector<std::vector<Slot>> slots_of;
 };
 
-/// Whether data read from a text can only be meant as messages, if badly made ones.
-bool holds_messages(const Json& data) {
-  if (data.is_array()) return std::ranges::any_of(data, holds_messages);
-  return data.is_object() && (data.contains("role") || data.contains("content") ||
-                              (data.contains("from") && data.contains("value")));
-}
-
-/// Reads the columns of one row.
-class RowReader {
- public:
-  RowReader(const std::string& where, const Json& row, Remarks& remarks)
-      : where_(where), row_(row), remarks_(remarks) {}
-
-  bool has(const char* key) const { return row_.contains(key) && !row_[key].is_null(); }
-  /// has(), but in an empty cell of a table there is nothing.
-  bool fills(const char* key) const { return has(key) && row_[key] != ""; }
-
-  const Json& at(const char* key) const {
-    if (!has(key)) fail(fmt::format("no `{}`; there are {}", key, key_list(row_)));
-    const Json& value = row_[key];
-    if (value.is_string() && !is_readable(value.get_ref<const std::string&>()))
-      fail(fmt::format("column `{}` is not UTF-8", key));
-    return value;
-  }
-
-  std::string text(const char* key) const {
-    const Json& value = at(key);
-    if (value.is_string()) return value.get<std::string>();
-    if (!value.is_number_integer() && !value.is_binary())
-      fail(fmt::format("`{}` is {}, not text", key, value.type_name()));
-    return to_text(value_of(value));
-  }
-
-  /// True or false, in a table also as data frames and people write it.
-  bool flag(const char* key) const {
-    const Json& value = at(key);
-    const auto read = value.is_structured() ? Result<Value>(Error{}) : as(Type::Kind::kBool, value);
-    if (!read) fail(fmt::format("`{}` is neither true nor false", key));
-    return std::get<bool>(*read);
-  }
-
-  /// A whole number from 0.
-  std::size_t count(const char* key) const {
-    const Json& value = at(key);
-    const bool other = value.is_structured() || value.is_boolean();
-    const auto read = other ? Result<Value>(Error{}) : as(Type::Kind::kInt, value);
-    const auto* number = read ? std::get_if<std::int64_t>(&*read) : nullptr;
-    if (number == nullptr || *number < 0) fail(fmt::format("`{}` is no whole number", key));
-    return static_cast<std::size_t>(*number);
-  }
-
-  /// What was said before the answers. A text that is a list of messages is read as one.
-  Messages conversation(const char* key) const {
-    const Json& value = at(key);
-    if (!value.is_string()) return messages(key, value);
-    const auto data = data_in(key, value);
-    return data || value == "[]" ? messages(key, data ? *data : Json::array())
-                                 : messages(key, value);
-  }
-
-  /// One of the answers: as a conversation, but `[]` is a text.
-  Messages answer(const char* key) const {
-    const Json& value = at(key);
-    const auto data = value.is_string() ? data_in(key, value) : std::nullopt;
-    return messages(key, data ? *data : value);
-  }
-
-  void remark(const std::string& kind, const std::string& line) const {
-    remarks_.once(kind, where_, line);
-  }
-  [[noreturn]] void fail(const std::string& message) const {
-    throw UserError(where_ + ": " + message);
-  }
-  const Json& json() const { return row_; }
-
- private:
-  static Result<Value> as(Type::Kind kind, const Json& scalar) {
-    return Type{kind, {}}.cast(to_text(value_of(scalar)));
-  }
-
-  /// The messages that a text holds; nullopt where it is no more than a text.
-  std::optional<Json> data_in(const std::string& key, const Json& cell) const {
-    const auto& text = cell.get_ref<const std::string&>();
-    auto data = read_container(text);
-    if (data && holds_messages(*data)) {
-      remark(key + " messages",
-             fmt::format("column `{}` holds messages as a text, which are read as messages", key));
-      return data;
-    }
-    if (!data && looks_like_messages(text))
-      fail(
-          fmt::format("column `{}` begins like messages, and cannot be read as JSON or as Python "
-                      "writes them",
-                      key));
-    if (data && !data->empty())
-      remark(key + " data",
-             fmt::format("column `{}` holds {} as a text, which is shown as it stands", key,
-                         data->is_object() ? "an object" : "a list"));
-    return std::nullopt;
-  }
-
-  Messages messages(const char* key, const Json& value) const {
-    if (!value.is_array()) return {message(key, value)};
-    Messages messages;
-    for (const Json& item : value) messages.push_back(message(key, item));
-    return messages;
-  }
-
-  Message message(const char* key, const Json& value) const {
-    if (value.is_string()) return {"", value.get<std::string>()};
-    const auto part = [&](const char* name) {
-      if (!value.is_object() || !value.contains(name) || !value[name].is_string()) {
-        fail(fmt::format("`{}` is no text, message {{role, content}} or list of messages", key));
-      }
-      return value[name].get<std::string>();
-    };
-    return {part("role"), part("content")};
-  }
-
-  const std::string& where_;
-  const Json& row_;
-  Remarks& remarks_;
-};
-
-std::optional<bool> said_split(const RowReader& row) {
-  if (!row.fills("split")) return std::nullopt;
-  const std::string split = row.text("split");
-  if (split != "train" && split != "val" && split != "test") {
-    row.fail("`split` is `" + split + "`, none of train, val and test");
-  }
-  return split == "test";
-}
-
-/// Whether the chosen text stood first.
-std::optional<bool> said_flip(const RowReader& row) {
-  if (row.fills("flip")) return row.flag("flip");
-  if (!row.fills("winner_slot")) return std::nullopt;
-  const std::string slot = row.text("winner_slot");
-  if (slot != "a" && slot != "b") row.fail("`winner_slot` is `" + slot + "`, neither a nor b");
-  return slot == "a";
-}
-
-/// What was asked, where no `context` holds it: others keep it under these names.
-constexpr std::array kQuestions = {"prompt", "question", "instruction", "query", "input"};
-
-/// What the answers are answers to: the `context`, or the one column that plainly is the question.
-/// What is not read is remarked.
-Messages asked(const RowReader& row, const Messages& chosen, const Messages& rejected) {
-  std::vector<const char*> questions;
-  for (const char* key : kQuestions)
-    if (row.fills(key)) questions.push_back(key);
-  if (row.fills("context")) {
-    Messages context = row.conversation("context");
-    for (const char* key : questions)
-      row.remark(key, fmt::format("column `{}` is not read: `context` holds what was asked", key));
-    return context;
-  }
-  if (questions.size() == 1) {
-    const char* key = questions.front();
-    Messages question = row.conversation(key);
-    const auto holds_it = [&](const Messages& answer) {
-      return answer.size() > 1 && !question.empty() && answer[0].content == question[0].content;
-    };
-    if (holds_it(chosen) && holds_it(rejected)) return {};
-    row.remark(key, fmt::format("no `context`: column `{}` is read as the context", key));
-    return question;
-  }
-  constexpr std::array kRead = {"user_id", "context",     "chosen",  "rejected",       "split",
-                                "flip",    "winner_slot", "pair_id", "conversation_id"};
-  std::vector<std::string> unread;
-  for (const auto& [key, value] : row.json().items())
-    if (std::ranges::find(kRead, key) == kRead.end()) unread.push_back(key);
-  if (!unread.empty())
-    row.remark("unread", fmt::format("no `context`: the answers stand alone; not read: `{}`",
-                                     fmt::join(unread, "`, `")));
-  return {};
-}
-
-/// PersonalRewardBench: the row says what was chosen.
-Choice read_chosen(const RowReader& row, std::optional<bool>& flip) {
-  Choice choice;
-  choice.user = row.text("user_id");
-  const Messages chosen = row.answer("chosen"), rejected = row.answer("rejected");
-  choice.pair.context = render_conversation(asked(row, chosen, rejected));
-  choice.pair.chosen = render_conversation(chosen);
-  choice.pair.rejected = render_conversation(rejected);
-  choice.is_test = said_split(row);
-  flip = said_flip(row);
-  return choice;
-}
-
-/// Chatbot Arena: two conversations and a vote.   @return nullopt for a tie.
-std::optional<Choice> read_vote(const RowReader& row, std::optional<bool>& flip) {
-  const std::string winner = row.text("winner");
-  if (winner.starts_with("tie")) return std::nullopt;
-  if (winner != "model_a" && winner != "model_b") {
-    row.fail("`winner` is `" + winner + "`, none of model_a, model_b and tie");
-  }
-  Messages a = row.conversation("conversation_a");
-  Messages b = row.conversation("conversation_b");
-  if (row.fills("turn")) {
-    const std::size_t n_messages = 2 * row.count("turn");
-    a.resize(std::min(a.size(), n_messages));
-    b.resize(std::min(b.size(), n_messages));
-  }
-  const auto [a_rest, b_rest] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
-  std::string first = render_conversation({a_rest, a.end()});
-  std::string second = render_conversation({b_rest, b.end()});
-  flip = winner == "model_a";
-  if (!*flip) std::swap(first, second);
-
-  Choice choice;
-  choice.user = row.text("judge");
-  choice.pair.context = render_conversation({a.begin(), a_rest});
-  choice.pair.chosen = std::move(first);
-  choice.pair.rejected = std::move(second);
-  return choice;
-}
-
-/// Every column that may be read, by which a table's delimiter and header are known.
-std::vector<std::string> read_columns_of_pairs() {
-  std::vector<std::string> columns = {
-      "user_id",     "context", "chosen",          "rejected",       "split",          "flip",
-      "winner_slot", "pair_id", "conversation_id", "conversation_a", "conversation_b", "winner",
-      "judge",       "turn"};
-  columns.insert(columns.end(), kQuestions.begin(), kQuestions.end());
-  return columns;
-}
-
-/// Reads every choice of the file, counting the rows without one.
-std::vector<Choice> read_choices(const PairsOptions& options, LoadedPairs& counts,
-                                 std::size_t first_bytes = 0) {
-  std::vector<Choice> choices;
-  std::unordered_set<std::string> ids;
-  Remarks remarks(options.file, counts.users.remarks);
-  const auto add = [&](const std::string& where, const Json& json) {
-    const RowReader row(where, json, remarks);
-    ++counts.n_rows;
-    std::optional<bool> flip;
-    std::optional<Choice> choice;
-    if (row.has("chosen") && row.has("rejected")) {
-      choice = read_chosen(row, flip);
-    } else if (row.has("conversation_a") && row.has("conversation_b")) {
-      choice = read_vote(row, flip);
-    } else {
-      row.fail(
-          "neither `chosen` and `rejected` nor `conversation_a` and `conversation_b`; there are " +
-          key_list(json));
-    }
-    if (!choice) {
-      ++counts.n_ties;
-      return;
-    }
-    if (choice->pair.chosen == choice->pair.rejected) {
-      ++counts.n_equal_texts;
-      return;
-    }
-    if (!choices.empty() && choice->is_test.has_value() != choices[0].is_test.has_value()) {
-      row.fail("either every row has a `split` or none");
-    }
-    std::string& id = choice->pair.id;
-    id = row.fills("pair_id") ? row.text("pair_id") : fmt::format("row {}", counts.n_rows);
-    if (!ids.insert(id).second) row.fail("the pair `" + id + "` stands here again");
-    if (options.by_conversation) choice->conversation = row.text("conversation_id");
-    choice->pair.flip = flip ? *flip : Rng(derive_seed(options.seed, id)).below(2) == 0;
-    choices.push_back(*std::move(choice));
+/// Calls `use` with the number of each row that holds a choice and its pair's id, which it has.
+template <typename Use>
+void for_each_choice(const PairsOptions& options, const RowFormat& given, Remarks& remarks,
+                     const Use& use) {
+  RowFormat format = given;
+  format.read = columns_of_pairs();
+  std::size_t number = 0;
+  format.wanted = [&](std::size_t n) {
+    number = n;
+    return !given.wanted || given.wanted(n);
   };
-  for_each_row(options.file, {.read = read_columns_of_pairs(), .first_bytes = first_bytes}, add);
-  return choices;
+  for_each_row(options.file, format, [&](const std::string& where, const Json& row) {
+    std::optional<Choice> choice = read_choice(where, row, options.by_conversation, remarks);
+    if (choice) {
+      std::string& id = choice->pair.id;
+      if (id.empty()) id = fmt::format("row {}", number + 1);
+      choice->pair.flip =
+          choice->flip ? *choice->flip : Rng(derive_seed(options.seed, id)).below(2) == 0;
+    }
+    use(number, where, std::move(choice));
+  });
 }
 
-/// Divides the choices of one user, in their order, into context and test.
-User make_user(const std::string& id, const std::vector<Choice>& choices,
-               const PairsOptions& options) {
-  std::unordered_map<std::string, std::size_t> conversations;  // by first appearance
-  for (const Choice& choice : choices) {
-    conversations.emplace(choice.conversation, conversations.size());
-  }
-  const std::size_t n_units = options.by_conversation ? conversations.size() : choices.size();
+/// Finds the second row of an id that two have, and tells it.
+[[noreturn]] void name_second(const PairsOptions& options, std::size_t id_hash) {
+  std::vector<std::string> unsaid;
+  Remarks remarks(options.file, unsaid);
+  std::unordered_set<std::string> ids;
+  for_each_choice(options, {}, remarks,
+                  [&](std::size_t, const std::string& where, std::optional<Choice> choice) {
+                    if (!choice) return;
+                    const std::string& id = choice->pair.id;
+                    if (std::hash<std::string>{}(id) == id_hash && !ids.insert(id).second)
+                      throw UserError(where + ": the pair `" + id + "` stands here again");
+                  });
+  throw UserError(options.file.string() + ": it changes while it is read");
+}
+
+/// Looks at every row, counting those without a choice.
+Scan scan(const PairsOptions& options, LoadedPairs& counts, std::size_t first_bytes = 0) {
+  Scan found;
+  std::unordered_map<std::string, std::uint32_t> users, conversations;
+  std::vector<std::size_t> id_hashes;
+  std::optional<bool> has_split;
+  Remarks remarks(options.file, counts.users.remarks);
+  for_each_choice(
+      options, {.first_bytes = first_bytes}, remarks,
+      [&](std::size_t row, const std::string& where, const std::optional<Choice>& choice) {
+        ++counts.n_rows;
+        if (!choice) {
+          ++counts.n_ties;
+          return;
+        }
+        if (choice->pair.chosen == choice->pair.rejected) {
+          ++counts.n_equal_texts;
+          return;
+        }
+        if (has_split.value_or(choice->is_test.has_value()) != choice->is_test.has_value())
+          throw UserError(where + ": either every row has a `split` or none");
+        has_split = choice->is_test.has_value();
+        id_hashes.push_back(std::hash<std::string>{}(choice->pair.id));
+        const auto number_in = [](auto& names, const std::string& name) {
+          return names.try_emplace(name, static_cast<std::uint32_t>(names.size())).first->second;
+        };
+        const std::uint32_t user = number_in(users, choice->user);
+        if (user == found.users.size()) {
+          found.users.push_back(choice->user);
+          found.slots_of.emplace_back();
+        }
+        auto& slots = found.slots_of[user];
+        if (options.max_pairs == 0 || slots.size() < options.max_pairs)
+          slots.push_back({static_cast<std::uint32_t>(row),
+                           number_in(conversations, choice->conversation), choice->is_test});
+      });
+  std::ranges::sort(id_hashes);
+  const auto twice = std::ranges::adjacent_find(id_hashes);
+  if (twice != id_hashes.end()) name_second(options, *twice);
+  return found;
+}
+
+/// Which of one user's choices, in their order, are tested; the others are context.
+std::vector<bool> divide(const std::vector<Slot>& slots, const PairsOptions& options) {
+  std::unordered_map<std::uint32_t, std::size_t> conversations;  // by first appearance
+  for (const Slot& slot : slots) conversations.emplace(slot.conversation, conversations.size());
+  const std::size_t n_units = options.by_conversation ? conversations.size() : slots.size();
   const auto n_context =
       static_cast<std::size_t>(options.context_ratio * static_cast<double>(n_units));
-
-  User user;
-  user.id = id;
-  for (std::size_t i = 0; i < choices.size(); ++i) {
-    const Choice& choice = choices[i];
-    const std::size_t unit = options.by_conversation ? conversations.at(choice.conversation) : i;
-    const bool is_test = choice.is_test.value_or(unit >= n_context);
-    (is_test ? user.test : user.context).push_back(choice.pair);
+  std::vector<bool> is_test;
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    const std::size_t unit = options.by_conversation ? conversations.at(slots[i].conversation) : i;
+    is_test.push_back(slots[i].is_test.value_or(unit >= n_context));
   }
-  return user;
+  return is_test;
+}
+
+/// Where the pair of a row goes.
+struct Place {
+  User* user;
+  bool is_test;
+};
+
+/// Reads the texts of the rows that have a place.
+void read_texts(const PairsOptions& options, const std::unordered_map<std::size_t, Place>& places) {
+  std::vector<std::string> said_before;
+  Remarks remarks(options.file, said_before);
+  const RowFormat format{.wanted = [&](std::size_t row) { return places.contains(row); }};
+  for_each_choice(options, format, remarks,
+                  [&](std::size_t row, const std::string&, std::optional<Choice> choice) {
+                    const auto& [user, is_test] = places.at(row);
+                    (is_test ? user->test : user->context).push_back(std::move(choice->pair));
+                  });
 }
 
 std::string content_of(const PreferencePair& pair) {
@@ -368,43 +174,44 @@ std::size_t count_shared_pairs(const Users& users) {
 
 LoadedPairs read_pairs(const PairsOptions& options) {
   LoadedPairs loaded;
-  std::vector<std::string> order;
-  std::unordered_map<std::string, std::vector<Choice>> by_user;
-  for (Choice& choice : read_choices(options, loaded)) {
-    std::vector<Choice>& mine = by_user[choice.user];
-    if (mine.empty()) order.push_back(choice.user);
-    if (options.max_pairs == 0 || mine.size() < options.max_pairs)
-      mine.push_back(std::move(choice));
-  }
-  std::vector<User> users;
-  for (const std::string& id : order) {
-    const std::vector<Choice>& choices = by_user.at(id);
-    User user = make_user(id, choices, options);
-    if (choices.size() < options.min_pairs || user.context.empty() || user.test.empty()) {
+  const Scan found = scan(options, loaded);
+  std::vector<std::pair<std::size_t, std::vector<bool>>> kept;  // of `found`, with what is tested
+  for (std::size_t i = 0; i < found.users.size(); ++i) {
+    std::vector<bool> is_test = divide(found.slots_of[i], options);
+    const auto n_test = std::ranges::count(is_test, true);
+    if (is_test.size() < options.min_pairs || n_test == 0 || n_test == std::ssize(is_test))
       ++loaded.n_small_users;
-    } else {
-      users.push_back(std::move(user));
-    }
+    else
+      kept.emplace_back(i, std::move(is_test));
   }
-  std::vector<Split> splits(users.size(), Split::kTest);
+  std::vector<Split> splits(kept.size(), Split::kTest);
   try {
     if (options.users.total() > 0)
-      splits = draw_split(users.size(), options.users, derive_seed(options.seed, "users"), "users");
+      splits = draw_split(kept.size(), options.users, derive_seed(options.seed, "users"), "users");
   } catch (const UserError& e) {
     throw UserError(fmt::format("{}: {} ({} more have too few pairs)", options.file.string(),
                                 e.what(), loaded.n_small_users));
   }
-  for (std::size_t i = 0; i < users.size(); ++i) {
-    if (splits[i] == Split::kUnused) continue;
-    split_of(loaded.users, splits[i]).push_back(std::move(users[i]));
+  std::vector<User> users(kept.size());
+  std::unordered_map<std::size_t, Place> places;
+  for (std::size_t k = 0; k < kept.size(); ++k) {
+    if (splits[k] == Split::kUnused) continue;
+    const auto& [i, is_test] = kept[k];
+    users[k].id = found.users[i];
+    for (std::size_t n = 0; n < is_test.size(); ++n)
+      places.emplace(found.slots_of[i][n].row, Place{&users[k], is_test[n]});
   }
+  read_texts(options, places);
+  for (std::size_t k = 0; k < kept.size(); ++k)
+    if (splits[k] != Split::kUnused)
+      split_of(loaded.users, splits[k]).push_back(std::move(users[k]));
   loaded.n_shared_pairs = count_shared_pairs(loaded.users);
   return loaded;
 }
 
 void read_first_pairs(const PairsOptions& options, std::size_t first_bytes) {
   LoadedPairs counts;
-  (void)read_choices(options, counts, first_bytes);
+  (void)scan(options, counts, first_bytes);
 }
 
 std::string render_conversation(std::span<const Message> messages) {

@@ -47,7 +47,8 @@ struct LoadedPairs {
 /// PreferencePair::flip is the row's `flip`, else whether the winner stood in slot a, else drawn.
 /// A text that is messages, in JSON or as Python and its data frames print them, as CSV files have
 /// it, is read as messages; a flag may be True, 1 or yes. What was so decided, other data in texts and
-/// columns that may hold what was asked and are not read are in the users' remarks.
+/// columns that may hold what was asked and are not read are in the users' remarks. The file is read
+/// twice: of the users that are not drawn no text is held.
 /// @throws UserError `file:line: message`, also for what looks like messages and cannot be read.
 LoadedPairs read_pairs(const PairsOptions& options);
 

@@ -173,8 +173,18 @@ void restore_fields(const Node& signature, const std::string& text,
   }
 }
 
-/// What an `lm` says of sampling goes to the last of `loaded`; of the rest, what is not done is
-/// remarked.
+/// The name by which a server knows a model, without the provider that DSPy puts before it.
+std::string without_provider(const std::string& model) {
+  constexpr std::array kProviders = {
+      "openai", "azure",       "azure_ai",   "anthropic",   "ollama",   "ollama_chat",
+      "groq",   "hosted_vllm", "openrouter", "together_ai", "deepseek", "text-completion-openai"};
+  const std::size_t slash = model.find('/');
+  const bool known = std::ranges::find(kProviders, model.substr(0, slash)) != kProviders.end();
+  return known && slash != model.npos ? model.substr(slash + 1) : model;
+}
+
+/// What an `lm` says of the model and of sampling goes to the last of `loaded`; of the rest, what
+/// is not done is remarked.
 void read_lm(const Node& lm, LoadedState& loaded) {
   SavedSampling& sampling = loaded.sampling.emplace_back();
   // How DSPy calls a model, which changes no answer.
@@ -187,6 +197,10 @@ void read_lm(const Node& lm, LoadedState& loaded) {
   for (const auto& [key, value] : lm.json.items()) {
     if (value.is_null() || std::ranges::find(kOfTheCaller, key) != kOfTheCaller.end()) continue;
     if (key == "model_type" && value == "chat") continue;
+    if (key == "model" && value.is_string()) {
+      loaded.model = without_provider(value.get<std::string>());
+      continue;
+    }
     const bool number = value.is_number();
     if (key == "temperature" && number && value >= 0) {
       sampling.temperature = value.get<double>();
@@ -272,6 +286,17 @@ Predictor restored(Predictor predictor, const Node& state, bool as_is, LoadedSta
   return predictor;
 }
 
+/// Names in backticks, as many as a line of a message holds.
+std::string quoted_list(const std::vector<std::string>& names) {
+  constexpr std::size_t kMost = 120;
+  std::string out;
+  std::size_t listed = 0;
+  for (; listed < names.size() && (listed == 0 || out.size() + names[listed].size() < kMost);
+       ++listed)
+    out += (listed == 0 ? "`" : ", `") + names[listed] + "`";
+  return listed < names.size() ? out + fmt::format(" and {} more", names.size() - listed) : out;
+}
+
 bool is_predictor(const Json& state) {
   return state.is_object() &&
          (state.contains("signature") || state.contains("signature_instructions"));
@@ -279,17 +304,21 @@ bool is_predictor(const Json& state) {
 
 /// Where the state of a predictor stands. DSPy names it by its place in the program's Python: the
 /// only one of a file is that of a program with one.
-Node state_of(const Predictor& predictor, bool only, const Node& root) {
+/// @param chosen  of a program with one: the key in a file with several
+Node state_of(const Predictor& predictor, bool only, const std::string& chosen, const Node& root) {
   if (!only) return root.child(predictor.name);
   if (is_predictor(root.json)) return root;
   std::vector<std::string> names;
   if (root.json.is_object())
     for (const auto& [key, value] : root.json.items())
       if (is_predictor(value)) names.push_back(key);
-  if (names.size() > 1)
-    root.fail(fmt::format("it has the predictors `{}`, and one is run: keep one of them",
-                          fmt::join(names, "`, `")));
-  return root.child(names.empty() ? predictor.name : names[0]);
+  const bool unknown = !chosen.empty() && std::ranges::find(names, chosen) == names.end();
+  if (unknown || (chosen.empty() && names.size() > 1))
+    root.fail(
+        fmt::format("it has the predictors {}, {}: choose one with --set program.predictor={}",
+                    quoted_list(names), unknown ? "and none `" + chosen + "`" : "and one is run",
+                    names.empty() ? "KEY" : names[0]));
+  return root.child(!chosen.empty() ? chosen : names.empty() ? predictor.name : names[0]);
 }
 
 Json parse(const std::string& text, const std::string& name) {
@@ -332,7 +361,8 @@ std::string dump_state(const Module& program, const std::string& theta_block_jso
   return write_json(state, JsonStyle::kIndented) + "\n";
 }
 
-LoadedState load_state(Module& program, const std::string& json, const std::string& name) {
+LoadedState load_state(Module& program, const std::string& json, const std::string& name,
+                       const std::string& chosen) {
   const Json state = parse(json, name);
   const Node root{state, name, ""};
   if (!state.is_object()) root.fail("an object is expected");
@@ -353,7 +383,7 @@ LoadedState load_state(Module& program, const std::string& json, const std::stri
   LoadedState loaded;
   std::vector<Predictor> restored_ones;
   for (const Predictor* predictor : predictors) {
-    const Node node = state_of(*predictor, predictors.size() == 1, root);
+    const Node node = state_of(*predictor, predictors.size() == 1, chosen, root);
     restored_ones.push_back(restored(*predictor, node, as_is, loaded));
   }
   if (!is_predictor(state))

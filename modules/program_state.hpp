@@ -26,7 +26,8 @@ struct SavedSampling {
 /// What a state says beside the program itself.
 struct LoadedState {
   std::vector<SavedSampling> sampling;  ///< by predictor
-  std::vector<std::string> remarks;     ///< what was decided, and what is not used, a line each
+  std::string model;  ///< of an `lm`, without the provider before its name; empty: none is set
+  std::vector<std::string> remarks;  ///< what was decided, and what is not used, a line each
 };
 
 /// Sets the instructions, prefixes, descriptions and demos of `program` from `json`; all or
@@ -34,9 +35,12 @@ struct LoadedState {
 /// stands is that of a program with one, whatever its name; metadata may be missing (DSPy's
 /// dump_state() has none). Of DSPy up to 2.5 the `extended_signature` counts. Demos of a state
 /// without metadata.theta, which DSPy wrote, are Demo::as_is.
+/// @param chosen  the key of the predictor that a program with one takes its state from, where a file
+///   has several
 /// @throws UserError `NAME: message`, or `NAME:line:col: message` for what is not JSON: a missing
 ///   predictor or key, fields of another number than the signature's or of names that it does not
 ///   have there, an image or other part that is no text, a version key that DSPy refuses.
-LoadedState load_state(Module& program, const std::string& json, const std::string& name);
+LoadedState load_state(Module& program, const std::string& json, const std::string& name,
+                       const std::string& chosen = "");
 
 }  // namespace theta

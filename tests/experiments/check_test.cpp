@@ -396,8 +396,8 @@ TEST(ThetaCheckCommand, EveryConfigOfTheProjectIsRightWithoutItsDataAndModels) {
   const std::string restored = before ? before : "";
   ::setenv("THETA_CACHE", cache.path().c_str(), 1);
   std::vector<std::string> command = {theta_binary(), "check"};
-  for (const auto& file : fs::directory_iterator(source_dir() + "/configs"))
-    command.push_back(file.path());
+  for (const auto& file : fs::recursive_directory_iterator(source_dir() + "/configs"))
+    if (file.path().extension() == ".yaml") command.push_back(file.path());
   command.push_back("--config-only");
   const Finished finished = run_to_end(command);
   before ? ::setenv("THETA_CACHE", restored.c_str(), 1) : ::unsetenv("THETA_CACHE");

@@ -285,8 +285,28 @@ TEST(LoadState, TakesTheOnlyPredictorWhateverItsNameAndNamesSeveral) {
   EXPECT_EQ(program.signature().instructions, "Be.");
   EXPECT_EQ(
       why_not(program, R"({"router": )" + one + R"(, "writer.predict": )" + one + "}"),
-      "prompt.json: it has the predictors `router`, `writer.predict`, and one is run: keep one "
-      "of them");
+      "prompt.json: it has the predictors `router`, `writer.predict`, and one is run: choose one "
+      "with --set program.predictor=router");
+}
+
+TEST(LoadState, TakesTheChosenOfSeveralPredictors) {
+  const std::string first = fields_in({"question", "reasoning", "answer"});
+  const std::string state =
+      R"({"router": )" + first + R"(, "writer.predict": )" + with(first, "Be.", "Write.") + "}";
+  Predict program = reasoning("question -> answer");
+  load_state(program, state, "prompt.json", "writer.predict");
+  EXPECT_EQ(program.signature().instructions, "Write.");
+  load_state(program, state, "prompt.json", "router");
+  EXPECT_EQ(program.signature().instructions, "Be.");
+  try {
+    load_state(program, state, "prompt.json", "writer");
+    FAIL();
+  } catch (const UserError& e) {
+    EXPECT_STREQ(
+        e.what(),
+        "prompt.json: it has the predictors `router`, `writer.predict`, and none `writer`: "
+        "choose one with --set program.predictor=router");
+  }
 }
 
 TEST(LoadState, ReadsWhatAnLmSaysOfSamplingAndNamesTheRest) {
@@ -300,7 +320,9 @@ TEST(LoadState, ReadsWhatAnLmSaysOfSamplingAndNamesTheRest) {
   EXPECT_EQ(loaded.sampling.at(0).temperature, 0.7);
   EXPECT_EQ(loaded.sampling.at(0).max_tokens, 1000);
   EXPECT_EQ(loaded.sampling.at(0).top_p, 0.9);
-  EXPECT_THAT(loaded.remarks, ElementsAre("prompt.json: lm: not used: `model`, `n`"));
+  EXPECT_THAT(loaded.remarks, ElementsAre("prompt.json: lm: not used: `n`"));
+  EXPECT_EQ(loaded.model, "some/model");
+  EXPECT_EQ(load(R"({"model": "openai/gpt-4o-mini"})").model, "gpt-4o-mini");
   const LoadedState odd = load(R"({"temperature": null, "max_tokens": "many"})");
   EXPECT_EQ(odd.sampling.at(0).temperature, std::nullopt);
   EXPECT_THAT(odd.remarks, ElementsAre("prompt.json: lm: not used: `max_tokens`"));
