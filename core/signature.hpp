@@ -4,35 +4,9 @@
 #include <string_view>
 #include <vector>
 
-#include "core/result.hpp"
-#include "core/value.hpp"
+#include "core/type.hpp"
 
 namespace theta {
-
-/// The type of a field, in DSPy's words.
-struct Type {
-  enum class Kind { kStr, kInt, kFloat, kBool, kLiteral, kList };
-  Kind kind = Kind::kStr;
-  std::vector<std::string> literals;  ///< for kLiteral, in order
-  bool numbers = false;               ///< the literals are whole numbers, written without quotes
-
-  /// `str`, `bool`, `list[str]`, `Literal['First', 'Second']`, `Literal[1, 2]`.
-  std::string name() const;
-  /// The texts an answer can take where they are few: a Literal's values, `True`/`False`; else
-  /// empty.
-  std::vector<std::string> options() const;
-  /// Casts an answer by DSPy's rules (dspy 3.4.1, adapters/utils.py parse_value): a str verbatim; a
-  /// Literal exactly, else trimmed, unwrapped and unquoted; a list in JSON's or Python's spelling.
-  /// Stricter than DSPy for numbers: no NaN, no infinity, no hexadecimal.
-  /// A whole number keeps its digits, however many.
-  Result<Value> cast(std::string_view text) const;
-  /// The same for an input, which is shown: a number that no double holds to the digit stays text.
-  Result<Value> read(std::string_view text) const;
-  /// A value as it stands in a prompt: to_text(), but a list in a field that is not str is JSON
-  /// (format_field_value of the same file).
-  std::string text(const Value& value) const;
-  bool operator==(const Type&) const = default;
-};
 
 struct Field {
   std::string name;
@@ -51,10 +25,12 @@ struct Signature {
   std::vector<Field> outputs;
 
   /// Reads `"context, first -> preference: Literal['First','Second']"`.
+  /// @param named  the enums and records that its annotations may name
   /// An empty instruction becomes DSPy's default: "Given the fields `a`, `b`, produce the fields
   /// `c`."
   /// @throws UserError `column N: message` at the first character that cannot be read.
-  static Signature parse(std::string_view text, std::string instructions = "");
+  static Signature parse(std::string_view text, std::string instructions = "",
+                         const Types& named = {});
 
   /// Indentation common to all lines but the first is dropped, as DSPy does; empty: the default.
   Signature with_instructions(std::string text) const;

@@ -27,6 +27,7 @@
 #include "experiments/sweep.hpp"
 #include "experiments/sweep_report.hpp"
 #include "experiments/text_table.hpp"
+#include "experiments/types.hpp"
 #include "experiments/verify.hpp"
 #include "modules/evaluate.hpp"
 #include "modules/program_state.hpp"
@@ -170,7 +171,7 @@ SavedPrompt load_prompt(const PromptArguments& arguments) {
         "program.signature='question -> answer', and what it is for with --set "
         "model.path=FILE.gguf, or model.base_url=URL and model.model=NAME");
   SavedPrompt saved;
-  saved.options = read_program(block->at("program"));
+  saved.options = read_program(block->at("program"), read_types(*block));
   saved.metric = block->text("metric", "exact_match");
   if (const auto personas = block->find("personas"))
     saved.personas = read_persona_prompt(*personas);

@@ -12,6 +12,7 @@
 #include "core/json_value.hpp"
 #include "core/python_literal.hpp"
 #include "core/result.hpp"
+#include "core/type.hpp"
 #include "experiments/text_file.hpp"
 
 namespace theta {
@@ -27,10 +28,22 @@ std::optional<std::string> scalar_text(const Json& cell) {
   return to_text(value_of(cell));
 }
 
+/// Whether a cell of this type is read as the JSON that it is.
+bool is_json(const Type& type) {
+  static const Type texts = parse_type("list[str]");
+  return (type.structured() && type != texts) || type.kind == Type::Kind::kUnion ||
+         type.kind == Type::Kind::kAny || type.kind == Type::Kind::kNone;
+}
+
 /// The value of a field, which is of the type that the signature gives it. An input is shown as it
 /// stands: a number keeps its digits, and of what is no text a `str` shows the JSON, as in DSPy,
 /// and a list stays one, whose items prompts number.
 Result<Value> to_value(const Json& cell, const Type& type, bool input) {
+  if (is_json(type) && !cell.is_string()) {
+    Result<Value> value = type.cast_json(cell);
+    const auto text = scalar_text(cell);
+    return value || !text ? value : type.cast(*text);  // a number in a column of texts
+  }
   const bool any = input && type.kind == Type::Kind::kStr;
   if (cell.is_array() && (any || type.kind == Type::Kind::kList)) {
     std::vector<std::string> items;

@@ -6,9 +6,9 @@
 
 namespace theta {
 
-Signature read_signature(const Config& text, std::string instructions) {
+Signature read_signature(const Config& text, std::string instructions, const Types& types) {
   try {
-    return Signature::parse(text.text(), std::move(instructions));
+    return Signature::parse(text.text(), std::move(instructions), types);
   } catch (const UserError& e) {
     text.fail(e.what());
   }
@@ -33,10 +33,10 @@ Signature read_descriptions(const Config& mapping, Signature signature) {
   return signature;
 }
 
-ProgramOptions read_program(const Config& program) {
+ProgramOptions read_program(const Config& program, const Types& types) {
   ProgramOptions options;
   const Config signature = program.at("signature");
-  options.signature = read_signature(signature, program.text("instructions", ""));
+  options.signature = read_signature(signature, program.text("instructions", ""), types);
   options.signature = read_descriptions(program, options.signature);
   options.adapter = program.choice("adapter", {"chat", "json", "terse"}, options.adapter);
   options.list_options = read_list_options(program, options.adapter);

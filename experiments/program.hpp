@@ -24,13 +24,15 @@ struct ProgramOptions {
 ///   options: listed|hidden, answering: generate|score, calibrate: none|content_free|train, calibration_examples: 20,
 ///   chain_of_thought: false, opening: ..., grammar: true, max_tokens: 256, temperature: 0,
 ///   top_p: 1}`; in a saved prompt also `calibrated_on`.
-ProgramOptions read_program(const Config& program);
+/// @param types  what its signature's annotations may name: read_types()
+ProgramOptions read_program(const Config& program, const Types& types = {});
 
 /// The key `options: listed|hidden` beside an adapter's; `hidden` suits the terse one alone.
 bool read_list_options(const Config& section, std::string_view adapter);
 
 /// A signature in its text form.   @throws UserError with the position of `text`.
-Signature read_signature(const Config& text, std::string instructions = "");
+Signature read_signature(const Config& text, std::string instructions = "",
+                         const Types& types = {});
 
 /// The signature with the `descriptions` of its fields that the mapping gives.
 Signature read_descriptions(const Config& mapping, Signature signature);

@@ -9,6 +9,7 @@
 #include "experiments/data_config.hpp"
 #include "experiments/prompt_file.hpp"
 #include "experiments/report.hpp"
+#include "experiments/types.hpp"
 #include "modules/evaluate.hpp"
 #include "modules/predict.hpp"
 
@@ -131,7 +132,7 @@ nlohmann::json listed(const std::vector<Tradeoff>& front) {
 
 ProgramExperiment read_program_experiment(const Config& config) {
   ProgramExperiment experiment;
-  experiment.program = read_program(config.at("program"));
+  experiment.program = read_program(config.at("program"), read_types(config));
   experiment.data = read_data_options(config.at("data"), experiment.program.signature);
   experiment.metric = config.choice("metric", {"exact_match", "contains", "f1"}, "exact_match");
   const auto seed = static_cast<std::uint64_t>(config.integer("seed", 0));

@@ -9,6 +9,7 @@
 
 #include "core/http_url.hpp"
 #include "experiments/files.hpp"
+#include "experiments/types.hpp"
 #include "modules/program_state.hpp"
 
 namespace theta {
@@ -54,8 +55,11 @@ nlohmann::ordered_json model_json(const ModelOptions& options) {
 
 /// What every saved prompt says of itself.
 nlohmann::ordered_json runnable(const ProgramOptions& options, const ModelOptions& model) {
-  return {{"program", nlohmann::ordered_json::parse(program_json(options))},
-          {"model", model_json(model)}};
+  nlohmann::ordered_json block = {{"program", nlohmann::ordered_json::parse(program_json(options))},
+                                  {"model", model_json(model)}};
+  const auto types = nlohmann::ordered_json::parse(types_json(options.signature));
+  if (!types.empty()) block["types"] = types;
+  return block;
 }
 
 /// Keys of a server that only the command line gives, and save_prompt() leaves out.

@@ -41,6 +41,40 @@ std::vector<Section> read_sections(std::string_view answer) {
   return sections;
 }
 
+/// The sections of an answer whose headers stand anywhere: `[[ ## a ## ]] x [[ ## b ## ]] y`.
+std::vector<Section> read_sections_in_line(std::string_view answer) {
+  std::vector<Section> sections;
+  for (std::size_t at = 0; (at = answer.find("[[ ## ", at)) != std::string_view::npos; ++at) {
+    const std::string_view line = answer.substr(at, answer.find('\n', at) - at);
+    const auto [name, rest] = read_header(line);
+    if (name.empty()) continue;
+    const std::size_t begin = answer.find("]]", at) + 2;
+    const std::size_t end = answer.find("[[ ## ", begin);
+    sections.emplace_back(name, answer.substr(begin, end - begin));
+  }
+  return sections;
+}
+
+/// The outputs of those sections.
+Result<Record> read_outputs(const Signature& signature, const std::vector<Section>& sections) {
+  Record out;
+  for (const Field& field : signature.outputs) {
+    // The first of a name counts.
+    const auto named = std::ranges::find(sections, field.name, &Section::first);
+    if (named == sections.end() && field.type.optional()) {
+      out.set(field.name, JsonValue{"null"});
+      continue;
+    }
+    Result<Value> value = named == sections.end()
+                              ? Result<Value>(Error{Fault::kPrompt, "the answer has no section"})
+                              : field.type.cast(strip(named->second));
+    if (!value)
+      return Error{Fault::kPrompt, fmt::format("{}: {}", field.name, value.error().message)};
+    out.set(field.name, *std::move(value));
+  }
+  return out;
+}
+
 class ChatAdapter final : public DspyAdapter {
  public:
   std::string name() const override { return "chat"; }
@@ -53,23 +87,15 @@ class ChatAdapter final : public DspyAdapter {
     return !read_header(text.substr(0, text.find('\n'))).first.empty();
   }
 
+  /// What cannot be read as sections may be the outputs as a JSON object, as DSPy would ask for a
+  /// second time, or sections whose headers stand within a line.
   Result<Record> parse(const Signature& signature, std::string_view text) const override {
-    const auto sections = read_sections(text);
-    Record out;
-    for (const Field& field : signature.outputs) {
-      // The first of a name counts.
-      const auto named = std::ranges::find(sections, field.name, &Section::first);
-      Result<Value> value = named == sections.end()
-                                ? Result<Value>(Error{Fault::kPrompt, "the answer has no section"})
-                                : field.type.cast(strip(named->second));
-      if (!value) {
-        // DSPy asks a second time, for JSON, where we only look whether it is JSON already.
-        if (Result<Record> json = make_json_adapter()->parse(signature, text)) return json;
-        return Error{Fault::kPrompt, fmt::format("{}: {}", field.name, value.error().message)};
-      }
-      out.set(field.name, *std::move(value));
-    }
-    return out;
+    Result<Record> outputs = read_outputs(signature, read_sections(text));
+    if (outputs) return outputs;
+    if (Result<Record> json = make_json_adapter()->parse(signature, text)) return json;
+    if (Result<Record> in_line = read_outputs(signature, read_sections_in_line(text)))
+      return in_line;
+    return outputs;
   }
 
   std::string answer_prefix(const Signature& signature, const Record& outputs_before,
@@ -106,8 +132,7 @@ text1 ::= ( [^\[] text0 | "[" text2 )?
 text2 ::= ( [^\[ ] text0 | "[" text2 | " " text3 )?
 text3 ::= ( [^\[#] text0 | "[" text1 | "#" text4 )?
 text4 ::= ( [^\[#] text0 | "[" text1 )?
-)" + std::string(gbnf::kList) +
-           std::string(gbnf::kChars);
+)" + std::string(gbnf::kJson);
   }
 
   std::vector<std::string> stop(const Signature& signature, std::size_t count) const override {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "modules/json_schema.hpp"
 #include "modules/text.hpp"
 
 namespace theta {
@@ -31,27 +32,29 @@ std::string task(const Signature& signature) {
   return out;
 }
 
+/// What an output of a type has to look like.
+std::string note_on(const Type& type) {
+  switch (type.kind) {
+    case Type::Kind::kStr:
+      return "";
+    case Type::Kind::kBool:
+      return "must be True or False";
+    case Type::Kind::kInt:
+    case Type::Kind::kFloat:
+      return "must be a single " + type.name() + " value";
+    case Type::Kind::kLiteral:
+      return (type.title.empty() ? "must exactly match (no extra characters) one of: "
+                                 : "must be one of: ") +
+             join(type.options(), "; ");
+    default:
+      return "must adhere to the JSON schema: " + json_schema(type);
+  }
+}
+
 }  // namespace
 
 std::string DspyAdapter::placeholder(const Field& field, bool output) {
-  std::string note;
-  switch (field.type.kind) {
-    case Type::Kind::kStr:
-      break;
-    case Type::Kind::kBool:
-      note = "must be True or False";
-      break;
-    case Type::Kind::kInt:
-    case Type::Kind::kFloat:
-      note = "must be a single " + field.type.name() + " value";
-      break;
-    case Type::Kind::kLiteral:
-      note = "must exactly match (no extra characters) one of: " + join(field.type.literals, "; ");
-      break;
-    case Type::Kind::kList:
-      note = R"(must adhere to the JSON schema: {"type": "array", "items": {"type": "string"}})";
-      break;
-  }
+  const std::string note = note_on(field.type);
   std::string out = "{" + field.name + "}";
   if (output && !note.empty()) out += "        # note: the value you produce " + note;
   return out;

@@ -19,17 +19,19 @@ inline constexpr std::string_view kInteger = R"("-"? ( "0" | [1-9] [0-9]{0,17} )
 inline constexpr std::string_view kNumber =
     R"("-"? ( "0" | [1-9] [0-9]{0,14} ) ( "." [0-9]{1,15} )?)";
 
-/// The rule of a value as it stands in a prompt: one of the above, or `text` or `list`, which the
-/// grammar then has to define.
+/// A value as it stands in a prompt. Where it is of a str, the grammar has to define `text`; where it
+/// is JSON, kJson has to be part of it.
 std::string value(const Type& type);
 
-/// The rule `list`: a JSON array of texts on one line. Needs kChars.
-inline constexpr std::string_view kList =
-    R"(list ::= "[" ( "\"" chars "\"" ( ", \"" chars "\"" )* )? "]"
-)";
-/// The rule `chars`: what stands between a JSON text's quotes. Half a surrogate pair is no text.
-inline constexpr std::string_view kChars =
+/// A value as JSON on one line, or, with a depth, on lines of their own as Python's
+/// json.dumps(indent=2) writes it at that depth. Needs kJson.
+std::string json(const Type& type, int depth = -1);
+
+/// The rules of JSON on one line, of any value and of `chars`: what stands between a JSON text's quotes. Half a surrogate pair is no text.
+inline constexpr std::string_view kJson =
     R"(chars ::= ( [^"\\\x00-\x1F] | "\\" ( ["\\/bfnrt] | "u" ( [0-9a-cA-CefEF] [0-9a-fA-F]{3} | [dD] [0-7] [0-9a-fA-F]{2} ) ) )*
+json ::= "\"" chars "\"" | "-"? ( "0" | [1-9] [0-9]{0,14} ) ( "." [0-9]{1,15} )? | "true" | "false" | "null" | "[" ( json ( ", " json )* )? "]" | "{" ( member ( ", " member )* )? "}"
+member ::= "\"" chars "\": " json
 )";
 
 }  // namespace theta::gbnf

@@ -1,8 +1,10 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "core/json_repair.hpp"
 #include "core/json_value.hpp"
 #include "modules/dspy_adapter.hpp"
 #include "modules/gbnf.hpp"
@@ -33,53 +35,46 @@ std::optional<std::string_view> balanced(std::string_view text) {
   return std::nullopt;
 }
 
-/// The first JSON object in a text, whatever stands around it: a fence, a word before.
-std::optional<json> first_object(std::string_view text) {
+/// The first JSON object of a text that has one of the outputs, whatever stands around it: a fence,
+/// a word before; else the first of all.
+/// @param repairs  what is nearly JSON counts as well
+std::optional<json> answered_object(const Signature& signature, std::string_view text,
+                                    bool repairs) {
+  std::optional<json> first;
+  const auto answers = [&](std::optional<json> read) {
+    if (!read || !read->is_object() || read->empty()) return false;
+    const bool any = std::ranges::any_of(
+        signature.outputs, [&](const Field& field) { return read->contains(field.name); });
+    if (any || !first) first = std::move(read);
+    return any;
+  };
   for (std::size_t at = 0; (at = text.find('{', at)) != std::string_view::npos; ++at) {
     if (const auto candidate = balanced(text.substr(at))) {
       try {
-        return parse_json(*candidate);
+        if (answers(parse_json(*candidate))) return first;
       } catch (const json::exception&) {
       }
     }
   }
-  return std::nullopt;
+  if (!repairs) return first;
+  for (std::size_t at = 0; (at = text.find('{', at)) != std::string_view::npos; ++at)
+    if (answers(repaired_json(text.substr(at), "{"))) return first;
+  return first;
 }
 
-/// A scalar as DSPy's str() would show it; nullopt for null, lists and objects.
-std::optional<std::string> scalar_text(const json& value) {
-  if (value.is_null() || value.is_structured()) return std::nullopt;
-  return to_text(value_of(value));
-}
-
-Result<Value> cast(const Type& type, const json& value) {
-  if (type.kind == Type::Kind::kList && value.is_array()) {
-    std::vector<std::string> items;
-    for (const json& item : value) {
-      if (!item.is_string())
-        return Error{Fault::kPrompt, "a list of texts holds " + write_json(item)};
-      items.push_back(item.get<std::string>());
-    }
-    return Value(std::move(items));
+/// Whether a quote in a text ends a member: a comma or a brace comes behind it.
+bool ends_member(std::string_view text) {
+  for (std::size_t at = 0; (at = text.find('"', at)) != std::string_view::npos; ++at) {
+    const std::string_view rest = strip(text.substr(at + 1));
+    const bool escaped = at > 0 && text[at - 1] == '\\';
+    if (!escaped && (rest.starts_with(',') || rest.starts_with('}'))) return true;
   }
-  const auto text = scalar_text(value);
-  if (!text) return Error{Fault::kPrompt, "not a value of type " + type.name()};
-  if (type.kind == Type::Kind::kStr) return Value(*text);
-  return type.cast(*text);
+  return false;
 }
 
 /// A value in an object that is indented by 2, as Python's json.dumps(indent=2).
 std::string written(const Value& value) {
-  if (const auto* text = std::get_if<std::string>(&value)) return json_quoted(*text);
-  if (const auto* flag = std::get_if<bool>(&value)) return *flag ? "true" : "false";
-  if (std::holds_alternative<JsonValue>(value))
-    return replace_all(write_json(json_of(value), JsonStyle::kIndented), "\n", "\n  ");
-  const auto* list = std::get_if<std::vector<std::string>>(&value);
-  if (list == nullptr) return to_text(value);
-  if (list->empty()) return "[]";
-  std::vector<std::string> items;
-  for (const std::string& item : *list) items.push_back("    " + json_quoted(item));
-  return "[\n" + join(items, ",\n") + "\n  ]";
+  return replace_all(write_json(json_of(value), JsonStyle::kIndented), "\n", "\n  ");
 }
 
 std::string object(const std::vector<std::pair<std::string, std::string>>& members) {
@@ -90,7 +85,11 @@ std::string object(const std::vector<std::pair<std::string, std::string>>& membe
 }
 
 bool is_quoted(const Type& type) {
-  return type.kind == Type::Kind::kStr || (type.kind == Type::Kind::kLiteral && !type.numbers);
+  const auto is_text = [](const Value& value) {
+    return std::holds_alternative<std::string>(value);
+  };
+  return type.kind == Type::Kind::kStr ||
+         (type.kind == Type::Kind::kLiteral && std::ranges::all_of(type.literals, is_text));
 }
 
 /// What stands between the end of the value before and the first character of a field's value.
@@ -103,19 +102,34 @@ class JsonAdapter final : public DspyAdapter {
  public:
   std::string name() const override { return "json"; }
 
-  /// What stands before an object is passed over, whatever it is.
-  bool opens_field(const Signature&, std::string_view) const override { return false; }
+  /// An object, bare or in a fence, or a section of DSPy's other adapter. `{\"` goes on with a text.
+  bool opens_field(const Signature&, std::string_view text) const override {
+    text = strip(text);
+    if (text.starts_with("```") || text.starts_with("[[ ## ")) return true;
+    if (!text.starts_with('{')) return false;
+    const std::string_view inside = strip(text.substr(1));
+    return inside.starts_with('"') || inside.starts_with('\'');
+  }
 
   Result<Record> parse(const Signature& signature, std::string_view text) const override {
-    const auto answered = first_object(text);
+    // Behind the prefix that an answer is made to begin with, words that close no text may be
+    // anything but JSON: a model that did not go on from the prefix.
+    const std::string prefix = answer_prefix(signature, {}, 0);
+    const bool repairs = !text.starts_with(prefix) || !is_quoted(signature.outputs[0].type) ||
+                         ends_member(text.substr(prefix.size()));
+    const auto answered = answered_object(signature, text, repairs);
     if (!answered) return Error{Fault::kPrompt, "the answer holds no JSON object"};
     Record out;
     for (const Field& field : signature.outputs) {
       const auto member = answered->find(field.name);
+      if (member == answered->end() && field.type.optional()) {
+        out.set(field.name, JsonValue{"null"});
+        continue;
+      }
       if (member == answered->end()) {
         return Error{Fault::kPrompt, field.name + ": the answer has no such member"};
       }
-      Result<Value> value = cast(field.type, *member);
+      Result<Value> value = field.type.cast_json(*member);
       if (!value) {
         return Error{Fault::kPrompt, fmt::format("{}: {}", field.name, value.error().message)};
       }
@@ -140,9 +154,9 @@ class JsonAdapter final : public DspyAdapter {
   std::vector<std::string> options(const Signature& signature, std::size_t field) const override {
     const Type& type = signature.outputs.at(field).type;
     if (type.kind == Type::Kind::kBool) return {"true", "false"};
-    if (type.numbers) return type.literals;
     std::vector<std::string> out;
-    for (const std::string& option : type.options()) out.push_back(json_quoted(option).substr(1));
+    for (const Value& option : type.literals)
+      out.push_back(write_json(json_of(option)).substr(is_quoted(type) ? 1 : 0));
     return out;
   }
 
@@ -151,21 +165,14 @@ class JsonAdapter final : public DspyAdapter {
     for (std::size_t i = 0; i < count; ++i) {
       const Field& field = signature.outputs.at(i);
       if (i > 0) root += " " + gbnf::literal(opening(field, false));
-      switch (field.type.kind) {
-        case Type::Kind::kStr:
-          root += R"( chars "\"")";
-          break;
-        case Type::Kind::kBool:
-        case Type::Kind::kLiteral:
-          root += " " + gbnf::one_of(options(signature, i));
-          break;
-        default:
-          root += " " + gbnf::value(field.type);
-      }
+      if (field.type.kind == Type::Kind::kStr)
+        root += R"( chars "\"")";
+      else if (const auto all = options(signature, i); !all.empty())
+        root += " " + gbnf::one_of(all);
+      else
+        root += " " + gbnf::json(field.type, 1);
     }
-    return root + R"( "\n}"
-list ::= "[" ( "\n    \"" chars "\"" ( ",\n    \"" chars "\"" )* "\n  " )? "]"
-)" + std::string(gbnf::kChars);
+    return root + " \"\\n}\"\n" + std::string(gbnf::kJson);
   }
 
   /// An object ends where its brace closes; cut before, it would not parse.

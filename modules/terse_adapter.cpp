@@ -4,6 +4,7 @@
 
 #include "modules/adapter.hpp"
 #include "modules/gbnf.hpp"
+#include "modules/json_schema.hpp"
 #include "modules/text.hpp"
 
 namespace theta {
@@ -68,6 +69,18 @@ std::string options_line(const Field& field) {
   return out + ".";
 }
 
+/// `Label is JSON of the schema {..}.` for an output of several parts.
+std::string schema_line(const Field& field) {
+  std::string out = label(field);
+  out.replace(out.size() - 1, 1, " is JSON of the schema ");
+  return out + json_schema(field.type) + ".";
+}
+
+/// Whether a small model has to be told what an output's JSON looks like.
+bool has_schema(const Type& type) {
+  return type.structured() && !(type.kind == Type::Kind::kList && type.of == std::vector{Type{}});
+}
+
 /// @throws UserError if a line could belong to two fields.
 void check_labels(const Signature& signature) {
   std::vector<Field> fields = signature.inputs;
@@ -97,6 +110,7 @@ class TerseAdapter final : public Adapter {
     for (const Field& field : signature.outputs) {
       if (list_options_ && !field.type.options().empty())
         parts.front() += "\n" + options_line(field);
+      if (has_schema(field.type)) parts.front() += "\n" + schema_line(field);
     }
     for (const Demo& demo : demos) {
       const std::string asked = lines_of(signature.inputs, demo.fields, block);
@@ -151,14 +165,19 @@ class TerseAdapter final : public Adapter {
     Record out;
     for (const Field& field : signature.outputs) {
       const Value* content = sections.find(field.name);
+      if (content == nullptr && field.type.optional()) {
+        out.set(field.name, JsonValue{"null"});
+        continue;
+      }
       if (content == nullptr) {
         return Error{Fault::kPrompt,
                      fmt::format("{}: the answer has no line `{}`", field.name, label(field))};
       }
-      std::string_view text = strip(std::get<std::string>(*content));
-      // What stands below a value that fits on a line is talk.
-      if (field.type.kind != Type::Kind::kStr) text = strip(text.substr(0, text.find('\n')));
-      Result<Value> value = field.type.cast(text);
+      const std::string_view text = strip(std::get<std::string>(*content));
+      // What stands below a value that fits on a line is talk; a list or an object may have several.
+      const std::string_view first = strip(text.substr(0, text.find('\n')));
+      const bool whole = field.type.kind == Type::Kind::kStr || field.type.structured();
+      Result<Value> value = field.type.cast(whole ? text : first);
       if (!value) {
         return Error{Fault::kPrompt, fmt::format("{}: {}", field.name, value.error().message)};
       }
@@ -193,8 +212,7 @@ class TerseAdapter final : public Adapter {
     }
     return root + R"(
 text ::= [^ \t\n\r\x0B\x0C] [^\n\r\x0B\x0C]*
-)" + std::string(gbnf::kList) +
-           std::string(gbnf::kChars);
+)" + std::string(gbnf::kJson);
   }
 
   std::vector<std::string> stop(const Signature& signature, std::size_t count) const override {

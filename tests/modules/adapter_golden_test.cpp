@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "modules/adapter.hpp"
+#include "tests/support/named_types.hpp"
 #include "tests/support/places.hpp"
 
 namespace theta {
@@ -16,14 +17,6 @@ Json cases() {
   return Json::parse(file);
 }
 
-Value value_of(const Json& json) {
-  if (json.is_string()) return json.get<std::string>();
-  if (json.is_boolean()) return json.get<bool>();
-  if (json.is_number_float()) return json.get<double>();
-  if (json.is_number()) return json.get<std::int64_t>();
-  return json.get<std::vector<std::string>>();
-}
-
 Record record_of(const Json& json) {
   Record record;
   for (const auto& [name, value] : json.items()) {
@@ -34,7 +27,8 @@ Record record_of(const Json& json) {
 
 Signature signature_of(const Json& json) {
   Signature signature =
-      Signature::parse(json.at("signature").get<std::string>(), json.value("instructions", ""));
+      Signature::parse(json.at("signature").get<std::string>(), json.value("instructions", ""),
+                       named_types(json.value("types", Json::object())));
   if (json.contains("descriptions")) {
     for (const auto& [name, text] : json.at("descriptions").items()) {
       signature = signature.describe(name, text.get<std::string>());

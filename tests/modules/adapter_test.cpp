@@ -10,6 +10,7 @@
 #include "core/rng.hpp"
 #include "modules/text.hpp"
 #include "tests/support/gbnf_language.hpp"
+#include "tests/support/named_types.hpp"
 
 namespace theta {
 namespace {
@@ -223,13 +224,14 @@ TEST(JsonParse, SaysWhatIsWrong) {
   const auto json = make_json_adapter();
   const auto list = Signature::parse("q -> l: list[str]");
   EXPECT_EQ(why(json->parse(judge(), "no")), "the answer holds no JSON object");
-  EXPECT_EQ(why(json->parse(judge(), "{\"reasoning\": \"x\"")), "the answer holds no JSON object");
+  EXPECT_EQ(why(json->parse(judge(), "{\"reasoning\": \"x\"")),
+            "preference: the answer has no such member");
   EXPECT_EQ(why(json->parse(judge(), "{\"reasoning\": \"x\"}")),
             "preference: the answer has no such member");
   EXPECT_EQ(why(json->parse(judge(), "{\"reasoning\": null, \"preference\": \"First\"}")),
-            "reasoning: not a value of type str");
-  EXPECT_EQ(why(json->parse(list, "{\"l\": [\"a\", 2]}")), "l: a list of texts holds 2");
-  EXPECT_EQ(why(json->parse(list, "{\"l\": 3}")), "l: '3' is not a list of quoted texts");
+            "reasoning: null is not a text");
+  EXPECT_EQ(why(json->parse(list, "{\"l\": [\"a\", 2]}")), "l: [1]: 2 is not a text");
+  EXPECT_EQ(why(json->parse(list, "{\"l\": 3}")), "l: '3' is not list[str]");
 }
 
 TEST(JsonAnswerPrefix, EndsBehindTheQuoteThatOpensAText) {
@@ -244,6 +246,50 @@ TEST(JsonOptions, AreWrittenAsJsonDoes) {
   const auto json = make_json_adapter();
   EXPECT_THAT(json->options(judge(), 1), ElementsAre("First\"", "Second\""));
   EXPECT_THAT(json->options(Signature::parse("q -> ok: bool"), 0), ElementsAre("true", "false"));
+}
+
+TEST(JsonParse, ReadsWhatIsNearlyJson) {
+  for (const char* text :
+       {"{'reasoning': 'x', 'preference': 'First'}",
+        R"({"reasoning": "x", "preference": "First",})",
+        "{\"reasoning\": \"x\", // so\n\"sure\": True, \"preference\": \"First\"",
+        "{thoughts} [1] {\"reasoning\": \"x\", \"preference\": First}"}) {
+    const auto parsed = make_json_adapter()->parse(judge(), text);
+    ASSERT_TRUE(parsed) << why(parsed) << text;
+    EXPECT_EQ(*parsed, (Record{{"reasoning", "x"}, {"preference", "First"}}));
+  }
+}
+
+TEST(JsonParse, TakesNoWordsForTheAnswerThatItWasToBegin) {
+  const auto json = make_json_adapter();
+  const auto signature = Signature::parse("q -> answer, n: int | None");
+  const std::string prefix = json->answer_prefix(signature, {}, 0);
+  EXPECT_EQ(why(json->parse(signature, prefix + "I \"cannot\" say.")),
+            "the answer holds no JSON object");
+  EXPECT_EQ(why(json->parse(signature, prefix + "Four")), "the answer holds no JSON object");
+  const auto cut = json->parse(signature, prefix + "Four\", \"n\": 4");
+  ASSERT_TRUE(cut) << why(cut);
+  EXPECT_EQ(*cut, (Record{{"answer", "Four"}, {"n", std::int64_t{4}}}));
+}
+
+TEST(ChatParse, ReadsHeadersWithinALine) {
+  for (const char* text :
+       {"[[ ## reasoning ## ]] x [[ ## preference ## ]] First [[ ## completed ## ]]",
+        "[[ ## reasoning ## ]]\nx[[ ## preference ## ]]\nFirst."}) {
+    const auto parsed = make_chat_adapter()->parse(judge(), text);
+    ASSERT_TRUE(parsed) << why(parsed);
+    EXPECT_EQ(parsed->text("preference"), "First");
+  }
+}
+
+TEST(EveryParse, TakesAMissingOutputThatMayBeNoneForNone) {
+  const auto signature = Signature::parse("q -> a, hint: str | None");
+  for (const auto& [name, text] :
+       {std::pair{"chat", "[[ ## a ## ]]\nx"}, {"json", "{\"a\": \"x\"}"}, {"terse", "A: x"}}) {
+    const auto parsed = make_adapter(name)->parse(signature, text);
+    ASSERT_TRUE(parsed) << why(parsed);
+    EXPECT_EQ(*parsed, (Record{{"a", "x"}, {"hint", JsonValue{"null"}}}));
+  }
 }
 
 // --- terse
@@ -273,6 +319,14 @@ TEST(TerseFormat, TellsWhatOutputsWithOptionsMaySay) {
   EXPECT_EQ(system(true),
             "Go.\nLabel can be a, b c or d.\nOk can be True or False.\nOnly can be x.\n\nText: t");
   EXPECT_EQ(system(false), "Go.\n\nText: t");
+}
+
+TEST(TerseFormat, TellsTheSchemaOfWhatHasParts) {
+  const auto messages = make_terse_adapter()->format(
+      Signature::parse("text -> tags: list[str], n: dict[str, int]", "Go."), {}, {{"text", "t"}});
+  EXPECT_EQ(messages.at(0).content,
+            "Go.\nN is JSON of the schema {\"type\": \"object\", \"additionalProperties\": "
+            "{\"type\": \"integer\"}}.\n\nText: t");
 }
 
 TEST(TerseDefused, IndentsLinesThatBeginLikeAField) {
@@ -496,6 +550,58 @@ TEST_P(EveryAdapter, AdmitsByItsGrammarWhatItWrites) {
   const GbnfLanguage language(adapter_->grammar(every_type(), 7));
   EXPECT_TRUE(language.admits(answer.substr(prefix.size()))) << answer;
   EXPECT_FALSE(language.admits(answer.substr(prefix.size()) + "\n\n[[ ## last ## ]]\nmore"));
+}
+
+const Signature& nested_types() {
+  static const Signature signature = Signature::parse(
+      "text -> a: list[int], b: dict[str, list[str]], c: Literal['x', 1, True], d: int | None, "
+      "e: list[Literal['p', 'q']], person: Person, f: list[Person | None], mood: Mood, last",
+      "",
+      named_types(nlohmann::ordered_json::parse(
+          R"({"Mood": ["good", "so so"], "Person": {"name": "str", "mood": "Mood", "age": "int"}})")));
+  return signature;
+}
+
+Record nested_values() {
+  return {{"a", JsonValue{"[1, 2]"}},
+          {"b", JsonValue{R"({"k \"q\"": ["x", "y"], "l": []})"}},
+          {"c", std::int64_t{1}},
+          {"d", JsonValue{"null"}},
+          {"e", std::vector<std::string>{"p", "q"}},
+          {"person", JsonValue{R"({"name": "Ann", "mood": "so so", "age": 3})"}},
+          {"f", JsonValue{R"([{"name": "B", "mood": "good", "age": 0}, null])"}},
+          {"mood", "so so"},
+          {"last", "done."}};
+}
+
+TEST_P(EveryAdapter, ReadsBackValuesOfNestedTypes) {
+  const std::string answer = written(nested_types(), nested_values());
+  const auto parsed = adapter_->parse(nested_types(), answer);
+  ASSERT_TRUE(parsed) << why(parsed) << "\n" << answer;
+  EXPECT_EQ(*parsed, nested_values()) << answer;
+}
+
+TEST_P(EveryAdapter, AdmitsAndReadsNestedTypesByItsGrammar) {
+  const std::size_t count = nested_types().outputs.size();
+  const std::string prefix = adapter_->answer_prefix(nested_types(), {}, 0);
+  const GbnfLanguage language(adapter_->grammar(nested_types(), count));
+  const std::string answer = written(nested_types(), nested_values());
+  EXPECT_TRUE(language.admits(answer.substr(prefix.size()))) << answer;
+  Rng rng(17);
+  for (int round = 0; round < 300; ++round) {
+    const std::string sampled = prefix + language.sample(rng);
+    const auto parsed = adapter_->parse(nested_types(), sampled);
+    ASSERT_TRUE(parsed) << why(parsed) << "\n" << sampled;
+  }
+}
+
+TEST_P(EveryAdapter, AdmitsAnyJsonWhereATypeLeavesItOpen) {
+  const auto signature = Signature::parse("q -> a: list, b: dict[str, Any]");
+  const GbnfLanguage language(adapter_->grammar(signature, 2));
+  const std::string prefix = adapter_->answer_prefix(signature, {}, 0);
+  const std::string answer = written(
+      signature, {{"a", JsonValue{"[1, \"x\", null]"}}, {"b", JsonValue{R"({"k": true})"}}});
+  EXPECT_TRUE(language.admits(answer.substr(prefix.size()))) << answer;
 }
 
 TEST_P(EveryAdapter, AdmitsOptionsByItsGrammar) {
