@@ -192,8 +192,13 @@ std::string dump_node(const ConfigNode& node, const std::string& indent) {
   return is_collection(node) ? out : inline_text(node, indent) + "\n";
 }
 
-bool matches(const std::vector<std::string>& path, const std::string& pattern) {
-  return std::ranges::equal(path, split(pattern, '.'),
+bool matches(std::vector<std::string> path, const std::string& pattern) {
+  auto parts = split(pattern, '.');
+  if (parts.back() == "**") {
+    parts.pop_back();
+    path.resize(std::min(path.size(), parts.size()));
+  }
+  return std::ranges::equal(path, parts,
                             [](const auto& a, const auto& b) { return b == "*" || a == b; });
 }
 
@@ -202,17 +207,19 @@ bool matches_any(const std::vector<std::string>& path, const std::vector<std::st
 }
 
 json canonical_node(const ConfigNode& node, std::vector<std::string>& path,
-                    const std::vector<std::string>& without) {
+                    const std::vector<std::string>& without,
+                    const std::vector<std::string>& as_written) {
   switch (node.kind) {
     case ConfigNode::Kind::kNull:
       return nullptr;
     case ConfigNode::Kind::kScalar:
-      return scalar_json(expand(node.text, node.position), node.plain);
+      return scalar_json(
+          matches_any(path, as_written) ? node.text : expand(node.text, node.position), node.plain);
     case ConfigNode::Kind::kSequence: {
       json out = json::array();
       for (const auto& item : node.items) {
         path.push_back(std::to_string(out.size()));
-        out.push_back(canonical_node(*item, path, without));
+        out.push_back(canonical_node(*item, path, without, as_written));
         path.pop_back();
       }
       return out;
@@ -222,7 +229,7 @@ json canonical_node(const ConfigNode& node, std::vector<std::string>& path,
       for (const auto& [key, position, value] : node.entries) {
         path.push_back(key);
         if (!matches_any(path, without)) {
-          out[key] = canonical_node(*value, path, without);
+          out[key] = canonical_node(*value, path, without, as_written);
         }
         path.pop_back();
       }
@@ -397,11 +404,12 @@ Config Config::without_environment() const {
 }
 
 Config Config::resolved(const std::vector<std::string>& keys,
-                        const std::function<std::string(const Config&)>& rewrite) const {
+                        const std::function<std::string(const Config&)>& rewrite,
+                        const std::vector<std::string>& as_written) const {
   Config out = copy();
   std::vector<std::string> path;
   const auto resolve = [&](const auto& self, const std::shared_ptr<ConfigNode>& node) -> void {
-    if (node->kind == ConfigNode::Kind::kScalar)
+    if (node->kind == ConfigNode::Kind::kScalar && !matches_any(path, as_written))
       node->text = escaped(matches_any(path, keys) ? rewrite(Config(node))
                                                    : expand(node->text, node->position));
     for (const auto& entry : node->entries) {
@@ -473,6 +481,25 @@ Config Config::at(std::string_view key) const {
 std::string Config::text() const {
   if (!is_scalar()) fail_mistyped(*node_, "a text");
   return expand(node_->text, node_->position);
+}
+
+std::string Config::written() const {
+  if (!is_scalar()) fail_mistyped(*node_, "a text");
+  return node_->text;
+}
+
+std::vector<std::string> Config::variables() const {
+  std::vector<std::string> values;
+  for_each_scalar(*node_, [&](ConfigNode& node) {
+    replace_variables(node.text, node.position,
+                      [&](const std::string& name, const std::optional<std::string>& fallback) {
+                        const auto text =
+                            fallback ? "${" + name + ":-" + *fallback + "}" : "${" + name + "}";
+                        values.push_back(expand(text, node.position));
+                        return values.back();
+                      });
+  });
+  return values;
 }
 
 std::int64_t Config::integer() const { return number_of(*node_, "an integer", read_integer); }
@@ -565,6 +592,7 @@ std::vector<std::string> Config::known_keys() const {
 bool Config::is_map() const { return node_->kind == ConfigNode::Kind::kMap; }
 bool Config::is_sequence() const { return node_->kind == ConfigNode::Kind::kSequence; }
 bool Config::is_scalar() const { return node_->kind == ConfigNode::Kind::kScalar; }
+bool Config::is_null() const { return node_->kind == ConfigNode::Kind::kNull; }
 
 bool Config::is_unknown() const { return node_->unknown; }
 
@@ -582,9 +610,11 @@ const Position& Config::position_of(std::string_view key) const {
 
 std::string Config::dump() const { return dump_node(*node_, ""); }
 
-std::string Config::canonical(const std::vector<std::string>& without) const {
+std::string Config::canonical(const std::vector<std::string>& without,
+                              const std::vector<std::string>& as_written) const {
   std::vector<std::string> path;
-  return canonical_node(*node_, path, without).dump(-1, ' ', false, json::error_handler_t::replace);
+  return canonical_node(*node_, path, without, as_written)
+      .dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 }  // namespace theta

@@ -71,6 +71,10 @@ class Config {
   std::optional<Config> find(std::string_view key) const;
 
   std::string text() const;
+  /// Of a scalar, as it stands there: with `${VAR}` in place of what the variable holds.
+  std::string written() const;
+  /// What the variables hold that a scalar, or any below this node, names.
+  std::vector<std::string> variables() const;
   std::int64_t integer() const;
   double number() const;
   bool boolean() const;
@@ -96,6 +100,7 @@ class Config {
   bool is_map() const;
   bool is_sequence() const;
   bool is_scalar() const;
+  bool is_null() const;
   bool is_unknown() const;  ///< see without_environment()
 
   /// @throws UserError at the first key of this mapping, or of any mapping below that was read,
@@ -112,13 +117,16 @@ class Config {
   /// tree.
   std::string dump() const;
   /// A copy in which every `${VAR}` is replaced, and what stands at one of the dotted keys (`*`
-  /// matches one level) by what `rewrite` makes of it.
+  /// matches one level, a `**` at the end all that is below) by what `rewrite` makes of it.
+  /// @param as_written  keys whose `${VAR}` stay, as they may hold secrets
   Config resolved(const std::vector<std::string>& keys,
-                  const std::function<std::string(const Config&)>& rewrite) const;
-  /// The canonical JSON of the tree, `${VAR}` replaced, without the named dotted keys (`*` matches
-  /// one level): the text that a config hash is taken of. Key order and the spelling of numbers do
-  /// not matter.
-  std::string canonical(const std::vector<std::string>& without) const;
+                  const std::function<std::string(const Config&)>& rewrite,
+                  const std::vector<std::string>& as_written = {}) const;
+  /// The canonical JSON of the tree, `${VAR}` replaced, without the named dotted keys: the text that
+  /// a config hash is taken of. Key order and the spelling of numbers do not matter.
+  /// @param as_written  as above
+  std::string canonical(const std::vector<std::string>& without,
+                        const std::vector<std::string>& as_written = {}) const;
 
  private:
   explicit Config(std::shared_ptr<ConfigNode> node) : node_(std::move(node)) {}

@@ -19,6 +19,8 @@ struct HttpReading {
   Result<Response> answer;
   bool retry = false;                       ///< `answer` is an error that may pass
   std::optional<std::int64_t> tokens = {};  ///< what it took of tokens_per_minute, where it says
+  int status = 0;                           ///< that an error inside of a 200 stands for; 0: HTTP's
+  std::optional<double> retry_after_s = {};  ///< when the body says to come back
 };
 
 /// Requests that are sent together. `body` and `read` run on the client's thread, one call at a
@@ -42,21 +44,22 @@ struct HttpBatch {
 /// and batches. One that the server has closed in the meantime shows at the next request, which is
 /// then sent again on a new one without counting as a retry.
 ///
-/// A request goes to the server with the fewest outstanding, each of which has a limit that adapts
-/// (InFlightLimit), once requests_per_minute and tokens_per_minute allow it. A server that refuses
-/// connections, answers 429 or 5xx, or breaks off three times in a row, is taken out for
-/// backoff_s * 2^n after n failures (30 s at most, or its Retry-After) and then tried with one
-/// request.
+/// A request goes to the server with the fewest outstanding, once requests_per_minute and
+/// tokens_per_minute allow it and the server is well and ready: see ServerHealth.
 ///
 /// Refused, broken and late connections and whatever `read` calls passing are tried again after a
-/// wait with full jitter (Brooker 2015) of 30 s at most, or, where no other server is left, after
-/// Retry-After if that is longer; a wait that would end after total_timeout_s ends the request
-/// instead. A server that answered before and now cannot be reached, or answers 502 to 504, is waited
-/// for: while no server answers anyone, and for total_timeout_s at most since it was last heard of,
-/// such attempts do not count as retries (where there are any). Certificates and host names are verified. Redirects are not followed: the key belongs
-/// to the servers named. `[key]` stands wherever a server repeats a key of 8 characters or more,
-/// before `read` sees it. Every attempt that brought no answer is listed in `failed` of what is
-/// delivered. Thread-safe.
+/// wait with full jitter (Brooker 2015) of 30 s at most, or, where no other server is left, when the
+/// server says to come back if that is later; a wait that would end after total_timeout_s ends the
+/// request instead. Two sorts of attempts do not count as retries (where there are any): those at a
+/// server that answered before and now cannot be reached or answers 502 to 504, while no server
+/// answers anyone and for total_timeout_s at most since it was last heard of; and those that are
+/// answered 429 by a server that has taken requests within total_timeout_s.
+///
+/// Certificates and host names are verified. Servers are reached through the proxies of the
+/// environment (proxy_for). Redirects are followed on the server itself and nowhere else: the key
+/// belongs to the servers named. `[key]` stands wherever a server repeats a key, or another secret of
+/// the config, of 8 characters or more, before `read` sees it. Every attempt that brought no answer
+/// is listed in `failed` of what is delivered. Thread-safe.
 class HttpClient {
  public:
   /// Reads the key.

@@ -7,6 +7,8 @@
 #include <boost/asio.hpp>
 #include <boost/asio/ssl.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
 #include <chrono>
 #include <optional>
 #include <string>
@@ -15,6 +17,7 @@
 
 #include "core/clock.hpp"
 #include "core/http_options.hpp"
+#include "core/http_proxy.hpp"
 #include "core/http_url.hpp"
 
 /// What HttpClient sends requests with.
@@ -48,7 +51,11 @@ struct Attempt {
   bool passing = true;  ///< the failure may pass
   int status = 0;
   std::string body;
-  std::optional<double> retry_after_s;
+  std::optional<double> retry_after_s;  ///< by its headers
+  std::string location;                 ///< that it redirects to
+  std::string elsewhere;                ///< why it is not followed there
+
+  bool broken() const { return !outcome.empty(); }
 };
 
 /// The outcome of an attempt that did not come to send anything.
@@ -62,7 +69,10 @@ class Connection {
   Connection(net::io_context& io, const HttpOptions& options) : options_(options), socket_(io) {}
 
   /// Opens it by `deadline`, or says in `out` why not.
-  Awaitable<void> open(const Url& url, std::vector<tcp::endpoint> endpoints, ssl::context& tls,
+  /// @param proxy      that it leads through; TLS goes on behind it
+  /// @param endpoints  of the server, or of the proxy
+  Awaitable<void> open(const Url& url, const std::optional<HttpProxy>& proxy,
+                       std::vector<tcp::endpoint> endpoints, ssl::context& tls,
                        const Deadline& deadline, Attempt& out);
   /// Says in `out` why it is not open: the deadline, or else the error of `what`.
   void not_open(std::string_view what, const boost::system::error_code& error,
@@ -77,6 +87,18 @@ class Connection {
   bool is_open() const { return open_; }
 
  private:
+  using Parser = boost::beast::http::response_parser<boost::beast::http::string_body>;
+
+  Awaitable<void> tunnel(const Url& url, const HttpProxy& proxy, const Deadline& deadline,
+                         Attempt& out);
+  Awaitable<void> shake_hands(const Url& url, ssl::context& tls, const Deadline& deadline,
+                              Attempt& out);
+  Awaitable<bool> receive(std::optional<Parser>& parser, Deadline& deadline,
+                          Clock::time_point give_up, Attempt& out);
+  void broke_off(std::string_view what, const boost::system::error_code& error,
+                 const Deadline& deadline, Clock::time_point give_up, Attempt& out) const;
+  void take(Parser& parser, Attempt& out) const;
+
   const HttpOptions& options_;
   Socket socket_;
   std::optional<ssl::stream<Socket&>> tls_;

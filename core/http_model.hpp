@@ -10,12 +10,15 @@
 #include <utility>
 #include <vector>
 
-#include "core/chat_protocol.hpp"
 #include "core/http_client.hpp"
+#include "core/http_lessons.hpp"
 #include "core/http_options.hpp"
 #include "core/language_model.hpp"
 
 namespace theta {
+
+/// HttpModel::identity of a model that is not made yet.
+std::string identity_of(const HttpOptions& options);
 
 /// A model behind an OpenAI-compatible chat server: vLLM, llama-server, Ollama, any host.
 ///
@@ -33,47 +36,39 @@ namespace theta {
 /// applied to the answer behind it. An answer that may be the beginning of a thought that a chat
 /// template opened is kept back until one such was tried out.
 ///
-/// Where a server does not say how many tokens
-/// an answer took, they are estimated from its length, and the note says that.
+/// A request that is refused for its form (a field that the server does not know, a system message,
+/// a begun answer, too small a limit) is put again in another, which holds for all requests from then
+/// on: see Lessons. That is no retry.
+///
+/// Where a server does not say how many tokens an answer took, they are estimated from its length,
+/// and the note says that.
 ///
 /// Thread-safe; concurrent waves share the connections.
 class HttpModel final : public LanguageModel {
  public:
   /// @throws UserError as HttpClient does, and for a missing model name or limits out of range.
-  explicit HttpModel(HttpOptions options, OnTrouble on_trouble = {});
+  explicit HttpModel(HttpOptions options, OnTrouble on_trouble = {}, LessonsKept kept = {});
 
   /// Model name, addresses in any order, and whatever else of the options decides an answer: two
   /// servers may call two models by one name.
-  std::string identity() const override;
+  std::string identity() const override { return identity_of(options_); }
   void complete(std::span<const Request> wave, const OnAnswer& on_answer,
                 std::stop_token stop) override;
   std::size_t unit() const override { return 1; }
   std::optional<std::size_t> count_tokens(const Request&) const override { return std::nullopt; }
   HostCounters counters() const override;
+  std::vector<std::string> lessons() const override { return lessons_.lines(); }
 
  private:
-  struct Item;
-  enum class Thinks { kUnknown, kNo, kYes };
-  Item asked_anew(Item item, Response answer) const;
-  template <typename Deliver>
-  void settle_held(std::vector<std::pair<Item, Result<Response>>>& held, std::vector<Item>& next,
-                   const Deliver& deliver) const;
-  void learn_of_thoughts(const ChatReading& reading, bool probe);
-  void learn_of_logprobs(const ChatReading& reading, int listed);
-  void estimate_tokens(Response& answer, const Item& item);
+  class Asking;
   Result<Dialect> dialect(std::stop_token stop, std::vector<FailedAttempt>& failed);
-  std::string advice(int status) const;
 
   const HttpOptions options_;
   HttpClient client_;
+  Lessons lessons_;
   std::mutex mutex_;
   std::optional<Dialect> dialect_;
-  std::atomic<int> listed_;  ///< tokens that it is asked to list; 0: it turned out to list none
-  std::atomic<Thinks> thinks_ = Thinks::kUnknown;  ///< before it answers
-  // Of the client's thread: answers without any, before the first that had some.
-  int without_logprobs_ = 0;
-  bool had_logprobs_ = false;
-  bool estimated_ = false;  ///< tokens, once
+  bool estimated_ = false;  ///< tokens, once; of the client's thread
   std::atomic<std::int64_t> prompt_tokens_ = 0, reused_tokens_ = 0, generated_tokens_ = 0;
 };
 

@@ -4,7 +4,10 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
+
+#include "core/request_form.hpp"
 
 namespace theta {
 
@@ -28,13 +31,18 @@ using OnTrouble =
     std::function<void(const std::string& server, const std::string& why, double seconds)>;
 
 /// OpenAI-compatible servers of one model and how they are talked to. Holds where the key is, never
-/// the key.
+/// the key; of headers and the like also what the variables hold that they name.
 struct HttpOptions {
   /// What `/chat/completions` follows: `http://127.0.0.1:8000/v1`. Several serve the same model.
   std::vector<std::string> base_urls;
-  std::string model;         ///< the name that the server knows it by
-  std::string api_key_env;   ///< environment variable that holds the key; empty: none
-  std::string api_key_file;  ///< file that holds it; empty: none
+  std::string model;                  ///< the name that the server knows it by
+  std::string api_key_env;            ///< environment variable that holds the key; empty: none
+  std::string api_key_file;           ///< file that holds it; empty: none
+  std::vector<FieldForm> parameters;  ///< fields of requests that are added, renamed or dropped
+  /// Sent with every request, beside or in place of the usual ones.
+  std::vector<std::pair<std::string, Written>> headers;
+  std::vector<std::pair<std::string, Written>> query;  ///< what follows the `?` of every address
+  bool system_role = true;  ///< false: the model has none, see RequestForm
   Dialect dialect = Dialect::kAuto;
   bool logprobs = true;            ///< false: options are always named, never scored
   int in_flight = 32;              ///< requests at once, each on a connection of its own: the most

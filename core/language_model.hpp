@@ -148,6 +148,9 @@ class LanguageModel {
   virtual std::optional<std::size_t> count_tokens(const Request& request) const = 0;
 
   virtual HostCounters counters() const = 0;
+
+  /// What was found out about how the model can be asked, a line each, for the report.
+  virtual std::vector<std::string> lessons() const { return {}; }
 };
 
 /// A model in front of another. It passes on whatever it does not answer itself.
@@ -163,6 +166,7 @@ class ModelInFront : public LanguageModel {
     return inner_.count_tokens(request);
   }
   HostCounters counters() const override { return inner_.counters(); }
+  std::vector<std::string> lessons() const override { return inner_.lessons(); }
 
  protected:
   LanguageModel& inner_;

@@ -6,6 +6,8 @@
 #include <span>
 #include <vector>
 
+#include "core/ascii.hpp"
+
 namespace theta {
 namespace {
 
@@ -63,6 +65,22 @@ constexpr std::array<std::string_view, 7> kFilterWordings = {
 constexpr std::array<std::string_view, 1> kFlaggedWordings = {
     "flagged|moderation|moderated prompt|prompts|input|inputs|message|messages"};
 
+/// Parts of the codes of an account that has nothing left.
+constexpr std::array<std::string_view, 15> kSpentCodes = {
+    "insufficientquota",  "exceededcurrentquota", "insufficientcredit", "insufficientbalance",
+    "insufficientfund",   "paymentrequired",      "billinghardlimit",   "billingnotactive",
+    "accountdeactivated", "accountnotactive",     "accessterminated",   "arrearage",
+    "accountoverdue",     "creditbalancetoolow",  "creditsexhausted"};
+
+/// The same in words.
+constexpr std::array<std::string_view, 5> kSpentWordings = {
+    "quota exceeded|exhausted|insufficient|used current|billing|plan|monthly|account",
+    "credit|credits|balance|funds "
+    "insufficient|exhausted|low|negative|used|depleted|enough|out|zero|add|top",
+    "billing hard|inactive|overdue|disabled",
+    "account deactivated|disabled|suspended|terminated|overdue|arrears",
+    "subscription|trial expired|ended|inactive|over"};
+
 /// What an account or a moment has no more of, whatever the prompt.
 constexpr std::string_view kQuota =
     "rate|quota|quotas|minute|minutes|hour|hours|day|daily|tpm|rpm|billing|credit|credits|balance|"
@@ -75,14 +93,9 @@ constexpr std::string_view kAnswerLimits =
 constexpr std::string_view kOfThePrompt =
     "prompt|input|inputs|message|messages|context|text|conversation";
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
-}
+using ascii::is_digit;
+using ascii::lower;
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool of_a_code(char c) { return (c >= 'a' && c <= 'z') || is_digit(c); }
 bool of_a_word(char c) { return of_a_code(c) || c == '_' || (c & 0x80) != 0; }
 
@@ -177,7 +190,23 @@ std::int64_t window_in(std::string_view message) {
   return 0;
 }
 
+/// The code in letters and digits alone.
+std::string code_letters(const ServerError& error) {
+  std::string code = lower(error.code);
+  std::erase_if(code, [](char c) { return !of_a_code(c); });
+  return code;
+}
+
 }  // namespace
+
+bool is_for_good(const ServerError& error) {
+  const std::string code = code_letters(error);
+  if (holds(code, kSpentCodes)) return true;
+  if (error.retry_after_s || (error.status != 429 && error.status < 500)) return false;
+  const std::string message = lower(error.message);
+  const Words words = words_of(message);
+  return !has(words, "minute|minutes|rpm|tpm|second") && says(words, kSpentWordings);
+}
 
 bool refuses_prompt(const ServerError& error, int max_tokens) {
   const int status = error.status;
@@ -191,8 +220,7 @@ bool refuses_prompt(const ServerError& error, int max_tokens) {
   const std::int64_t window = window_in(message);
   if (window > 0 && max_tokens >= window) return false;
 
-  std::string code = lower(error.code);
-  std::erase_if(code, [](char c) { return !of_a_code(c); });
+  const std::string code = code_letters(error);
   if (holds(code, kLengthCodes) || (!outage && holds(code, kFilterCodes))) return true;
 
   // A page of something between the server and us.

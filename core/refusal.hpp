@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -11,7 +12,19 @@ struct ServerError {
   std::string code;     ///< `error.code`, `error.type` and their kin, joined by spaces
   std::string field;    ///< of the request that it complains of: `messages.0.content`
   std::string message;  ///< in words
+  std::optional<double> retry_after_s = {};  ///< when it says to come back
 };
+
+/// Whether the same request may succeed later: 408, 409, 429, 5xx but what is not implemented.
+inline bool is_passing(int status) {
+  return status == 408 || status == 409 || status == 429 ||
+         (status >= 500 && status != 501 && status != 505);
+}
+
+/// Whether an account has nothing left, which no waiting mends, whatever the status: a quota, a
+/// balance or a subscription is used up. A server that says when to come back means a moment, unless
+/// its code says otherwise.
+bool is_for_good(const ServerError& error);
 
 /// Whether a server refuses this prompt, and would answer a shorter or another one: it is longer
 /// than the window, or a filter took it. All else is the service's fault: an outage, or a

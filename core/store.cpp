@@ -288,7 +288,9 @@ void Store::begin_try() {
   Transaction transaction(impl_->database);
   for (const char* table : {"outcomes", "personas", "trials", "usage"})
     impl_->database.run((std::string("DELETE FROM ") + table).c_str());
-  impl_->database.run("DELETE FROM meta WHERE key NOT IN ('schema', 'config_hash', 'progress')");
+  impl_->database.run(
+      "DELETE FROM meta WHERE key NOT IN ('schema', 'config_hash', 'progress')"
+      " AND key NOT LIKE 'lessons %'");
   transaction.commit();
 }
 

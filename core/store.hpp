@@ -90,9 +90,9 @@ class Store {
   static std::optional<int> owner(const std::filesystem::path& file);
 
   /// Forgets everything that an earlier try at the run made of its answers: rows, trials, personas,
-  /// usage, and all meta but the config's hash and what the run went on for. Answers, attempts and
-  /// timing stay, so that the new try finds the answers and leaves the record that it would have
-  /// left alone.
+  /// usage, and all meta but the config's hash, what the run went on for and what was learnt of its
+  /// models (`lessons ..`). Answers, attempts and timing stay, so that the new try finds the answers
+  /// and leaves the record that it would have left alone.
   void begin_try();
 
   std::optional<std::string> meta(std::string_view key) const;

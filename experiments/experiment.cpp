@@ -80,7 +80,7 @@ std::string source_of(const ModelOptions& model, FileHashes& hashes) {
 }
 
 std::string hash_of(const Config& config, const ModelTable& models, FileHashes& hashes) {
-  std::string text = config.canonical(kNotHashed);
+  std::string text = config.canonical(kNotHashed, secret_places());
   for (const auto& [name, model] : models.models) text += "\n" + name + source_of(model, hashes);
   for (const auto& [place, value] : data_files(config.at("data")))
     text += "\n" + place + name_and_hash(path_of(value), hashes, sha256_file);
@@ -128,9 +128,10 @@ ExperimentOptions read_experiment(const Config& config, FileHashes& hashes) {
 }
 
 Config resolved(const Config& config) {
-  return config.resolved(kPaths, [](const Config& path) {
+  const auto absolute = [](const Config& path) {
     return path.text().empty() ? "" : absolute_path(path_of(path));
-  });
+  };
+  return config.resolved(kPaths, absolute, secret_places());
 }
 
 void run_experiment(const ExperimentOptions& options, RunContext& run) {

@@ -40,8 +40,8 @@ ExperimentOptions read_experiment(const Config& config);
 /// @param hashes  of the files of configs read before: each is read once
 ExperimentOptions read_experiment(const Config& config, FileHashes& hashes);
 
-/// A config that reads the same from any folder and in any environment: `${VAR}` replaced, paths
-/// absolute. Its hash is the same.
+/// A config that reads the same from any folder and in any environment: `${VAR}` replaced but where
+/// it may be a secret (kMayHoldSecrets), paths absolute. Its hash is the same.
 Config resolved(const Config& config);
 
 /// Runs an experiment to its end, or on from where it stopped. Leaves `prompt.json` in `folder`.

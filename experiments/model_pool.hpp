@@ -35,6 +35,9 @@ class ModelPool {
   /// The model `name` of the table, which is expected. Lives until it is released.
   LanguageModel& get(const ModelTable& table, const std::string& name, Progress& progress);
 
+  /// The record.
+  Store& record() { return cache_; }
+
   /// Unloads what is left and puts into the record what the models did for all runs, added up over
   /// restarts.
   void close();

@@ -7,21 +7,15 @@
 #include <nlohmann/json.hpp>
 
 #include "core/http_model.hpp"
-#include "core/http_url.hpp"
 #include "core/llama_model.hpp"
 #include "experiments/counting_model.hpp"
 #include "experiments/data_config.hpp"
+#include "experiments/http_config.hpp"
 #include "experiments/model_pool.hpp"
+#include "experiments/remarks.hpp"
 
 namespace theta {
 namespace {
-
-double read_seconds(const Config& model, const char* key, double fallback) {
-  const double seconds = model.number(key, fallback);
-  if (!(seconds > 0 && seconds <= 1e6))
-    model.at(key).fail(fmt::format("'{}' must be above 0 and at most 1000000 s", key));
-  return seconds;
-}
 
 LlamaOptions read_llama(const Config& model) {
   LlamaOptions options;
@@ -57,84 +51,6 @@ LlamaOptions read_llama(const Config& model) {
   return options;
 }
 
-/// One address, or a list of several.
-std::vector<std::string> read_base_urls(const Config& node) {
-  std::vector<std::string> urls;
-  const auto add = [&](const Config& url) {
-    const std::string text = url.text();
-    try {
-      if (!url.is_unknown()) parse_url(text);
-    } catch (const UserError& e) {
-      url.fail(e.what());
-    }
-    if (std::ranges::find(urls, text) != urls.end()) url.fail("'" + text + "' is given twice");
-    urls.push_back(text);
-  };
-  if (!node.is_sequence()) {
-    add(node);
-  } else {
-    for (const Config& url : node.items()) add(url);
-    if (urls.empty()) node.fail("'base_url' lists no address");
-  }
-  return urls;
-}
-
-/// A limit that must be above 0 where it is given.
-double read_limit(const Config& model, const char* key) {
-  const auto limit = model.find(key);
-  if (!limit) return 0;
-  const double value = limit->number();
-  if (!(value > 0 && value <= 1e12)) limit->fail(std::string("'") + key + "' is not in 0..1e12");
-  return value;
-}
-
-/// The name of an environment variable, as is usual in capitals. What is none is not repeated: a
-/// key may stand there.
-std::string read_variable(const Config& model, const char* key) {
-  const std::string name = model.text(key, "");
-  if (const auto given = model.find(key); given && given->is_unknown()) return name;
-  const auto letter = [](char c) {
-    return c == '_' || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-  };
-  const bool digit_first = !name.empty() && name.front() >= '0' && name.front() <= '9';
-  if (digit_first || !std::ranges::all_of(name, letter))
-    model.at(key).fail(fmt::format(
-        "'{}' names an environment variable (capital letters, digits, '_'): put the key there, or "
-        "into a file that api_key_file names",
-        key));
-  return name;
-}
-
-/// A file beside the config; empty: none.
-std::string read_file(const Config& model, const char* key) {
-  const auto file = model.find(key);
-  return file && !file->text().empty() ? path_of(*file).string() : "";
-}
-
-HttpOptions read_http(const Config& model) {
-  HttpOptions options;
-  options.base_urls = read_base_urls(model.at("base_url"));
-  options.model = model.text("model");
-  options.api_key_env = read_variable(model, "api_key_env");
-  options.api_key_file = read_file(model, "api_key_file");
-  const std::string dialect =
-      model.choice("dialect", {"auto", "openai", "llama-server", "vllm"}, "auto");
-  for (const Dialect one : {Dialect::kOpenAi, Dialect::kLlamaServer, Dialect::kVllm})
-    if (name_of(one) == dialect) options.dialect = one;
-  options.logprobs = model.boolean("logprobs", options.logprobs);
-  options.in_flight = read_int(model, "in_flight", options.in_flight, 1);
-  options.requests_per_minute = read_limit(model, "requests_per_minute");
-  options.tokens_per_minute = read_limit(model, "tokens_per_minute");
-  options.connect_timeout_s = read_seconds(model, "connect_timeout_s", options.connect_timeout_s);
-  options.read_timeout_s = read_seconds(model, "read_timeout_s", options.read_timeout_s);
-  options.total_timeout_s = read_seconds(model, "total_timeout_s", options.total_timeout_s);
-  options.retries = read_int(model, "retries", options.retries);
-  options.max_response_bytes =
-      read_size(model, "max_response_bytes", options.max_response_bytes, 1);
-  options.ca_file = read_file(model, "ca_file");
-  return options;
-}
-
 /// A model that tells of what it is asked.
 class OverheardModel final : public ModelInFront {
  public:
@@ -161,6 +77,14 @@ T& kept(std::map<Key, std::unique_ptr<T>>& all, const Key& key, const Make& make
 }
 
 }  // namespace
+
+const std::vector<std::string> kMayHoldSecrets = {"headers.**", "query.**", "parameters.**"};
+
+std::vector<std::string> secret_places() {
+  std::vector<std::string> places;
+  for (const std::string& place : kMayHoldSecrets) places.push_back("models.*." + place);
+  return places;
+}
 
 const std::string& ModelTable::resolve(const std::string& role) const {
   const auto alias = aliases.find(role);
@@ -193,7 +117,7 @@ ModelTable read_models(const Config& models, const std::vector<std::string>& req
       aliases.emplace_back(role, model);
     } else {
       table.models.emplace(role, read_model(model));
-      table.sources.emplace(role, model.canonical({"price"}));
+      table.sources.emplace(role, model.canonical({"price"}, kMayHoldSecrets));
       if (const auto price = model.find("price")) table.prices.emplace(role, read_price(*price));
     }
   };
@@ -245,10 +169,20 @@ CacheOptions read_cache(const Config& cache) {
                                      : CacheMode::kOff};
 }
 
-std::unique_ptr<LanguageModel> make_model(const ModelOptions& options, OnTrouble on_trouble) {
+std::unique_ptr<LanguageModel> make_model(const ModelOptions& options, OnTrouble on_trouble,
+                                          LessonsKept kept) {
   if (const auto* llama = std::get_if<LlamaOptions>(&options))
     return std::make_unique<LlamaModel>(*llama);
-  return std::make_unique<HttpModel>(std::get<HttpOptions>(options), std::move(on_trouble));
+  return std::make_unique<HttpModel>(std::get<HttpOptions>(options), std::move(on_trouble),
+                                     std::move(kept));
+}
+
+LessonsKept lessons_in(Store& store, const ModelOptions& options) {
+  const auto* http = std::get_if<HttpOptions>(&options);
+  if (http == nullptr) return {};
+  const std::string key = "lessons " + identity_of(*http);
+  return {store.meta(key).value_or(""),
+          [&store, key](const std::string& lessons) { store.set_meta(key, lessons); }};
 }
 
 void log_trouble(const std::string& server, const std::string& why, double seconds) {
@@ -301,7 +235,7 @@ LanguageModel& Models::load_own(const std::string& name) {
                                              model_name(options));
     }
     if (llama) progress_.note("loading " + model_name(options));
-    auto model = make_model(options, show_trouble(progress_));
+    auto model = make_model(options, show_trouble(progress_), lessons_in(store_, options));
     if (llama) progress_.note("");
     return model;
   });
@@ -353,6 +287,7 @@ void Models::stage(std::string name, bool measures) {
     before_stage_[role] = usage;
   }
   for (const auto& [role, model] : roles_) {
+    for (const std::string& line : model->lessons()) add_remark(store_, line);
     auto [requests, why] = model->take_lost();
     if (requests > 0) lost_.push_back({stage_, role, requests, std::move(why), measures_});
   }

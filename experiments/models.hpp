@@ -9,6 +9,7 @@
 
 #include "core/answer_cache.hpp"
 #include "core/config.hpp"
+#include "core/http_lessons.hpp"
 #include "core/http_options.hpp"
 #include "core/llama_options.hpp"
 #include "core/recorded_model.hpp"
@@ -41,6 +42,12 @@ struct ModelTable {
 /// several.
 ModelOptions read_model(const Config& model);
 
+/// Where a model's section may hold secrets, as Config::canonical takes it: values there are shown,
+/// hashed and kept as they are written, with the names of their variables.
+extern const std::vector<std::string> kMayHoldSecrets;
+/// The same of a whole config.
+std::vector<std::string> secret_places();
+
 /// Reads the section, which must name every role of `required` and no other than those and
 /// `optional`.
 ModelTable read_models(const Config& models, const std::vector<std::string>& required,
@@ -56,7 +63,11 @@ std::string described(const ModelTable& table);
 CacheOptions read_cache(const Config& cache);
 
 /// @param on_trouble  told of servers that do not answer
-std::unique_ptr<LanguageModel> make_model(const ModelOptions& options, OnTrouble on_trouble = {});
+/// @param kept        what was learnt of them before
+std::unique_ptr<LanguageModel> make_model(const ModelOptions& options, OnTrouble on_trouble = {},
+                                          LessonsKept kept = {});
+/// What was learnt of a model, kept in a store, which outlives what is made with it.
+LessonsKept lessons_in(Store& store, const ModelOptions& options);
 
 /// An OnTrouble that logs.
 void log_trouble(const std::string& server, const std::string& why, double seconds);
@@ -124,7 +135,8 @@ class Models {
   /// The model of a role in another part, which is counted apart.
   RecordedModel& as(const std::string& part, const std::string& role);
 
-  /// Begins a stage of the run: what is asked from here on is counted as its own.
+  /// Begins a stage of the run: what is asked from here on is counted as its own. What was learnt of
+  /// its models until then is kept as remarks of the run.
   /// @param measures  it asks for a row of the report, and nothing is decided by it
   void stage(std::string name, bool measures = false);
   /// What was asked, by stage and role, in the order of the stages.

@@ -1,6 +1,5 @@
 #include "experiments/prompt_file.hpp"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -38,10 +37,18 @@ nlohmann::ordered_json model_json(const ModelOptions& options) {
                                 {"dialect", name_of(http.dialect)},
                                 {"logprobs", http.logprobs}};
   if (http.base_urls.size() == 1) out["base_url"] = http.base_urls.front();
+  for (const FieldForm& field : http.parameters) {
+    auto& value = out["parameters"][field.name];
+    if (field.json) value = nlohmann::ordered_json::parse(field.json->shown);
+    if (!field.sent_as.empty()) value = {{"rename", field.sent_as}};
+  }
+  for (const auto& [name, value] : http.headers) out["headers"][name] = value.shown;
+  for (const auto& [name, value] : http.query) out["query"][name] = value.shown;
   const HttpOptions usual;
   const auto put = [&](const char* key, auto HttpOptions::*option) {
     if (http.*option != usual.*option) out[key] = http.*option;
   };
+  put("system_role", &HttpOptions::system_role);
   put("in_flight", &HttpOptions::in_flight);
   put("requests_per_minute", &HttpOptions::requests_per_minute);
   put("tokens_per_minute", &HttpOptions::tokens_per_minute);
@@ -67,12 +74,18 @@ constexpr std::array kOfTheUser = {"api_key_env", "api_key_file", "ca_file"};
 
 bool is_from_the_file(const Config& value) { return value.position().line > 0; }
 
-bool is_loopback(const std::string& host) {
-  in_addr v4{};
-  in6_addr v6{};
-  if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return ntohl(v4.s_addr) >> 24 == IN_LOOPBACKNET;
-  if (inet_pton(AF_INET6, host.c_str(), &v6) == 1) return IN6_IS_ADDR_LOOPBACK(&v6);
-  return host == "localhost";
+/// What the file would have read from the environment is not: it may send it anywhere.
+void refuse_variables(const Config& model) {
+  for (const char* key : {"headers", "query", "parameters"}) {
+    const auto section = model.find(key);
+    if (!section) continue;
+    for (const auto& [name, value] : section->entries())
+      if (is_from_the_file(value) && value.canonical({}).find("${") != std::string::npos)
+        value.fail(
+            fmt::format("a saved prompt reads no environment variable: give --set "
+                        "'model.{}.{}={}'",
+                        key, name, value.is_scalar() ? value.text() : ".."));
+  }
 }
 
 bool is_allowed(const Url& server, const std::vector<std::string>& allowed_hosts) {
@@ -93,9 +106,13 @@ ModelOptions read_saved_model(const Config& model, const std::vector<std::string
           fmt::format("a saved prompt does not choose '{0}': take it out, and give your own with "
                       "--set model.{0}=..",
                       key));
+  refuse_variables(model);
   ModelOptions options = read_model(model);
   const auto& http = std::get<HttpOptions>(options);
-  const bool has_key = !http.api_key_env.empty() || !http.api_key_file.empty();
+  const auto is_secret = [](const auto& one) { return !one.second.secrets.empty(); };
+  const bool has_key = !http.api_key_env.empty() || !http.api_key_file.empty() ||
+                       std::ranges::any_of(http.headers, is_secret) ||
+                       std::ranges::any_of(http.query, is_secret);
   const Config servers = model.at("base_url");
   for (const Config& url : servers.is_sequence() ? servers.items() : std::vector{servers}) {
     if (!is_from_the_file(url)) continue;

@@ -4,9 +4,9 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "core/outage.hpp"
+#include "experiments/remarks.hpp"
 #include "experiments/text_table.hpp"
 
 namespace theta {
@@ -23,18 +23,7 @@ void RunContext::put_row(const std::string& method, const std::string& model,
 void RunContext::remark(const std::string& line) const { remark(line, ""); }
 
 void RunContext::remark(const std::string& about, const std::string& rest) const {
-  std::vector<std::string> remarks = nlohmann::json::parse(store.meta("remarks").value_or("[]"));
-  const std::string line = about + rest;
-  if (std::ranges::find(remarks, line) != remarks.end()) return;
-  spdlog::warn("{}", line);
-  const auto earlier = std::ranges::find_if(
-      remarks, [&](const std::string& one) { return !rest.empty() && one.starts_with(about); });
-  if (earlier == remarks.end())
-    remarks.push_back(line);
-  else
-    *earlier = line;
-  store.set_meta("remarks", nlohmann::json(remarks).dump(-1, ' ', false,
-                                                         nlohmann::json::error_handler_t::replace));
+  if (add_remark(store, about, rest)) spdlog::warn("{}", about + rest);
 }
 
 void RunContext::show_trial(const TrialRecord& trial) const {

@@ -32,7 +32,11 @@ struct Choice {
 
 using Axis = std::vector<Choice>;
 
-std::string text_of(const Config& value) {
+/// A value as a label shows it: where it may be a secret, as it is written.
+std::string text_of(const std::string& path, const Config& value) {
+  const auto within = [&](const char* section) { return path.find(section) != path.npos; };
+  if (within(".headers") || within(".query") || within(".parameters"))
+    return value.is_scalar() ? value.written() : value.canonical({}, {"**"});
   return value.is_scalar() ? value.text() : value.canonical({});
 }
 
@@ -55,7 +59,7 @@ Choice read_changes(const Config& item) {
   std::vector<std::string> texts;
   for (const auto& [path, value] : item.entries()) {
     choice.changes.push_back({path, value, item.position_of(path)});
-    texts.push_back(last_part(path) + "=" + text_of(value));
+    texts.push_back(last_part(path) + "=" + text_of(path, value));
   }
   choice.label = joined(texts);
   return choice;
@@ -78,7 +82,7 @@ Axis read_list(const Config& list) {
 Axis read_values(const std::string& path, const Config& values, const Position& where) {
   Axis axis;
   for (const Config& value : values.items())
-    axis.push_back({last_part(path) + "=" + text_of(value), {{path, value, where}}});
+    axis.push_back({last_part(path) + "=" + text_of(path, value), {{path, value, where}}});
   check_not_empty(axis, values);
   return axis;
 }
@@ -186,8 +190,8 @@ SweepEnd run_sweep(const Sweep& sweep, const fs::path& folder, std::size_t jobs,
   if (fs::exists(folder / "run.db"))
     throw UserError(folder.string() + " holds a run: give another --out, or remove it");
   make_folder(folder);
-  ModelPool pool(folder / "cache.db", [&progress](const ModelOptions& options) {
-    return make_model(options, show_trouble(progress));
+  ModelPool pool(folder / "cache.db", [&progress, &pool](const ModelOptions& options) {
+    return make_model(options, show_trouble(progress), lessons_in(pool.record(), options));
   });
   write_list(sweep, folder);
 

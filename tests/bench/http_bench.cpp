@@ -19,7 +19,7 @@
 #include <sstream>
 #include <thread>
 
-#include "core/chat_protocol.hpp"
+#include "core/chat_body.hpp"
 #include "core/http_model.hpp"
 #include "core/recorded_model.hpp"
 #include "modules/evaluate.hpp"

@@ -1,4 +1,4 @@
-#include "core/chat_protocol.hpp"
+// What is asked of a chat server, and how its answers are read.
 
 #include <gtest/gtest.h>
 
@@ -8,6 +8,10 @@
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "core/chat_body.hpp"
+#include "core/chat_reading.hpp"
+#include "core/option_scores.hpp"
 
 namespace theta {
 namespace {

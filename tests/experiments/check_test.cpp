@@ -92,8 +92,7 @@ const std::vector<Broken>& broken_configs() {
        ":8:35: options can be hidden by the terse adapter alone: DSPy's, chat and json, list "
        "them"},
       {"AnAddressIsNone", kPeople, "http://localhost:1/v1", "localhost:1",
-       ":4:23: base_url 'localhost:1' is not of the form http://host:port/path or "
-       "https://host/path"},
+       ":4:23: base_url 'localhost:1' names no scheme: write http://localhost:1"},
       {"AnAddressOfSeveralIsNone", kPeople, "\"http://localhost:1/v1\"", "['http://a', 'ftp://b']",
        ":4:36: base_url 'ftp://b' is not of the form http://host:port/path or https://host/path"},
       {"AnAddressIsGivenTwice", kPeople, "\"http://localhost:1/v1\"", "['http://a', 'http://a']",
@@ -109,8 +108,8 @@ const std::vector<Broken>& broken_configs() {
        ":4:75: 'api_key_env' names an environment variable (capital letters, digits, '_'): put the "
        "key there, or into a file that api_key_file names"},
       {"AKeyStandsInAnAddress", kPeople, "localhost:1/v1", "localhost:1/v1?key=0123456789",
-       ":4:23: base_url 'http://localhost:1/v1?..' is not of the form http://host:port/path or "
-       "https://host/path"},
+       ":4:23: base_url 'http://localhost:1/v1?..' holds a query: write http://localhost:1/v1 and "
+       "put it under 'query: {key: ..}'"},
       {"ALimitAMinuteIsNone", kPeople, "model: small", "model: small, requests_per_minute: 0",
        ":4:83: 'requests_per_minute' is not in 0..1e12"},
       {"ALimitAMinuteIsMisspelt", kPeople, "model: small", "model: small, token_per_minute: 9",

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include "core/chat_protocol.hpp"
+#include "core/chat_reading.hpp"
 #include "core/http_retry_after.hpp"
 #include "core/response_json.hpp"
 #include "core/utf8.hpp"

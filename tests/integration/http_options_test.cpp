@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/chat_protocol.hpp"
+#include "core/chat_body.hpp"
 #include "core/http_model.hpp"
 #include "tests/support/http_questions.hpp"
 #include "tests/support/loopback_server.hpp"

@@ -46,13 +46,27 @@ TEST(HttpModel, RefusesAKeyThatCannotBeRead) {
 }
 
 TEST(HttpModel, RefusesAMalformedAddress) {
-  for (const char* url :
-       {"127.0.0.1:8000/v1", "ftp://host/v1", "http://", "http://host:0/v1", "http://host:port/v1",
-        "http://host:99999/", "http://host/v1#here", "http://ho st/v1"}) {
+  for (const char* url : {"ftp://host/v1", "http://", "http://host:0/v1", "http://host:port/v1",
+                          "http://host:99999/", "http://host/v1#here", "http://ho st/v1"}) {
     EXPECT_EQ(refusal(options_for(url)), "base_url '" + std::string(url) +
                                              "' is not of the form http://host:port/path or "
                                              "https://host/path");
   }
+}
+
+TEST(HttpModel, SaysWhatToWriteInPlaceOfAnAddressThatIsNearlyOne) {
+  const std::vector<std::pair<std::string, std::string>> written = {
+      {"127.0.0.1:8000/v1", "names no scheme: write http://127.0.0.1:8000/v1"},
+      {"localhost/v1", "names no scheme: write http://localhost/v1"},
+      {"api.host.org/v1", "names no scheme: write https://api.host.org/v1"},
+      {"http:/host/v1", "names no scheme: write http://host/v1"},
+      {"HTTPS://host/v1", "has its scheme in capitals: write https://host/v1"},
+      {" http://host/v1", "has spaces around it: write http://host/v1"},
+      {"ws://host/v1", "is not spoken to by HTTP: write http://host/v1"},
+      {"http://host/v1/chat/completions", "goes on to an endpoint: write http://host/v1"},
+      {"http://host/v1/completions/", "goes on to an endpoint: write http://host/v1"}};
+  for (const auto& [url, what] : written)
+    EXPECT_EQ(refusal(options_for(url)), "base_url '" + url + "' " + what);
 }
 
 TEST(HttpModel, NeverRepeatsAKeyWrittenIntoTheAddress) {
@@ -60,8 +74,8 @@ TEST(HttpModel, NeverRepeatsAKeyWrittenIntoTheAddress) {
             "base_url holds a user or a key; put the key where api_key_env or api_key_file "
             "name it");
   EXPECT_EQ(refusal(options_for(std::string("https://host/v1?key=") + kKey)),
-            "base_url 'https://host/v1?..' is not of the form http://host:port/path or "
-            "https://host/path");
+            "base_url 'https://host/v1?..' holds a query: write https://host/v1 and put it under "
+            "'query: {key: ..}'");
 }
 
 TEST(HttpModel, NeverLetsTheKeyOutOfTheHeader) {

@@ -188,6 +188,42 @@ TEST_F(ServedRun, LeavesTheKeyInNoFileAndNoLine) {
   EXPECT_THAT(content(out("out") / "run.db"), HasSubstr("busy, [key]"));
 }
 
+TEST_F(ServedRun, LeavesASecretOfAHeaderInNoFileAndNoLine) {
+  std::atomic<int> admitted = 0;
+  const LoopbackServer server([&](const Seen& seen) {
+    const bool known = seen.header("api-key") == std::string("Key ") + kKey &&
+                       seen.path.ends_with("?version=2&sig=sk-secret%2F0123456789");
+    if (!known) return Reply{401, "who? " + seen.header("api-key"), {}, Delivery::kWhole, {}};
+    ++admitted;
+    return judge(seen);
+  });
+  const fs::path written = config(server, "");
+  const std::vector<std::string> secret = {
+      "--set", "models.task.headers={api-key: \"Key ${THETA_TEST_KEY}\"}",
+      "--set", "models.task.query={version: 2, sig: \"${THETA_TEST_KEY}\"}",
+      "--set", "models.task.parameters={user: \"${THETA_TEST_KEY}\"}"};
+  const Finished finished = run(written, "out", secret);
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  EXPECT_GT(admitted, 20);
+  EXPECT_THAT(finished.out + finished.err, Not(HasSubstr("0123456789")));
+  for (const auto& entry : fs::recursive_directory_iterator(folder_.path()))
+    if (entry.is_regular_file())
+      EXPECT_THAT(content(entry.path()), Not(HasSubstr("0123456789"))) << entry.path();
+  for (const char* file : {"config.resolved.yaml", "prompt.json"})
+    EXPECT_THAT(content(out("out") / file), HasSubstr("Key ${THETA_TEST_KEY}"));
+
+  // The resolved config is run again: another key is no other run.
+  const Finished again =
+      run_to_end({theta_binary(), "run", out("out") / "config.resolved.yaml", "--out", out("out")});
+  EXPECT_EQ(again.code, 0) << again.err;
+  // A prompt sends nothing of the environment that its reader has not given.
+  const Finished refused = run_to_end(
+      {theta_binary(), "predict", out("out") / "prompt.json", "--input", "sentence=one"});
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("a saved prompt reads no environment variable: give --set "
+                                     "'model.headers.api-key=Key ${THETA_TEST_KEY}'"));
+}
+
 TEST_F(ServedRun, IsReplayedFromTheCacheOfAnotherWithoutAServer) {
   auto server = std::make_unique<LoopbackServer>(judge);
   const fs::path recording = config(*server, "cache: {path: cache.db, mode: record}");

@@ -212,9 +212,11 @@ class LoopbackServer::Host {
                                 net::redirect_error(net::use_awaitable, error));
       if (error) co_return;
       const auto& request = parser.get();
-      const Reply reply = handler_(
-          {requests_++, std::string(request.method_string()), std::string(request.target()),
-           std::string(request[http::field::authorization]), request.body()});
+      Seen seen{requests_++, std::string(request.method_string()), std::string(request.target()),
+                std::string(request[http::field::authorization]), request.body()};
+      for (const auto& field : request)
+        seen.headers.emplace_back(field.name_string(), field.value());
+      const Reply reply = handler_(seen);
       ++at_once_;
       most_at_once_ = std::max<std::size_t>(most_at_once_, at_once_);
       if (reply.delay.count() > 0) {

@@ -18,6 +18,14 @@ struct Seen {
   std::string path;
   std::string authorization;
   std::string body;
+  std::vector<std::pair<std::string, std::string>> headers = {};  ///< as they came
+
+  /// The header of that name; empty: there is none.
+  std::string header(const std::string& name) const {
+    for (const auto& [key, value] : headers)
+      if (key == name) return value;
+    return "";
+  }
 };
 
 /// What the server does with a request.
