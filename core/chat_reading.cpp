@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/ascii.hpp"
+#include "core/chat_stream.hpp"
 #include "core/option_scores.hpp"
 #include "core/refusal.hpp"
 #include "core/sent_json.hpp"
@@ -309,9 +310,11 @@ ChatReading read_chat(int status, std::string_view body, const Request& request,
   const Sent json = parse_sent(parser, body);
   if (status < 200 || status > 299)
     return read_error(server_error(status, json, body), false, request, way);
-  if (json.error() && ascii::trim_left(body).starts_with("data:"))
-    return fail("the server streams its answer although it was asked not to (stream: false)",
-                Verdict::kDone);
+  if (json.error() && is_stream(body)) {
+    const auto joined = joined_stream(body);
+    if (!joined) return fail("a stream that broke off", Verdict::kRetry);
+    return read_chat(status, *joined, request, dialect, way);
+  }
   if (json.error())
     return fail("not JSON: " + excerpt(server_error(status, json, body).message), Verdict::kRetry);
   const Sent choice = member(json, {"choices"}).at(0);

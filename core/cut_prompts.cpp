@@ -43,7 +43,10 @@ std::optional<std::int64_t> CutPrompts::add(const Request& request, std::int64_t
   }
   constexpr std::size_t kAlike = 3;
   const bool too_few = longest_ >= kLong && static_cast<double>(longest_) > readable;
-  const bool all_alike = alike_ >= kAlike && 4 * longest_alike_ > 5 * shortest_alike_;
+  constexpr std::int64_t kWindows = 256;
+  const bool differ = 4 * longest_alike_ > 5 * shortest_alike_ ||
+                      (most_tokens_ % kWindows == 0 && longest_alike_ > shortest_alike_);
+  const bool all_alike = alike_ >= kAlike && differ;
   if (!too_few && !all_alike) return std::nullopt;
   told_ = true;
   return most_tokens_;

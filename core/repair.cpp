@@ -362,7 +362,11 @@ std::optional<Repair> repair_for(const ServerError& error, const Json& sent,
   if (system && says_system_role(error, words)) return new_one(Repair{.kind = Kind::kNoSystemRole});
   if (template_failed) return std::nullopt;
   const std::vector<Field> fields = fields_of(sent, form);
-  const auto field = complained_of(error, fields, words);
+  auto field = complained_of(error, fields, words);
+  // Too few tokens may be told without the field's name.
+  if (!field && error.field.empty() && has_any(words, "|token|tokens|"))
+    for (const Field& one : fields)
+      if (is_token_limit(one.sent_as) && least_in(error.message)) field = one;
   auto repair = field ? repair_of(error, *field, fields, words, sent) : std::nullopt;
   return repair ? new_one(*std::move(repair)) : std::nullopt;
 }

@@ -381,6 +381,49 @@ TEST(ReadChat, ReadsWhatIsNearlyJson) {
   EXPECT_TRUE(text("{\"choices\": [{\"message\": {\"content\": \"\\ud83d").starts_with("not JSON"));
 }
 
+TEST(ReadChat, ReadsAStreamThatWasNotAskedFor) {
+  const auto reading = generated(
+      ": comment\n\n"
+      "data: {\"choices\": [{\"delta\": {\"role\": \"assistant\", \"content\": \"\"}}]}\n\n"
+      "data: {\"choices\": [{\"delta\": {\"content\": \"so \"}, \"finish_reason\": null}]}\r\n\r\n"
+      "data: {\"choices\": [{\"delta\": {\"content\": \"it is\"}, \"finish_reason\": "
+      "\"length\"}]}\n\n"
+      "data: {\"choices\": [], \"usage\": {\"prompt_tokens\": 7, \"completion_tokens\": 3}}\n\n"
+      "data: [DONE]\n\n");
+  ASSERT_TRUE(reading.answer) << reading.answer.error().message;
+  EXPECT_EQ(reading.answer->text, "so it is");
+  EXPECT_TRUE(reading.answer->truncated);
+  EXPECT_EQ(reading.prompt_tokens, 7);
+  EXPECT_EQ(reading.generated_tokens, 3);
+
+  const auto broken = generated("data: {\"choices\": [{\"delta\": {\"content\": \"so\"}}]}\n");
+  ASSERT_FALSE(broken.answer);
+  EXPECT_EQ(broken.answer.error().message, "a stream that broke off");
+  EXPECT_EQ(broken.verdict, Verdict::kRetry);
+  const auto refused = generated("data: {\"error\": {\"message\": \"No.\", \"code\": 402}}\n");
+  ASSERT_FALSE(refused.answer);
+  EXPECT_EQ(refused.answer.error().message, "an error of code 402 inside of an answer: No.");
+}
+
+TEST(ReadChat, SaysInWordsWhatIsNoAnswer) {
+  const auto why = [](int status, const std::string& body) {
+    const auto reading = read_chat(status, body, {}, Dialect::kOpenAi, {});
+    return reading.answer ? "answered" : reading.answer.error().message;
+  };
+  EXPECT_EQ(why(400, R"({"object": "error", "code": 1, "more": {"reason": "It is late."}})"),
+            "status 400: It is late.");
+  EXPECT_EQ(why(400, R"({"a": 1, "b": []})"), "status 400: no words, only the fields a, b");
+  EXPECT_EQ(why(502, "<html><head><title>Bad gateway</title></head></html>"),
+            "status 502: Bad gateway");
+  EXPECT_EQ(why(422, R"({"detail": [{"loc": ["body", "seed"], "msg": "Not permitted"}]})"),
+            "status 422: Not permitted (body.seed)");
+  EXPECT_EQ(why(400, R"({"message": "OpenAIException - {\"error\": {\"message\": \"Too odd\"}}"})"),
+            "status 400: OpenAIException - Too odd");
+  EXPECT_EQ(why(200, R"({"id": "c", "choices": []})"),
+            "no choices in the answer: no words, only the fields id, choices");
+  EXPECT_EQ(why(200, R"({"choices": [{"mess)"), "not JSON: JSON that breaks off, of 19 bytes");
+}
+
 TEST(ReadChat, TakesNoLogprobThatIsNone) {
   const std::string body = R"({"choices": [{"message": {"content": "x"}, "logprobs": {"content": [
       {"top_logprobs": [{"token": "First", "logprob": 0.0947}, {"token": "Second", "logprob": null},

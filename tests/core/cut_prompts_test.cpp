@@ -29,6 +29,13 @@ TEST(CutPrompts, AreToldByOneCountForAllLengths) {
   EXPECT_EQ(cuts.add(prompt(1100), 1200), 1200);
 }
 
+TEST(CutPrompts, AreToldByTheSizeOfAWindow) {
+  CutPrompts cuts;
+  EXPECT_EQ(cuts.add(prompt(1000), 1024), std::nullopt);
+  EXPECT_EQ(cuts.add(prompt(1010), 1024), std::nullopt);
+  EXPECT_EQ(cuts.add(prompt(1020), 1024), 1024);
+}
+
 TEST(CutPrompts, AreNoneWhereTokensGrowWithThePrompt) {
   CutPrompts cuts;
   for (std::size_t words = 100; words < 3000; words += 100)

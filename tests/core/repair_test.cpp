@@ -94,6 +94,8 @@ TEST(Repair, RaisesToTheLeastAndLowersToTheMost) {
        "max_tokens is 32 at least", 422},
       {R"({"error": {"message": "max_tokens must be between 20 and 4096"}})",
        "max_tokens is 20 at least"},
+      {R"({"error": {"message": "At least 16 tokens have to be asked for."}})",
+       "max_tokens is 16 at least"},
       {R"({"error": {"message": "'top_p' must be at most 0.5", "param": "top_p"}})",
        "top_p is 0.5 at most"},
   });

@@ -55,16 +55,16 @@ TEST(HttpConfig, KeepsWhatAVariableHoldsApart) {
 
 TEST(HttpConfig, SaysWhatIsWrong) {
   EXPECT_EQ(why_not("parameters: {messages: []}"),
-            "m.yaml:1:79: 'messages' is no parameter: Theta itself sets it");
+            "m.yaml:1:74: 'messages' is no parameter: Theta itself sets it");
   EXPECT_EQ(why_not("parameters: {stop: {rename: ''}}"),
-            "m.yaml:1:84: 'rename' is empty: name the other field");
-  EXPECT_EQ(why_not("headers: {'a b': c}"), "m.yaml:1:76: 'a b' is no name of a header");
+            "m.yaml:1:79: 'rename' is empty: name the other field");
+  EXPECT_EQ(why_not("headers: {'a b': c}"), "m.yaml:1:68: 'a b' is no name of a header");
   EXPECT_EQ(why_not("headers: {Host: c}"),
-            "m.yaml:1:75: 'Host' is set by Theta itself: take it out");
+            "m.yaml:1:67: 'Host' is set by Theta itself: take it out");
   EXPECT_EQ(why_not("headers: {a: \"b\\nc\"}"),
-            "m.yaml:1:72: header 'a' holds more than printable ASCII");
+            "m.yaml:1:64: header 'a' holds more than printable ASCII");
   EXPECT_EQ(why_not("headers: {a: '${THETA_TEST_NO_SUCH}'}"),
-            "m.yaml:1:72: environment variable THETA_TEST_NO_SUCH is not set (write "
+            "m.yaml:1:64: environment variable THETA_TEST_NO_SUCH is not set (write "
             "${THETA_TEST_NO_SUCH:-default} to give a default)");
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/clock.hpp"
 #include "core/http_model.hpp"
 #include "tests/support/http_questions.hpp"
 #include "tests/support/loopback_server.hpp"
