@@ -16,6 +16,13 @@
 #include "experiments/text_file.hpp"
 
 namespace theta {
+
+bool is_json(const Type& type) {
+  static const Type texts = parse_type("list[str]");
+  return (type.structured() && type != texts) || type.kind == Type::Kind::kUnion ||
+         type.kind == Type::Kind::kAny || type.kind == Type::Kind::kNone;
+}
+
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -26,13 +33,6 @@ constexpr std::size_t kLongestReason = 150;
 std::optional<std::string> scalar_text(const Json& cell) {
   if (cell.is_null() || cell.is_structured()) return std::nullopt;
   return to_text(value_of(cell));
-}
-
-/// Whether a cell of this type is read as the JSON that it is.
-bool is_json(const Type& type) {
-  static const Type texts = parse_type("list[str]");
-  return (type.structured() && type != texts) || type.kind == Type::Kind::kUnion ||
-         type.kind == Type::Kind::kAny || type.kind == Type::Kind::kNone;
 }
 
 /// The value of a field, which is of the type that the signature gives it. An input is shown as it

@@ -70,4 +70,7 @@ std::vector<Example> read_examples(const std::filesystem::path& file, const Colu
                                    const Signature& signature, std::vector<std::string>& remarks,
                                    const std::string& prefix = "");
 
+/// Whether a cell of this type is read as the JSON that it is.
+bool is_json(const Type& type);
+
 }  // namespace theta
