@@ -108,7 +108,12 @@ MiproOptions read_mipro(const Config& options, std::uint64_t seed) {
     if (!(mipro.stop_below >= 0)) threshold->fail("'stop_below' must be at least 0");
   }
   mipro.limits = read_limits(options);
-  mipro.instructions = options.texts("instructions");
+  const auto instructions = options.find("instructions");
+  if (!instructions || !instructions->is_map())
+    mipro.instructions = options.texts("instructions");
+  else
+    for (const auto& [step, of_step] : instructions->entries())
+      mipro.instructions_of[step] = instructions->texts(step);
   mipro.proposer = read_proposer(options);
   if (mipro.faithful && mipro.proposer.history)
     options.at("proposer")

@@ -30,6 +30,14 @@ void add_new(std::vector<T>& choices, T choice) {
     choices.push_back(std::move(choice));
 }
 
+/// What people wrote for a predictor.
+std::vector<std::string> instructions_for(const Predictor& predictor, const MiproOptions& options) {
+  std::vector<std::string> all = options.instructions;
+  for (const auto& [name, instructions] : options.instructions_of)
+    if (is_called(predictor, name)) all.insert(all.end(), instructions.begin(), instructions.end());
+  return all;
+}
+
 /// AUTO_RUN_SETTINGS of the same file, and what it takes for enough to draw minibatches from.
 struct AutoMode {
   const char* name;
@@ -261,6 +269,9 @@ Choices Mipro::choices(const Module& student, const Task& task) const {
 Choices Mipro::choices(const Module& student, const Task& task, Rng& rng) const {
   options_.limits.check(student);
   const auto predictors = student.predictors();
+  for (const auto& [name, instructions] : options_.instructions_of)
+    if (std::ranges::none_of(predictors, [&](const auto* p) { return is_called(*p, name); }))
+      throw UserError(fmt::format("the program has no step `{}` to instruct", name));
   const bool zero_shot = options_.max_bootstrapped == 0 && options_.max_labeled == 0;
   const auto tries_demos = [&](const Predictor& p) {
     return !zero_shot && !options_.limits.freezes(p, "demos");
@@ -289,7 +300,7 @@ Choices Mipro::choices(const Module& student, const Task& task, Rng& rng) const 
   choices.counts = proposals.counts;
   for (std::size_t p = 0; p < predictors.size(); ++p) {
     if (!options_.limits.freezes(*predictors[p], "instruction"))
-      for (const auto& instruction : options_.instructions)
+      for (const auto& instruction : instructions_for(*predictors[p], options_))
         add_new(choices.instructions[p], instruction);
     if (!tries_demos(*predictors[p])) choices.demo_sets[p] = {predictors[p]->demos};
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,8 @@ struct MiproOptions {
   std::uint64_t seed = 9;
   PromptLimits limits = {};
   std::vector<std::string> instructions = {};  ///< written by people, tried beside the proposals
+  /// The same for one step alone, by its name or its predictor's.
+  std::map<std::string, std::vector<std::string>> instructions_of = {};
   ProposerOptions proposer = {};
   BootstrapOptions bootstrap = {};  ///< threshold, rounds and wave; the sizes above go before
 };
@@ -70,7 +73,7 @@ class Mipro final : public Optimizer {
   explicit Mipro(MiproOptions options = {});
 
   std::string name() const override { return "mipro"; }
-  /// @throws UserError also as PromptLimits.
+  /// @throws UserError also as PromptLimits, and for instructions of what the student does not have.
   Compiled search(const Module& student, const Task& task) override;
 
   /// What search() would combine. Choice 0 is the student's own, but for demos if `faithful`.

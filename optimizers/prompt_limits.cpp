@@ -3,19 +3,21 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 
 namespace theta {
+
+bool is_called(const Predictor& predictor, std::string_view name) {
+  return predictor.name == name || predictor.name.starts_with(fmt::format("{}.", name));
+}
+
 namespace {
 
-/// How `frozen` may name a part of a predictor: of every one, of its own (`verdict.predict`), or of
-/// all that a step has (`verdict`).
-std::vector<std::string> ways_to_name(const Predictor& predictor, std::string_view part) {
-  std::vector<std::string> ways{std::string(part)};
-  for (auto end = predictor.name.size(); end < std::string::npos && end > 0;
-       end = predictor.name.rfind('.', end - 1))
-    ways.push_back(fmt::format("{}.{}", predictor.name.substr(0, end), part));
-  return ways;
+/// Whether `frozen` has a part of a predictor in mind: `demos`, or `NAME.demos`.
+bool names(const std::string& frozen, const Predictor& predictor, std::string_view part) {
+  if (frozen == part) return true;
+  const auto dot = frozen.rfind('.');
+  return dot != std::string::npos && frozen.substr(dot + 1) == part &&
+         is_called(predictor, frozen.substr(0, dot));
 }
 
 }  // namespace
@@ -37,18 +39,17 @@ std::size_t prompt_tokens(const Module& program, const LanguageModel& model) {
 }
 
 void PromptLimits::check(const Module& student) const {
-  std::set<std::string> known;
-  for (const auto* predictor : student.predictors())
-    for (const char* part : {"instruction", "demos"})
-      for (auto& way : ways_to_name(*predictor, part)) known.insert(std::move(way));
+  const auto predictors = student.predictors();
   for (const auto& part : frozen)
-    if (!known.contains(part))
+    if (std::ranges::none_of(predictors, [&](const Predictor* predictor) {
+          return names(part, *predictor, "instruction") || names(part, *predictor, "demos");
+        }))
       throw UserError(fmt::format("the program has no `{}` to freeze", part));
 }
 
 bool PromptLimits::freezes(const Predictor& predictor, std::string_view part) const {
-  const auto ways = ways_to_name(predictor, part);
-  return std::ranges::find_first_of(frozen, ways) != frozen.end();
+  return std::ranges::any_of(frozen,
+                             [&](const std::string& one) { return names(one, predictor, part); });
 }
 
 bool PromptLimits::admits(const Module& program, const LanguageModel& model) const {

@@ -13,6 +13,10 @@ namespace theta {
 /// server could, an estimate of four bytes each.
 std::size_t prompt_tokens(const Module& program, const LanguageModel& model);
 
+/// Whether a config means this predictor: by its own name (`verdict.predict`), or by that of the
+/// step that it is of (`verdict`).
+bool is_called(const Predictor& predictor, std::string_view name);
+
 /// What an optimiser may not do to a program.
 struct PromptLimits {
   /// What stays as the student has it: `instruction` or `demos` everywhere, `NAME.instruction` or

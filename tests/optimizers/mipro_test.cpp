@@ -13,6 +13,7 @@ namespace {
 
 using ::testing::Contains;
 using ::testing::Each;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -117,6 +118,28 @@ TEST_F(MiproTest, KeepsTheDemosIfTheyAreFrozen) {
   const auto compiled = compile(o);
   EXPECT_THAT(candidates(compiled), Each(HasSubstr(R"("demos":0)")));
   EXPECT_NEAR(compiled.validation_score, .8, 1e-9);
+}
+
+TEST_F(MiproTest, TriesWhatPeopleWroteForAStepInThatStepAlone) {
+  auto o = options();
+  o.num_instructions = 1;
+  o.instructions_of = {{"label", {ScriptedTask::kBest}}};
+  const Program student = two_steps(scripted_.adapter);
+  const auto choices = Mipro(o).choices(student, scripted_.task());
+  EXPECT_THAT(choices.instructions[0], ElementsAre("Take a note."));
+  EXPECT_THAT(choices.instructions[1], ElementsAre(ScriptedTask::kOwn, ScriptedTask::kBest));
+  o.instructions_of = {{"verdict", {ScriptedTask::kBest}}};
+  EXPECT_EQ(error_of(o), "the program has no step `verdict` to instruct");
+}
+
+TEST(PromptLimits, FreezeAPredictorByItsNameOrThatOfItsStep) {
+  const Predictor predictor{"verdict.predict", Signature::parse("a -> b"), {}};
+  for (const char* frozen : {"demos", "verdict.demos", "verdict.predict.demos"}) {
+    const PromptLimits limits{.frozen = {frozen}};
+    EXPECT_TRUE(limits.freezes(predictor, "demos")) << frozen;
+    EXPECT_FALSE(limits.freezes(predictor, "instruction")) << frozen;
+  }
+  EXPECT_FALSE(PromptLimits{.frozen = {"verd.demos"}}.freezes(predictor, "demos"));
 }
 
 TEST_F(MiproTest, BootstrapsNothingThatNobodyWouldSee) {
