@@ -107,11 +107,12 @@ void dry_run(const Sweep& sweep, std::stop_token stop) {
   fmt::print("What several runs ask alike is asked once.\n");
 }
 
-/// A saved prompt made runnable.
+/// A saved prompt, read.
 struct SavedPrompt {
+  std::string file, state;
+  std::string predictor;  ///< the one of a state with several that is run; empty: the only one
   ProgramOptions options;
-  std::unique_ptr<Predict> program;
-  ModelOptions model;
+  PromptModels models;
   std::string metric;
   Columns columns;
   std::optional<PersonaPrompt> personas;  ///< of a prompt Θ
@@ -131,29 +132,29 @@ const Field& known_field(const Signature& signature, const std::string& name, co
                               fmt::join(signature.names(), ", ")));
 }
 
-/// Samples as the `lm` of a state says, but where the program's own section does.
-/// @return whether it changes anything
-bool adopt_sampling(const SavedSampling& loaded, const Config& program, const std::string& name,
-                    PredictOptions& options) {
+/// Samples as the `lm` of a predictor's state says, but where the step's own section does.
+/// @param place  of the section, as --set names it
+void adopt_sampling(const SavedSampling& saved, const Config& section, const std::string& place,
+                    const std::string& file, PredictOptions& options) {
   std::vector<std::string> adopted;
   const auto adopt = [&](const char* key, const auto& said, auto& option) {
-    if (!said || program.find(key)) return;
+    if (!said || section.find(key)) return;
     option = *said;
     adopted.push_back(fmt::format("{} {}", key, option));
   };
-  adopt("temperature", loaded.temperature, options.temperature);
-  adopt("top_p", loaded.top_p, options.top_p);
-  adopt("max_tokens", loaded.max_tokens, options.max_tokens);
+  adopt("temperature", saved.temperature, options.temperature);
+  adopt("top_p", saved.top_p, options.top_p);
+  adopt("max_tokens", saved.max_tokens, options.max_tokens);
   if (!adopted.empty())
-    spdlog::warn("{}: of its lm: {}; --set program.temperature=.. gives another", name,
-                 fmt::join(adopted, ", "));
-  return !adopted.empty();
+    spdlog::warn("{}: of its lm: {}; --set {}.temperature=.. gives another", file,
+                 fmt::join(adopted, ", "), place);
 }
 
 SavedPrompt load_prompt(const PromptArguments& arguments) {
-  const std::string name = arguments.prompt.string();
-  const std::string state = read_state_file(arguments.prompt);
-  Config config = Config::parse(state, name).literal();
+  SavedPrompt saved;
+  saved.file = arguments.prompt.string();
+  saved.state = read_state_file(arguments.prompt);
+  Config config = Config::parse(saved.state, saved.file).literal();
   const auto metadata = config.find("metadata");
   if (!metadata || !metadata->find("theta")) config.set("metadata.theta={}");
   auto block = config.at("metadata").find("theta");
@@ -163,45 +164,52 @@ SavedPrompt load_prompt(const PromptArguments& arguments) {
   if (by_theta && !block->at("program").find("options") &&
       block->at("program").text("adapter", "") == "terse")
     block->set("program.options=hidden");
-  const std::string predictor =
-      block->find("program") ? block->at("program").text("predictor", "") : "";
   if (!block->find("program") || !block->find("model"))
     config.fail(
         "this prompt was not saved by theta run: say what it is of with --set "
         "program.signature='question -> answer', and what it is for with --set "
         "model.path=FILE.gguf, or model.base_url=URL and model.model=NAME");
-  SavedPrompt saved;
-  saved.options = read_program(block->at("program"), read_types(*block));
+  const Config section = block->at("program");
+  saved.predictor = section.text("predictor", "");
+  saved.options = read_program(section, read_types(*block));
   saved.metric = block->text("metric", "exact_match");
   if (const auto personas = block->find("personas"))
     saved.personas = read_persona_prompt(*personas);
-  saved.columns = read_file_format(*block, saved.options.signature);
+  saved.columns = read_file_format(*block, saved.options.data_signature());
   std::map<std::string, std::string> columns(saved.columns.fields.begin(),
                                              saved.columns.fields.end());
-  saved.program = make_program(saved.options);
-  const LoadedState loaded = load_state(*saved.program, state, name, predictor);
+  const LoadedState loaded =
+      load_state(*make_program(saved.options), saved.state, saved.file, saved.predictor);
   if (block->at("model").find("base_url") && !block->at("model").find("model") &&
       !loaded.model.empty()) {
     block->set("model.model=" + nlohmann::json(loaded.model).dump());
-    spdlog::warn("{}: of its lm: model {}; --set model.model=.. gives another", name, loaded.model);
+    spdlog::warn("{}: of its lm: model {}; --set model.model=.. gives another", saved.file,
+                 loaded.model);
   }
-  saved.model = read_saved_model(block->at("model"), arguments.allowed_hosts);
+  saved.models.model = read_saved_model(block->at("model"), arguments.allowed_hosts);
+  for (const Config& role : step_models(section))
+    saved.models.roles.try_emplace(
+        role.text(), read_saved_model(block->at("models").at(role.text()), arguments.allowed_hosts,
+                                      "models." + role.text()));
   block->finish();
   for (const std::string& line : loaded.remarks) spdlog::warn("{}", line);
-  if (adopt_sampling(loaded.sampling.at(0), block->at("program"), name, saved.options.predict)) {
-    saved.program = make_program(saved.options);
-    load_state(*saved.program, state, name, predictor);
+  for (std::size_t i = 0; i < saved.options.steps.size(); ++i) {
+    const bool steps = saved.options.has_steps();
+    adopt_sampling(loaded.sampling.at(i), steps ? section.at("steps").items()[i] : section,
+                   steps ? fmt::format("program.steps.{}", i) : "program", saved.file,
+                   saved.options.steps[i].predict);
   }
   if (!arguments.metric.empty()) saved.metric = arguments.metric;
   if (!arguments.rows.empty()) saved.columns.rows = arguments.rows;
   for (const auto& given : arguments.columns) {
     const auto [field, column] = split_at_equals(given, "field");
-    (void)known_field(saved.options.signature, field, "--field");
+    (void)known_field(saved.options.data_signature(), field, "--field");
     columns[field] = dotted_path(column);
   }
   // What the program was made with lies in a .json file; a file of lines or cells has no such path.
   if (arguments.rows.empty() && arguments.data.extension() != ".json") saved.columns.rows.clear();
   saved.columns.fields.assign(columns.begin(), columns.end());
+  saved.columns.optional = saved.options.unlabelled();
   return saved;
 }
 
@@ -222,25 +230,38 @@ fs::path cache_of(const PromptArguments& arguments) {
   return of_a_run && access((folder / ".").c_str(), W_OK) == 0 ? folder / "answers.db" : fs::path();
 }
 
-/// A saved prompt's model. Its answers last in the cache; its record is of this process alone. What
-/// the run that made the prompt was answered is not asked again, so that its rows come out the same.
-class PromptModel {
+/// The record of the run that made a prompt, where that lies beside it.
+std::unique_ptr<const Store> record_beside(const fs::path& prompt) {
+  const fs::path record = prompt.parent_path() / "run.db";
+  if (!fs::exists(record)) return nullptr;
+  return std::make_unique<const Store>(record, Store::Access::kRead);
+}
+
+/// A saved prompt with its models. Their answers last in the cache; the record is of this process
+/// alone. What the run that made the prompt was answered is not asked again, so that its rows come
+/// out the same.
+class Runnable {
  public:
-  PromptModel(const ModelOptions& options, const PromptArguments& arguments)
+  Runnable(const SavedPrompt& saved, const PromptArguments& arguments)
       : file_(cache_of(arguments)),
         cache_({file_, file_.empty() ? CacheMode::kOff : CacheMode::kRecord}),
-        model_(make_model(options, log_trouble)) {
-    const fs::path of_the_run = arguments.prompt.parent_path() / "run.db";
-    if (!fs::exists(of_the_run)) return;
-    made_by_.emplace(of_the_run, Store::Access::kRead);
-    recorded_.know(*made_by_);
+        made_by_(record_beside(arguments.prompt)),
+        model_(add(saved.models.model)) {
+    std::map<std::string, LanguageModel*> roles;
+    for (const auto& [role, options] : saved.models.roles) roles.emplace(role, &add(options));
+    program_ =
+        make_program(saved.options,
+                     {[&](const std::string& role) -> LanguageModel& { return *roles.at(role); }});
+    load_state(*program_, saved.state, saved.file, saved.predictor);
   }
 
-  /// Does what asks the model. @throws Interrupted that says how to go on.
+  const Module& program() const { return *program_; }
+
+  /// Does what asks the models. @throws Interrupted that says how to go on.
   template <typename F>
   auto ask(const F& work, std::stop_token stop) {
     try {
-      return work(Call{.model = recorded_, .stop = std::move(stop)});
+      return work(Call{.model = model_, .stop = std::move(stop)});
     } catch (const Interrupted&) {
       if (file_.empty()) throw;
       throw Interrupted(
@@ -250,13 +271,23 @@ class PromptModel {
   }
 
  private:
+  LanguageModel& add(const ModelOptions& options) {
+    LanguageModel& model = *models_.emplace_back(make_model(options, log_trouble));
+    RecordedModel& recorded = *recorded_.emplace_back(
+        std::make_unique<RecordedModel>(model, record_, nullptr, &cache_));
+    if (made_by_) recorded.know(*made_by_);
+    return recorded;
+  }
+
   const fs::path file_;
   AnswerCache cache_;
   const ScratchFolder scratch_;
   Store record_{scratch_.path() / "run.db"};
-  std::optional<Store> made_by_;
-  const std::unique_ptr<LanguageModel> model_;
-  RecordedModel recorded_{*model_, record_, nullptr, &cache_};
+  const std::unique_ptr<const Store> made_by_;
+  std::vector<std::unique_ptr<LanguageModel>> models_;
+  std::vector<std::unique_ptr<RecordedModel>> recorded_;
+  LanguageModel& model_;
+  std::unique_ptr<Module> program_;
 };
 
 }  // namespace
@@ -399,9 +430,9 @@ int eval_people(const SavedPrompt& saved, const PromptArguments& arguments, std:
     throw UserError("--field, --rows and --metric are of a task, and this prompt is of people");
   const PersonaPrompt& prompt = *saved.personas;
   const std::vector<User> people = people_of(prompt, arguments.data);
-  PromptModel model(saved.model, arguments);
-  const PersonaRow row = model.ask(
-      [&](const Call& call) { return score_people(prompt, *saved.program, people, call); }, stop);
+  Runnable theta(saved, arguments);
+  const PersonaRow row = theta.ask(
+      [&](const Call& call) { return score_people(prompt, theta.program(), people, call); }, stop);
   for (const std::string& line : row.remarks(prompt.settings.judge.judging)) tell(line);
   using Status = Outcome::Status;
   const auto count = [&](Status status) {
@@ -435,12 +466,11 @@ int eval_command(const PromptArguments& arguments, std::stop_token stop) {
   const SavedPrompt saved = load_prompt(arguments);
   if (saved.personas) return eval_people(saved, arguments, stop);
   if (arguments.data.empty()) throw UserError("give a file of examples to score this prompt on");
-  const Signature& signature = saved.options.signature;
-  const auto examples = rows_of(arguments.data, saved.columns, signature);
-  const Metric metric = make_metric(saved.metric, signature.outputs.back());
-  PromptModel model(saved.model, arguments);
-  const Evaluation result = model.ask(
-      [&](const Call& call) { return evaluate(*saved.program, examples, metric, call); }, stop);
+  const auto examples = rows_of(arguments.data, saved.columns, saved.options.data_signature());
+  const Metric metric = make_metric(saved.metric, saved.options.answer());
+  Runnable runnable(saved, arguments);
+  const Evaluation result = runnable.ask(
+      [&](const Call& call) { return evaluate(runnable.program(), examples, metric, call); }, stop);
   fmt::print("{} {:.4f} on {} examples ({} unparsable, {} refused, {} failed)\n", saved.metric,
              result.mean(), examples.size(), result.n_unparsable, result.n_refused,
              result.n_failed);
@@ -460,12 +490,13 @@ int predict_command(const PromptArguments& arguments, std::stop_token stop) {
   if (!arguments.data.empty() && !arguments.inputs.empty())
     throw UserError("give a file of examples or --input, not both");
   const SavedPrompt saved = load_prompt(arguments);
+  const Signature signature = saved.options.data_signature();
   std::vector<Record> inputs;
   if (arguments.data.empty()) {
     Record record;
     for (const auto& input : arguments.inputs) {
       const auto [name, text] = split_at_equals(input, "input");
-      const Field& field = known_field(saved.options.signature, name, "--input");
+      const Field& field = known_field(signature, name, "--input");
       if (!is_utf8(text)) throw UserError("--input " + name + " is not UTF-8");
       if (record.find(name) != nullptr) throw UserError("--input " + name + " is given twice");
       Result<Value> value = field.type.read(text);
@@ -474,14 +505,14 @@ int predict_command(const PromptArguments& arguments, std::stop_token stop) {
     }
     inputs.push_back(std::move(record));
   } else {
-    Signature unlabelled = saved.options.signature;
+    Signature unlabelled = signature;
     unlabelled.outputs.clear();
     for (const auto& example : rows_of(arguments.data, saved.columns, unlabelled))
       inputs.push_back(example.fields);
   }
-  PromptModel model(saved.model, arguments);
+  Runnable runnable(saved, arguments);
   const auto predictions =
-      model.ask([&](const Call& call) { return saved.program->run(inputs, call); }, stop);
+      runnable.ask([&](const Call& call) { return runnable.program().run(inputs, call); }, stop);
   bool answered = false;
   std::size_t lost = 0;
   std::string why;  // of the first that was lost

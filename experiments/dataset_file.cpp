@@ -4,7 +4,6 @@
 
 #include <cctype>
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <tuple>
@@ -12,15 +11,13 @@
 #include <utility>
 #include <vector>
 
-#include "core/json_value.hpp"
 #include "core/result.hpp"
 #include "core/rng.hpp"
 #include "experiments/data_config.hpp"
+#include "experiments/made_up.hpp"
 
 namespace theta {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 /// A file whose rows go to splits.
 struct Part {
@@ -195,46 +192,6 @@ Dataset read_split_files(const SplitFiles& source, const Columns& columns,
                     });
 }
 
-/// Some JSON of a type.
-Json some_json(const Type& type, std::size_t number) {
-  const auto inner = [&] { return type.of.empty() ? Json(number) : some_json(type.of[0], number); };
-  switch (type.kind) {
-    case Type::Kind::kList:
-      return {inner(), inner()};
-    case Type::Kind::kDict:
-      return {{"one", inner()}, {"two", inner()}};
-    case Type::Kind::kRecord: {
-      Json out;
-      for (std::size_t i = 0; i < type.members.size(); ++i)
-        out[type.members[i]] = some_json(type.of[i], number);
-      return out;
-    }
-    case Type::Kind::kUnion:
-      return some_json(type.of[0], number);
-    case Type::Kind::kNone:
-      return nullptr;
-    case Type::Kind::kBool:
-      return number % 2 == 0;
-    case Type::Kind::kLiteral:
-      return json_of(type.literals[number % type.literals.size()]);
-    case Type::Kind::kInt:
-    case Type::Kind::kFloat:
-      return number;
-    default:
-      return fmt::format("example {}", number);
-  }
-}
-
-/// Some value of a type.
-Value some_value(const Type& type, std::size_t number) {
-  if (const auto options = type.options(); !options.empty())
-    return *type.cast(options[number % options.size()]);
-  if (type.kind == Type::Kind::kStr) return fmt::format("example {}", number);
-  if (type == parse_type("list[str]")) return std::vector<std::string>{"one", "two"};
-  if (is_json(type)) return *type.cast_json(some_json(type, number));
-  return *type.cast(std::to_string(number));
-}
-
 Dataset make_up(const SplitSizes& sizes, const Signature& signature) {
   Dataset data;
   std::size_t n = 0;
@@ -245,8 +202,7 @@ Dataset make_up(const SplitSizes& sizes, const Signature& signature) {
       Example& example = split->emplace_back();
       example.id = example.group = std::to_string(++n);
       for (const auto* fields : {&signature.inputs, &signature.outputs})
-        for (const Field& field : *fields)
-          example.fields.set(field.name, some_value(field.type, n));
+        for (const Field& field : *fields) example.fields.set(field.name, made_up(field.type, n));
     }
   return data;
 }

@@ -118,6 +118,13 @@ const std::string& column_for(const Columns& columns, const std::string& field) 
   return mapped == columns.fields.end() ? field : mapped->second;
 }
 
+/// Whether a field's column may be missing, which no column is that the user names.
+bool is_optional(const Columns& columns, const std::string& field) {
+  const auto is_it = [&](const auto& item) { return item.first == field; };
+  return std::ranges::find(columns.optional, field) != columns.optional.end() &&
+         std::ranges::none_of(columns.fields, is_it);
+}
+
 RowFormat format_of(const Columns& columns, const Signature& signature) {
   RowFormat format{.rows = columns.rows,
                    .delimiter = columns.delimiter,
@@ -162,7 +169,8 @@ class ExampleReader {
     example.group =
         columns_.group.empty() ? example.id : name_of(row, columns_.group, "group", where);
     for (const Field& field : signature_.inputs) set(example, field, true, row, where);
-    for (const Field& field : signature_.outputs) set(example, field, false, row, where);
+    for (const Field& field : signature_.outputs)
+      if (!is_optional(columns_, field.name) || has(row, field)) set(example, field, false, row, where);
     return example;
   }
 
@@ -197,10 +205,11 @@ class ExampleReader {
                                  const std::string& where) {
     Json made;
     if (find_cell(row, column, made) != nullptr)
-      return {fmt::format("{}: column `{}` holds nothing for {}", where, column, use), column};
+      return {fmt::format("{}: column `{}` holds nothing for {}", where, column, use), column,
+              key_list(row)};
     return {
         fmt::format("{}: no column `{}` for {}; there are {}", where, column, use, key_list(row)),
-        column};
+        column, key_list(row)};
   }
 
   /// The cell of a column that has to be there, and to be text as far as it is one.
@@ -235,14 +244,18 @@ class ExampleReader {
     return text && std::ranges::find(condition.values, *text) != condition.values.end();
   }
 
-  /// The first output that a row has nothing for. An empty text is one.
+  /// Whether a row has something for a field, as an empty text is.
+  bool has(const Json& row, const Field& field) const {
+    Json made;
+    const Json* cell = find_cell(row, column_for(columns_, field.name), made);
+    const bool empty = cell != nullptr && *cell == "" && field.type.kind != Type::Kind::kStr;
+    return cell != nullptr && !cell->is_null() && !empty;
+  }
+
+  /// The first output that a row has nothing for, and should.
   const Field* unlabelled(const Json& row) const {
-    for (const Field& field : signature_.outputs) {
-      Json made;
-      const Json* cell = find_cell(row, column_for(columns_, field.name), made);
-      const bool empty = cell != nullptr && *cell == "" && field.type.kind != Type::Kind::kStr;
-      if (cell == nullptr || cell->is_null() || empty) return &field;
-    }
+    for (const Field& field : signature_.outputs)
+      if (!is_optional(columns_, field.name) && !has(row, field)) return &field;
     return nullptr;
   }
 

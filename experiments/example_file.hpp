@@ -31,6 +31,7 @@ struct Columns {
   std::string rows = {};   ///< path to the rows inside a .json file; empty: its root
   std::string id = {};     ///< column; empty: rows are numbered from 1
   std::string group = {};  ///< column; empty: every row is a group of its own
+  std::vector<std::string> optional = {};  ///< outputs that are read where there is a column
   /// 0: of all rows. Else of those that begin in so many bytes of the file.
   std::size_t first_bytes = 0;
   char delimiter = 0;                   ///< 0: told from the file

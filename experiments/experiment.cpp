@@ -110,8 +110,14 @@ ExperimentOptions read_experiment(const Config& config, FileHashes& hashes) {
     options.models.stand_in("proposer", "teacher");
     options.experiment = read_persona_experiment(config);
   } else if (config.find("program")) {
-    options.models = read_models(config.at("models"), {"task"}, {"proposer", "teacher"});
+    const std::vector<Config> of_steps = step_models(config.at("program"));
+    std::vector<std::string> optional = {"proposer", "teacher"};
+    for (const Config& model : of_steps) optional.push_back(model.text());
+    options.models = read_models(config.at("models"), {"task"}, optional);
     for (const char* role : {"proposer", "teacher"}) options.models.stand_in(role, "task");
+    for (const Config& model : of_steps)
+      if (const auto& table = options.models; !table.models.contains(table.resolve(model.text())))
+        model.fail("'" + model.text() + "' is not a model of this config: add it under 'models'");
     options.experiment = read_program_experiment(config);
   } else {
     config.fail("a config needs a 'program' (a task to optimise) or 'personas' (SynthesizeMe)");

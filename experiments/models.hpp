@@ -127,6 +127,8 @@ class Models {
   using OnAsked = std::function<void(const Role&, const Request&)>;
   void listen(OnAsked on_asked) { on_asked_ = std::move(on_asked); }
 
+  /// Answers are made up: it is a dry run, or a forecast.
+  bool made_up() const { return purpose_ != Purpose::kRun; }
   bool has(const std::string& role) const;
   const ModelOptions& options(const std::string& role) const {
     return table_.models.at(table_.resolve(role));

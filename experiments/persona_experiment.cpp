@@ -201,7 +201,7 @@ class PersonaRun {
     };
     const auto pool = pools_.find(row);
     save_prompt(
-        run_.folder / file, theta, experiment_.theta, run_.models.options(role_),
+        run_.folder / file, theta, ProgramOptions{{experiment_.theta}}, run_.models.options(role_),
         PersonaPrompt{.row = row,
                       .settings = experiment_.settings,
                       .pool = pool == pools_.end() ? std::vector<std::string>{} : pool->second,
@@ -294,8 +294,8 @@ class PersonaRun {
 };
 
 /// The program; what is said of its samples is among the settings.
-ProgramOptions read_theta(const Config& theta) {
-  ProgramOptions options;
+StepOptions read_theta(const Config& theta) {
+  StepOptions options;
   options.signature = persona_signature();
   if (const auto text = theta.find("signature")) options.signature = read_signature(*text);
   if (const auto instructions = theta.find("instructions"))
@@ -367,7 +367,7 @@ void run_persona_experiment(const PersonaExperiment& experiment, RunContext& run
                                                            {kMoved, kDefault}})
                                         .dump());
 
-  const auto seed_theta = make_program(experiment.theta);
+  const auto seed_theta = make_predict(experiment.theta);
   ProposalReport proposals(run.store);
   PersonaRun teacher(experiment, users, *seed_theta, "teacher", proposals, run);
   const ThetaChoices choices =

@@ -16,7 +16,7 @@ namespace theta {
 struct PersonaExperiment {
   UsersOptions users;
   PersonaSettings settings;
-  ProgramOptions theta;  ///< the seed Θ
+  StepOptions theta;     ///< the seed Θ
   std::size_t pool = 6;  ///< personas found for training users that every user's candidates include
   std::size_t demos = 3;  ///< of the user's own pairs, in the row `personas + demos`
   ThetaSearchOptions search;

@@ -1,10 +1,190 @@
 #include "experiments/program.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 
 #include "experiments/data_config.hpp"
+#include "experiments/made_up.hpp"
+#include "modules/samples.hpp"
 
 namespace theta {
+namespace {
+
+constexpr double kSampling = 0.7;  ///< the temperature of samples, if none is given
+
+bool holds(const std::vector<Field>& fields, const std::string& name) {
+  return std::ranges::find(fields, name, &Field::name) != fields.end();
+}
+
+/// Whether step `i` reads what only the data give.
+bool reads_data_alone(const ProgramOptions& program, std::size_t i) {
+  return std::ranges::none_of(program.steps[i].signature.inputs, [&](const Field& field) {
+    return std::ranges::any_of(
+        program.steps.begin(), program.steps.begin() + static_cast<std::ptrdiff_t>(i),
+        [&](const StepOptions& step) { return holds(step.asked().outputs, field.name); });
+  });
+}
+
+void read_answering(const Config& section, StepOptions& step) {
+  const std::string answering = section.choice("answering", {"generate", "score"}, "generate");
+  step.predict.answering = answering == "score" ? Answering::kScore : Answering::kGenerate;
+  const std::string calibrate =
+      section.choice("calibrate", {"none", "content_free", "train"}, "none");
+  step.predict.calibrate = calibrate == "content_free";
+  if (calibrate == "train")
+    step.calibration_examples = read_size(section, "calibration_examples", 20, 1);
+  if (const auto inputs = section.find("calibrated_on"))
+    for (const Config& input : inputs->items()) {
+      Record record;
+      for (const auto& [name, value] : input.entries()) record.set(name, value.text());
+      step.calibration.push_back(std::move(record));
+    }
+  if (answering == "score" && step.signature.outputs.back().type.options().empty())
+    section.at("signature").fail("answering 'score' needs a Literal or bool as the last output");
+  if (calibrate != "none" && answering != "score")
+    section.at("calibrate").fail("only scored outputs can be calibrated: set answering to 'score'");
+}
+
+void read_samples(const Config& section, StepOptions& step) {
+  step.samples = read_size(section, "samples", step.samples, 1, 1000);
+  step.predict.temperature = read_temperature(section, step.samples > 1 ? kSampling : 0);
+  if (step.samples == 1) return;
+  if (step.predict.temperature == 0)
+    section.at("temperature").fail("samples are all alike at temperature 0: set a higher one");
+  if (step.predict.answering == Answering::kScore && step.asked().outputs.size() == 1)
+    section.at("samples").fail(
+        "samples of scored options are all alike, as nothing is generated: leave 'samples' out, "
+        "or set chain_of_thought or answering");
+}
+
+StepOptions read_step(const Config& section, const Types& types) {
+  StepOptions step;
+  const Config signature = section.at("signature");
+  step.signature = read_signature(signature, section.text("instructions", ""), types);
+  step.signature = read_descriptions(section, step.signature);
+  step.adapter = section.choice("adapter", {"chat", "json", "terse"}, step.adapter);
+  step.list_options = read_list_options(section, step.adapter);
+  step.chain_of_thought = section.boolean("chain_of_thought", false);
+  read_answering(section, step);
+  step.predict.grammar = section.boolean("grammar", true);
+  step.predict.opening = section.text("opening", "");
+  step.predict.max_tokens = read_int(section, "max_tokens", step.predict.max_tokens, 1);
+  read_samples(section, step);
+  step.predict.top_p = read_top_p(section, 1);
+  return step;
+}
+
+/// Fields are found by their names: none is given twice, nor read before it is given.
+void check_outputs(const ProgramOptions& program, const Config& section) {
+  const StepOptions& last = program.steps.back();
+  for (const Field& output : last.signature.outputs)
+    for (const StepOptions& step : program.steps) {
+      if (&step == &last) continue;
+      if (holds(step.signature.inputs, output.name))
+        section.at("signature")
+            .fail(fmt::format("step `{}` gives `{}`, which step `{}` reads before it: let it come "
+                              "first, or give the output another name",
+                              last.name, output.name, step.name));
+      if (holds(step.signature.outputs, output.name))
+        section.at("signature")
+            .fail(fmt::format("steps `{}` and `{}` both give `{}`: give one output another name",
+                              step.name, last.name, output.name));
+    }
+}
+
+ProgramOptions read_steps(const Config& steps, const Types& types) {
+  ProgramOptions program;
+  for (const Config& section : steps.items()) {
+    StepOptions step = read_step(section, types);
+    step.name = section.text("name", step.signature.outputs.back().name);
+    step.model = section.text("model", "");
+    const Config named = section.at(section.find("name") ? "name" : "signature");
+    if (step.name.empty() || step.name == "metadata")
+      named.fail("a step's name is not empty, nor `metadata`, under which states keep their own");
+    if (std::ranges::find(program.steps, step.name, &StepOptions::name) != program.steps.end())
+      named.fail(
+          fmt::format("another step is named `{}`: give this one a 'name' of its own", step.name));
+    program.steps.push_back(std::move(step));
+    check_outputs(program, section);
+    const std::size_t i = program.steps.size() - 1;
+    if (program.steps[i].calibration_examples > 0 && !reads_data_alone(program, i))
+      section.at("calibrate")
+          .fail(
+              "a step that reads what other steps give has no training inputs: set calibrate to "
+              "'content_free'");
+  }
+  if (program.steps.empty()) steps.fail("a program has at least one step");
+  return program;
+}
+
+nlohmann::ordered_json step_json(const StepOptions& step) {
+  const bool score = step.predict.answering == Answering::kScore;
+  nlohmann::ordered_json out;
+  if (!step.name.empty()) out["name"] = step.name;
+  out.update({{"signature", step.signature.text()},
+              {"adapter", step.adapter},
+              {"options", step.list_options ? "listed" : "hidden"},
+              {"chain_of_thought", step.chain_of_thought},
+              {"answering", score ? "score" : "generate"},
+              {"calibrate", step.predict.calibrate ? "content_free" : "none"},
+              {"grammar", step.predict.grammar},
+              {"opening", step.predict.opening},
+              {"max_tokens", step.predict.max_tokens},
+              {"temperature", step.predict.temperature},
+              {"top_p", step.predict.top_p}});
+  if (step.samples > 1) out["samples"] = step.samples;
+  if (!step.model.empty()) out["model"] = step.model;
+  for (const Record& input : step.calibration) {
+    nlohmann::ordered_json record;
+    for (const auto& [name, value] : input) record[name] = to_text(value);
+    out["calibrated_on"].push_back(std::move(record));
+  }
+  return out;
+}
+
+std::unique_ptr<Module> make_step(const StepOptions& step) {
+  std::unique_ptr<Module> made = make_predict(step);
+  if (step.samples == 1) return made;
+  return std::make_unique<Samples>(std::move(made), step.samples, majority,
+                                   step.predict.temperature);
+}
+
+}  // namespace
+
+Signature StepOptions::asked() const {
+  return chain_of_thought ? theta::chain_of_thought(signature) : signature;
+}
+
+Signature ProgramOptions::data_signature() const {
+  if (!has_steps()) return steps.front().signature;
+  Signature rows;
+  std::vector<Field> given;
+  for (const StepOptions& step : steps) {
+    for (const Field& field : step.signature.inputs)
+      if (!holds(given, field.name) && !holds(rows.inputs, field.name))
+        rows.inputs.push_back(field);
+    for (const Field& field : step.signature.outputs) rows.outputs.push_back(field);
+    for (const Field& field : step.asked().outputs) given.push_back(field);
+  }
+  return rows;
+}
+
+std::vector<std::string> ProgramOptions::unlabelled() const {
+  std::vector<std::string> names;
+  if (has_steps())
+    for (const Field& field : data_signature().outputs)
+      if (field.name != answer().name) names.push_back(field.name);
+  return names;
+}
+
+bool ProgramOptions::needs_training() const {
+  return std::ranges::any_of(steps,
+                             [](const StepOptions& step) { return step.calibration_examples > 0; });
+}
 
 Signature read_signature(const Config& text, std::string instructions, const Types& types) {
   try {
@@ -34,68 +214,68 @@ Signature read_descriptions(const Config& mapping, Signature signature) {
 }
 
 ProgramOptions read_program(const Config& program, const Types& types) {
-  ProgramOptions options;
-  const Config signature = program.at("signature");
-  options.signature = read_signature(signature, program.text("instructions", ""), types);
-  options.signature = read_descriptions(program, options.signature);
-  options.adapter = program.choice("adapter", {"chat", "json", "terse"}, options.adapter);
-  options.list_options = read_list_options(program, options.adapter);
-  options.chain_of_thought = program.boolean("chain_of_thought", false);
-  const std::string answering = program.choice("answering", {"generate", "score"}, "generate");
-  options.predict.answering = answering == "score" ? Answering::kScore : Answering::kGenerate;
-  const std::string calibrate =
-      program.choice("calibrate", {"none", "content_free", "train"}, "none");
-  options.predict.calibrate = calibrate == "content_free";
-  if (calibrate == "train")
-    options.calibration_examples = read_size(program, "calibration_examples", 20, 1);
-  if (const auto inputs = program.find("calibrated_on"))
-    for (const Config& input : inputs->items()) {
-      Record record;
-      for (const auto& [name, value] : input.entries()) record.set(name, value.text());
-      options.calibration.push_back(std::move(record));
-    }
-  options.predict.grammar = program.boolean("grammar", true);
-  options.predict.opening = program.text("opening", "");
-  options.predict.max_tokens = read_int(program, "max_tokens", options.predict.max_tokens, 1);
-  options.predict.temperature = read_temperature(program, 0);
-  options.predict.top_p = read_top_p(program, 1);
-  if (options.predict.answering == Answering::kScore &&
-      options.signature.outputs.back().type.options().empty())
-    signature.fail("answering 'score' needs a Literal or bool as the last output");
-  if (calibrate != "none" && options.predict.answering != Answering::kScore)
-    program.at("calibrate").fail("only scored outputs can be calibrated: set answering to 'score'");
-  return options;
+  const auto steps = program.find("steps");
+  if (!steps) return {{read_step(program, types)}};
+  if (program.find("signature")) steps->fail("give a program a 'signature' or 'steps', not both");
+  return read_steps(*steps, types);
 }
 
-std::unique_ptr<Predict> make_program(const ProgramOptions& options) {
-  const Signature& signature = options.signature;
-  auto program = std::make_unique<Predict>(
-      options.chain_of_thought ? chain_of_thought(signature) : signature,
-      std::shared_ptr<const Adapter>(make_adapter(options.adapter, options.list_options)),
-      options.predict);
-  if (!options.calibration.empty()) program->calibrate_on(options.calibration);
+std::vector<Config> step_models(const Config& program) {
+  std::vector<Config> models;
+  if (const auto steps = program.find("steps"))
+    for (const Config& step : steps->items())
+      if (const auto model = step.find("model")) models.push_back(*model);
+  return models;
+}
+
+void fail_without_input(const Config& program, const ProgramOptions& options,
+                        const std::string& input, const std::string& data_give) {
+  if (!options.has_steps())
+    program.at("signature")
+        .fail(fmt::format("the program reads `{}`, and the data give {}", input, data_give));
+  std::vector<std::string> given;
+  for (std::size_t i = 0; i < options.steps.size(); ++i) {
+    const StepOptions& step = options.steps[i];
+    if (holds(step.signature.inputs, input))
+      program.at("steps")
+          .items()[i]
+          .at("signature")
+          .fail(fmt::format(
+              "step `{}` reads `{}`, which neither the data nor a step before it gives; "
+              "the data give {}{}",
+              step.name, input, data_give,
+              given.empty() ? "" : fmt::format(", the steps `{}`", fmt::join(given, "`, `"))));
+    for (const Field& field : step.asked().outputs) given.push_back(field.name);
+  }
+  throw std::logic_error("broken invariant: an input is read by a step");
+}
+
+std::unique_ptr<Predict> make_predict(const StepOptions& step) {
+  auto predict = std::make_unique<Predict>(
+      step.asked(), std::shared_ptr<const Adapter>(make_adapter(step.adapter, step.list_options)),
+      step.predict);
+  if (!step.calibration.empty()) predict->calibrate_on(step.calibration);
+  return predict;
+}
+
+std::unique_ptr<Module> make_program(const ProgramOptions& options, const ProgramUse& use) {
+  if (!options.has_steps()) return make_step(options.steps.front());
+  auto program = std::make_unique<Program>();
+  for (const StepOptions& step : options.steps) {
+    auto made = make_step(step);
+    if (use.made_up && &step != &options.steps.back())
+      made = std::make_unique<MadeUpOutputs>(std::move(made));
+    const StepId id = program->add(std::move(made), step.name);
+    if (use.model && !step.model.empty()) program->set_model(id, use.model(step.model));
+  }
   return program;
 }
 
 std::string program_json(const ProgramOptions& options) {
-  const bool score = options.predict.answering == Answering::kScore;
-  nlohmann::ordered_json out = {{"signature", options.signature.text()},
-                                {"adapter", options.adapter},
-                                {"options", options.list_options ? "listed" : "hidden"},
-                                {"chain_of_thought", options.chain_of_thought},
-                                {"answering", score ? "score" : "generate"},
-                                {"calibrate", options.predict.calibrate ? "content_free" : "none"},
-                                {"grammar", options.predict.grammar},
-                                {"opening", options.predict.opening},
-                                {"max_tokens", options.predict.max_tokens},
-                                {"temperature", options.predict.temperature},
-                                {"top_p", options.predict.top_p}};
-  for (const Record& input : options.calibration) {
-    nlohmann::ordered_json record;
-    for (const auto& [name, value] : input) record[name] = to_text(value);
-    out["calibrated_on"].push_back(std::move(record));
-  }
-  return out.dump();
+  if (!options.has_steps()) return step_json(options.steps.front()).dump();
+  nlohmann::ordered_json steps = nlohmann::ordered_json::array();
+  for (const StepOptions& step : options.steps) steps.push_back(step_json(step));
+  return nlohmann::ordered_json{{"steps", std::move(steps)}}.dump();
 }
 
 }  // namespace theta

@@ -1,15 +1,19 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/config.hpp"
 #include "modules/predict.hpp"
+#include "modules/program.hpp"
 
 namespace theta {
 
-/// A one-predictor program as a config or a saved prompt describes it.
-struct ProgramOptions {
+/// One call to a model, as a config or a saved prompt describes it.
+struct StepOptions {
+  std::string name;  ///< of a step; empty: it is the whole program
   Signature signature;
   std::string adapter = "chat";
   bool list_options = true;  ///< the adapter tells the model what outputs with options may say
@@ -18,13 +22,38 @@ struct ProgramOptions {
   /// Training inputs that the options' scores are calibrated on.
   std::size_t calibration_examples = 0;
   std::vector<Record> calibration = {};  ///< in a saved prompt: those inputs
+  std::size_t samples = 1;               ///< answers asked for, of which the majority is kept
+  std::string model = {};                ///< role of the model that is asked; empty: the program's
+
+  /// The signature that is asked: with the reasoning, if there is any.
+  Signature asked() const;
 };
 
-/// `{signature: "a -> b", instructions: ..., descriptions: {a: ...}, adapter: chat|json|terse,
-///   options: listed|hidden, answering: generate|score, calibrate: none|content_free|train, calibration_examples: 20,
-///   chain_of_thought: false, opening: ..., grammar: true, max_tokens: 256, temperature: 0,
-///   top_p: 1}`; in a saved prompt also `calibrated_on`.
-/// @param types  what its signature's annotations may name: read_types()
+/// A program as a config or a saved prompt describes it: one signature, or steps.
+struct ProgramOptions {
+  std::vector<StepOptions> steps;  ///< not empty
+
+  bool has_steps() const { return !steps.front().name.empty(); }
+  /// The field that the metric reads.
+  const Field& answer() const { return steps.back().signature.outputs.back(); }
+  /// What the rows of its data are read as: the inputs that no step gives, and what the steps give.
+  Signature data_signature() const;
+  /// The outputs that need no column in the data: of a program of steps all but the answer.
+  std::vector<std::string> unlabelled() const;
+  bool needs_training() const;  ///< some step is calibrated on training inputs
+};
+
+/// A program of one signature,
+///
+///     {signature: "a -> b", instructions: .., descriptions: {a: ..}, adapter: chat|json|terse,
+///      options: listed|hidden, chain_of_thought: false, answering: generate|score,
+///      calibrate: none|content_free|train, calibration_examples: 20, opening: .., grammar: true,
+///      max_tokens: 256, temperature: 0, top_p: 1, samples: 1}
+///
+/// or of several, in their order: `{steps: [{name: .., model: ROLE, signature: .., ..}, ..]}`. The
+/// name of a step is by default that of its last output. In a saved prompt also `calibrated_on`.
+/// @param types  what the annotations of signatures may name: read_types()
+/// @throws UserError with the position of what is wrong.
 ProgramOptions read_program(const Config& program, const Types& types = {});
 
 /// The key `options: listed|hidden` beside an adapter's; `hidden` suits the terse one alone.
@@ -37,7 +66,23 @@ Signature read_signature(const Config& text, std::string instructions = "",
 /// The signature with the `descriptions` of its fields that the mapping gives.
 Signature read_descriptions(const Config& mapping, Signature signature);
 
-std::unique_ptr<Predict> make_program(const ProgramOptions& options);
+/// The keys `model` of the steps of a `program:` section.
+std::vector<Config> step_models(const Config& program);
+
+/// Fails, at the signature of the step that reads it, where nothing gives an input.
+/// @param data_give  the names of what the data give
+[[noreturn]] void fail_without_input(const Config& program, const ProgramOptions& options,
+                                     const std::string& input, const std::string& data_give);
+
+std::unique_ptr<Predict> make_predict(const StepOptions& options);
+
+/// What a program is made for.
+struct ProgramUse {
+  /// For steps that name a role; empty: they ask the program's model.
+  std::function<LanguageModel&(const std::string& role)> model = {};
+  bool made_up = false;  ///< a dry run: see MadeUpOutputs
+};
+std::unique_ptr<Module> make_program(const ProgramOptions& options, const ProgramUse& use = {});
 
 /// The same as JSON: what a saved prompt carries under metadata.theta.program, and read_program
 /// reads.

@@ -70,7 +70,12 @@ void put_test_row(const std::string& method, const Module& program,
                   const std::vector<Example>& test, const Metric& metric, RunContext& run) {
   run.stage(method + ": test", /*measures=*/true);
   RecordedModel& model = run.models[kModel];
-  const Usage before = model.asked();
+  const auto asked = [&] {  // steps may have models of their own
+    Usage all;
+    for (const auto& [role, usage] : run.models.usage()) all += usage;
+    return all;
+  };
+  const Usage before = asked();
   const Evaluation result = evaluate(program, test, metric, {.model = model, .stop = run.stop});
   remark_on_answers(method, result.predictions, run);
   std::vector<Outcome> outcomes;
@@ -80,21 +85,32 @@ void put_test_row(const std::string& method, const Module& program,
                         result.status[i], prediction ? "" : prediction.error().message});
   }
   put_options(method, program.predictors().back()->signature.outputs.back(), test, result, run);
-  run.put_row(method, kModel, outcomes, model.asked() - before);
+  run.put_row(method, kModel, outcomes, asked() - before);
 }
 
 /// What a search adds to a program can outgrow the model's window, and scores nothing then; a
 /// program that does not fit as it came is the user's to mend. @throws UserError.
-void check_prompts(const Prepared& prepared, const LanguageModel& model) {
-  const PredictOptions& options = prepared.program.predict;
-  std::vector<Request> wave;
-  for (const auto* split : {&prepared.data.train, &prepared.data.validation, &prepared.data.test})
-    for (const Example& example : *split) {
-      Request& request = wave.emplace_back();
-      request.messages = prepared.student->messages(example.fields);
-      request.max_tokens = options.answering == Answering::kGenerate ? options.max_tokens : 1;
-    }
-  model.check(wave);
+void check_prompts(const Prepared& prepared, Models& models) {
+  for (const StepOptions& step : prepared.program.steps) {
+    const auto predict = make_predict(step);
+    const PredictOptions& options = step.predict;
+    std::vector<Request> wave;
+    for (const auto* split : {&prepared.data.train, &prepared.data.validation, &prepared.data.test})
+      for (const Example& example : *split) {
+        Record inputs = example.fields;  // and of what other steps will give, nothing
+        for (const Field& field : step.signature.inputs)
+          if (!inputs.find(field.name)) inputs.set(field.name, "");
+        Request& request = wave.emplace_back();
+        request.messages = predict->messages(inputs);
+        request.max_tokens = options.answering == Answering::kGenerate ? options.max_tokens : 1;
+      }
+    models[step.model.empty() ? kModel : step.model].check(wave);
+  }
+}
+
+ProgramUse use_of(RunContext& run) {
+  return {[&run](const std::string& role) -> LanguageModel& { return run.models[role]; },
+          run.models.made_up()};
 }
 
 std::string prompt_text(const Module& program) {
@@ -132,8 +148,15 @@ nlohmann::json listed(const std::vector<Tradeoff>& front) {
 
 ProgramExperiment read_program_experiment(const Config& config) {
   ProgramExperiment experiment;
-  experiment.program = read_program(config.at("program"), read_types(config));
-  experiment.data = read_data_options(config.at("data"), experiment.program.signature);
+  const ProgramOptions program = read_program(config.at("program"), read_types(config));
+  experiment.program = program;
+  const Signature rows = program.data_signature();
+  experiment.data = read_data_options(config.at("data"), rows);
+  experiment.data.columns.optional = program.unlabelled();
+  if (std::holds_alternative<SentimentOptions>(experiment.data.source))
+    for (const Field& field : rows.inputs)
+      if (field.name != "sentence")
+        fail_without_input(config.at("program"), program, field.name, "`sentence`");
   experiment.metric = config.choice("metric", {"exact_match", "contains", "f1"}, "exact_match");
   const auto seed = static_cast<std::uint64_t>(config.integer("seed", 0));
   std::set<std::string> labels{kUntouched, kCalibrated};
@@ -149,35 +172,42 @@ ProgramExperiment read_program_experiment(const Config& config) {
   return experiment;
 }
 
-Prepared prepare(const ProgramExperiment& experiment) {
-  const Signature& signature = experiment.program.signature;
-  Prepared prepared{load_dataset(experiment.data, signature), experiment.program, nullptr,
-                    make_metric(experiment.metric, signature.outputs.back())};
-  for (const Example& example : prepared.data.train) {
-    auto& calibration = prepared.program.calibration;
-    if (calibration.size() == experiment.program.calibration_examples) break;
-    Record& inputs = calibration.emplace_back();
-    for (const Field& field : signature.inputs)
-      inputs.set(field.name, example.fields.at(field.name));
-  }
-  prepared.student = make_program(prepared.program);
+Prepared prepare(const ProgramExperiment& experiment, RunContext& run) {
+  const ProgramOptions& program = experiment.program;
+  Prepared prepared{load_dataset(experiment.data, program.data_signature()), program, nullptr,
+                    make_metric(experiment.metric, program.answer())};
+  for (StepOptions& step : prepared.program.steps)
+    for (const Example& example : prepared.data.train) {
+      if (step.calibration.size() == step.calibration_examples) break;
+      Record& inputs = step.calibration.emplace_back();
+      for (const Field& field : step.signature.inputs)
+        inputs.set(field.name, example.fields.at(field.name));
+    }
+  prepared.student = make_program(prepared.program, use_of(run));
   return prepared;
 }
 
 Task task_of(const Prepared& prepared, RunContext& run) {
+  const bool in_turn = std::ranges::any_of(prepared.program.steps, [&](const StepOptions& step) {
+    return !step.model.empty() && run.models[step.model].unit() > 1;
+  });
   return {.train = prepared.data.train,
           .validation = prepared.data.validation,
           .metric = prepared.metric,
           .model = run.models[kModel],
           .proposer = run.models["proposer"],
           .teacher = run.models["teacher"],
-          .stop = run.stop};
+          .stop = run.stop,
+          .in_turn = in_turn};
 }
 
 void run_program_experiment(const ProgramExperiment& experiment, RunContext& run) {
-  const Prepared prepared = prepare(experiment);
+  const Prepared prepared = prepare(experiment, run);
   const auto& [data, compiled_program, student, metric] = prepared;
-  const auto untouched = make_program(experiment.program);
+  PromptModels models{run.models.options(kModel)};
+  for (const StepOptions& step : experiment.program.steps)
+    if (!step.model.empty()) models.roles.try_emplace(step.model, run.models.options(step.model));
+  const auto untouched = make_program(experiment.program, use_of(run));
   for (const std::string& line : data.remarks) run.remark(line);
 
   nlohmann::json rows = {kUntouched}, comparisons = nlohmann::json::array(),
@@ -193,17 +223,17 @@ void run_program_experiment(const ProgramExperiment& experiment, RunContext& run
     run.store.set_meta("proposals", proposals.dump());
     run.store.set_meta("fronts", fronts.dump());
     run.store.set_meta("gates", gates.dump());
-    save_prompt(run.folder / "prompt.json", *best, compiled_program, run.models.options(kModel),
-                experiment.metric, experiment.data.columns);
+    save_prompt(run.folder / "prompt.json", *best, compiled_program, models, experiment.metric,
+                experiment.data.columns);
   };
-  check_prompts(prepared, run.models[kModel]);
+  check_prompts(prepared, run.models);
   for (const OptimizerConfig& config : experiment.optimizers)
     check_gated(data.validation, config.gate, config.max_evaluations);
   keep();
   put_test_row(kUntouched, *untouched, data.test, metric, run);
   // Like with like: what calibration brings is no search's gain.
   const char* student_row = kUntouched;
-  if (!compiled_program.calibration.empty()) {
+  if (compiled_program.needs_training()) {
     student_row = kCalibrated;
     rows.push_back(kCalibrated);
     comparisons.push_back({kCalibrated, kUntouched});

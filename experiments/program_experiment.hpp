@@ -23,16 +23,16 @@ struct ProgramExperiment {
 /// What the searches of an experiment start from.
 struct Prepared {
   Dataset data;
-  ProgramOptions program;            ///< with the inputs that it is calibrated on
-  std::unique_ptr<Predict> student;  ///< made of `program`
+  ProgramOptions program;           ///< with the inputs that it is calibrated on
+  std::unique_ptr<Module> student;  ///< made of `program`
   Metric metric;
 };
 
 /// Reads the `program:`, `data:`, `metric:` and `optimizers:` sections. Opens no data.
 ProgramExperiment read_program_experiment(const Config& config);
 
-/// Loads the data and makes the student.
-Prepared prepare(const ProgramExperiment& experiment);
+/// Loads the data and makes the student, whose steps ask the models of the run.
+Prepared prepare(const ProgramExperiment& experiment, RunContext& run);
 /// The task of its searches, on the models of a run. Copies the examples.
 Task task_of(const Prepared& prepared, RunContext& run);
 

@@ -97,15 +97,16 @@ bool is_allowed(const Url& server, const std::vector<std::string>& allowed_hosts
 
 }  // namespace
 
-ModelOptions read_saved_model(const Config& model, const std::vector<std::string>& allowed_hosts) {
+ModelOptions read_saved_model(const Config& model, const std::vector<std::string>& allowed_hosts,
+                              const std::string& place) {
   const bool served = model.is_map() && !model.find("path") && model.find("base_url");
   if (!served) return read_model(model);
   for (const char* key : kOfTheUser)
     if (const auto value = model.find(key); value && is_from_the_file(*value))
       value->fail(
           fmt::format("a saved prompt does not choose '{0}': take it out, and give your own with "
-                      "--set model.{0}=..",
-                      key));
+                      "--set {1}.{0}=..",
+                      key, place));
   refuse_variables(model);
   ModelOptions options = read_model(model);
   const auto& http = std::get<HttpOptions>(options);
@@ -120,16 +121,17 @@ ModelOptions read_saved_model(const Config& model, const std::vector<std::string
     if (is_allowed(server, allowed_hosts) || (is_loopback(server.host) && !has_key)) continue;
     url.fail(fmt::format(
         "this file has its prompt{} sent to {}: allow that with --allow-host {}, or name another "
-        "server with --set model.base_url=URL",
-        has_key ? " and your key" : "", url.text(), server.host));
+        "server with --set {}.base_url=URL",
+        has_key ? " and your key" : "", url.text(), server.host, place));
   }
   return options;
 }
 
 void save_prompt(const std::filesystem::path& file, const Module& program,
-                 const ProgramOptions& options, const ModelOptions& model,
+                 const ProgramOptions& options, const PromptModels& models,
                  const std::string& metric, const Columns& columns) {
-  nlohmann::ordered_json block = runnable(options, model);
+  nlohmann::ordered_json block = runnable(options, models.model);
+  for (const auto& [role, model] : models.roles) block["models"][role] = model_json(model);
   if (!metric.empty()) block["metric"] = metric;
   for (const auto& [field, column] : columns.fields) block["fields"][field] = column;
   if (!columns.rows.empty()) block["rows"] = columns.rows;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -11,12 +12,19 @@
 
 namespace theta {
 
+/// Who answers a saved prompt.
+struct PromptModels {
+  ModelOptions model;
+  std::map<std::string, ModelOptions> roles = {};  ///< of steps that name one
+};
+
 /// Writes a program as a DSPy state whose block metadata.theta says how to run it: its `program`
-/// and `model` sections, the metric it was made with and how its data are read (read_file_format()). Holds
+/// and `model` sections (`models`, by role, of steps with their own), the metric it was made with and
+/// how its data are read (read_file_format()). Holds
 /// neither a key nor where one is found. Its paths are absolute: it runs from anywhere.
 /// @throws RunError naming the file.
 void save_prompt(const std::filesystem::path& file, const Module& program,
-                 const ProgramOptions& options, const ModelOptions& model,
+                 const ProgramOptions& options, const PromptModels& models,
                  const std::string& metric, const Columns& columns = {});
 
 /// The same of a prompt Θ: `personas` says how the row that it is named for was made.
@@ -28,8 +36,10 @@ void save_prompt(const std::filesystem::path& file, const Module& theta,
 /// names is one of `allowed_hosts`, or of this machine and sent no key. What concerns a key, and
 /// whom a certificate is trusted from, is given on the command line.
 /// @param model  Config::literal() of the file's, with what the command line changes in it
+/// @param place  of the section in the block metadata.theta, as --set names it
 /// @param allowed_hosts  `HOST` or `HOST:PORT`, as `--allow-host` gives them
 /// @throws UserError with the place in the file and what to give on the command line.
-ModelOptions read_saved_model(const Config& model, const std::vector<std::string>& allowed_hosts);
+ModelOptions read_saved_model(const Config& model, const std::vector<std::string>& allowed_hosts,
+                              const std::string& place = "model");
 
 }  // namespace theta

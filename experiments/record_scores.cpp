@@ -37,7 +37,7 @@ ScoreTable record_scores(const ProgramExperiment& experiment, RunContext& run) {
   });
   if (chosen == experiment.optimizers.end())
     throw UserError("there is no mipro among the optimizers, whose choices could be recorded");
-  const Prepared prepared = prepare(experiment);
+  const Prepared prepared = prepare(experiment, run);
   const Task task = task_of(prepared, run);
   const Choices choices =
       Mipro(std::get<MiproOptions>(chosen->options)).choices(*prepared.student, task);

@@ -34,9 +34,10 @@ struct RowFormat {
 
 /// Rows lack a column, which a config names, or a field of its signature does.
 struct MissingColumn : UserError {
-  MissingColumn(const std::string& message, std::string name)
-      : UserError(message), column(std::move(name)) {}
+  MissingColumn(const std::string& message, std::string name, std::string others)
+      : UserError(message), column(std::move(name)), there_are(std::move(others)) {}
   std::string column;
+  std::string there_are;  ///< the columns in its place: `a`, `b`
 };
 
 /// Visits the rows of a data file in their order, holding one at a time.

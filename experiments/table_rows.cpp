@@ -212,7 +212,7 @@ std::vector<std::string> read_header(TableReader& reader, const RowFormat& forma
         fmt::format("{}: the first line, {}, names none of the columns {}: is a header missing? "
                     "Name the columns with `columns: [..]`",
                     reader.where(), name_list(header), name_list(format.read)),
-        format.read[0]);
+        format.read[0], name_list(header));
   for (auto name = header.begin(); name != header.end(); ++name) {
     if (!is_readable(*name) && format.read.empty())
       throw UserError(reader.where() + ": the header is not UTF-8");

@@ -77,19 +77,25 @@ void read_first_rows(const F& read) {
   }
 }
 
-/// Where a config names a column that rows lack; a field's own name stands in its signature.
-Config key_of_column(const Config& config, const std::string& column) {
+/// Fails where a config names a column that rows lack; a field's own name stands in its signature.
+[[noreturn]] void fail_at_column(const Config& config, const ProgramOptions& program,
+                                 const MissingColumn& missing) {
   const Config data = config.at("data");
   for (const char* key : {"id", "group"})
-    if (const auto named = data.find(key); named && dotted_path(named->text()) == column)
-      return *named;
+    if (const auto named = data.find(key); named && dotted_path(named->text()) == missing.column)
+      named->fail(missing.what());
   if (const auto split = data.find("split"))
-    if (const auto named = split->find("column"); named && dotted_path(named->text()) == column)
-      return *named;
+    if (const auto named = split->find("column");
+        named && dotted_path(named->text()) == missing.column)
+      named->fail(missing.what());
   if (const auto fields = data.find("fields"))
     for (const auto& [field, named] : fields->entries())
-      if (dotted_path(named.text()) == column) return named;
-  return config.at("program").at("signature");
+      if (dotted_path(named.text()) == missing.column) named.fail(missing.what());
+  const Config section = config.at("program");
+  if (!program.has_steps()) section.at("signature").fail(missing.what());
+  if (missing.column == program.answer().name)
+    section.at("steps").items().back().at("signature").fail(missing.what());
+  fail_without_input(section, program, missing.column, missing.there_are);
 }
 
 std::vector<NamedFile> files_of(const Config& data, const DataOptions& options) {
@@ -148,13 +154,13 @@ void check_splits(const Config& config, const ProgramExperiment& experiment) {
     if (validation) fail(who, "validation", "by which programs are chosen");
     if (train && needs_training(optimizer.options)) fail(who, "train", "which it learns from");
   }
-  if (train && experiment.program.calibration_examples > 0)
+  if (train && experiment.program.needs_training())
     fail("'calibrate: train'", "train", "on which scores are calibrated");
 }
 
 bool verify_data(const Config& config, const ProgramExperiment& experiment) {
   const Config data = config.at("data");
-  const Signature& signature = experiment.program.signature;
+  const Signature signature = experiment.program.data_signature();
   const auto files = files_of(data, experiment.data);
   const bool small = is_small(files);
   Dataset loaded;
@@ -171,7 +177,7 @@ bool verify_data(const Config& config, const ProgramExperiment& experiment) {
         });
     }
   } catch (const MissingColumn& e) {
-    key_of_column(config, e.column).fail(e.what());
+    fail_at_column(config, experiment.program, e);
   } catch (const UserError& e) {
     key_in(e.what(), files, data).fail(e.what());
   }

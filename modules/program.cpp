@@ -157,8 +157,8 @@ void Batch::take(Row& row, Prediction made, std::size_t first_predictor) {
   all.usage += made.usage;
   if (!made.option_logprobs.empty()) all.option_logprobs = std::move(made.option_logprobs);
   all.truncated = made.truncated;
-  all.named = made.named;
-  all.note = std::move(made.note);
+  all.named = all.named || made.named;
+  if (!made.note.empty()) all.note = std::move(made.note);
 }
 
 Batch Batch::where(const std::function<bool(const Record&)>& wanted) const {

@@ -50,7 +50,7 @@ class Program final : public Module {
   std::vector<Field> inputs() const;
 
   /// A prediction has the outputs of all steps that ran for its row, and what Batch::set() gave
-  /// it; of one name the last.
+  /// it; of one name the last. It is `named` if the output of some step was.
   std::vector<Result<Prediction>> run(std::span<const Record> inputs,
                                       const Call& call) const override;
   std::vector<Predictor*> predictors() override;

@@ -306,16 +306,22 @@ bool is_predictor(const Json& state) {
 /// only one of a file is that of a program with one.
 /// @param chosen  of a program with one: the key in a file with several
 Node state_of(const Predictor& predictor, bool only, const std::string& chosen, const Node& root) {
-  if (!only) return root.child(predictor.name);
-  if (is_predictor(root.json)) return root;
+  if (only && is_predictor(root.json)) return root;
   std::vector<std::string> names;
   if (root.json.is_object())
     for (const auto& [key, value] : root.json.items())
       if (is_predictor(value)) names.push_back(key);
+  if (!only) {
+    if (!root.json.contains(predictor.name) && !names.empty())
+      root.fail(fmt::format("it has no predictor `{}`; it has {}", predictor.name,
+                            quoted_list(names)));
+    return root.child(predictor.name);
+  }
   const bool unknown = !chosen.empty() && std::ranges::find(names, chosen) == names.end();
   if (unknown || (chosen.empty() && names.size() > 1))
     root.fail(
-        fmt::format("it has the predictors {}, {}: choose one with --set program.predictor={}",
+        fmt::format("it has the predictors {}, {}: choose one with --set program.predictor={}, or "
+                    "give each its step in program.steps",
                     quoted_list(names), unknown ? "and none `" + chosen + "`" : "and one is run",
                     names.empty() ? "KEY" : names[0]));
   return root.child(!chosen.empty() ? chosen : names.empty() ? predictor.name : names[0]);

@@ -101,6 +101,20 @@ TEST_F(DatasetFile, ValuesTakeTheTypesOfTheSignature) {
       expected);
 }
 
+TEST_F(DatasetFile, AnOptionalOutputIsReadWhereThereIsAColumn) {
+  const Columns columns{.optional = {"note"}};
+  const Signature signature = Signature::parse("question -> note, answer");
+  const auto rows = read("a.jsonl",
+                         R"({"question": "q", "answer": "a"}
+{"question": "q", "note": "n", "answer": "a"})",
+                         columns, signature);
+  EXPECT_EQ(rows[0].fields, (Record{{"question", "q"}, {"answer", "a"}}));
+  EXPECT_EQ(rows[1].fields, (Record{{"question", "q"}, {"note", "n"}, {"answer", "a"}}));
+  EXPECT_EQ(error("b.csv", "question,answer\nq,a\n",
+                  {.fields = {{"note", "notes"}}, .optional = {"note"}}, signature),
+            "b.csv:2: no column `notes` for the field `note`; there are `question`, `answer`");
+}
+
 TEST_F(DatasetFile, ErrorsNameLineColumnAndWhatIsThere) {
   EXPECT_EQ(
       error("a.jsonl", "\n{\"input\": \"x\", \"answer\": \"y\"}"),

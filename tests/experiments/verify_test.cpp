@@ -72,6 +72,24 @@ class Verify : public testing::Test {
   std::string config_;
 };
 
+TEST_F(Verify, NamesTheStepAndTheInputThatNothingGivesIt) {
+  const std::string verdict = "{signature: \"notes, tone -> mood: Literal['good', 'bad']\"}";
+  EXPECT_EQ(why_not({"program={steps: [{signature: review -> notes}, " + verdict + "]}"}),
+            "--set program: step `mood` reads `tone`, which neither the data nor a step before it "
+            "gives; the data give `review`, `mood`, the steps `notes`");
+  EXPECT_EQ(why_not({"program={steps: [{signature: 'review, tone -> notes'}, " + verdict + "]}"}),
+            "--set program: step `notes` reads `tone`, which neither the data nor a step before it "
+            "gives; the data give `review`, `mood`");
+}
+
+TEST_F(Verify, WantsAColumnOfTheInputsAndOfTheAnswerAlone) {
+  const std::string notes = "{signature: 'review -> short, notes'}";
+  EXPECT_EQ(why_not({"program={steps: [" + notes + ", {signature: 'notes -> mood'}]}"}), kFine);
+  EXPECT_EQ(why_not({"program={steps: [" + notes + ", {signature: 'notes -> feeling'}]}"}),
+            "--set program: " + in("train.csv") +
+                ":2: no column `feeling` for the field `feeling`; there are `review`, `mood`");
+}
+
 TEST_F(Verify, AcceptsWhatIsThere) {
   EXPECT_EQ(why_not(), kFine);
   EXPECT_EQ(

@@ -286,7 +286,7 @@ TEST(LoadState, TakesTheOnlyPredictorWhateverItsNameAndNamesSeveral) {
   EXPECT_EQ(
       why_not(program, R"({"router": )" + one + R"(, "writer.predict": )" + one + "}"),
       "prompt.json: it has the predictors `router`, `writer.predict`, and one is run: choose one "
-      "with --set program.predictor=router");
+      "with --set program.predictor=router, or give each its step in program.steps");
 }
 
 TEST(LoadState, TakesTheChosenOfSeveralPredictors) {
@@ -305,7 +305,7 @@ TEST(LoadState, TakesTheChosenOfSeveralPredictors) {
     EXPECT_STREQ(
         e.what(),
         "prompt.json: it has the predictors `router`, `writer.predict`, and none `writer`: "
-        "choose one with --set program.predictor=router");
+        "choose one with --set program.predictor=router, or give each its step in program.steps");
   }
 }
 
@@ -420,7 +420,7 @@ TEST(LoadState, ChangesNothingWhereItFails) {
   const std::string json = dump_state(other);
   const std::string before = dump_state(program);
   EXPECT_EQ(why_not(program, with(json, "\"second\"", "\"third\"")),
-            "prompt.json: `second` is missing");
+            "prompt.json: it has no predictor `second`; it has `first`, `third`");
   EXPECT_EQ(dump_state(program), before);
   EXPECT_EQ(why_not(program, json), "loaded");
   EXPECT_NE(dump_state(program), before);

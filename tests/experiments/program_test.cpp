@@ -1,0 +1,169 @@
+#include "experiments/program.hpp"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <utility>
+
+#include "core/result.hpp"
+#include "experiments/experiment.hpp"
+#include "experiments/made_up.hpp"
+#include "tests/support/message_of.hpp"
+#include "tests/support/scripted_model.hpp"
+
+namespace theta {
+namespace {
+
+using testing::ElementsAre;
+using testing::SizeIs;
+
+ProgramOptions read(const std::string& program) {
+  return read_program(Config::parse(program, "p.yaml"));
+}
+std::string why_not(const std::string& program) {
+  return message_of<UserError>([&] { read(program); });
+}
+
+constexpr const char* kTwo = R"(steps:
+  - signature: "review -> notes: list[str]"
+    instructions: Take notes.
+    descriptions: {notes: at most three}
+    samples: 3
+  - name: judge
+    model: big
+    signature: "review, notes -> mood: Literal['good', 'bad']"
+    chain_of_thought: true
+    adapter: terse
+    answering: score
+    calibrate: content_free
+    max_tokens: 99
+)";
+
+TEST(ReadProgram, OfOneSignatureHasNoSteps) {
+  const ProgramOptions program = read("{signature: 'a -> b, c', samples: 5}");
+  EXPECT_FALSE(program.has_steps());
+  EXPECT_EQ(program.answer().name, "c");
+  EXPECT_EQ(program.data_signature(), program.steps[0].signature);
+  EXPECT_THAT(program.unlabelled(), SizeIs(0));
+  EXPECT_EQ(program.steps[0].samples, 5u);
+  EXPECT_EQ(program.steps[0].predict.temperature, 0.7) << "of samples, if none is given";
+}
+
+TEST(ReadProgram, OfStepsNamesEachByItsLastOutputUnlessItIsNamed) {
+  const ProgramOptions program = read(kTwo);
+  ASSERT_THAT(program.steps, SizeIs(2));
+  EXPECT_EQ(program.steps[0].name, "notes");
+  EXPECT_EQ(program.steps[1].name, "judge");
+  EXPECT_EQ(program.steps[1].model, "big");
+  EXPECT_EQ(program.steps[0].signature.instructions, "Take notes.");
+  EXPECT_EQ(program.steps[0].signature.outputs[0].description, "at most three");
+  EXPECT_EQ(program.steps[1].predict.max_tokens, 99);
+  std::vector<std::string> names;
+  const auto made = make_program(program);
+  for (const Predictor* predictor : std::as_const(*made).predictors())
+    names.push_back(predictor->name);
+  EXPECT_THAT(names, ElementsAre("notes", "judge.predict"));
+}
+
+TEST(ReadProgram, OfStepsReadsItsInputsAndWhatStepsGiveFromTheData) {
+  const ProgramOptions program = read(kTwo);
+  EXPECT_THAT(program.data_signature().names(), ElementsAre("review", "notes", "mood"));
+  EXPECT_THAT(program.data_signature().inputs, SizeIs(1));
+  EXPECT_THAT(program.unlabelled(), ElementsAre("notes"));
+  EXPECT_EQ(program.answer().name, "mood");
+}
+
+TEST(ReadProgram, FindsTheReasoningOfAStepBefore) {
+  const ProgramOptions program = read(
+      "steps: [{signature: q -> a, chain_of_thought: true}, {signature: 'reasoning -> verdict'}]");
+  EXPECT_THAT(program.data_signature().names(), ElementsAre("q", "a", "verdict"));
+}
+
+TEST(ReadProgram, OfStepsIsWhatItsJsonSays) {
+  const ProgramOptions program = read(kTwo);
+  const std::string json = program_json(program);
+  EXPECT_EQ(program_json(read(json)), json);
+  EXPECT_EQ(read(json).data_signature().names(), program.data_signature().names());
+  EXPECT_EQ(read(json).steps[0].samples, 3u);
+}
+
+TEST(ReadProgram, SaysWhatIsWrongWithItsSteps) {
+  EXPECT_EQ(why_not("steps: []"), "p.yaml:1:8: a program has at least one step");
+  EXPECT_EQ(why_not("{signature: a -> b, steps: [{signature: a -> b}]}"),
+            "p.yaml:1:28: give a program a 'signature' or 'steps', not both");
+  EXPECT_EQ(why_not("steps: [{signature: a -> b}, {signature: b -> c, name: b}]"),
+            "p.yaml:1:56: another step is named `b`: give this one a 'name' of its own");
+  EXPECT_EQ(why_not("steps: [{signature: a -> b, name: metadata}]"),
+            "p.yaml:1:35: a step's name is not empty, nor `metadata`, under which states keep "
+            "their own");
+  EXPECT_EQ(why_not("steps: [{signature: 'a, c -> b'}, {signature: b -> c}]"),
+            "p.yaml:1:47: step `c` gives `c`, which step `b` reads before it: let it come first, "
+            "or give the output another name");
+  EXPECT_EQ(why_not("steps: [{signature: 'a -> b'}, {name: again, signature: a -> b}]"),
+            "p.yaml:1:57: steps `b` and `again` both give `b`: give one output another name");
+}
+
+TEST(ReadProgram, SaysWhatSamplesDoNotGoWith) {
+  EXPECT_EQ(why_not("{signature: a -> b, samples: 0}"),
+            "p.yaml:1:30: 'samples' must be at least 1, not 0");
+  EXPECT_EQ(why_not("{signature: a -> b, samples: 2, temperature: 0}"),
+            "p.yaml:1:46: samples are all alike at temperature 0: set a higher one");
+  EXPECT_EQ(why_not("{signature: 'a -> b: bool', samples: 2, answering: score}"),
+            "p.yaml:1:38: samples of scored options are all alike, as nothing is generated: leave "
+            "'samples' out, or set chain_of_thought or answering");
+}
+
+TEST(ReadProgram, CalibratesOnTrainingInputsWhereTheDataGiveThemAll) {
+  const std::string first = "{signature: 'a -> b: bool', answering: score, calibrate: train}";
+  EXPECT_TRUE(read("steps: [" + first + "]").needs_training());
+  EXPECT_EQ(why_not("steps: [" + first +
+                    ", {signature: 'b -> c: bool', answering: score, calibrate: train}]"),
+            "p.yaml:1:131: a step that reads what other steps give has no training inputs: set "
+            "calibrate to 'content_free'");
+}
+
+constexpr const char* kConfig = R"(name: two
+models:
+  task: {path: m.gguf}
+  big: {path: b.gguf}
+data: {sentiment: {}}
+program:
+  steps:
+    - signature: "sentence -> notes"
+    - signature: "notes -> sentiment: Literal['positive', 'negative']"
+      model: big
+)";
+
+std::string config_error(const std::string& from, const std::string& to) {
+  std::string text = kConfig;
+  text.replace(text.find(from), from.size(), to);
+  FileHashes unread{.read = false};
+  return message_of<UserError>([&] { read_experiment(Config::parse(text, "c.yaml"), unread); });
+}
+
+TEST(StepsOfAConfig, AskModelsThatItHas) {
+  EXPECT_EQ(config_error("model: big", "model: big"), "nothing was thrown");
+  EXPECT_EQ(config_error("model: big", "model: teacher"), "c.yaml:4:3: unknown key 'big'");
+  EXPECT_EQ(config_error("  big: {path: b.gguf}\n", ""),
+            "c.yaml:9:14: 'big' is not a model of this config: add it under 'models'");
+}
+
+TEST(StepsOfAConfig, ReadWhatTheSentimentDataGive) {
+  EXPECT_EQ(config_error("sentence ->", "sentence, tone ->"),
+            "c.yaml:8:18: step `notes` reads `tone`, which neither the data nor a step before it "
+            "gives; the data give `sentence`");
+}
+
+TEST(MadeUpOutputs, StandWhereAMadeUpAnswerCannotBeRead) {
+  ScriptedModel model([](const Request&) { return say("answer 0"); });
+  const MadeUpOutputs step(make_predict(read("signature: 'a -> b: list[str]'").steps[0]));
+  const std::vector<Record> inputs = {{{"a", "x"}, {"c", "y"}}};
+  const auto predictions = step.run(inputs, {model});
+  EXPECT_EQ(predictions[0]->fields, (Record{{"b", std::vector<std::string>{"one", "two"}}}));
+  EXPECT_EQ(predictions[0]->trace.at(0).inputs, (Record{{"a", "x"}}));
+  EXPECT_EQ(predictions[0]->usage.calls, 1);
+}
+
+}  // namespace
+}  // namespace theta
