@@ -43,6 +43,7 @@ std::vector<Result<Prediction>> Samples::run(std::span<const Record> inputs,
   Call sampled = call;
   if (sampled.temperature < 0 && samples_ > 1) sampled.temperature = temperature_;
   auto answers = module_->run(wave, sampled);
+  require(answers.size() == wave.size(), "a module answers every input");
   std::vector<Result<Prediction>> predictions;
   for (std::size_t i = 0; i < inputs.size(); ++i)
     predictions.push_back(kept(inputs[i], std::span(answers).subspan(i * samples_, samples_)));

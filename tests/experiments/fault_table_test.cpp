@@ -16,6 +16,8 @@
 #include "modules/judge.hpp"
 #include "modules/persona.hpp"
 #include "modules/predict.hpp"
+#include "modules/program.hpp"
+#include "modules/samples.hpp"
 #include "optimizers/bootstrap_few_shot.hpp"
 #include "optimizers/dspy_search.hpp"
 #include "optimizers/paired_search.hpp"
@@ -110,6 +112,32 @@ std::string evaluated(Event event) {
   const Evaluation out = evaluate(*four.program, four.examples, four.metric, {four.model});
   return fmt::format("{:.2f}, {} failed, {} refused, {} unparsable", out.mean(), out.n_failed,
                      out.n_refused, out.n_unparsable);
+}
+
+/// Asks a second step about what the first gave, which meets the event.
+std::string in_steps(Event event) {
+  FourExamples four(event);
+  for (Example& example : four.examples) example.fields.set("m", std::int64_t{1});
+  Program program;
+  program.add(std::move(four.program));
+  program.add(Predict(Signature::parse("n -> m: int"), make_terse_adapter()));
+  const Evaluation out =
+      evaluate(program, four.examples, make_metric("exact_match", make_field("m")), {four.model});
+  return fmt::format("{:.2f}, {} failed, {} refused, {} unparsable, {} calls", out.mean(),
+                     out.n_failed, out.n_refused, out.n_unparsable, four.model.calls());
+}
+
+/// Asks three times about one input; the second answer meets the event.
+std::string sampled(Event event) {
+  ScriptedModel model([event, next = 0](const Request&) mutable -> Result<Response> {
+    return next++ == 1 && event != Event::kMissing ? bring(event) : say(" 1");
+  });
+  std::unique_ptr<Module> program =
+      std::make_unique<Predict>(Signature::parse("text -> n: int"), make_terse_adapter());
+  if (event == Event::kMissing) program = std::make_unique<Short>(*program);
+  const std::vector<Record> inputs = {{{"text", "a"}}};
+  const auto kept = Samples(std::move(program), 3, majority).run(inputs, {model}).at(0);
+  return kept ? kept->fields.text("n") : name_of(status_of(kept.error()));
 }
 
 std::string searched(Event event) {
@@ -372,6 +400,17 @@ INSTANTIATE_TEST_SUITE_P(
         Cell{"EvaluateUnparsable", evaluated, Event::kUnparsable,
              "0.75, 0 failed, 0 refused, 1 unparsable"},
         Cell{"EvaluateMissing", evaluated, Event::kMissing, "our bug"},
+        Cell{"StepOutage", in_steps, Event::kOutage,
+             "1.00, 1 failed, 0 refused, 0 unparsable, 7 calls"},
+        Cell{"StepRefusal", in_steps, Event::kRefusal,
+             "0.75, 0 failed, 1 refused, 0 unparsable, 7 calls"},
+        Cell{"StepUnparsable", in_steps, Event::kUnparsable,
+             "0.75, 0 failed, 0 refused, 1 unparsable, 7 calls"},
+        Cell{"StepMissing", in_steps, Event::kMissing, "our bug"},
+        Cell{"SamplesOutage", sampled, Event::kOutage, "failed"},
+        Cell{"SamplesRefusal", sampled, Event::kRefusal, "1"},
+        Cell{"SamplesUnparsable", sampled, Event::kUnparsable, "1"},
+        Cell{"SamplesMissing", sampled, Event::kMissing, "our bug"},
         Cell{"JudgeOutage", judged, Event::kOutage, "failed"},
         Cell{"JudgeRefusal", judged, Event::kRefusal, "refused 0"},
         Cell{"JudgeUnparsable", judged, Event::kUnparsable, "unparsable 0"},
