@@ -113,6 +113,13 @@ ProgramUse use_of(RunContext& run) {
           run.models.made_up()};
 }
 
+PromptModels models_of(const ProgramOptions& program, const Models& models) {
+  PromptModels all{models.options(kModel)};
+  for (const StepOptions& step : program.steps)
+    if (!step.model.empty()) all.roles.try_emplace(step.model, models.options(step.model));
+  return all;
+}
+
 std::string prompt_text(const Module& program) {
   std::string out;
   for (const Predictor* predictor : program.predictors()) {
@@ -204,9 +211,6 @@ Task task_of(const Prepared& prepared, RunContext& run) {
 void run_program_experiment(const ProgramExperiment& experiment, RunContext& run) {
   const Prepared prepared = prepare(experiment, run);
   const auto& [data, compiled_program, student, metric] = prepared;
-  PromptModels models{run.models.options(kModel)};
-  for (const StepOptions& step : experiment.program.steps)
-    if (!step.model.empty()) models.roles.try_emplace(step.model, run.models.options(step.model));
   const auto untouched = make_program(experiment.program, use_of(run));
   for (const std::string& line : data.remarks) run.remark(line);
 
@@ -223,7 +227,8 @@ void run_program_experiment(const ProgramExperiment& experiment, RunContext& run
     run.store.set_meta("proposals", proposals.dump());
     run.store.set_meta("fronts", fronts.dump());
     run.store.set_meta("gates", gates.dump());
-    save_prompt(run.folder / "prompt.json", *best, compiled_program, models, experiment.metric,
+    save_prompt(run.folder / "prompt.json", *best, compiled_program,
+                models_of(compiled_program, run.models), experiment.metric,
                 experiment.data.columns);
   };
   check_prompts(prepared, run.models);

@@ -336,7 +336,8 @@ Json parse(const std::string& text, const std::string& name) {
   }
 }
 
-/// Predictors are told apart by their names.
+}  // namespace
+
 void check_names(const Module& program) {
   std::set<std::string> names{kMetadata};
   for (const Predictor* predictor : program.predictors()) {
@@ -349,8 +350,6 @@ void check_names(const Module& program) {
                     predictor->name));
   }
 }
-
-}  // namespace
 
 std::string dump_state(const Module& program, const std::string& theta_block_json) {
   Json state = Json::object();

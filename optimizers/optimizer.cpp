@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "modules/program_state.hpp"
 #include "optimizers/prompt_limits.hpp"
 
 namespace theta {
@@ -63,6 +64,7 @@ std::vector<Example> some_of(std::span<const Example> examples,
 }  // namespace
 
 Compiled Optimizer::compile(const Module& student, const Task& task) {
+  check_names(student);
   const HeldBack held = check_gated(task.validation, task.gate, task.max_evaluations);
   const auto fresh = some_of(task.validation, held.fresh);
   Task own = task;

@@ -39,6 +39,21 @@ TEST(SavedPrompt, KeepsHowItsDataAreRead) {
   EXPECT_EQ(block.at("fields").canonical({}), R"({"a":"question.text"})");
 }
 
+TEST(SavedPrompt, KeepsTheModelsThatStepsName) {
+  const TemporaryFolder folder;
+  const ProgramOptions program = read_program(
+      Config::parse("steps: [{signature: a -> b}, {signature: b -> c, model: big}]", "p.yaml"));
+  save_prompt(folder.path() / "prompt.json", *make_program(program), program,
+              {read_model(Config::parse("path: m.gguf", "m.yaml")),
+               {{"big", read_model(Config::parse("path: big.gguf", "m.yaml"))}}},
+              "f1");
+  const Config prompt = Config::load(folder.path() / "prompt.json");
+  const Config block = prompt.at("metadata").at("theta");
+  EXPECT_EQ(block.at("program").at("steps").items()[1].text("model"), "big");
+  const auto big = std::get<LlamaOptions>(read_model(block.at("models").at("big")));
+  EXPECT_EQ(big.path, fs::absolute("big.gguf"));
+}
+
 TEST(SavedPrompt, KeepsWhetherOptionsAreListed) {
   const TemporaryFolder folder;
   for (const std::string how : {"listed", "hidden"}) {
@@ -170,6 +185,15 @@ TEST(ForeignPrompt, IsSentToAServerThatItNamesOnlyWhereThatHostIsAllowed) {
   for (const char* other : {"", "elsewhere.org", "api.elsewhere.or", "api.elsewhere.org.evil.net",
                             "api.elsewhere.org:80", "*", "https://api.elsewhere.org/v1"})
     EXPECT_NE(why_not(kAway, {}, {other}), kFine) << other;
+}
+
+TEST(ForeignPrompt, NamesTheModelOfAStepAsTheCommandLineDoes) {
+  const Config config =
+      Config::parse("models: {judge: {" + std::string(kAway) + "}}", "p.json").literal();
+  EXPECT_THAT(message_of<UserError>([&] {
+                read_saved_model(config.at("models").at("judge"), {}, "models.judge");
+              }),
+              testing::EndsWith("or name another server with --set models.judge.base_url=URL"));
 }
 
 TEST(ForeignPrompt, IsSentToTheServersThatTheCommandLineNames) {

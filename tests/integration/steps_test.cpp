@@ -136,10 +136,6 @@ TEST_F(StepsOfARun, AreBothTunedSavedReportedAndRunAgain) {
   EXPECT_THAT(run.out, testing::ContainsRegex("untouched [|] +.20 .* 40 +2360\n"));
   EXPECT_THAT(run.out, testing::ContainsRegex("mipro +[|] 1.00 "));
   EXPECT_THAT(run.out, testing::ContainsRegex("gepa +[|] 1.00 "));
-  for (const auto& [model, field] : asked_) {
-    const bool judged = field == "[[ ## mood ## ]]";
-    EXPECT_EQ(model, judged ? "large" : "small") << field;
-  }
   const std::string page = content(out / "report.html");
   EXPECT_THAT(page, HasSubstr("notes: Better notes, please."));
   EXPECT_THAT(page, HasSubstr("verdict: Better moods, please."));
@@ -154,6 +150,10 @@ TEST_F(StepsOfARun, AreBothTunedSavedReportedAndRunAgain) {
       << again.err;
   again = theta({"predict", file[0], "--input", "sentence=sentence number 7"});
   EXPECT_EQ(again.out, "{\"notes\":[\"sharp\"],\"mood\":\"bad\"}\n") << again.err;
+  for (const auto& [model, field] : asked_) {
+    const bool judged = field == "[[ ## mood ## ]]";
+    EXPECT_EQ(model, judged ? "large" : "small") << field;
+  }
 }
 
 TEST_F(StepsOfARun, OfAProgramThatDspySavedAreNamedOnTheCommandLine) {

@@ -510,6 +510,18 @@ TEST_P(EveryOptimizerOfTwoSteps, SavesAStateThatLoadsIntoTheProgram) {
             compiled.validation_score);
 }
 
+TEST_P(EveryOptimizerOfTwoSteps, RefusesTwoPredictorsOfOneName) {
+  for (auto* predictor : student_.predictors()) predictor->name = "predict";
+  try {
+    compile();
+    FAIL();
+  } catch (const UserError& e) {
+    EXPECT_STREQ(e.what(),
+                 "two predictors of the program are named `predict`, and a saved state tells them "
+                 "apart by their names: give each its own");
+  }
+}
+
 TEST(Pipeline, KeepsTheFrontOfTheStepThatHasOne) {
   ScriptedTask scripted;
   std::vector<std::unique_ptr<Optimizer>> steps;
