@@ -1,5 +1,7 @@
 #include "experiments/optimizer_config.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "experiments/data_config.hpp"
@@ -182,6 +184,32 @@ OptimizerConfig read_optimizer(const Config& section, std::uint64_t seed) {
     config.gate.threshold = read_share(*gate, "threshold", config.gate.threshold, 0.5, 1);
   }
   return config;
+}
+
+void check_names_in(const Config& section, const OptimizerOptions& options, const Module& program) {
+  if (const auto* pipeline = std::get_if<PipelineOptions>(&options)) {
+    const auto steps = section.at("steps").items();
+    for (std::size_t i = 0; i < steps.size(); ++i)
+      check_names_in(steps[i], pipeline->steps[i], program);
+    return;
+  }
+  const PromptLimits* limits = nullptr;
+  const auto* mipro = std::get_if<MiproOptions>(&options);
+  if (mipro) limits = &mipro->limits;
+  if (const auto* copro = std::get_if<CoproOptions>(&options)) limits = &copro->limits;
+  if (const auto* gepa = std::get_if<GepaOptions>(&options)) limits = &gepa->limits;
+  try {
+    if (limits) limits->check(program);
+  } catch (const UserError& e) {
+    section.at("frozen").fail(e.what());
+  }
+  if (!mipro) return;
+  const auto predictors = program.predictors();
+  for (const auto& [name, instructions] : mipro->instructions_of)
+    if (std::ranges::none_of(predictors, [&](const auto* p) { return is_called(*p, name); }))
+      section.at("instructions")
+          .at(name)
+          .fail(fmt::format("the program has no step `{}` to instruct", name));
 }
 
 bool needs_training(const OptimizerOptions& options) {

@@ -35,6 +35,10 @@ struct OptimizerConfig {
 /// Every search draws from `seed`, the config's.
 OptimizerConfig read_optimizer(const Config& section, std::uint64_t seed);
 
+/// Looks that the program has what an optimiser's section names: steps in `frozen` and
+/// `instructions`.   @throws UserError with the position.
+void check_names_in(const Config& section, const OptimizerOptions& options, const Module& program);
+
 /// Whether it does nothing without training examples: its demos, or what it reflects on, are of
 /// them.
 bool needs_training(const OptimizerOptions& options);

@@ -167,10 +167,12 @@ ProgramExperiment read_program_experiment(const Config& config) {
   experiment.metric = config.choice("metric", {"exact_match", "contains", "f1"}, "exact_match");
   const auto seed = static_cast<std::uint64_t>(config.integer("seed", 0));
   std::set<std::string> labels{kUntouched, kCalibrated};
+  const auto student = make_program(program);
   if (const auto optimizers = config.find("optimizers"))
     for (const Config& options : optimizers->items()) {
       const OptimizerConfig& read =
           experiment.optimizers.emplace_back(read_optimizer(options, seed));
+      check_names_in(options, read.options, *student);
       if (!labels.insert(read.label).second)
         options.at(options.find("label") ? "label" : "name")
             .fail("'" + read.label +

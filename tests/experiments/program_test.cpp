@@ -155,6 +155,18 @@ TEST(StepsOfAConfig, ReadWhatTheSentimentDataGive) {
             "gives; the data give `sentence`");
 }
 
+TEST(StepsOfAConfig, HaveTheNamesThatOptimizersUse) {
+  const auto error = [](const std::string& optimizer) {
+    return config_error("program:", "optimizers: [" + optimizer + "]\nprogram:");
+  };
+  EXPECT_EQ(error("{name: mipro, frozen: [notes.demos], instructions: {sentiment: [x]}}"),
+            "nothing was thrown");
+  EXPECT_EQ(error("{name: gepa, frozen: [note.instruction]}"),
+            "c.yaml:6:35: the program has no `note.instruction` to freeze");
+  EXPECT_EQ(error("{name: pipeline, steps: [{name: mipro, instructions: {verdict: [x]}}]}"),
+            "c.yaml:6:77: the program has no step `verdict` to instruct");
+}
+
 TEST(MadeUpOutputs, StandWhereAMadeUpAnswerCannotBeRead) {
   ScriptedModel model([](const Request&) { return say("answer 0"); });
   const MadeUpOutputs step(make_predict(read("signature: 'a -> b: list[str]'").steps[0]));
