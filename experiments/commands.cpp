@@ -273,8 +273,8 @@ class Runnable {
  private:
   LanguageModel& add(const ModelOptions& options) {
     LanguageModel& model = *models_.emplace_back(make_model(options, log_trouble));
-    RecordedModel& recorded = *recorded_.emplace_back(
-        std::make_unique<RecordedModel>(model, record_, nullptr, &cache_));
+    RecordedModel& recorded =
+        *recorded_.emplace_back(std::make_unique<RecordedModel>(model, record_, nullptr, &cache_));
     if (made_by_) recorded.know(*made_by_);
     return recorded;
   }

@@ -170,7 +170,8 @@ class ExampleReader {
         columns_.group.empty() ? example.id : name_of(row, columns_.group, "group", where);
     for (const Field& field : signature_.inputs) set(example, field, true, row, where);
     for (const Field& field : signature_.outputs)
-      if (!is_optional(columns_, field.name) || has(row, field)) set(example, field, false, row, where);
+      if (!is_optional(columns_, field.name) || has(row, field))
+        set(example, field, false, row, where);
     return example;
   }
 

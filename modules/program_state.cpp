@@ -313,8 +313,8 @@ Node state_of(const Predictor& predictor, bool only, const std::string& chosen, 
       if (is_predictor(value)) names.push_back(key);
   if (!only) {
     if (!root.json.contains(predictor.name) && !names.empty())
-      root.fail(fmt::format("it has no predictor `{}`; it has {}", predictor.name,
-                            quoted_list(names)));
+      root.fail(
+          fmt::format("it has no predictor `{}`; it has {}", predictor.name, quoted_list(names)));
     return root.child(predictor.name);
   }
   const bool unknown = !chosen.empty() && std::ranges::find(names, chosen) == names.end();
