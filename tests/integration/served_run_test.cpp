@@ -206,9 +206,10 @@ TEST_F(ServedRun, LeavesASecretOfAHeaderInNoFileAndNoLine) {
   ASSERT_EQ(finished.code, 0) << finished.err;
   EXPECT_GT(admitted, 20);
   EXPECT_THAT(finished.out + finished.err, Not(HasSubstr("0123456789")));
-  for (const auto& entry : fs::recursive_directory_iterator(folder_.path()))
-    if (entry.is_regular_file())
-      EXPECT_THAT(content(entry.path()), Not(HasSubstr("0123456789"))) << entry.path();
+  for (const auto& entry : fs::recursive_directory_iterator(folder_.path())) {
+    if (!entry.is_regular_file()) continue;
+    EXPECT_THAT(content(entry.path()), Not(HasSubstr("0123456789"))) << entry.path();
+  }
   for (const char* file : {"config.resolved.yaml", "prompt.json"})
     EXPECT_THAT(content(out("out") / file), HasSubstr("Key ${THETA_TEST_KEY}"));
 
