@@ -83,7 +83,10 @@ Awaitable<void> Connection::shake_hands(const Url& url, ssl::context& tls, const
   const long verdict = SSL_get_verify_result(session);
   if (verdict == X509_V_OK) {
     not_open("TLS handshake failed", error, deadline, out);
-    if (ERR_GET_REASON(static_cast<unsigned long>(error.value())) == SSL_R_WRONG_VERSION_NUMBER)
+    const bool no_tls =
+        error == ssl::error::stream_truncated || error == net::error::eof ||
+        ERR_GET_REASON(static_cast<unsigned long>(error.value())) == SSL_R_WRONG_VERSION_NUMBER;
+    if (no_tls && !deadline.passed)
       out.failure += "; the server may speak plain HTTP: write http:// in base_url";
     co_return;
   }

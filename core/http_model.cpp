@@ -76,8 +76,7 @@ HttpOptions checked(HttpOptions options) {
 HttpModel::HttpModel(HttpOptions options, OnTrouble on_trouble, LessonsKept kept)
     : options_(checked(std::move(options))),
       client_(options_, std::move(on_trouble)),
-      lessons_(options_.base_urls.front(), form_of(options_), listed_by(options_),
-               std::move(kept)) {
+      lessons_(options_.model, form_of(options_), listed_by(options_), std::move(kept)) {
   if (options_.dialect != Dialect::kAuto) dialect_ = options_.dialect;
 }
 

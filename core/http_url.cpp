@@ -59,8 +59,9 @@ void explain(const std::string& text) {
   const std::size_t scheme = text.find("://");
   const std::string small = ascii::lower(text.substr(0, scheme));
   if (scheme == text.npos) {
-    const std::size_t begin = text.find_first_not_of("htps:/");
-    const bool typo = text.starts_with("http") && begin != text.npos && text[begin - 1] == '/';
+    const std::size_t word = text.starts_with("https") ? 5 : text.starts_with("http") ? 4 : 0;
+    const std::size_t begin = text.find_first_not_of(":/", word);
+    const bool typo = word > 0 && begin != text.npos && begin > word;
     const std::string rest = typo ? text.substr(begin) : text;
     const bool is_host =
         !rest.empty() && (ascii::is_letter(rest[0]) || ascii::is_digit(rest[0]) || rest[0] == '[');

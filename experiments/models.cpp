@@ -274,6 +274,8 @@ void Models::record_timing() {
 }
 
 void Models::record_usage() {
+  for (const auto& [role, model] : roles_)
+    for (const std::string& line : model->lessons()) add_remark(store_, line);
   std::map<std::pair<std::string, std::string>, Usage> sums;  // two models may be one file
   for (const auto& [role, usage] : this->usage())
     sums[{role.name, model_name(options(role.model))}] += usage;
@@ -287,7 +289,6 @@ void Models::stage(std::string name, bool measures) {
     before_stage_[role] = usage;
   }
   for (const auto& [role, model] : roles_) {
-    for (const std::string& line : model->lessons()) add_remark(store_, line);
     auto [requests, why] = model->take_lost();
     if (requests > 0) lost_.push_back({stage_, role, requests, std::move(why), measures_});
   }

@@ -44,7 +44,7 @@ TEST(HttpModel, SendsTheRequestAndReadsTheAnswer) {
   EXPECT_EQ(seen.authorization, std::string("Bearer ") + kKey);
   EXPECT_EQ(Json::parse(seen.body), Json::parse(R"({
       "model": "tiny", "max_tokens": 256, "temperature": 0.5, "seed": 2147483647,
-      "stop": ["[[ ##"],
+      "stop": ["[[ ##"], "stream": false,
       "messages": [{"role": "system", "content": "Be brief."},
                    {"role": "user", "content": "what?\n\"quoted\""}]})"));
 }

@@ -49,9 +49,9 @@ TEST(HttpModel, LearnsFromARefusalOnceForAllRequests) {
   for (const Json& body : taken) EXPECT_EQ(body.at("max_completion_tokens"), 256);
   EXPECT_THAT(
       model.lessons(),
-      ElementsAre(server.url() +
-                  ": max_tokens is sent as max_completion_tokens from here on, as it refused it: "
-                  "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens'."));
+      ElementsAre(
+          "tiny: max_tokens is sent as max_completion_tokens from here on, as it refused it: "
+          "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens'."));
 }
 
 TEST(HttpModel, MendsOneThingAfterTheOther) {
@@ -161,7 +161,7 @@ TEST(HttpModel, NamesOptionsWhereLogprobsAreRefusedWithWhateverWords) {
         EXPECT_EQ(answer->text, "Second");
       }
     EXPECT_THAT(model.lessons(),
-                ElementsAre(server.url() + " gives no logprobs: options are named, not scored"))
+                ElementsAre("tiny gives no logprobs: options are named, not scored"))
         << refusal.body;
   }
 }
@@ -283,7 +283,7 @@ TEST(HttpModel, WarnsOfPromptsThatTheServerCuts) {
   for (int i = 0; i < 1000; ++i) text += std::to_string(i) + " ";
   EXPECT_TRUE(ask_one(model, question(text)));
   EXPECT_THAT(model.lessons(),
-              ElementsAre(HasSubstr("counts 11 tokens for prompts that are longer")));
+              ElementsAre(HasSubstr("tiny counts 11 tokens for prompts that are longer")));
 }
 
 }  // namespace

@@ -84,7 +84,7 @@ TEST(HttpModel, NeverLetsTheKeyOutOfTheHeader) {
   std::vector<Reply> replies = {
       {401, std::string("bad key ") + kKey, {}, {}, {}},
       {401, R"({"error": {"message": "bad key sk-secret\/0123456789"}})", {}, {}, {}},
-      {401, R"({"error": {"message": "{\"bad key\": \"sk-secret\\\/0123456789\"}"}})", {}, {}, {}},
+      {401, R"({"error": {"message": "{\"message\": \"sk-secret\\\/0123456789\"}"}})", {}, {}, {}},
       {400, std::string(190, 'x') + kKey, {}, {}, {}},
       {400,
        R"({"message": ")" + std::string(190, 'x') + R"(sk-secret\u002F0123456789"})",

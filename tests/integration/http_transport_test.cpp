@@ -70,8 +70,8 @@ TEST(HttpModel, HasAProxyOpenAWayForTls) {
   HttpModel model(options);
   EXPECT_EQ(failure(ask_one(model, question("hello"))),
             "https://model.test/v1: the proxy 127.0.0.1:" + std::to_string(proxy.port()) +
-                " (HTTPS_PROXY) opens no way to model.test:443: HTTP/1.1 407 Proxy Authentication "
-                "Required; put its user and password into HTTPS_PROXY");
+                " (HTTPS_PROXY) opens no way to model.test:443: HTTP/1.1 407 "
+                "Status; put its user and password into HTTPS_PROXY");
   EXPECT_THAT(asked, ElementsAre("CONNECT model.test:443 for model.test:443"));
 }
 
@@ -122,7 +122,7 @@ TEST(HttpModel, SendsHeadersAndAQueryAndRepeatsNoSecret) {
   const LoopbackServer server([&](const Seen& seen) {
     EXPECT_EQ(seen.path, "/v1/chat/completions?api-version=2024-10-01&route=a%20b%26c");
     EXPECT_EQ(seen.header("api-key"), kSecret);
-    EXPECT_EQ(seen.header("User-Agent"), "mine");
+    EXPECT_EQ(seen.header("user-agent"), "mine");
     return Reply{401, "no: " + seen.header("api-key"), {}, {}, {}};
   });
   auto options = options_for(server.url());
