@@ -6,35 +6,41 @@
 namespace theta {
 namespace {
 
-/// A tool's config: it has all of `keys` and none of ours.
+constexpr const char* kPromptfoo =
+    "this is promptfoo's config: `providers` are `models` here, `prompts` a `program` (signature, "
+    "instructions), `tests` a file under `data`, `assert` the `metric`";
+constexpr const char* kWandb =
+    "this is a sweep of Weights & Biases: `parameters` with `values` are the lists of a `sweep` "
+    "here, `program` is theta run itself, and `metric` is chosen under `metric`";
+constexpr const char* kWandbRun =
+    "this is a run's config of Weights & Biases: write each key's `value` under its own key here, "
+    "as theta's configs have them";
+constexpr const char* kHydra =
+    "this is Hydra's config: its groups stand in one file here (YAML's `<<: *base` shares what is "
+    "alike), overrides are --set key=value, and --multirun is a `sweep`";
+constexpr const char* kTarget =
+    "this is Hydra's config: a `_target_` is no object here; name a model under `models`, a task "
+    "under `program` and an optimiser under `optimizers`";
+
+/// A config of another tool: it has all of these keys, and no `models`.
 struct ForeignConfig {
   std::vector<const char*> keys;
   const char* message;
 };
 
 const std::vector<ForeignConfig>& foreign_configs() {
-  static const std::vector<ForeignConfig> all = {
-      {{"prompts", "providers"},
-       "this is promptfoo's config: `providers` are `models` here, `prompts` a `program` "
-       "(signature, instructions), `tests` a file under `data`, `assert` the `metric`"},
-      {{"providers", "tests"},
-       "this is promptfoo's config: `providers` are `models` here, `prompts` a `program` "
-       "(signature, instructions), `tests` a file under `data`, `assert` the `metric`"},
-      {{"method", "parameters"},
-       "this is a sweep of Weights & Biases: `parameters` with `values` are the lists of a `sweep` "
-       "here, `program` is theta run itself, and `metric` is chosen under `metric`"},
-      {{"command", "parameters"},
-       "this is a sweep of Weights & Biases: `parameters` with `values` are the lists of a `sweep` "
-       "here, `command` is theta run itself, and `metric` is chosen under `metric`"},
-      {{"hydra"},
-       "this is Hydra's config: its groups stand in one file here (YAML's `<<: *base` shares what "
-       "is alike), overrides are --set key=value, and --multirun is a `sweep`"},
-      {{"defaults"},
-       "this is Hydra's config: its groups stand in one file here (YAML's `<<: *base` shares what "
-       "is alike), overrides are --set key=value, and --multirun is a `sweep`"},
-      {{"_target_"},
-       "this is Hydra's config: a `_target_` is no object here; name a model under `models`, a "
-       "task under `program` and an optimiser under `optimizers`"}};
+  static const std::vector<ForeignConfig> all = {{{"prompts", "providers"}, kPromptfoo},
+                                                 {{"prompts", "targets"}, kPromptfoo},
+                                                 {{"prompts", "tests"}, kPromptfoo},
+                                                 {{"providers", "tests"}, kPromptfoo},
+                                                 {{"targets", "redteam"}, kPromptfoo},
+                                                 {{"method", "parameters"}, kWandb},
+                                                 {{"command", "parameters"}, kWandb},
+                                                 {{"wandb_version"}, kWandbRun},
+                                                 {{"_wandb"}, kWandbRun},
+                                                 {{"hydra"}, kHydra},
+                                                 {{"defaults"}, kHydra},
+                                                 {{"_target_"}, kTarget}};
   return all;
 }
 
@@ -48,6 +54,8 @@ void check_whose_config(const Config& config) {
     if (!std::ranges::all_of(foreign.keys, has)) continue;
     config.find(foreign.keys.front())->fail(foreign.message);
   }
+  for (const auto& [key, value] : config.entries())
+    if (value.is_map() && value.find("_target_")) value.at("_target_").fail(kTarget);
 }
 
 }  // namespace theta

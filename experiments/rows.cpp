@@ -21,26 +21,47 @@ using Json = nlohmann::ordered_json;
 constexpr std::size_t kLongestName = 40;
 constexpr std::size_t kLongestList = 110;
 
+enum class Named { kLines, kDocument, kTable, kTabs, kOther };
+
+/// What the name of a file says that it is.
+Named named(const std::filesystem::path& file) {
+  const bool packed = file.extension() == ".gz";
+  const std::string ending = (packed ? file.stem() : file).extension().string();
+  if (ending == ".jsonl" || ending == ".ndjson") return Named::kLines;
+  if (ending == ".json") return Named::kDocument;
+  if (ending == ".csv") return Named::kTable;
+  return ending == ".tsv" ? Named::kTabs : Named::kOther;
+}
+
+/// Whether a text is JSON, whatever its name says: no table's first cell begins like that.
+bool begins_with_json(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(" \t\r\n");
+  if (first == text.npos || (text[first] != '{' && text[first] != '[')) return false;
+  const std::size_t next = text.find_first_not_of(" \t\r\n", first + 1);
+  if (next == text.npos) return false;
+  return text[first] == '{' ? text[next] == '"' || text[next] == '\'' : text[next] == '{';
+}
+
 }  // namespace
 
 void for_each_row(const std::filesystem::path& file, const RowFormat& format,
                   const VisitRow& visit) {
-  const std::string name = file.string();
-  const bool packed = file.extension() == ".gz";
-  const std::string ending = (packed ? file.stem() : file).extension().string();
-  const bool lines = ending == ".jsonl" || ending == ".ndjson";
-  const bool table = ending == ".csv" || ending == ".tsv";
-  if (!lines && !table && ending != ".json") {
-    check_data_file(file);
-    throw UserError(name +
+  TextFile text(file, format.encoding);
+  const Named name = named(file);
+  const bool by_name = name == Named::kTable || name == Named::kTabs;
+  const std::size_t first = text.rest().find_first_not_of(" \t\r\n");
+  const bool bracketed =
+      first != std::string_view::npos && (text.rest()[first] == '{' || text.rest()[first] == '[');
+  const bool json = begins_with_json(text.rest()) || (bracketed && !by_name);
+  if (json || (!by_name && name != Named::kOther && !names_columns(text, format)))
+    return for_each_json_row(text, format, name != Named::kDocument, visit);
+  if (name == Named::kOther && !names_columns(text, format))
+    throw UserError(text.name() +
                     ": a data file ends in .jsonl, .ndjson, .json, .csv or .tsv, or in one of them "
                     "and .gz");
-  }
-  if (table && !format.rows.empty())
-    throw UserError(name + ": only a .json file has `rows` at a path");
-  TextFile text(file, format.encoding);
-  table ? for_each_table_row(text, format, ending == ".tsv", visit)
-        : for_each_json_row(text, format, lines, visit);
+  if (!format.rows.empty())
+    throw UserError(text.name() + ": only a .json file has `rows` at a path");
+  for_each_table_row(text, format, name == Named::kTabs, visit);
 }
 
 std::string place_in(const std::filesystem::path& file, const std::string& where) {

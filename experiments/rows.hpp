@@ -50,7 +50,7 @@ struct MissingColumn : UserError {
 ///   `split`, `table`, and `values` with `columns` given. JSON's numbers are as parse_json() reads
 ///   them; NaN and the infinities, as pandas and Python write them, are null. Lines may be Python's.
 ///
-/// Behind each ending `.gz` may stand. Everything else is as in TextFile.
+/// What is plainly the one is read so under the other's ending, or another. Behind each `.gz` may stand. Everything else is as in TextFile.
 /// @throws UserError `where: message` for what cannot be read.
 void for_each_row(const std::filesystem::path& file, const RowFormat& format,
                   const VisitRow& visit);

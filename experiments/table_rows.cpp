@@ -156,33 +156,35 @@ std::vector<std::vector<std::string>> first_records(std::string_view head, bool 
   return records;
 }
 
-/// The delimiter by which the first record has most of the columns that are read, or as many cells
-/// as columns are named; else one by which the first records have equally many cells.
-char told_delimiter(std::string_view head, bool is_all, const RowFormat& format, bool tabs) {
-  const std::string_view candidates = tabs ? "\t,;|" : ",;\t|";
-  char best = 0;
+constexpr std::string_view kDelimiters = ",;\t|";
+
+/// How many of the columns that are read a record names; of a table without a header, whether it has
+/// as many cells as columns are named.
+std::size_t fit(const std::vector<std::string>& record, const RowFormat& format) {
+  if (!format.columns.empty()) return record.size() == format.columns.size() ? 1 : 0;
+  return static_cast<std::size_t>(std::ranges::count_if(
+      record, [&](const std::string& cell) { return is_read(format.read, trimmed(cell)); }));
+}
+
+/// The delimiter by which the first record fits best; else one by which the first records have
+/// equally many cells.
+char told_delimiter(const TextFile& text, const RowFormat& format, bool tabs) {
+  const std::string_view candidates = tabs ? "\t,;|" : kDelimiters;
+  char best = 0, even = 0;
   std::size_t most = 0;
   for (const char delimiter : candidates) {
-    const auto records = first_records(head, is_all, delimiter);
+    const auto records = first_records(text.rest(), text.at_end(), delimiter);
     if (records.empty()) continue;
-    std::size_t fit = 0;
-    for (const std::string& cell : records[0])
-      fit += format.columns.empty() ? is_read(format.read, trimmed(cell)) : 0;
-    if (records[0].size() == format.columns.size()) fit = 1;
-    if (fit > most) {
-      most = fit;
+    if (const std::size_t n = fit(records[0], format); n > most) {
+      most = n;
       best = delimiter;
     }
-  }
-  if (best != 0) return best;
-  for (const char delimiter : candidates) {
-    const auto records = first_records(head, is_all, delimiter);
-    const bool even = std::ranges::all_of(records, [&](const auto& record) {
+    const bool is_even = std::ranges::all_of(records, [&](const auto& record) {
       return record.size() > 1 && record.size() == records[0].size();
     });
-    if (even && !records.empty()) return delimiter;
+    if (even == 0 && is_even) even = delimiter;
   }
-  return candidates[0];
+  return best != 0 ? best : even != 0 ? even : candidates[0];
 }
 
 /// The delimiter that a first line `sep=;` gives, which is dropped; 0: there is none.
@@ -246,11 +248,18 @@ void check_cells(std::vector<std::string>& cells, std::size_t n, const std::stri
 
 }  // namespace
 
+bool names_columns(const TextFile& text, const RowFormat& format) {
+  return std::ranges::any_of(kDelimiters, [&](char delimiter) {
+    const auto records = first_records(text.rest(), text.at_end(), delimiter);
+    return !records.empty() && format.columns.empty() && fit(records[0], format) > 0;
+  });
+}
+
 void for_each_table_row(TextFile& text, const RowFormat& format, bool tabs, const VisitRow& visit) {
   const char said = said_delimiter(text);
   const char delimiter = format.delimiter != 0 ? format.delimiter
                          : said != 0           ? said
-                                     : told_delimiter(text.rest(), text.at_end(), format, tabs);
+                                               : told_delimiter(text, format, tabs);
   TableReader reader(text, delimiter);
   const std::vector<std::string> header =
       format.columns.empty() ? read_header(reader, format, text.name()) : format.columns;

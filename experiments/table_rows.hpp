@@ -5,6 +5,9 @@
 
 namespace theta {
 
+/// Whether the first line of a text names one of the columns that are read, by some delimiter.
+bool names_columns(const TextFile& text, const RowFormat& format);
+
 /// The rows of a table, see for_each_row().
 /// @param tabs  its name says that tabs part the cells, which is believed where nothing else tells
 void for_each_table_row(TextFile& text, const RowFormat& format, bool tabs, const VisitRow& visit);

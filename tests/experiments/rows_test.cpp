@@ -224,6 +224,16 @@ TEST_F(Rows, TheOnlyListOfRowsInADocumentIsTaken) {
       "a.json: rows stand at `train`, `test`: choose with `rows: train`");
 }
 
+TEST_F(Rows, WhatIsPlainlyTheOneIsReadUnderTheOthersEnding) {
+  const RowFormat format{.read = {"x", "y"}};
+  const auto one = ElementsAre(Pair(testing::_, R"({"x":"1","y":"a"})"));
+  EXPECT_THAT(read("a.csv", "{\"x\": \"1\", \"y\": \"a\"}\n", format), one);
+  EXPECT_THAT(read("a.tsv", "[\n {\"x\": \"1\", \"y\": \"a\"}]\n", format), one);
+  EXPECT_THAT(read("a.jsonl", "x,y\n1,a\n", format), one);
+  EXPECT_THAT(read("a.txt", "x\ty\n1\ta\n", format), one);
+  EXPECT_THAT(read("a.txt", "{\"x\": \"1\", \"y\": \"a\"}\n", format), one);
+}
+
 TEST_F(Rows, OnlyWantedRowsAreParsed) {
   const auto second = [](std::size_t n) { return n == 1; };
   EXPECT_THAT(read("a.jsonl", "{broken\n\n{\"x\": 2}\n", {.wanted = second}),
