@@ -5,6 +5,7 @@
 #include <optional>
 #include <unordered_map>
 
+#include "core/private_file.hpp"
 #include "core/response_json.hpp"
 #include "core/sqlite.hpp"
 
@@ -18,7 +19,19 @@ CREATE TABLE answers (
   WITHOUT ROWID;
 )";
 
+void check_cache(const Database& database) {
+  if (database.value("SELECT count(*) FROM sqlite_schema WHERE name = 'answers'") == "0") {
+    throw RunError(database.file() + " is no cache of answers: choose another cache.path");
+  }
+}
+
 Database open_cache(const CacheOptions& options) {
+  // What another program wrote is not opened to be changed, which SQLite does on its own.
+  std::error_code none;
+  if (std::filesystem::file_size(options.path, none) > 0 && !none) {
+    const Database looked_at(options.path.string(), false);
+    if (looked_at.value("SELECT count(*) FROM sqlite_schema") != "0") check_cache(looked_at);
+  }
   Database database(options.path.string(), options.mode == CacheMode::kRecord);
   if (options.mode == CacheMode::kRecord) {
     // A power failure may cost the last answers: the stores of the runs still have them.
@@ -27,9 +40,7 @@ Database open_cache(const CacheOptions& options) {
     if (database.value("SELECT count(*) FROM sqlite_schema") == "0") database.run(kTables);
     transaction.commit();
   }
-  if (database.value("SELECT count(*) FROM sqlite_schema WHERE name = 'answers'") == "0") {
-    throw RunError(database.file() + " is no cache of answers: choose another cache.path");
-  }
+  check_cache(database);
   return database;
 }
 
@@ -82,10 +93,7 @@ AnswerCache::AnswerCache(const CacheOptions& options) : AnswerCache() {
     throw UserError("there is no cache " + options.path.string() +
                     " to replay: run once with mode: record");
   }
-  if (options.path.has_parent_path()) {
-    std::error_code ignored;  // opening the file says what is wrong
-    std::filesystem::create_directories(options.path.parent_path(), ignored);
-  }
+  if (options.path.has_parent_path()) make_private_folder(options.path.parent_path());
   impl_->file = std::make_unique<File>(options, impl_->mutex);
 }
 

@@ -3,18 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
-#include <cstring>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "core/config_node.hpp"
 #include "core/config_reader.hpp"
 #include "core/nearest.hpp"
+#include "core/private_file.hpp"
 #include "core/result.hpp"
 #include "core/utf8.hpp"
 
@@ -339,14 +336,8 @@ Position position_in(std::string file, std::string_view text, std::size_t at) {
 }
 
 Config Config::load(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  std::ostringstream text;
-  // An empty file sets failbit on `text`, not on `in`.
-  if (in) text << in.rdbuf();
-  if (!in || std::filesystem::is_directory(file)) {
-    throw UserError(file.string() + ": cannot be read: " + std::strerror(errno));
-  }
-  return parse(text.str(), file.string());
+  constexpr std::size_t kMost = 64UL << 20;
+  return parse(read_bounded(file, kMost), file.string());
 }
 
 Config Config::parse(std::string_view text, std::string name) {

@@ -11,6 +11,7 @@
 
 #include "core/nearest.hpp"
 #include "core/result.hpp"
+#include "core/visible.hpp"
 
 namespace theta {
 namespace {
@@ -29,6 +30,7 @@ class ProgressSink final : public spdlog::sinks::base_sink<std::mutex> {
     }
     std::string text(message.payload.data(), message.payload.size());
     std::ranges::replace(text, '\n', ' ');
+    text = visible(text);
     progress_.say("theta: " + label + text);
   }
   void flush_() override {}
@@ -52,7 +54,7 @@ void set_up_logging(std::string_view level, Progress& progress) {
   spdlog::set_default_logger(std::move(logger));
 }
 
-void tell(const std::string& line) { std::fputs((line + '\n').c_str(), stderr); }
+void tell(const std::string& line) { std::fputs((visible(line) + '\n').c_str(), stderr); }
 
 Silence::Silence() : level_(spdlog::default_logger()->level()) {
   spdlog::default_logger()->set_level(spdlog::level::off);

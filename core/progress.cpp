@@ -8,6 +8,8 @@
 #include <string_view>
 #include <utility>
 
+#include "core/visible.hpp"
+
 namespace theta {
 namespace {
 
@@ -200,8 +202,8 @@ void Progress::draw(bool force) {
   stage_.elapsed_s = std::chrono::duration<double>(now - began_).count();
   stage_.run_left_s = run_left_s();
   stage_.trouble = trouble_text();
-  write(terminal_ ? std::string(kClearLine) + progress_bar(stage_, width())
-                  : progress_text(stage_) + "\n");
+  write(terminal_ ? std::string(kClearLine) + visible(progress_bar(stage_, width()))
+                  : visible(progress_text(stage_)) + "\n");
 }
 
 void Progress::write(const std::string& text) {

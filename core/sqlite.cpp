@@ -1,11 +1,13 @@
 #include "core/sqlite.hpp"
 
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
 #include <utility>
 
+#include "core/private_file.hpp"
 #include "core/result.hpp"
 
 namespace theta {
@@ -30,6 +32,8 @@ std::string immutable(const std::string& file) {
 
 Database::Database(const std::string& file, bool write)
     : file_(file), handle_(nullptr, sqlite3_close) {
+  // SQLite gives its log the rights of the file.
+  if (write && !std::filesystem::exists(file)) ::close(open_private_file(file));
   open(file_, write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
   if (write) return;
   // To read a log there must be an index of it beside the file, which cannot be made in a folder

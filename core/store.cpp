@@ -12,6 +12,8 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "core/log.hpp"
+#include "core/private_file.hpp"
 #include "core/response_json.hpp"
 #include "core/sqlite.hpp"
 
@@ -55,8 +57,7 @@ class Lock {
  public:
   Lock(const std::filesystem::path& file, const std::string& directory) {
     const auto path = file.string() + ".lock";
-    fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (fd_ < 0) throw RunError(path + ": cannot be opened: " + std::strerror(errno));
+    fd_ = open_private_file(path);
     if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
       const int error = errno;
       char owner[32] = {};
@@ -87,10 +88,34 @@ std::string parent_of(const std::filesystem::path& file) {
   return file.has_parent_path() ? file.parent_path().string() : ".";
 }
 
+/// @throws RunError where a database is not the record of a run.
+void check_is_record(const Database& database) {
+  if (database.value("SELECT count(*) FROM sqlite_schema WHERE name = 'meta'") == "0") {
+    throw RunError(database.file() + " is not the record of a run: choose another --out");
+  }
+}
+
+/// @throws RunError where another version has made it.
+void check_schema(const Database& database) {
+  const auto schema =
+      database.value("SELECT ifnull(max(value), 'none') FROM meta WHERE key = 'schema'");
+  if (schema != std::to_string(Store::kSchema)) {
+    throw RunError(database.file() + " has schema " + schema + ", this program reads schema " +
+                   std::to_string(Store::kSchema) +
+                   ": use the version that wrote it, or another --out");
+  }
+}
+
 Database open_database(const std::filesystem::path& file, Store::Access access) {
   const bool write = access == Store::Access::kWrite;
   if (!write && !std::filesystem::exists(file)) {
     throw UserError(parent_of(file) + " holds no run: there is no " + file.filename().string());
+  }
+  // What another program wrote is not opened to be changed, which SQLite does on its own.
+  std::error_code none;
+  if (write && std::filesystem::file_size(file, none) > 0 && !none) {
+    const Database looked_at(file.string(), false);
+    if (looked_at.value("SELECT count(*) FROM sqlite_schema") != "0") check_is_record(looked_at);
   }
   Database database(file.string(), write);
   if (write) {
@@ -107,16 +132,8 @@ Database open_database(const std::filesystem::path& file, Store::Access access) 
     Statement(database, "INSERT INTO meta VALUES ('schema', ?)").run(Store::kSchema);
     transaction.commit();
   }
-  if (database.value("SELECT count(*) FROM sqlite_schema WHERE name = 'meta'") == "0") {
-    throw RunError(database.file() + " is not the record of a run: choose another --out");
-  }
-  const auto schema =
-      database.value("SELECT ifnull(max(value), 'none') FROM meta WHERE key = 'schema'");
-  if (schema != std::to_string(Store::kSchema)) {
-    throw RunError(database.file() + " has schema " + schema + ", this program reads schema " +
-                   std::to_string(Store::kSchema) +
-                   ": use the version that wrote it, or another --out");
-  }
+  check_is_record(database);
+  check_schema(database);
   return database;
 }
 
@@ -166,6 +183,27 @@ struct Store::Impl {
     for (auto kept = all.use(); kept.next();) {
       rows.emplace(std::hash<std::string_view>()(kept.text(1)), kept.integer(0));
       unit = std::max(unit, kept.integer(2));
+    }
+  }
+
+  ~Impl() { put_back(); }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  /// Writes the file anew where somebody has deleted it meanwhile: it is still open.
+  void put_back() {
+    const std::filesystem::path file = database.file();
+    std::error_code ignored;
+    const bool gone = !std::filesystem::exists(file, ignored);
+    if (!lock || !gone || !std::filesystem::is_directory(parent_of(file), ignored)) return;
+    const std::lock_guard guard(mutex);
+    try {
+      ::close(open_private_file(file));
+      Statement(database, "VACUUM INTO ?").run(std::string_view(database.file()));
+      tell("theta: " + database.file() + " was deleted meanwhile: it is written anew");
+    } catch (const RunError& e) {
+      tell("theta: " + database.file() +
+           " was deleted meanwhile, and cannot be written anew: " + e.what());
     }
   }
 
@@ -277,7 +315,7 @@ std::optional<int> Store::owner(const std::filesystem::path& file) {
   // The last owner's name stays behind: a process that lives is asked for, then its lock.
   if (!(std::ifstream(path) >> owner)) return std::nullopt;
   if (::kill(owner, 0) != 0 && errno == ESRCH) return std::nullopt;
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
   const bool locked = fd >= 0 && ::flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
   if (fd >= 0) ::close(fd);
   return locked ? std::optional(owner) : std::nullopt;

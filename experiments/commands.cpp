@@ -15,6 +15,7 @@
 #include "core/log.hpp"
 #include "core/outage.hpp"
 #include "core/utf8.hpp"
+#include "core/visible.hpp"
 #include "experiments/dataset_file.hpp"
 #include "experiments/experiment.hpp"
 #include "experiments/files.hpp"
@@ -38,7 +39,7 @@ namespace {
 namespace fs = std::filesystem;
 
 void print_report(const std::string& table, const fs::path& folder) {
-  fmt::print("{}\nreport: {}\n", table, (folder / "report.html").string());
+  fmt::print("{}\nreport: {}\n", visible(table), (folder / "report.html").string());
 }
 
 /// Numbers of a dry run, a line a row, and their sum.
@@ -222,12 +223,19 @@ std::vector<Example> rows_of(const fs::path& file, const Columns& columns,
   return examples;
 }
 
+/// The folder of the run that made a prompt, if it can be written to; else empty.
+fs::path run_of(const PromptArguments& arguments) {
+  const fs::path folder = arguments.prompt.parent_path();
+  const bool of_a_run = fs::exists(folder / "run.db");
+  if (!of_a_run || access((folder / ".").c_str(), W_OK) != 0) return {};
+  return folder.empty() ? fs::path(".") : folder;
+}
+
 /// Where the answers to a saved prompt are kept; empty: nowhere.
 fs::path cache_of(const PromptArguments& arguments) {
   if (!arguments.cache.empty()) return arguments.cache;
-  const fs::path folder = arguments.prompt.parent_path();
-  const bool of_a_run = fs::exists(folder / "run.db");
-  return of_a_run && access((folder / ".").c_str(), W_OK) == 0 ? folder / "answers.db" : fs::path();
+  const fs::path folder = run_of(arguments);
+  return folder.empty() ? fs::path() : folder / "answers.db";
 }
 
 /// The record of the run that made a prompt, where that lies beside it.
@@ -245,6 +253,7 @@ class Runnable {
   Runnable(const SavedPrompt& saved, const PromptArguments& arguments)
       : file_(cache_of(arguments)),
         cache_({file_, file_.empty() ? CacheMode::kOff : CacheMode::kRecord}),
+        scratch_(run_of(arguments)),
         made_by_(record_beside(arguments.prompt)),
         model_(add(saved.models.model)) {
     std::map<std::string, LanguageModel*> roles;
@@ -312,9 +321,11 @@ int run_command(const RunArguments& arguments, Progress& progress, std::stop_tok
                               ? fs::path("runs") / (options.name + "-" + options.hash)
                               : arguments.out;
   try {
-    progress.plan(forecast_calls(options, stop));
+    make_folder(folder);
+    progress.plan(forecast_calls(options, stop, folder));
     const Report report = run_in_folder(config, options, folder, progress, stop);
-    if (const auto trials = trials_table(report); !trials.empty()) fmt::print("{}\n", trials);
+    if (const auto trials = trials_table(report); !trials.empty())
+      fmt::print("{}\n", visible(trials));
     print_report(to_table(report), folder);
     if (!report.stopped.empty()) return kBudgetSpent;
     if (report.incomplete.empty()) return 0;

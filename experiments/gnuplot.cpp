@@ -2,36 +2,34 @@
 
 #include <fmt/core.h>
 #include <spdlog/spdlog.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <array>
 #include <cstdio>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
+#include <iterator>
 
 #include "core/result.hpp"
+#include "experiments/rows.hpp"
 
 namespace theta {
 namespace {
 
-/// A file that exists as long as this.
+/// A script in memory, which a process started meanwhile can open: no file, whose path may hold
+/// anything, and none that stays behind.
 class ScriptFile {
  public:
-  explicit ScriptFile(const std::string& content) {
-    path_ = (std::filesystem::temp_directory_path() / "theta-plot-XXXXXX").string();
-    const int file = ::mkstemp(path_.data());
-    if (file < 0) throw RunError(path_ + ": cannot be created");
-    ::close(file);
-    std::ofstream(path_) << content;
+  explicit ScriptFile(const std::string& content) : file_(::memfd_create("theta-plot", 0)) {
+    if (file_ < 0 || ::write(file_, content.data(), content.size()) != std::ssize(content))
+      throw RunError("there is no memory for a plot");
   }
-  ~ScriptFile() { std::remove(path_.c_str()); }
+  ~ScriptFile() { ::close(file_); }
   ScriptFile(const ScriptFile&) = delete;
   ScriptFile& operator=(const ScriptFile&) = delete;
-  const std::string& path() const { return path_; }
+  std::string path() const { return fmt::format("/proc/self/fd/{}", file_); }
 
  private:
-  std::string path_;
+  int file_;
 };
 
 constexpr int kCommandNotFound = 127;
@@ -43,8 +41,7 @@ std::optional<std::string> gnuplot_svg(const std::string& script, int width, int
       fmt::format("set terminal svg size {},{} noenhanced font 'sans-serif,13' background 'white'\n"
                   "set colorsequence podo\n{}",
                   width, height, script));
-  // The shell sees the path alone, which mkstemp made of safe characters in the temporary folder.
-  FILE* pipe = ::popen(("gnuplot '" + file.path() + "' 2>/dev/null").c_str(), "r");
+  FILE* pipe = ::popen(("gnuplot " + file.path() + " 2>/dev/null").c_str(), "r");
   if (pipe == nullptr) throw RunError("no process can be started for gnuplot");
   std::string svg;
   std::array<char, 4096> piece{};
@@ -61,8 +58,9 @@ std::optional<std::string> gnuplot_svg(const std::string& script, int width, int
 }
 
 std::string gnuplot_quoted(std::string_view text) {
+  constexpr std::size_t kLongest = 60;
   std::string quoted = "'";
-  for (const char c : text) {
+  for (const char c : shortened(text, kLongest)) {
     if (c == '\'') quoted += '\'';
     quoted += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
   }

@@ -9,7 +9,8 @@ constexpr const char* kStyle = R"(
 body { font: 15px/1.45 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
 h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2rem }
 table { border-collapse: collapse; font-size: .9em } .wide { overflow-x: auto }
-th, td { padding: .25em .6em; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top }
+h1, h2, p, summary, th, td { overflow-wrap: anywhere }
+th, td { min-width: 3em; padding: .25em .6em; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
 .first { border-left: 2px solid #bbb } .note { color: #8a4b00 } .muted { color: #666 }
 pre { background: #f6f6f6; padding: .8em; white-space: pre-wrap; overflow-wrap: anywhere }
@@ -65,6 +66,8 @@ std::string html_page(const std::string& title, const std::string& subtitle,
                       const std::string& body) {
   return fmt::format(
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
+      "style-src 'unsafe-inline'; img-src data:\">\n"
       "<meta name=\"viewport\" content=\"width=device-width\">\n"
       "<title>{0}</title>\n<style>{1}</style>\n</head>\n<body>\n<h1>{0}</h1>\n"
       "<p class=\"muted\">{2}</p>\n{3}</body>\n</html>\n",

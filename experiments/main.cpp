@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <string_view>
 #include <thread>
 
 #include "core/log.hpp"
@@ -40,6 +41,19 @@ void open_standard_streams() {
   for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (fcntl(stream, F_GETFD) < 0) open("/dev/null", O_RDWR);  // NOLINT
   }
+}
+
+/// Faults of the world that would end the process by a signal. A reader that goes away is told by the
+/// writing; a file that is mapped into memory and then cut cannot be gone on with.
+void outlive_signals() {
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGBUS, [](int) {
+    constexpr std::string_view kWhy =
+        "theta: a file in use was cut (a run's run.db-shm, or a model): what is done is kept, and "
+        "the same command goes on\n";
+    [[maybe_unused]] const auto told = ::write(STDERR_FILENO, kWhy.data(), kWhy.size());
+    ::_exit(1);
+  });
 }
 
 /// Configs refer to models as ${THETA_CACHE}/models/...: the cache of scripts/setup.
@@ -347,6 +361,7 @@ int run(const std::vector<std::string>& arguments, char** argv) {
 
 int main(int argc, char** argv) {
   open_standard_streams();
+  outlive_signals();
   try {
     const int code = run({argv + 1, argv + argc}, argv);
     if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)

@@ -174,7 +174,7 @@ std::string options_text(std::vector<Report::Row::Option> options) {
   return join(texts, ", ") + (hidden > 0 ? fmt::format(" and {} closer", hidden) : "");
 }
 
-std::vector<std::string> distinct(const Report& report, std::string Report::Row::* member) {
+std::vector<std::string> distinct(const Report& report, std::string Report::Row::*member) {
   std::vector<std::string> names;
   for (const auto& row : report.rows) {
     if (std::find(names.begin(), names.end(), row.*member) == names.end()) {
@@ -454,7 +454,13 @@ std::string to_json(const Report& report) {
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
 }
 
-std::string to_table(const Report& report, std::size_t columns) {
+std::string to_table(const Report& given, std::size_t columns) {
+  Report report = given;
+  for (auto& row : report.rows)
+    for (std::string* label : {&row.method, &row.model}) *label = cell_text(*label);
+  for (auto& paired : report.paired)
+    for (std::string* label : {&paired.method, &paired.against, &paired.model})
+      *label = cell_text(*label);
   const auto models = models_of(report);
   std::string out = block(report, models);
   if (models.size() > 1 && widest(out) > columns) {
@@ -481,7 +487,8 @@ std::string to_table(const Report& report, std::size_t columns) {
   if (!report.usage_by_role.empty())
     out += "\nusage by role\n" + text_table(usage_table(report.usage_by_role));
   if (!report.remarks.empty()) out += "\nremarks\n";
-  for (const auto& remark : report.remarks) out += "  " + remark + "\n";
+  constexpr std::size_t kSentence = 400;
+  for (const auto& remark : report.remarks) out += "  " + cell_text(remark, kSentence) + "\n";
   if (!report.note.empty()) out += "\n" + report.note + "\n";
   if (!report.stopped.empty()) out += "\nStopped early: " + report.stopped + ".\n";
   if (!report.incomplete.empty()) out += "\nIncomplete: " + report.incomplete + ".\n";

@@ -236,11 +236,12 @@ Report run_in_folder(const Config& config, const ExperimentOptions& options, con
 }
 
 std::vector<StageUsage> forecast(const ExperimentOptions& options, Models::Purpose purpose,
-                                 std::stop_token stop, Models::OnAsked on_asked) {
+                                 std::stop_token stop, Models::OnAsked on_asked,
+                                 const fs::path& scratch) {
   // What is said of the data is said by the run, which follows.
   std::optional<Silence> nothing_said;
   if (purpose == Models::Purpose::kForecast) nothing_said.emplace();
-  const ScratchFolder folder;
+  const ScratchFolder folder(scratch);
   Store store(folder.path() / kRecord);
   Progress silent(false, 0, nullptr);
   Models models(options.models, store, silent, purpose);
@@ -250,10 +251,12 @@ std::vector<StageUsage> forecast(const ExperimentOptions& options, Models::Purpo
   return models.usage_by_stage();
 }
 
-Plan forecast_calls(const ExperimentOptions& options, std::stop_token stop) {
+Plan forecast_calls(const ExperimentOptions& options, std::stop_token stop,
+                    const fs::path& scratch) {
   Plan plan;
   try {
-    for (const auto& [stage, role, usage] : forecast(options, Models::Purpose::kForecast, stop)) {
+    for (const auto& [stage, role, usage] :
+         forecast(options, Models::Purpose::kForecast, stop, {}, scratch)) {
       if (plan.empty() || plan.back().first != stage) plan.emplace_back(stage, 0);
       plan.back().second += usage.calls;
     }

@@ -56,10 +56,13 @@ Report run_in_folder(const Config& config, const ExperimentOptions& options,
 /// What a run will ask for, as models tell whose answers are made up. Real answers can bootstrap
 /// more or fewer demos.
 /// @param on_asked  is told of every request; may be empty
+/// @param scratch   the folder in which it works; empty: the temporary directory
 std::vector<StageUsage> forecast(const ExperimentOptions& options, Models::Purpose purpose,
-                                 std::stop_token stop, Models::OnAsked on_asked = {});
+                                 std::stop_token stop, Models::OnAsked on_asked = {},
+                                 const std::filesystem::path& scratch = {});
 /// Calls only, by stage: what a progress line needs. Empty where it cannot be told.
-Plan forecast_calls(const ExperimentOptions& options, std::stop_token stop);
+Plan forecast_calls(const ExperimentOptions& options, std::stop_token stop,
+                    const std::filesystem::path& scratch);
 
 /// How a run stands.
 struct RunStatus {

@@ -203,7 +203,7 @@ SweepEnd run_sweep(const Sweep& sweep, const fs::path& folder, std::size_t jobs,
   for (const SweepRun& run : sweep.runs) {
     progress.advance();
     if (read_status(folder_of(run, folder)).state == RunState::kDone) continue;
-    if (!plans.contains(run.group)) plans[run.group] = forecast_calls(run.options, stop);
+    if (!plans.contains(run.group)) plans[run.group] = forecast_calls(run.options, stop, folder);
     for (const auto& [stage, calls] : plans[run.group]) requests += calls;
     waiting.push_back(&run);
     pool.expect(run.options.models);

@@ -4,6 +4,9 @@
 
 #include <algorithm>
 
+#include "core/utf8.hpp"
+#include "core/visible.hpp"
+
 namespace theta {
 
 std::size_t text_width(std::string_view text) {
@@ -21,7 +24,22 @@ std::string line_of(std::string text) {
   return text + '\n';
 }
 
-std::string text_table(const Table& table) {
+std::string cell_text(const std::string& text, std::size_t widest) {
+  constexpr std::size_t kEnd = 20;
+  std::string out = visible(text);
+  if (text_width(out) <= widest) return out;
+  std::size_t end = out.size() - kEnd;
+  while ((out[end] & 0xC0) == 0x80) ++end;
+  return out.substr(0, utf8_prefix(out.substr(0, widest - kEnd))) + ".." + out.substr(end);
+}
+
+std::string text_table(const Table& given) {
+  Table table = given;
+  constexpr std::size_t kSentence = 400;  // behind the last column nothing is out of place
+  for (Table::Column& column : table.columns) column.title = cell_text(column.title);
+  for (auto& row : table.rows)
+    for (std::size_t c = 0; c < row.size(); ++c)
+      row[c] = c + 1 < row.size() ? cell_text(row[c]) : cell_text(row[c], kSentence);
   const auto& [columns, rows] = table;
   std::vector<std::size_t> widths;
   for (std::size_t c = 0; c < columns.size(); ++c) {

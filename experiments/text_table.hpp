@@ -16,6 +16,10 @@ std::size_t text_width(std::string_view text);
 /// The text in `columns` columns, at the left or at the right.
 std::string padded(const std::string& text, std::size_t columns, bool right);
 
+/// A text as a cell on a terminal, without control characters; of a long one the beginning and the
+/// end, by which labels differ.
+std::string cell_text(const std::string& text, std::size_t widest = 60);
+
 /// As a line of its own, without spaces at its end.
 std::string line_of(std::string text);
 

@@ -2,12 +2,14 @@
 
 #include <gmock/gmock.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <csignal>
 #include <fstream>
+#include <iterator>
 #include <limits>
 #include <thread>
 
@@ -142,15 +144,15 @@ TEST_F(StoreTest, RefusesALogProbabilityThatIsNotANumber) {
   Response broken = response("x");
   broken.option_logprobs = {std::numeric_limits<double>::quiet_NaN()};
   Store store(file());
-  EXPECT_EQ(message_of<std::logic_error>([&] { store.commit("model", {{"k", "{}", broken}}); }),
+  EXPECT_EQ(message_of<std::logic_error>([&] {
+              store.commit("model", {{"k", "{}", broken}});
+            }),
             "broken invariant: a log-probability is a number below infinity");
   EXPECT_FALSE(store.find("k"));
 }
 
 TEST_F(StoreTest, SaysThatAnAnswerIsDamaged) {
-  {
-    Store(file()).commit("model", {{"k", "{}", response("kept")}});
-  }
+  { Store(file()).commit("model", {{"k", "{}", response("kept")}}); }
   execute("UPDATE responses SET response = replace(response, 'text', 'teXX')");
   EXPECT_EQ(message_of<RunError>([&] { (void)Store(file()).find("k"); }),
             "the record or the cache is damaged: an answer in it cannot be read");
@@ -295,9 +297,7 @@ TEST_F(StoreTest, NoticesDamageInTheMiddleWhenItOpens) {
 }
 
 TEST_F(StoreTest, RefusesAnotherSchema) {
-  {
-    const Store store(file());
-  }
+  { const Store store(file()); }
   execute("UPDATE meta SET value = '6' WHERE key = 'schema'");
   EXPECT_EQ(message_of<RunError>([&] { const Store store(file()); }),
             file().string() +
@@ -305,10 +305,41 @@ TEST_F(StoreTest, RefusesAnotherSchema) {
                 "another --out");
 }
 
+TEST_F(StoreTest, IsItsOwnersAlone) {
+  const Store store(file());
+  for (const char* part : {"", "-wal", "-shm", ".lock"}) {
+    struct stat found {};
+    ASSERT_EQ(::stat((file().string() + part).c_str(), &found), 0) << part;
+    EXPECT_EQ(found.st_mode & 0777U, 0600U) << part;
+  }
+}
+
+TEST_F(StoreTest, AFileThatIsDeletedWhileItIsOpenIsWrittenAnew) {
+  {
+    Store store(file());
+    store.set_meta("note", "before");
+    for (const char* part : {"", "-wal", "-shm"}) std::filesystem::remove(file().string() + part);
+    store.set_meta("more", "behind");
+    testing::internal::CaptureStderr();
+  }
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "theta: " + file().string() + " was deleted meanwhile: it is written anew\n");
+  const Store again(file());
+  EXPECT_EQ(again.meta("note"), "before");
+  EXPECT_EQ(again.meta("more"), "behind");
+}
+
 TEST_F(StoreTest, RefusesADatabaseOfSomethingElse) {
   execute("CREATE TABLE songs (name TEXT)");
+  const auto bytes = [&] {
+    std::ifstream in(file(), std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  };
+  const std::string before = bytes();
   EXPECT_EQ(message_of<RunError>([&] { const Store store(file()); }),
             file().string() + " is not the record of a run: choose another --out");
+  EXPECT_EQ(bytes(), before);
+  EXPECT_FALSE(std::filesystem::exists(file().string() + "-wal"));
 }
 
 TEST_F(StoreTest, HasOneLiveOwner) {

@@ -389,6 +389,12 @@ TEST(ThetaCheckCommand, AConfigThatIsNotThereIsOneLine) {
   EXPECT_EQ(finished.err, "/none/x.yaml: cannot be read: No such file or directory\n");
 }
 
+TEST(ThetaCheckCommand, AConfigWithoutAnEndIsOneLine) {
+  const Finished finished = run_to_end({theta_binary(), "check", "/dev/zero"});
+  EXPECT_EQ(finished.code, 2);
+  EXPECT_EQ(finished.err, "/dev/zero: it has more than 64 MiB, and is not what it should be\n");
+}
+
 TEST(ThetaCheckCommand, EveryConfigOfTheProjectIsRightWithoutItsDataAndModels) {
   const TemporaryFolder cache;
   const char* before = std::getenv("THETA_CACHE");

@@ -81,7 +81,7 @@ TEST(SavedPrompt, IsWrittenWholeOrNotAtAll) {
     save_prompt(file, *make_program(program), program, {model}, "f1");
     FAIL();
   } catch (const RunError& e) {
-    EXPECT_EQ(e.what(), file.string() + ": cannot be written");
+    EXPECT_EQ(e.what(), file.string() + ": cannot be written: File exists");
   }
   EXPECT_EQ(content(file), "the one before");
 }

@@ -582,8 +582,8 @@ TEST_F(ReportTest, WritesBothFilesOrSaysWhichItCannot) {
     write_report(report, folder_.path() / "missing");
     FAIL();
   } catch (const RunError& e) {
-    EXPECT_EQ(std::string(e.what()),
-              (folder_.path() / "missing" / "report.json").string() + ": cannot be written");
+    EXPECT_EQ(std::string(e.what()), (folder_.path() / "missing" / "report.json").string() +
+                                         ": cannot be written: No such file or directory");
   }
 }
 
