@@ -2,21 +2,31 @@
 
 #include <fmt/format.h>
 
+#include "core/utf8.hpp"
+
 namespace theta {
 
 std::string visible(std::string_view text) {
+  const auto escape = [](char c) {
+    return fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+  };
   std::string out;
-  for (std::size_t at = 0; at < text.size(); ++at) {
-    const auto byte = static_cast<unsigned char>(text[at]);
-    // U+0080 to U+009F, which some terminals take for escapes, are C2 80 to C2 9F.
-    const unsigned char next = at + 1 < text.size() ? static_cast<unsigned char>(text[at + 1]) : 0;
-    if (byte == 0xC2 && next >= 0x80 && next < 0xA0) {
-      out += fmt::format("\\x{:02x}", next);
+  for (std::size_t at = 0; at < text.size();) {
+    std::size_t n = 1;  // bytes of the character
+    while (n < 4 && at + n < text.size() && !is_utf8(text.substr(at, n))) ++n;
+    const std::string_view character = text.substr(at, n);
+    const char first = character[0];
+    const bool control =
+        (first >= 0 && first < ' ' && first != '\n' && first != '\t') || first == '\x7f';
+    if (control || !is_utf8(character)) {
+      out += escape(first);
       ++at;
-    } else if ((byte < ' ' && byte != '\n' && byte != '\t') || byte == 0x7f) {
-      out += fmt::format("\\x{:02x}", byte);
+    } else if (first == '\xC2' && static_cast<unsigned char>(character[1]) < 0xA0) {
+      out += escape(character[1]);  // U+0080 to U+009F, which some terminals take for escapes
+      at += n;
     } else {
-      out += text[at];
+      out += character;
+      at += n;
     }
   }
   return out;

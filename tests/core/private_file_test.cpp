@@ -63,6 +63,7 @@ TEST(PrivateFile, AFileWithoutAnEndIsRefused) {
 
 TEST(Visible, ControlCharactersAreShownAndLettersStay) {
   EXPECT_EQ(visible("\033[2Ja\tb\nc\x7f\xC2\x9B\xC3\xA9"), "\\x1b[2Ja\tb\nc\\x7f\\x9b\xC3\xA9");
+  EXPECT_EQ(visible("caf\xE9\xF0\x9F\x98\x80\x80"), "caf\\xe9\xF0\x9F\x98\x80\\x80");
 }
 
 }  // namespace
