@@ -101,8 +101,16 @@ std::optional<Json> read_leniently(std::string_view text) {
   }
 }
 
+/// A text in which the number at a place, which no double holds, is a text.
+std::string with_number_quoted(std::string_view text, std::size_t at) {
+  const std::size_t end = std::min(text.find_first_not_of("+-.eE0123456789", at), text.size());
+  return fmt::format("{}\"{}\"{}", text.substr(0, at), text.substr(at, end - at), text.substr(end));
+}
+
 /// @param first_line  the line of the file at which `text` begins
-Json parse_text(std::string_view text, const std::string& file, std::ptrdiff_t first_line) {
+/// @param lenient     a number that no double holds may be in a column that nobody reads: it is text
+Json parse_text(std::string_view text, const std::string& file, std::ptrdiff_t first_line,
+                bool lenient) {
   std::string repaired;
   const auto holds = [&](std::string_view word) { return text.find(word) != text.npos; };
   if (std::ranges::any_of(kNoNumbers, holds)) text = repaired = null_for_no_number(text);
@@ -120,6 +128,7 @@ Json parse_text(std::string_view text, const std::string& file, std::ptrdiff_t f
         shortened(what == message.npos ? message : message.substr(what + 2), kLongestReason)));
   } catch (const Json::out_of_range& e) {
     const auto [at, why] = json_fault(text, e);
+    if (lenient) return parse_text(with_number_quoted(text, at), file, first_line, true);
     throw UserError(
         fmt::format("{}:{}: {}", file, first_line + count_lines(text.substr(0, at)), why));
   }
@@ -173,6 +182,10 @@ class RowVisitor {
   bool has_enough() const {
     return format_.first_bytes > 0 && text_.position() >= format_.first_bytes;
   }
+  /// What is at the beginning of the text that is left.
+  Json parse(std::string_view text) const {
+    return parse_text(text, file(), text_.line(), !format_.read.empty());
+  }
   TextFile& text() const { return text_; }
   const std::string& file() const { return text_.name(); }
   const RowFormat& format() const { return format_; }
@@ -189,7 +202,7 @@ void for_each_line(RowVisitor& rows) {
   for (; peek_line(rows.text(), line) && !rows.has_enough(); drop_line(rows.text(), line)) {
     if (line.find_first_not_of(" \t\r") == line.npos || !rows.wants_next()) continue;
     const std::ptrdiff_t number = rows.text().line();
-    rows.visit(fmt::format("{}:{}", rows.file(), number), parse_text(line, rows.file(), number));
+    rows.visit(fmt::format("{}:{}", rows.file(), number), rows.parse(line));
   }
 }
 
@@ -207,8 +220,7 @@ void for_each_value(RowVisitor& rows) {
   while (skip_blanks(text) && !rows.has_enough()) {
     const std::string_view value = whole_value(text);
     if (rows.wants_next())
-      rows.visit(fmt::format("{}:{}", rows.file(), text.line()),
-                 parse_text(value, rows.file(), text.line()));
+      rows.visit(fmt::format("{}:{}", rows.file(), text.line()), rows.parse(value));
     text.drop(std::max<std::size_t>(value.size(), 1));
   }
 }
@@ -228,8 +240,7 @@ void for_each_item(RowVisitor& rows, const std::string& path) {
     if (!skip_blanks(text)) fail_in_document(text, "']'");
     if (number == 0 && text.rest().starts_with(']')) break;
     const std::string_view item = whole_value(text);
-    if (rows.wants_next())
-      rows.visit(place + std::to_string(number), parse_text(item, rows.file(), text.line()));
+    if (rows.wants_next()) rows.visit(place + std::to_string(number), rows.parse(item));
     text.drop(item.size());
     if (!skip_blanks(text)) fail_in_document(text, "',' or ']'");
     if (text.rest().starts_with(']')) break;
@@ -388,7 +399,7 @@ void visit_path(RowVisitor& rows) {
   if (!rest.empty() && first != '[')
     throw UserError(
         fmt::format("{}: nothing at `{}`; there are {}", rows.file(), path, name_list(keys)));
-  const Json value = parse_text(whole_value(text), rows.file(), text.line());
+  const Json value = rows.parse(whole_value(text));
   const Json* list = rest.empty() ? &value : find_path(value, rest);
   if (list == nullptr || !list->is_structured())
     throw UserError(fmt::format("{}: `{}` holds no rows", rows.file(), path));
@@ -400,7 +411,7 @@ void visit_document(RowVisitor& rows) {
   TextFile& text = rows.text();
   while (text.more()) {
   }
-  const Json root = parse_text(text.rest(), rows.file(), text.line());
+  const Json root = rows.parse(text.rest());
   if (!root.is_structured()) throw UserError(rows.file() + ": it holds no rows");
   visit_rows(root, "", rows);
 }

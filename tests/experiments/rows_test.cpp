@@ -77,6 +77,8 @@ TEST_F(Rows, ANumberThatIsTooLargeIsNamedByItsLine) {
   EXPECT_EQ(error("a.jsonl", "{}\n{\"x\": 1e400}\n"), "a.jsonl:2: a number that no double holds");
   EXPECT_EQ(error("a.json", "[{},\n{},\n{\"x\": -1e400}]"),
             "a.json:3: a number that no double holds");
+  EXPECT_THAT(read("a.jsonl", R"({"x": 1, "y": [1e400, -2e999]})", {.read = {"x"}}),
+              ElementsAre(Pair("a.jsonl:1", R"({"x":1,"y":["1e400","-2e999"]})")));
 }
 
 TEST_F(Rows, JsonErrorsNameTheLineOrThePath) {
