@@ -48,8 +48,8 @@ struct SavedPrompt {
   std::string file, state;
   std::string predictor;  ///< the one of a state with several that is run; empty: the only one
   ProgramOptions options;
-  PromptModels models;
-  std::string metric;
+  PromptModels models;          ///< of its steps, and judges
+  std::optional<Config> block;  ///< metadata.theta
   Columns columns;
   std::optional<PersonaPrompt> personas;  ///< of a prompt Θ
 };
@@ -108,7 +108,9 @@ SavedPrompt load_prompt(const PromptArguments& arguments) {
   const Config section = block->at("program");
   saved.predictor = section.text("predictor", "");
   saved.options = read_program(section, read_types(*block));
-  saved.metric = block->text("metric", "exact_match");
+  if (!arguments.metric.empty()) block->set("metric=" + arguments.metric);
+  (void)block->find("metric");  // that eval alone reads
+  saved.block = *block;
   if (const auto personas = block->find("personas"))
     saved.personas = read_persona_prompt(*personas);
   saved.columns = read_file_format(*block, saved.options.data_signature());
@@ -123,10 +125,11 @@ SavedPrompt load_prompt(const PromptArguments& arguments) {
                  loaded.model);
   }
   saved.models.model = read_saved_model(block->at("model"), arguments.allowed_hosts);
-  for (const Config& role : step_models(section))
-    saved.models.roles.try_emplace(
-        role.text(), read_saved_model(block->at("models").at(role.text()), arguments.allowed_hosts,
-                                      "models." + role.text()));
+  for (const Config& role : step_models(section)) (void)block->at("models").at(role.text());
+  if (const auto models = block->find("models"))
+    for (const auto& [role, model] : models->entries())
+      saved.models.roles.try_emplace(
+          role, read_saved_model(model, arguments.allowed_hosts, "models." + role));
   block->finish();
   for (const std::string& line : loaded.remarks) spdlog::warn("{}", line);
   for (std::size_t i = 0; i < saved.options.steps.size(); ++i) {
@@ -135,7 +138,6 @@ SavedPrompt load_prompt(const PromptArguments& arguments) {
                    steps ? fmt::format("program.steps.{}", i) : "program", saved.file,
                    saved.options.steps[i].predict);
   }
-  if (!arguments.metric.empty()) saved.metric = arguments.metric;
   if (!arguments.rows.empty()) saved.columns.rows = arguments.rows;
   for (const auto& given : arguments.columns) {
     const auto [field, column] = split_at_equals(given, "field");
@@ -145,7 +147,6 @@ SavedPrompt load_prompt(const PromptArguments& arguments) {
   // What the program was made with lies in a .json file; a file of lines or cells has no such path.
   if (arguments.rows.empty() && arguments.data.extension() != ".json") saved.columns.rows.clear();
   saved.columns.fields.assign(columns.begin(), columns.end());
-  saved.columns.optional = saved.options.unlabelled();
   return saved;
 }
 
@@ -191,15 +192,24 @@ class Runnable {
         scratch_(run_of(arguments)),
         made_by_(record_beside(arguments.prompt)),
         model_(add(saved.models.model)) {
-    std::map<std::string, LanguageModel*> roles;
-    for (const auto& [role, options] : saved.models.roles) roles.emplace(role, &add(options));
-    program_ =
-        make_program(saved.options,
-                     {[&](const std::string& role) -> LanguageModel& { return *roles.at(role); }});
+    for (const auto& [role, options] : saved.models.roles) roles_.emplace(role, &add(options));
+    program_ = make_program(
+        saved.options, {[this](const std::string& role) -> LanguageModel& { return as(role); }});
     load_state(*program_, saved.state, saved.file, saved.predictor);
   }
 
   const Module& program() const { return *program_; }
+
+  /// The model of a role.   @throws UserError that says how to name one.
+  LanguageModel& as(const std::string& role) {
+    if (role == "task") return model_;
+    const auto found = roles_.find(role);
+    if (found != roles_.end()) return *found->second;
+    throw UserError(fmt::format(
+        "`{0}` is no model of this prompt: give it with --set models.{0}.path=FILE.gguf, or "
+        "models.{0}.base_url=URL and models.{0}.model=NAME",
+        role));
+  }
 
   /// Does what asks the models. @throws Interrupted that says how to go on.
   template <typename F>
@@ -231,6 +241,7 @@ class Runnable {
   std::vector<std::unique_ptr<LanguageModel>> models_;
   std::vector<std::unique_ptr<RecordedModel>> recorded_;
   LanguageModel& model_;
+  std::map<std::string, LanguageModel*> roles_;
   std::unique_ptr<Module> program_;
 };
 
@@ -409,17 +420,25 @@ int eval_people(const SavedPrompt& saved, const PromptArguments& arguments, std:
 }  // namespace
 
 int eval_command(const PromptArguments& arguments, std::stop_token stop) {
-  const SavedPrompt saved = load_prompt(arguments);
+  SavedPrompt saved = load_prompt(arguments);
   if (saved.personas) return eval_people(saved, arguments, stop);
   if (arguments.data.empty()) throw UserError("give a file of examples to score this prompt on");
-  const auto examples = rows_of(arguments.data, saved.columns, saved.options.data_signature());
-  const Metric metric = make_metric(saved.metric, saved.options.answer());
+  const Signature signature = saved.options.data_signature();
+  const MetricOptions options = read_saved_metric(*saved.block, signature);
+  saved.block->finish();
+  saved.columns.optional = unread_labels(options, signature);
+  const auto examples = rows_of(arguments.data, saved.columns, signature);
+  std::vector<const Example*> labelled;
+  for (const Example& example : examples) labelled.push_back(&example);
   Runnable runnable(saved, arguments);
+  const Metric metric =
+      make_metric(options, signature, labelled,
+                  [&](const std::string& name) -> LanguageModel& { return runnable.as(name); });
   const Evaluation result = runnable.ask(
       [&](const Call& call) { return evaluate(runnable.program(), examples, metric, call); }, stop);
-  fmt::print("{} {:.4f} on {} examples ({} unparsable, {} refused, {} failed)\n", saved.metric,
-             result.mean(), examples.size(), result.n_unparsable, result.n_refused,
-             result.n_failed);
+  fmt::print("{} {:.4f} on {} examples ({} unparsable, {} refused, {} failed)\n",
+             metric_name(options), result.mean(), examples.size(), result.n_unparsable,
+             result.n_refused, result.n_failed);
   if (result.n_failed == 0) return 0;
   const auto lost = std::ranges::find(result.status, Outcome::Status::kFailed);
   tell(fmt::format(

@@ -111,14 +111,25 @@ ExperimentOptions read_experiment(const Config& config, FileHashes& hashes) {
     options.experiment = read_persona_experiment(config);
   } else if (config.find("program")) {
     const std::vector<Config> of_steps = step_models(config.at("program"));
-    std::vector<std::string> optional = {"proposer", "teacher"};
+    std::vector<std::string> optional = {"proposer", "teacher", "judge"};
     for (const Config& model : of_steps) optional.push_back(model.text());
+    const ProgramExperiment experiment = read_program_experiment(config);
+    const std::vector<std::string> judges = judges_of(experiment.metric);
+    optional.insert(optional.end(), judges.begin(), judges.end());
+    std::erase(optional, "task");
     options.models = read_models(config.at("models"), {"task"}, optional);
     for (const char* role : {"proposer", "teacher"}) options.models.stand_in(role, "task");
+    const auto is_there = [&table = options.models](const std::string& role) {
+      return table.models.contains(table.resolve(role));
+    };
     for (const Config& model : of_steps)
-      if (const auto& table = options.models; !table.models.contains(table.resolve(model.text())))
+      if (!is_there(model.text()))
         model.fail("'" + model.text() + "' is not a model of this config: add it under 'models'");
-    options.experiment = read_program_experiment(config);
+    for (const std::string& judge : judges)
+      if (!is_there(judge))
+        config.at("metric").fail("the judge '" + judge +
+                                 "' is not a model of this config: add it under 'models'");
+    options.experiment = experiment;
   } else {
     config.fail("a config needs a 'program' (a task to optimise) or 'personas' (SynthesizeMe)");
   }

@@ -73,6 +73,7 @@ StepOptions read_step(const Config& section, const Types& types) {
   step.predict.grammar = section.boolean("grammar", true);
   step.predict.opening = section.text("opening", "");
   step.predict.max_tokens = read_int(section, "max_tokens", step.predict.max_tokens, 1);
+  step.predict.retry_unparsable = read_int(section, "retry_unparsable", 0, 0);
   read_samples(section, step);
   step.predict.top_p = read_top_p(section, 1);
   return step;
@@ -134,6 +135,7 @@ nlohmann::ordered_json step_json(const StepOptions& step) {
               {"grammar", step.predict.grammar},
               {"opening", step.predict.opening},
               {"max_tokens", step.predict.max_tokens},
+              {"retry_unparsable", step.predict.retry_unparsable},
               {"temperature", step.predict.temperature},
               {"top_p", step.predict.top_p}});
   if (step.samples > 1) out["samples"] = step.samples;
@@ -171,14 +173,6 @@ Signature ProgramOptions::data_signature() const {
     for (const Field& field : step.asked().outputs) given.push_back(field);
   }
   return rows;
-}
-
-std::vector<std::string> ProgramOptions::unlabelled() const {
-  std::vector<std::string> names;
-  if (has_steps())
-    for (const Field& field : data_signature().outputs)
-      if (field.name != answer().name) names.push_back(field.name);
-  return names;
 }
 
 bool ProgramOptions::needs_training() const {

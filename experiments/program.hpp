@@ -38,8 +38,6 @@ struct ProgramOptions {
   const Field& answer() const { return steps.back().signature.outputs.back(); }
   /// What the rows of its data are read as: the inputs that no step gives, and what the steps give.
   Signature data_signature() const;
-  /// The outputs that need no column in the data: of a program of steps all but the answer.
-  std::vector<std::string> unlabelled() const;
   bool needs_training() const;  ///< some step is calibrated on training inputs
 };
 
@@ -48,11 +46,11 @@ struct ProgramOptions {
 ///     {signature: "a -> b", instructions: .., descriptions: {a: ..}, adapter: chat|json|terse,
 ///      options: listed|hidden, chain_of_thought: false, answering: generate|score,
 ///      calibrate: none|content_free|train, calibration_examples: 20, opening: .., grammar: true,
-///      max_tokens: 256, temperature: 0, top_p: 1, samples: 1}
+///      max_tokens: 256, retry_unparsable: 0, temperature: 0, top_p: 1, samples: 1}
 ///
 /// or of several, in their order: `{steps: [{name: .., model: ROLE, signature: .., ..}, ..]}`. The
 /// name of a step is by default that of its last output. In a saved prompt also `calibrated_on`.
-/// @param types  what the annotations of signatures may name: read_types()
+/// @param types  what its signatures' annotations may name: read_types()
 /// @throws UserError with the position of what is wrong.
 ProgramOptions read_program(const Config& program, const Types& types = {});
 

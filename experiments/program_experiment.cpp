@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -45,7 +47,8 @@ void remark_on_answers(const std::string& method, const std::vector<Result<Predi
 void put_options(const std::string& method, const Field& answer, const std::vector<Example>& test,
                  const Evaluation& result, RunContext& run) {
   const std::vector<std::string> options = answer.type.options();
-  if (options.empty()) return;
+  const auto unlabelled = [&](const Example& one) { return !one.fields.find(answer.name); };
+  if (options.empty() || std::ranges::any_of(test, unlabelled)) return;
   nlohmann::json counts = nlohmann::json::array();
   for (const std::string& option : options) {
     std::size_t chosen = 0, right = 0;
@@ -113,10 +116,12 @@ ProgramUse use_of(RunContext& run) {
           run.models.made_up()};
 }
 
-PromptModels models_of(const ProgramOptions& program, const Models& models) {
+PromptModels models_of(const ProgramExperiment& experiment, const Models& models) {
   PromptModels all{models.options(kModel)};
-  for (const StepOptions& step : program.steps)
+  for (const StepOptions& step : experiment.program.steps)
     if (!step.model.empty()) all.roles.try_emplace(step.model, models.options(step.model));
+  for (const std::string& judge : judges_of(experiment.metric))
+    if (judge != kModel) all.roles.try_emplace(judge, models.options(judge));
   return all;
 }
 
@@ -151,6 +156,24 @@ nlohmann::json listed(const std::vector<Tradeoff>& front) {
   return list;
 }
 
+/// The metric of a run. In a dry run nobody's command grades the answers, which are made up, and a
+/// judge is asked, but what it says is none.
+Metric metric_of(const ProgramExperiment& experiment, const Signature& signature,
+                 std::span<const Example* const> examples, RunContext& run) {
+  const Grade made_up(0.5);
+  const bool real = !run.models.made_up();
+  if (!real && runs_command(experiment.metric))
+    return [made_up](const Example&, const Prediction&) { return made_up; };
+  Metric metric =
+      make_metric(experiment.metric, signature, examples,
+                  [&run](const std::string& role) -> LanguageModel& { return run.models[role]; });
+  if (real || judges_of(experiment.metric).empty()) return metric;
+  return BatchMetric{[made_up, metric](std::span<const Graded> wave, const std::stop_token& stop) {
+    (void)grade(metric, wave, stop);
+    return std::vector<Result<Grade>>(wave.size(), made_up);
+  }};
+}
+
 }  // namespace
 
 ProgramExperiment read_program_experiment(const Config& config) {
@@ -159,12 +182,15 @@ ProgramExperiment read_program_experiment(const Config& config) {
   experiment.program = program;
   const Signature rows = program.data_signature();
   experiment.data = read_data_options(config.at("data"), rows);
-  experiment.data.columns.optional = program.unlabelled();
+  experiment.metric = read_metric(config, rows);
+  // The answer of several steps is what the last gives.
+  if (program.has_steps() && experiment.metric.outputs.empty())
+    experiment.metric.outputs = {program.answer().name};
+  experiment.data.columns.optional = unread_labels(experiment.metric, rows);
   if (std::holds_alternative<SentimentOptions>(experiment.data.source))
     for (const Field& field : rows.inputs)
       if (field.name != "sentence")
         fail_without_input(config.at("program"), program, field.name, "`sentence`");
-  experiment.metric = config.choice("metric", {"exact_match", "contains", "f1"}, "exact_match");
   const auto seed = static_cast<std::uint64_t>(config.integer("seed", 0));
   std::set<std::string> labels{kUntouched, kCalibrated};
   const auto student = make_program(program);
@@ -183,8 +209,15 @@ ProgramExperiment read_program_experiment(const Config& config) {
 
 Prepared prepare(const ProgramExperiment& experiment, RunContext& run) {
   const ProgramOptions& program = experiment.program;
-  Prepared prepared{load_dataset(experiment.data, program.data_signature()), program, nullptr,
-                    make_metric(experiment.metric, program.answer())};
+  const Signature signature = program.data_signature();
+  Prepared prepared{load_dataset(experiment.data, signature), program, nullptr, {}};
+  const auto examples = examples_of(prepared.data);
+  prepared.metric = metric_of(experiment, signature, examples, run);
+  const auto seen = outputs_of(experiment.metric, signature, examples);
+  const std::string& last = signature.outputs.back().name;
+  if (!seen.empty() && experiment.metric.outputs.empty() && seen.front() != last)
+    prepared.data.remarks.push_back(fmt::format(
+        "the metric looks at `{}`, as the data have no column `{}`", seen.front(), last));
   for (StepOptions& step : prepared.program.steps)
     for (const Example& example : prepared.data.train) {
       if (step.calibration.size() == step.calibration_examples) break;
@@ -230,7 +263,7 @@ void run_program_experiment(const ProgramExperiment& experiment, RunContext& run
     run.store.set_meta("fronts", fronts.dump());
     run.store.set_meta("gates", gates.dump());
     save_prompt(run.folder / "prompt.json", *best, compiled_program,
-                models_of(compiled_program, run.models), experiment.metric,
+                models_of(experiment, run.models), metric_json(experiment.metric),
                 experiment.data.columns);
   };
   check_prompts(prepared, run.models);

@@ -6,6 +6,7 @@
 
 #include "core/config.hpp"
 #include "experiments/dataset_file.hpp"
+#include "experiments/metric_config.hpp"
 #include "experiments/optimizer_config.hpp"
 #include "experiments/program.hpp"
 #include "experiments/run_context.hpp"
@@ -16,7 +17,7 @@ namespace theta {
 struct ProgramExperiment {
   ProgramOptions program;
   DataOptions data;
-  std::string metric;
+  MetricOptions metric;
   std::vector<OptimizerConfig> optimizers;
 };
 
@@ -31,7 +32,8 @@ struct Prepared {
 /// Reads the `program:`, `data:`, `metric:` and `optimizers:` sections. Opens no data.
 ProgramExperiment read_program_experiment(const Config& config);
 
-/// Loads the data and makes the student, whose steps ask the models of the run.
+/// Loads the data and makes the student and the metric, whose steps and judges ask the models of the
+/// run.
 Prepared prepare(const ProgramExperiment& experiment, RunContext& run);
 /// The task of its searches, on the models of a run. Copies the examples.
 Task task_of(const Prepared& prepared, RunContext& run);

@@ -64,7 +64,7 @@ nlohmann::ordered_json model_json(const ModelOptions& options) {
 nlohmann::ordered_json runnable(const ProgramOptions& options, const ModelOptions& model) {
   nlohmann::ordered_json block = {{"program", nlohmann::ordered_json::parse(program_json(options))},
                                   {"model", model_json(model)}};
-  const auto types = nlohmann::ordered_json::parse(types_json(options.signature));
+  const auto types = nlohmann::ordered_json::parse(types_json(options.data_signature()));
   if (!types.empty()) block["types"] = types;
   return block;
 }
@@ -93,6 +93,20 @@ bool is_allowed(const Url& server, const std::vector<std::string>& allowed_hosts
   return std::ranges::any_of(allowed_hosts, [&](const std::string& host) {
     return !host.empty() && (host == server.host || host == bracketed || host == server.authority);
   });
+}
+
+/// @param place  of the metric, as --set names it
+void refuse_command(const Config& metric, const std::string& place) {
+  if (!metric.is_map()) return;
+  if (const auto command = metric.find("command"))
+    if (!command->is_sequence() || std::ranges::any_of(command->items(), is_from_the_file))
+      command->fail(
+          fmt::format("a saved prompt runs no command of its own: read it, and give it "
+                      "with --set '{}.command=[..]'",
+                      place));
+  if (const auto parts = metric.find("weighted"); parts && parts->is_sequence())
+    for (std::size_t i = 0; i < parts->items().size(); ++i)
+      refuse_command(parts->items()[i], fmt::format("{}.weighted.{}", place, i));
 }
 
 }  // namespace
@@ -127,12 +141,17 @@ ModelOptions read_saved_model(const Config& model, const std::vector<std::string
   return options;
 }
 
+MetricOptions read_saved_metric(const Config& block, const Signature& signature) {
+  if (const auto metric = block.find("metric")) refuse_command(*metric, "metric");
+  return read_metric(block, signature);
+}
+
 void save_prompt(const std::filesystem::path& file, const Module& program,
                  const ProgramOptions& options, const PromptModels& models,
                  const std::string& metric, const Columns& columns) {
   nlohmann::ordered_json block = runnable(options, models.model);
   for (const auto& [role, model] : models.roles) block["models"][role] = model_json(model);
-  if (!metric.empty()) block["metric"] = metric;
+  if (!metric.empty()) block["metric"] = nlohmann::ordered_json::parse(metric);
   for (const auto& [field, column] : columns.fields) block["fields"][field] = column;
   if (!columns.rows.empty()) block["rows"] = columns.rows;
   if (!columns.names.empty()) block["columns"] = columns.names;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "experiments/dataset_file.hpp"
+#include "experiments/metric_config.hpp"
 #include "experiments/models.hpp"
 #include "experiments/persona_prompt.hpp"
 #include "experiments/program.hpp"
@@ -15,13 +16,14 @@ namespace theta {
 /// Who answers a saved prompt.
 struct PromptModels {
   ModelOptions model;
-  std::map<std::string, ModelOptions> roles = {};  ///< of steps that name one
+  std::map<std::string, ModelOptions> roles = {};  ///< of steps and judges that name one
 };
 
 /// Writes a program as a DSPy state whose block metadata.theta says how to run it: its `program`
 /// and `model` sections (`models`, by role, of steps with their own), the metric it was made with and
 /// how its data are read (read_file_format()). Holds
 /// neither a key nor where one is found. Its paths are absolute: it runs from anywhere.
+/// @param metric  its section as JSON; empty: there is none
 /// @throws RunError naming the file.
 void save_prompt(const std::filesystem::path& file, const Module& program,
                  const ProgramOptions& options, const PromptModels& models,
@@ -41,5 +43,10 @@ void save_prompt(const std::filesystem::path& file, const Module& theta,
 /// @throws UserError with the place in the file and what to give on the command line.
 ModelOptions read_saved_model(const Config& model, const std::vector<std::string>& allowed_hosts,
                               const std::string& place = "model");
+
+/// The `metric` section of a saved prompt's block metadata.theta. A command that the file names is
+/// not run: it has to be the user's own, of the command line.
+/// @throws UserError with the place in the file and what to give on the command line.
+MetricOptions read_saved_metric(const Config& block, const Signature& signature);
 
 }  // namespace theta

@@ -167,6 +167,7 @@ bool verify_data(const Config& config, const ProgramExperiment& experiment) {
   try {
     if (small) {
       loaded = load_dataset(experiment.data, signature);
+      (void)outputs_of(experiment.metric, signature, examples_of(loaded));
     } else {
       for (const auto& [key, file] : files)
         read_first_rows([&, &file = file](std::size_t bytes) {
@@ -209,7 +210,7 @@ bool verify_data(const Config& config, const PersonaExperiment& experiment) {
 /// What the rows are read as: configs that agree in it find the same faults.
 std::string data_key(const Config& config) {
   std::string key;
-  for (const char* part : {"data", "program", "optimizers"})
+  for (const char* part : {"data", "program", "types", "metric", "optimizers"})
     if (const auto section = config.find(part)) key += section->canonical({}) + "\n";
   return key;
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "core/rng.hpp"
 #include "modules/text.hpp"
@@ -33,6 +34,16 @@ std::vector<double> normalised(std::vector<double> logprobs) {
   for (const double x : logprobs) sum += std::exp(x - highest);
   for (double& x : logprobs) x -= highest + std::log(sum);
   return logprobs;
+}
+
+/// The request once more: behind it the answer that could not be read, and why.
+Request shown_its_fault(Request request, std::string answer, const Error& fault) {
+  request.messages.push_back({"assistant", std::move(answer)});
+  request.messages.push_back(
+      {"user", "This answer cannot be read: " +
+                   fault.message.substr(0, fault.message.find("; the answer: ")) +
+                   ". Answer once more, in exactly the form that was asked for."});
+  return request;
 }
 
 Record content_free(const Signature& signature) {
@@ -167,36 +178,48 @@ std::vector<Result<Record>> Predict::generate(std::span<Messages> prompts, std::
                     .top_p = options_.top_p,
                     .seed = temperature > 0 ? derive_seed(call.rollout, i) : 0});
   }
-  const auto answers = ask(call.model, wave, call.stop);
-
   Signature wanted = signature;
   wanted.outputs.resize(count);
-  std::vector<Result<Record>> outputs;
-  for (std::size_t i = 0; i < answers.size(); ++i) {
-    const Result<Response>& answer = answers[i];
-    origins[i].usage += usage_of(answer);
-    if (!answer) {
-      outputs.emplace_back(answer.error());
-      continue;
+  std::vector<Result<Record>> outputs(prompts.size(), Record{});
+  std::vector<std::size_t> asked(prompts.size());
+  std::iota(asked.begin(), asked.end(), 0);
+  for (int attempt = 0; !asked.empty(); ++attempt) {
+    const auto answers = ask(call.model, wave, call.stop);
+    std::vector<std::size_t> again;
+    std::vector<Request> next;
+    for (std::size_t k = 0; k < asked.size(); ++k) {
+      const Result<Response>& answer = answers[k];
+      Origin& origin = origins[asked[k]];
+      origin.usage += usage_of(answer);
+      outputs[asked[k]] = answer ? read(*answer, wanted, prefix) : answer.error();
+      if (!answer) continue;
+      origin.truncated = answer->truncated;
+      origin.note = answer->note;
+      if (outputs[asked[k]] || attempt == options_.retry_unparsable) continue;
+      again.push_back(asked[k]);
+      next.push_back(shown_its_fault(std::move(wave[k]),
+                                     whole(*adapter_, wanted, prefix, answer->text),
+                                     outputs[asked[k]].error()));
     }
-    origins[i].truncated = answer->truncated;
-    origins[i].note = answer->note;
-    const std::string text = whole(*adapter_, wanted, prefix, answer->text);
-    // What is written before scored options may be left empty; an answer may not.
-    Result<Record> parsed = strip(answer->text).empty() && !scores
-                                ? Error{Fault::kPrompt, "the answer is empty"}
-                                : adapter_->parse(wanted, text);
-    if (!parsed) {
-      parsed = Error{
-          Fault::kPrompt,
-          fmt::format(
-              "{}{}; the answer: {}", parsed.error().message,
-              answer->truncated ? fmt::format(" (cut after {} tokens)", options_.max_tokens) : "",
-              shorten(text, kShownBytes))};
-    }
-    outputs.push_back(std::move(parsed));
+    asked = std::move(again);
+    wave = std::move(next);
   }
   return outputs;
+}
+
+Result<Record> Predict::read(const Response& answer, const Signature& wanted,
+                             const std::string& prefix) const {
+  const std::string text = whole(*adapter_, wanted, prefix, answer.text);
+  // What is written before scored options may be left empty; an answer may not.
+  Result<Record> parsed = strip(answer.text).empty() && options_.answering == Answering::kGenerate
+                              ? Error{Fault::kPrompt, "the answer is empty"}
+                              : adapter_->parse(wanted, text);
+  if (parsed) return parsed;
+  return Error{Fault::kPrompt, fmt::format("{}{}; the answer: {}", parsed.error().message,
+                                           answer.truncated ? fmt::format(" (cut after {} tokens)",
+                                                                          options_.max_tokens)
+                                                            : "",
+                                           shorten(text, kShownBytes))};
 }
 
 std::vector<Result<std::vector<double>>> Predict::score(std::span<Messages> prompts,

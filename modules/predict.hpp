@@ -27,6 +27,8 @@ struct PredictOptions {
                              ///< removes label bias. Zhao et al. 2021 (arXiv 2102.09690)
   std::string opening = {};  ///< words that the first generated output is made to begin with
   int max_tokens = 256;
+  int retry_unparsable = 0;  ///< how often an answer that cannot be read is asked for once more,
+                             ///< shown beside what is wrong with it
   double temperature = 0;
   double top_p = 1;
 };
@@ -70,10 +72,13 @@ class Predict final : public Module {
     std::string note = {};                  ///< of the last
   };
 
-  /// Asks for the first `count` outputs of every prompt in one wave. Takes the prompts unless a
-  /// second wave is to score.
+  /// Asks for the first `count` outputs of every prompt in one wave, and in a further one for those
+  /// that cannot be read. Takes the prompts unless a second wave is to score.
   std::vector<Result<Record>> generate(std::span<Messages> prompts, std::size_t count,
                                        const Call& call, std::span<Origin> origins) const;
+  /// The outputs in an answer; a prompt's fault that shows it.
+  Result<Record> read(const Response& answer, const Signature& wanted,
+                      const std::string& prefix) const;
   /// Log-probabilities of the last output's options behind the outputs before it, in one wave.
   /// Takes the prompts.
   std::vector<Result<std::vector<double>>> score(std::span<Messages> prompts,

@@ -108,9 +108,7 @@ class Teacher {
     }
     if (!sharing.empty()) {
       const auto predictions = program_->run(shared_inputs, call_);
-      require(predictions.size() == sharing.size(), "a program answers every input");
-      for (std::size_t k = 0; k < sharing.size(); ++k)
-        judge(train_[first + sharing[k]], predictions[k], attempted[sharing[k]]);
+      judge(first, sharing, predictions, attempted);
     }
     for (std::size_t round = 0; round < options_.max_rounds; ++round)
       for (std::size_t i = 0; i < n; ++i) {
@@ -122,24 +120,42 @@ class Teacher {
         }
         const auto& program = own[i] ? *own[i] : *program_;
         const auto prediction = program.run({&train_[first + i].fields, 1}, call);
-        judge(train_[first + i], prediction.at(0), attempted[i]);
+        judge(first, {i}, prediction, attempted);
       }
     return attempted;
   }
 
  private:
-  void judge(const Example& example, const Result<Prediction>& prediction, Attempted& into) const {
-    ++into.attempts;
-    if (!prediction) {
-      const bool service = prediction.error().fault == Fault::kService;
-      ++(service ? into.failed : into.unparsable);
-      if (service) into.reason = prediction.error().message;
-      return;
+  /// Grades what some attempts made, in one wave.
+  /// @param which  they are, of the examples from `first` on
+  void judge(std::size_t first, const std::vector<std::size_t>& which,
+             const std::vector<Result<Prediction>>& predictions,
+             std::vector<Attempted>& attempted) const {
+    require(predictions.size() == which.size(), "a program answers every input");
+    std::vector<Graded> wave;
+    const auto predictors = std::as_const(*program_).predictors();
+    for (std::size_t k = 0; k < which.size(); ++k) {
+      if (!predictions[k]) continue;
+      check_trace(predictors, predictions[k]->trace);
+      wave.push_back({train_[first + which[k]], *predictions[k]});
     }
-    check_trace(std::as_const(*program_).predictors(), prediction->trace);
-    const double score = metric_(example, *prediction);
-    if (options_.threshold > 0 ? score >= options_.threshold : score > 0)
-      into.trace = prediction->trace;
+    const auto grades = grade(metric_, wave, call_.stop);
+    auto next = grades.begin();
+    for (std::size_t k = 0; k < which.size(); ++k) {
+      Attempted& into = attempted[which[k]];
+      ++into.attempts;
+      const Result<Grade> graded = predictions[k] ? *next++ : predictions[k].error();
+      if (graded) {
+        const double score = graded->score;
+        if (options_.threshold > 0 ? score >= options_.threshold : score > 0)
+          into.trace = predictions[k]->trace;
+        continue;
+      }
+      // What a metric has no grade for is no fault of the program.
+      const bool service = predictions[k] || graded.error().fault == Fault::kService;
+      ++(service ? into.failed : into.unparsable);
+      if (service) into.reason = graded.error().message;
+    }
   }
 
   std::unique_ptr<Module> program_;

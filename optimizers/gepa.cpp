@@ -61,9 +61,10 @@ std::string show(const Record& fields) {
   return lines;
 }
 
-/// What a reflection is shown of one run: what the predictor read and wrote, and how it was scored.
-std::string feedback(const Example& example, const Result<Prediction>& prediction, double score,
-                     std::size_t predictor, const Signature& signature) {
+/// What a reflection is shown of one run: what the predictor read and wrote, how it was scored, and
+/// the metric's words.
+std::string feedback(const Example& example, const Result<Prediction>& prediction,
+                     const Grade& grade, std::size_t predictor, const Signature& signature) {
   std::string text, right;
   const Step* step = nullptr;
   if (prediction)
@@ -80,8 +81,9 @@ std::string feedback(const Example& example, const Result<Prediction>& predictio
   text += "Inputs:\n" + show(inputs);
   if (step) text += "Answer:\n" + show(step->outputs);
   if (!prediction) text += "Answer: none that could be read: " + prediction.error().message + "\n";
-  text += fmt::format("Feedback: this was scored {:.2g} of 1.", score);
-  if (score < 1 && !right.empty()) text += " Right would have been:\n" + right;
+  text += fmt::format("Feedback: this was scored {:.2g} of 1.", grade.score);
+  if (!grade.feedback.empty()) text += " " + grade.feedback;
+  if (grade.score < 1 && !right.empty()) text += " Right would have been:\n" + right;
   return text + "\n";
 }
 
@@ -189,9 +191,10 @@ class Evolution {
     std::string examples;
     for (std::size_t i = 0; i < minibatch.size(); ++i)
       if (seen.status[i] != Outcome::Status::kFailed)
-        examples += fmt::format("Example {}\n{}\n", i + 1,
-                                feedback(minibatch[i], seen.predictions[i], seen.scores[i], p,
-                                         parent.predictors()[p]->signature));
+        examples += fmt::format(
+            "Example {}\n{}\n", i + 1,
+            feedback(minibatch[i], seen.predictions[i], {seen.scores[i], seen.feedback[i]}, p,
+                     parent.predictors()[p]->signature));
     auto child = parent.clone();
     auto& predictor = *child->predictors()[p];
     const std::string own = predictor.signature.instructions;

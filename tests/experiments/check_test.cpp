@@ -207,7 +207,7 @@ const std::vector<Broken>& broken_configs() {
       {"TheAdapterIsUnknown", kTask, "adapter: terse", "adapter: tense",
        ":12:12: 'adapter' is not one of chat, json, terse: 'tense'; did you mean 'terse'?"},
       {"TheMetricIsUnknown", kTask, "exact_match", "f2",
-       ":14:9: 'metric' is not one of exact_match, contains, f1: 'f2'; did you mean 'f1'?"},
+       ":14:9: 'metric' is not one of exact_match, contains, f1, number: 'f2'; did you mean 'f1'?"},
       {"TheTasteIsUnknown", kPeople, "[praise]", "[praise, blame]",
        ":6:28: there is no taste `blame`; there are praise, criticism, strong, mild, camera fan, "
        "camera critic"},

@@ -76,6 +76,39 @@ TEST_F(DatasetFile, FieldsComeFromTheirColumns) {
   EXPECT_EQ(rows[0].fields, (Record{{"question", "1+1"}, {"answer", "2"}}));
 }
 
+TEST_F(DatasetFile, OutputsThatAreNotReadNeedNoColumn) {
+  const Signature two = Signature::parse("question -> answer, sure: bool");
+  const auto rows = read("a.jsonl",
+                         "{\"question\": \"q\", \"answer\": \"a\"}\n"
+                         "{\"question\": \"q\", \"answer\": \"a\", \"sure\": true}\n",
+                         {.optional = {"sure"}}, two);
+  EXPECT_EQ(rows[0].fields, (Record{{"question", "q"}, {"answer", "a"}}));
+  EXPECT_EQ(rows[1].fields, (Record{{"question", "q"}, {"answer", "a"}, {"sure", true}}));
+  EXPECT_EQ(error("a.csv", "question,answer\nq,a\n",
+                  {.fields = {{"sure", "is_sure"}}, .optional = {"sure"}}, two),
+            "a.csv:2: no column `is_sure` for the field `sure`; there are `question`, `answer`");
+}
+
+TEST_F(DatasetFile, CellsOfNestedTypesAreReadAsTheJsonThatTheyAre) {
+  const Signature nested =
+      Signature::parse("a: dict[str, int] -> b: list[int], c: str | None, d: int | None");
+  const auto rows = read("a.jsonl",
+                         R"({"a": {"x": 1}, "b": [1, 2], "c": null, "d": 3})"
+                         "\n"
+                         R"({"a": "{x: 1}", "b": "[1, 2]", "c": 7, "d": "3"})",
+                         {}, nested);
+  EXPECT_EQ(rows[0].fields, (Record{{"a", JsonValue{"{\"x\": 1}"}},
+                                    {"b", JsonValue{"[1, 2]"}},
+                                    {"c", JsonValue{"null"}},
+                                    {"d", std::int64_t{3}}}));
+  EXPECT_EQ(rows[1].fields, (Record{{"a", JsonValue{"{\"x\": 1}"}},
+                                    {"b", JsonValue{"[1, 2]"}},
+                                    {"c", "7"},
+                                    {"d", std::int64_t{3}}}));
+  EXPECT_EQ(error("b.jsonl", R"({"a": {"x": "y"}, "b": [], "c": null, "d": null})", {}, nested),
+            "b.jsonl:1: column `a`: [\"x\"]: 'y' is not a whole number");
+}
+
 TEST_F(DatasetFile, RowsAreNumberedAndStandAloneWithoutColumnsForThat) {
   const auto rows = read("a.csv", "question,answer\na,b\nc,d\n");
   EXPECT_THAT(ids(rows), ElementsAre("1", "2"));

@@ -22,7 +22,7 @@ ModelOptions saved(const std::string& model) {
   const TemporaryFolder folder;
   const ProgramOptions program = read_program(Config::parse("signature: a -> b", "p.yaml"));
   save_prompt(folder.path() / "prompt.json", *make_program(program), program,
-              {read_model(Config::parse(model, "m.yaml"))}, "f1");
+              {read_model(Config::parse(model, "m.yaml"))}, "\"f1\"");
   const Config prompt = Config::load(folder.path() / "prompt.json");
   return read_model(prompt.at("metadata").at("theta").at("model"));
 }
@@ -31,7 +31,7 @@ TEST(SavedPrompt, KeepsHowItsDataAreRead) {
   const TemporaryFolder folder;
   const ProgramOptions program = read_program(Config::parse("signature: a -> b", "p.yaml"));
   save_prompt(folder.path() / "prompt.json", *make_program(program), program,
-              {read_model(Config::parse("path: m.gguf", "m.yaml"))}, "f1",
+              {read_model(Config::parse("path: m.gguf", "m.yaml"))}, "\"f1\"",
               {.fields = {{"a", "question.text"}}, .rows = "examples"});
   const Config prompt = Config::load(folder.path() / "prompt.json");
   const Config block = prompt.at("metadata").at("theta");
@@ -46,7 +46,7 @@ TEST(SavedPrompt, KeepsTheModelsThatStepsName) {
   save_prompt(folder.path() / "prompt.json", *make_program(program), program,
               {read_model(Config::parse("path: m.gguf", "m.yaml")),
                {{"big", read_model(Config::parse("path: big.gguf", "m.yaml"))}}},
-              "f1");
+              "\"f1\"");
   const Config prompt = Config::load(folder.path() / "prompt.json");
   const Config block = prompt.at("metadata").at("theta");
   EXPECT_EQ(block.at("program").at("steps").items()[1].text("model"), "big");
@@ -61,7 +61,7 @@ TEST(SavedPrompt, KeepsWhetherOptionsAreListed) {
         "{signature: \"a -> b: Literal['x', 'y']\", adapter: terse, options: " + how + "}",
         "p.yaml"));
     save_prompt(folder.path() / "prompt.json", *make_program(program), program,
-                {read_model(Config::parse("path: m.gguf", "m.yaml"))}, "f1");
+                {read_model(Config::parse("path: m.gguf", "m.yaml"))}, "\"f1\"");
     const Config prompt = Config::load(folder.path() / "prompt.json");
     const Config kept = prompt.at("metadata").at("theta").at("program");
     EXPECT_EQ(kept.text("options"), how);
@@ -78,7 +78,7 @@ TEST(SavedPrompt, IsWrittenWholeOrNotAtAll) {
   const ProgramOptions program = read_program(Config::parse("signature: a -> b", "p.yaml"));
   const ModelOptions model = read_model(Config::parse("path: m.gguf", "m.yaml"));
   try {
-    save_prompt(file, *make_program(program), program, {model}, "f1");
+    save_prompt(file, *make_program(program), program, {model}, "\"f1\"");
     FAIL();
   } catch (const RunError& e) {
     EXPECT_EQ(e.what(), file.string() + ": cannot be written: File exists");

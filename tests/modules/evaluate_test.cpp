@@ -112,6 +112,36 @@ TEST(Evaluate, HasNoMeanOfNothing) {
   }
 }
 
+TEST(Evaluate, KeepsTheWordsOfAMetric) {
+  ScriptedModel model(echo);
+  const Metric metric = [](const Example& example, const Prediction&) {
+    return Grade(0.5, "so " + example.id);
+  };
+  const Evaluation evaluation = evaluate(program(), examples({"1", "one", "2"}), metric, {model});
+  EXPECT_THAT(evaluation.feedback, ElementsAre("so 1", "", "so 2"));
+}
+
+TEST(Evaluate, GradesAWaveAtATimeAndCountsWhatHasNoGradeAsFailed) {
+  ScriptedModel model(echo);
+  std::vector<std::size_t> waves;
+  const Metric metric = BatchMetric{[&](std::span<const Graded> wave, const std::stop_token&) {
+    waves.push_back(wave.size());
+    std::vector<Result<Grade>> grades(wave.size(), Grade(1));
+    grades[1] = Error{Fault::kPrompt, "the judge rambles"};
+    return grades;
+  }};
+  const Evaluation evaluation =
+      evaluate(program(), examples({"1", "one", "2", "3"}), metric, {model});
+  EXPECT_THAT(waves, ElementsAre(3U));
+  EXPECT_THAT(evaluation.scores, ElementsAre(1, 0, 0, 1));
+  EXPECT_THAT(evaluation.status,
+              ElementsAre(Status::kScored, Status::kUnparsable, Status::kFailed, Status::kScored));
+  EXPECT_EQ(evaluation.predictions[2].error().message,
+            "the metric has no grade: the judge rambles");
+  EXPECT_GT(evaluation.predictions[2].error().generated_tokens, 0);
+  EXPECT_DOUBLE_EQ(evaluation.mean(), 2.0 / 3);
+}
+
 TEST(Evaluate, RefusesAScoreOutsideItsRange) {
   ScriptedModel model(echo);
   const Metric wild = [](const Example&, const Prediction&) { return 1.5; };

@@ -171,6 +171,32 @@ TEST(Predict, TakesNoAnswerOutOfAnotherSection) {
   EXPECT_THAT(read(terse(), two, "Answer: 4"), HasSubstr("Reasoning:"));
 }
 
+TEST(Predict, AsksOnceMoreForWhatCannotBeReadAndShowsWhy) {
+  int left = 2;  // answers that cannot be read
+  ScriptedModel model([&](const Request& request) {
+    if (request.messages.back().content.find("Text: b") == std::string::npos || left-- <= 0)
+      return say(" 1");
+    return say(" one");
+  });
+  const auto signature = Signature::parse("text -> n: int");
+  const std::vector<Record> inputs = {{{"text", "a"}}, {{"text", "b"}}};
+  const auto once = Predict(signature, terse()).run(inputs, {model});
+  EXPECT_FALSE(once.at(1));
+  left = 1;
+  const auto again = Predict(signature, terse(), {.retry_unparsable = 1}).run(inputs, {model});
+  ASSERT_TRUE(again.at(1));
+  EXPECT_EQ(again[1]->fields.text("n"), "1");
+  EXPECT_EQ(again[1]->usage.calls, 2);
+  EXPECT_EQ(again[0]->usage.calls, 1);
+  const auto wave = model.waves().back();
+  ASSERT_EQ(wave.size(), 1U);
+  ASSERT_EQ(wave[0].messages.size(), 3U);
+  EXPECT_EQ(wave[0].messages[1].content, "N: one");
+  EXPECT_EQ(wave[0].messages[2].content,
+            "This answer cannot be read: n: 'one' is not a whole number. Answer once more, in "
+            "exactly the form that was asked for.");
+}
+
 TEST(Predict, TakesTheAnswerBehindReasoningThatWasLeftEmpty) {
   const auto two = chain_of_thought(Signature::parse("question -> answer"));
   EXPECT_EQ(read(make_chat_adapter(), two, "\n[[ ## answer ## ]]\n4"), "4");

@@ -52,6 +52,15 @@ TEST_F(GepaTest, ShowsTheProposerWhatWasAnsweredAndWhatWasRight) {
   EXPECT_THAT(prompt, HasSubstr("Feedback: this was scored 1 of 1."));
 }
 
+TEST_F(GepaTest, ShowsTheProposerTheMetricsWords) {
+  scripted_.written = {""};
+  Task task = scripted_.task();
+  task.metric = [](const Example&, const Prediction&) { return Grade(0.5, "It is too short."); };
+  Gepa({.writer = {.adapter = make_terse_adapter()}}).compile(scripted_.student(), task);
+  EXPECT_THAT(scripted_.proposer.waves().at(0).at(0).messages.back().content,
+              HasSubstr("Feedback: this was scored 0.5 of 1. It is too short. Right would have"));
+}
+
 TEST_F(GepaTest, SpendsDSPysLightBudgetWhereNoneIsGiven) {
   const auto spent = compile({.skip_perfect = false}).trials.back().evaluations;
   EXPECT_LE(spent, 780);
