@@ -430,7 +430,7 @@ TEST_F(ServedRun, TheLmOfADspyStateCountsWhereTheCommandSaysNothing) {
   const Finished first = predict({});
   ASSERT_EQ(first.code, 0) << first.err;
   EXPECT_THAT(first.err, HasSubstr("of its lm: temperature 0.7, max_tokens 1000"));
-  EXPECT_THAT(first.err, HasSubstr("lm: not used: `model`"));
+  EXPECT_THAT(first.err, testing::Not(HasSubstr("not used")));
   EXPECT_EQ(ordered_json::parse(asked).at("temperature"), 0.7);
   EXPECT_EQ(ordered_json::parse(asked).at("max_tokens"), 1000);
   const Finished second = predict({"--set", "program.temperature=0"});
