@@ -89,6 +89,12 @@ models: {task: {path: m.gguf}}
 data: {splits: {train: a.csv, validation: b.csv, test: c.csv}}
 program: {signature: "a -> b"}
 )";
+constexpr const char* kFiles = R"(name: a
+models: {task: {path: m.gguf}}
+data: {files: {train: a.csv, test: c.csv}}
+program: {signature: "a -> b"}
+metric: METRIC
+)";
 constexpr const char* kTastes = R"(name: a
 models: {teacher: {path: m.gguf}}
 data: {tastes: {}}
@@ -114,10 +120,14 @@ void add_asked(const std::string& text, Keys& keys) {
       {"data", {"data"}},
       {"split", {"data", "split"}},
       {"splits", {"data", "splits"}},
+      {"files", {"data", "files"}},
       {"sentiment", {"data", "sentiment"}},
       {"tastes", {"data", "tastes"}},
       {"pairs", {"data", "pairs"}},
       {"program", {"program"}},
+      {"metric", {"metric"}},
+      {"metric", {"metric", "weighted", "0"}},
+      {"metric.judge", {"metric", "judge"}},
       {"optimizers.N", {"optimizers", "0"}},
       {"gate", {"optimizers", "0", "gate"}},
       {"proposer", {"optimizers", "0", "proposer"}},
@@ -146,6 +156,11 @@ TEST(ConfigReference, ListsTheKeysThatTheReadersAskFor) {
   add_asked(std::string(program).replace(program.find("NAME"), 4,
                                          "pipeline, steps: [{name: labeled_few_shot}]"),
             asked);
+  const std::string files = kFiles;
+  for (const char* metric : {"{name: number, output: b}", "{name: regex, pattern: x}",
+                             "{weighted: [{name: f1}]}", "{name: json_fields, fields: [c]}",
+                             "{judge: {rubric: r, model: task}}", "{command: [./score]}"})
+    add_asked(std::string(files).replace(files.find("METRIC"), 6, metric), asked);
   for (const char* config : {kSentiment, kSplits, kTastes, kPairs}) add_asked(config, asked);
   const Config sweep = Config::parse(std::string(kSplits) + "sweep: {seeds: [1]}\n", "config");
   read_sweep(sweep, {.read = false});
