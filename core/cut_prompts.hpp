@@ -11,8 +11,9 @@ namespace theta {
 
 /// Tells by a server's count of tokens whether it cuts prompts in silence, as Ollama does at
 /// num_ctx. No tokenizer makes so few tokens of a text as a cut leaves: where the longest prompt has
-/// more than kLettersPerToken letters for each token of the largest count, or where prompts of
-/// lengths that differ by a quarter are all counted as the same largest number.
+/// more than kLettersPerToken letters for each token of the largest count, or where several prompts
+/// are counted as the same largest number: of lengths that differ by a quarter, or at all where the
+/// number is a multiple of 256, as windows are.
 ///
 /// Letters are characters but for white space and repetitions, which tokenizers join. A server that
 /// leaves out what it had cached counts the first of its prompts whole, and is not suspected.

@@ -33,8 +33,8 @@ std::shared_ptr<const RequestForm> joined(const RequestForm& own, const RequestF
 
 }  // namespace
 
-Lessons::Lessons(std::string server, RequestForm own, int listed, LessonsKept kept)
-    : server_(std::move(server)), own_(std::move(own)), kept_(std::move(kept)), listed_(listed) {
+Lessons::Lessons(std::string model, RequestForm own, int listed, LessonsKept kept)
+    : model_(std::move(model)), own_(std::move(own)), kept_(std::move(kept)), listed_(listed) {
   if (!kept_.known.empty()) {
     learnt_ = form_of(kept_.known);
     const Json known = Json::parse(kept_.known);
@@ -80,7 +80,7 @@ bool Lessons::learn_of_form(const ServerError& error, const std::string& body,
   constexpr int kMost = 12;               // servers whose refusals contradict each other end here
   if (++repairs_ > kMost) return false;
   add_form([&](RequestForm& learnt) { apply(*repair, learnt); });
-  say(fmt::format("{}: {} from here on, as it refused it: {}", server_, repair->text(),
+  say(fmt::format("{}: {} from here on, as it refused it: {}", model_, repair->text(),
                   excerpt(error.message)));
   return true;
 }
@@ -96,7 +96,7 @@ void Lessons::learn_of_thoughts(const ChatReading& reading, bool tried_out) {
     spdlog::warn(
         "{} thinks before it answers: it is sent no stop texts, which would end a thought, and has "
         "{} tokens to name an option",
-        server_, kThoughtTokens);
+        model_, kThoughtTokens);
   }
 }
 
@@ -113,7 +113,7 @@ void Lessons::learn_of_logprobs(const ChatReading& reading, int listed) {
     listed_ = 0;
   if (reading.answer || reading.verdict == Verdict::kUnscored) had_logprobs_ = true;
   if (before > 0 && listed_ == 0)
-    say(fmt::format("{} gives no logprobs: options are named, not scored", server_));
+    say(fmt::format("{} gives no logprobs: options are named, not scored", model_));
   if (before != listed_) keep();
 }
 
@@ -132,10 +132,10 @@ void Lessons::settle(Doubt doubt, bool confirmed) {
     say(
         fmt::format("{}: answers are asked for in words from here on, as it refuses those that are "
                     "begun for it",
-                    server_));
+                    model_));
   } else if (listed_ > 0) {
     listed_ = 0;
-    say(fmt::format("{} gives no logprobs: options are named, not scored", server_));
+    say(fmt::format("{} gives no logprobs: options are named, not scored", model_));
   }
   keep();
 }
@@ -146,7 +146,7 @@ void Lessons::learn_of_cuts(const Request& request, std::int64_t prompt_tokens) 
     say(
         fmt::format("{} counts {} tokens for prompts that are longer: it seems to cut them to its "
                     "window, which is set where it is started (num_ctx, --ctx-size)",
-                    server_, *tokens));
+                    model_, *tokens));
 }
 
 void Lessons::add_form(const std::function<void(RequestForm&)>& change) {

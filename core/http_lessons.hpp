@@ -28,11 +28,11 @@ class Lessons {
   /// What may be wrong with a request that was refused without a word about its form.
   enum class Doubt { kNone, kBegunAnswer, kLogprobs };
 
-  /// @param server  that messages name
+  /// @param model   that messages name
   /// @param own     the form that the config gives
   /// @param listed  tokens that are asked for with their log-probabilities
   /// @throws RunError if what was kept cannot be read.
-  Lessons(std::string server, RequestForm own, int listed, LessonsKept kept);
+  Lessons(std::string model, RequestForm own, int listed, LessonsKept kept);
 
   /// How a request is put from here on: null where it is as usual.
   std::shared_ptr<const RequestForm> form() const;
@@ -65,7 +65,7 @@ class Lessons {
   void say(std::string line);
   void keep() const;
 
-  const std::string server_;
+  const std::string model_;
   const RequestForm own_;
   const LessonsKept kept_;
   mutable std::mutex mutex_;
