@@ -137,7 +137,7 @@ std::string sampled(Event event) {
   if (event == Event::kMissing) program = std::make_unique<Short>(*program);
   const std::vector<Record> inputs = {{{"text", "a"}}};
   const auto kept = Samples(std::move(program), 3, majority).run(inputs, {model}).at(0);
-  return kept ? kept->fields.text("n") : name_of(status_of(kept.error()));
+  return kept ? kept->fields.text("n") : std::string(name_of(status_of(kept.error())));
 }
 
 std::string searched(Event event) {

@@ -45,7 +45,6 @@ TEST(ReadProgram, OfOneSignatureHasNoSteps) {
   EXPECT_FALSE(program.has_steps());
   EXPECT_EQ(program.answer().name, "c");
   EXPECT_EQ(program.data_signature(), program.steps[0].signature);
-  EXPECT_THAT(program.unlabelled(), SizeIs(0));
   EXPECT_EQ(program.steps[0].samples, 5u);
   EXPECT_EQ(program.steps[0].predict.temperature, 0.7) << "of samples, if none is given";
 }
@@ -70,7 +69,6 @@ TEST(ReadProgram, OfStepsReadsItsInputsAndWhatStepsGiveFromTheData) {
   const ProgramOptions program = read(kTwo);
   EXPECT_THAT(program.data_signature().names(), ElementsAre("review", "notes", "mood"));
   EXPECT_THAT(program.data_signature().inputs, SizeIs(1));
-  EXPECT_THAT(program.unlabelled(), ElementsAre("notes"));
   EXPECT_EQ(program.answer().name, "mood");
 }
 

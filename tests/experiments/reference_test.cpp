@@ -20,7 +20,7 @@ namespace {
 using Keys = std::map<std::string, std::set<std::string>>;  // by section
 
 /// The texts in backticks of one cell of a Markdown table, or of a heading.
-std::vector<std::string> quoted(const std::string& cell) {
+std::vector<std::string> in_backticks(const std::string& cell) {
   std::vector<std::string> out;
   for (std::size_t from = cell.find('`'); from != std::string::npos;) {
     const std::size_t to = cell.find('`', from + 1);
@@ -38,17 +38,17 @@ Keys listed() {
   std::ifstream in(std::filesystem::path(source_dir()) / "configs" / "README.md");
   std::vector<std::string> of_heading, sections;
   for (std::string line; std::getline(in, line);) {
-    if (line.starts_with("#")) of_heading = quoted(line);
+    if (line.starts_with("#")) of_heading = in_backticks(line);
     if (!line.starts_with("|")) {
       sections.clear();
       continue;
     }
     const std::string first = line.substr(1, line.find('|', 1) - 1);
     if (line.find("| default |") != std::string::npos)
-      sections = first == " key " ? of_heading : quoted(first);
+      sections = first == " key " ? of_heading : in_backticks(first);
     else
       for (const auto& section : sections)
-        for (const auto& key : quoted(first)) keys[section].insert(key);
+        for (const auto& key : in_backticks(first)) keys[section].insert(key);
   }
   return keys;
 }

@@ -30,7 +30,7 @@ class TaskConfig : public testing::Test {
     Config config = Config::load(source_dir() + "/configs/tasks/" + name + ".yaml");
     if (!split.empty()) config.set("data.split=" + split);
     const auto experiment = std::get<ProgramExperiment>(read_experiment(config).experiment);
-    return load_dataset(experiment.data, experiment.program.signature);
+    return load_dataset(experiment.data, experiment.program.data_signature());
   }
   TemporaryFolder folder_;
 };
