@@ -387,10 +387,12 @@ int eval_people(const SavedPrompt& saved, const PromptArguments& arguments, std:
     throw UserError("--field, --rows and --metric are of a task, and this prompt is of people");
   const PersonaPrompt& prompt = *saved.personas;
   const std::vector<User> people = people_of(prompt, arguments.data);
-  Runnable theta(saved, arguments);
-  const PersonaRow row = theta.ask(
-      [&](const Call& call) { return score_people(prompt, theta.program(), people, call); }, stop);
-  for (const std::string& line : row.remarks(prompt.settings.judge.judging)) tell(line);
+  Runnable saved_theta(saved, arguments);
+  const auto theta = make_predict(saved.options.steps.front());
+  *theta->predictors().front() = *saved_theta.program().predictors().front();
+  const PersonaRow row = saved_theta.ask(
+      [&](const Call& call) { return score_people(prompt, *theta, people, call); }, stop);
+  for (const std::string& line : row.remarks()) tell(line);
   using Status = Outcome::Status;
   const auto count = [&](Status status) {
     return std::ranges::count(row.outcomes, status, &Outcome::status);
@@ -403,10 +405,9 @@ int eval_people(const SavedPrompt& saved, const PromptArguments& arguments, std:
     throw Outage(fmt::format("none of {} judgements was answered, the first with: {}",
                              row.outcomes.size(), row.outcomes.at(0).why));
   fmt::print(
-      "accuracy {:.4f} on {} judgements of {} people, made as {} ({} unparsable, {} refused, "
-      "{} failed)\n",
-      sum / static_cast<double>(answered), row.outcomes.size(), people.size(),
-      prompt.row.empty() ? "no row yet, without a pool" : "the row `" + prompt.row + "`",
+      "accuracy {:.4f} on {} judgements of {} people, made as the row `{}` ({} unparsable, {} "
+      "refused, {} failed)\n",
+      sum / static_cast<double>(answered), row.outcomes.size(), people.size(), prompt.row,
       count(Status::kUnparsable), count(Status::kRefused), count(Status::kFailed));
   const auto lost = std::ranges::find(row.outcomes, Status::kFailed, &Outcome::status);
   if (lost == row.outcomes.end()) return 0;

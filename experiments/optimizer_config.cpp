@@ -46,7 +46,10 @@ ProposerOptions read_proposer(const Config& options) {
     proposer.program_summary = section->boolean("program_summary", proposer.program_summary);
     proposer.demos = section->boolean("demos", proposer.demos);
     proposer.history = section->boolean("history", proposer.history);
-    proposer.tips = section->boolean("tips", proposer.tips);
+    if (const auto tips = section->find("tips"); tips && tips->is_sequence())
+      proposer.own_tips = section->texts("tips");
+    else
+      proposer.tips = section->boolean("tips", proposer.tips);
   }
   return proposer;
 }
@@ -210,6 +213,21 @@ void check_names_in(const Config& section, const OptimizerOptions& options, cons
       section.at("instructions")
           .at(name)
           .fail(fmt::format("the program has no step `{}` to instruct", name));
+}
+
+std::vector<OptimizerConfig> read_optimizers(const Config& config, std::uint64_t seed,
+                                             const Module& program, std::set<std::string> taken) {
+  std::vector<OptimizerConfig> all;
+  if (const auto optimizers = config.find("optimizers"))
+    for (const Config& options : optimizers->items()) {
+      const OptimizerConfig& read = all.emplace_back(read_optimizer(options, seed));
+      check_names_in(options, read.options, program);
+      if (!taken.insert(read.label).second)
+        options.at(options.find("label") ? "label" : "name")
+            .fail("'" + read.label +
+                  "' stands here again, and rows are told apart by it: give a 'label'");
+    }
+  return all;
 }
 
 bool needs_training(const OptimizerOptions& options) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -38,6 +39,14 @@ OptimizerConfig read_optimizer(const Config& section, std::uint64_t seed);
 /// Looks that the program has what an optimiser's section names: steps in `frozen` and
 /// `instructions`.   @throws UserError with the position.
 void check_names_in(const Config& section, const OptimizerOptions& options, const Module& program);
+
+/// The config's `optimizers`, none if there is no such section.
+/// @param program  what they compile: see check_names_in()
+/// @param taken  labels that name other rows
+/// @throws UserError also for a label that stands twice, or is taken.
+std::vector<OptimizerConfig> read_optimizers(const Config& config, std::uint64_t seed,
+                                             const Module& program,
+                                             std::set<std::string> taken = {});
 
 /// Whether it does nothing without training examples: its demos, or what it reflects on, are of
 /// them.

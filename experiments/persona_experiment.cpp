@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
-#include <nlohmann/json.hpp>
+#include <memory>
+#include <utility>
 
 #include "core/outage.hpp"
 #include "core/rng.hpp"
@@ -12,6 +12,7 @@
 #include "experiments/persona_prompt.hpp"
 #include "experiments/persona_row.hpp"
 #include "experiments/prompt_file.hpp"
+#include "experiments/search_record.hpp"
 
 namespace theta {
 namespace {
@@ -26,132 +27,153 @@ constexpr const char* kOptimised = "optimised Θ";
 constexpr const char* kMoved = "teacher's Θ";
 constexpr const char* kReoptimised = "re-optimised Θ";
 
-/// The report's `proposals`, kept as they come in.
-class ProposalReport {
- public:
-  explicit ProposalReport(Store& store) : store_(store) {}
+/// The rows of each optimiser are told apart by its label where there are several.
+std::string labelled(const std::string& name, const PersonaExperiment& experiment,
+                     std::size_t optimizer) {
+  const auto& all = experiment.optimizers;
+  return all.size() < 2 ? name : name + ": " + all[optimizer].label;
+}
 
-  void put(const std::string& search, std::vector<std::pair<std::string, std::int64_t>> counts) {
-    counts_[search] = std::move(counts);
-    store_.set_meta("proposals", nlohmann::json(std::vector<std::pair<std::string, Counts>>(
-                                                    counts_.begin(), counts_.end()))
-                                     .dump());
-  }
+std::shared_ptr<const People> everybody(const Users& users) {
+  std::vector<User> all = users.train;
+  all.insert(all.end(), users.validation.begin(), users.validation.end());
+  all.insert(all.end(), users.test.begin(), users.test.end());
+  return people_by_id(all);
+}
 
- private:
-  using Counts = std::vector<std::pair<std::string, std::int64_t>>;
-  Store& store_;
-  std::map<std::string, Counts> counts_;  ///< by search
+std::vector<const User*> each_of(const std::vector<User>& users) {
+  std::vector<const User*> out;
+  for (const User& user : users) out.push_back(&user);
+  return out;
+}
+
+std::vector<std::pair<std::string, std::int64_t>> listed(const PersonaCounts& counts) {
+  return {{"asked", counts.asked},
+          {"failed", counts.failed},
+          {"unparsable", counts.unparsable},
+          {"refused", counts.refused},
+          {"not_fit", counts.not_fit},
+          {"repeated", counts.repeated},
+          {"written", counts.written},
+          {"copied", counts.copied},
+          {"kept_copies", counts.kept_copies},
+          {"longest_copy_bytes", counts.longest_copy},
+          {"judgements", counts.judged},
+          {"named", counts.named},
+          {"no_contrast", counts.no_contrast}};
+}
+
+/// A training user, and the persona that was found for them.
+struct LearntUser {
+  const User* user;
+  FoundPersona found;
 };
 
 /// Everything that is done with one model, teacher or student.
 class PersonaRun {
  public:
   /// The references outlive this.
-  PersonaRun(const PersonaExperiment& experiment, const Users& users, const Predict& seed_theta,
-             std::string role, ProposalReport& proposals, RunContext& run)
+  PersonaRun(const PersonaExperiment& experiment, const Users& users, std::string role,
+             SearchRecord& record, RunContext& run)
       : experiment_(experiment),
         users_(users),
+        people_(everybody(users)),
         role_(std::move(role)),
-        proposals_(proposals),
+        record_(record),
         run_(run),
         writer_(run.models[role_]),
         judging_(run.models.as("judge", role_)),
-        writing_{.model = writer_, .stop = run.stop},
-        judging_call_{.model = judging_, .stop = run.stop},
-        judge_(experiment.settings.make_judge()),
-        finder_{judge_, experiment.settings.writing, experiment.settings.contrasts,
-                experiment.settings.max_copied, &counts_},
-        seed_theta_(seed_theta) {}
+        call_{.model = writer_, .stop = run.stop} {}
 
-  void stage(const std::string& name, bool measures = false) {
-    run_.stage(role_ + ": " + name, measures);
-  }
-
-  /// Finds personas for the training users with `theta`: raw material of demos, and candidates for
-  /// others.
-  /// @param purpose  what they are for
+  /// Finds personas for the training users with the seed Θ. The best become the pool, and are then
+  /// among every user's candidates, also the training users' own.
   /// @throws Outage if one took all of them.
-  std::vector<FoundPersona> learn_training_users(const Module& theta, const std::string& purpose) {
+  void learn_training_users() {
     stage("personas of training users");
-    std::vector<FoundPersona> found;
-    std::string lost;  // why the first was
-    for (const User& user : users_.train) {
-      auto one = finder_.find(theta, user, {}, writing_, judging_call_);
-      if (one)
-        found.push_back(*std::move(one));
-      else if (lost.empty())
-        lost = one.error().message;
+    learn(module(true));
+    for (const LearntUser& one : learnt_)
+      if (pool_.size() < experiment_.pool &&
+          std::ranges::find(pool_, one.found.persona) == pool_.end())
+        pool_.push_back(one.found.persona);
+    if (!pool_.empty()) learn(module(true));
+  }
+
+  /// For Task::train: a pair of each training user that a persona was found for.
+  std::vector<Example> training_examples() const {
+    const SynthesizeMe seed = module(true);
+    std::vector<Example> out;
+    for (const auto& [user, found] : learnt_)
+      out.push_back(seed.example(*user, user->test.at(0), &found));
+    return out;
+  }
+
+  std::vector<Example> validation_examples() const {
+    const SynthesizeMe seed = module(true);
+    std::vector<Example> out;
+    for (const User& user : users_.validation)
+      for (const PreferencePair& pair : user.test) out.push_back(seed.example(user, pair));
+    return out;
+  }
+
+  /// Compiles Θ by every optimiser.
+  void optimise(const std::vector<Example>& train) {
+    const SynthesizeMe seed = module(experiment_.settings.module.verify);
+    record_.add_prompt("seed Θ, " + role_, seed);
+    for (std::size_t i = 0; i < experiment_.optimizers.size(); ++i) {
+      const std::string search = labelled("theta-" + role_, experiment_, i);
+      stage("searching Θ" +
+            (experiment_.optimizers.size() < 2 ? "" : ": " + experiment_.optimizers[i].label));
+      Compiled compiled = record_.compile(experiment_.optimizers[i], search, seed,
+                                          {.train = train,
+                                           .validation = validation_examples(),
+                                           .metric = make_agreement(seed.answer()),
+                                           .model = writer_,
+                                           .proposer = run_.models["proposer"],
+                                           .teacher = run_.models["teacher"],
+                                           .stop = run_.stop,
+                                           .in_turn = judging_.unit() != 1});
+      record_.add_prompt(optimised_row(i) + ", " + role_, *compiled.program);
+      optimised_.push_back(with_predictors(seed, *compiled.program));
+      gates_.push_back(compiled.gate);
+      tell_counts();
+      record_.keep();
+      save();
     }
-    const std::size_t all = users_.train.size();
-    const std::string line = fmt::format(
-        "{}, {}: the personas of {} of {} training users are lost, the first because of: {}",
-        purpose, role_, all - found.size(), all, lost);
-    if (all > 0 && found.empty()) throw Outage(line);
-    if (found.size() < all) run_.remark(line);
-    std::ranges::stable_sort(found, std::ranges::greater{}, &FoundPersona::fit);
-    return found;
-  }
-
-  ThetaChoices propose(std::span<const FoundPersona> found) {
-    stage("proposing instructions for Θ");
-    const Call proposer{.model = run_.models["proposer"], .stop = run_.stop};
-    ThetaChoices choices = propose_theta(seed_theta_, found, proposer, experiment_.search);
-    if (choices.counts.asked > 0) proposals_.put("instructions for Θ", choices.counts.list());
-    return choices;
-  }
-
-  std::unique_ptr<Module> search(const ThetaChoices& choices) {
-    const std::string name = "theta-" + role_;
-    stage("searching Θ");
-    const auto on_trial = [&](const Trial& trial) {
-      const auto instruction = static_cast<std::size_t>(trial.combination[0]);
-      const nlohmann::ordered_json candidate = {
-          {"combination", trial.combination},
-          {"instruction", choices.instructions[instruction]},
-          {"demos", choices.demo_sets[static_cast<std::size_t>(trial.combination[1])].size()}};
-      const TrialRecord record = record_of(name, trial, candidate.dump());
-      run_.store.put_trial(record);
-      run_.show_trial(record);
-      return false;
-    };
-    const SearchResult result = search_theta(seed_theta_, choices, users_.validation, finder_,
-                                             experiment_.search, on_trial, writing_, judging_call_);
-    run_.progress.note("");
-    report_written();
-    return choose_theta(seed_theta_, choices, result.best);
-  }
-
-  /// Adds a row whose personas are the best of Θ's samples for the user and those that Θ found for
-  /// training users.
-  void add_verified(const std::string& name, const Module& theta) {
-    PersonaRow& row = begin(name);
-    std::vector<std::string> pool;
-    for (const FoundPersona& one : learn_training_users(theta, name))
-      if (!one.persona.empty() && pool.size() < experiment_.pool &&
-          std::ranges::find(pool, one.persona) == pool.end())
-        pool.push_back(one.persona);
-    stage(name);
-    for (const User& user : users_.test)
-      row.personas.emplace(user.id, finder_.find(theta, user, pool, writing_, judging_call_));
-    end(row);
-    report_written();
-    pools_[name] = std::move(pool);
+    if (experiment_.optimizers.empty()) save();
   }
 
   void add_baselines() {
-    begin(kDefault);
+    add_row(kDefault);
     if (!users_.test.at(0).true_persona.empty()) {
-      PersonaRow& truth = begin(kTrue);
+      PersonaRow& truth = add_row(kTrue);
       for (const User& user : users_.test)
-        truth.personas.emplace(user.id, FoundPersona{&user, user.true_persona, 1, 0});
+        truth.personas.emplace(user.id, FoundPersona{.persona = user.true_persona});
     }
-    PersonaRow& plain = begin(kPersonas);
-    stage(kPersonas);
-    for (const User& user : users_.test)
-      plain.personas.emplace(user.id,
-                             finder_.write_one(seed_theta_, user, writing_, judging_call_));
-    end(plain);
+    add_personas(kPersonas, module(false));
+    add_personas(kVerified, module(true));
+  }
+
+  /// A row of personas that this role's model writes with a Θ.
+  void add_personas(const std::string& name, const SynthesizeMe& theta) {
+    stage(name);
+    const Usage before = asked();
+    PersonaRow& row = add_row(name, &theta.judge());
+    row.add_personas(theta, users_.test, call_);
+    row.usage = asked() - before;
+    tell_counts();
+  }
+
+  /// The rows of the Θ that this role's searches found.
+  void add_optimised() {
+    for (std::size_t i = 0; i < optimised_.size(); ++i)
+      add_personas(optimised_row(i), optimised_[i]);
+  }
+
+  /// The rows of the Θ that another role's searches found.
+  void add_moved(const PersonaRun& teacher) {
+    const SynthesizeMe seed = module(experiment_.settings.module.verify);
+    for (std::size_t i = 0; i < teacher.optimised_.size(); ++i)
+      add_personas(labelled(kMoved, experiment_, i), with_predictors(seed, teacher.optimised_[i]));
   }
 
   /// The verified personas again, with some of the user's own choices as demos before the pair, and
@@ -159,84 +181,115 @@ class PersonaRun {
   void add_demos() {
     PersonaRow row = *std::ranges::find(rows_, std::string(kVerified), &PersonaRow::name);
     row.name = kDemos;
-    for (const User& user : users_.test) {
-      const auto& found = row.personas.at(user.id);
-      if (!found) continue;
-      auto& demos = row.demos[user.id];
-      for (std::size_t i = 0; i < std::min(user.context.size(), experiment_.demos); ++i) {
-        const PreferencePair& pair = user.context[i];
-        demos.push_back(judge_.demo(pair, pair.flip, found->persona,
-                                    found->reasoning.empty() ? "" : found->reasoning[i]));
-      }
-    }
+    const SynthesizeMe with_demos = module(true, experiment_.demos);
+    for (const User& user : users_.test)
+      if (const auto& found = row.personas.at(user.id))
+        row.demos[user.id] = with_demos.demos_of(user, *found);
     rows_.push_back(std::move(row));
   }
 
-  /// Judges every test pair under every row, a user at a time, and keeps the rows.
+  /// Judges every test pair under every row, and keeps the rows.
   void judge_test_users() {
     stage("judging test users", /*measures=*/true);
-    for (const User& user : users_.test) judge_user(judge_, user, rows_, judging_call_);
+    judge_rows(users_.test, rows_, call_of_judge());
     put_random_row();
-    const Judging judging = judge_.options().judging;
     for (const PersonaRow& row : rows_) {
       run_.put_row(row.name, role_, row.outcomes, row.usage);
       if (row.name != kDefault && row.name != kDemos) put_personas(row);
-      for (const std::string& line : row.remarks(judging)) run_.remark(line);
+      for (const std::string& line : row.remarks()) run_.remark(line);
     }
-    if (counts_.named > 0)
-      run_.remark(
-          fmt::format("finding personas, {}: {} of {} judgements were named, not scored{}", role_,
-                      counts_.named, counts_.judged,
-                      counts_.no_contrast > 0 ? ": contrast fell back to the plain choice" : ""));
-  }
-
-  /// Leaves Θ where a run leaves its prompt, with what a row of it was made with.
-  /// @param row  one that add_verified() added; empty: there is none yet
-  void save(const std::string& file, const Module& theta, const std::string& row) const {
-    const auto ids = [](std::initializer_list<const std::vector<User>*> splits) {
-      std::vector<std::string> out;
-      for (const auto* users : splits)
-        for (const User& user : *users) out.push_back(user.id);
-      return out;
-    };
-    const auto pool = pools_.find(row);
-    save_prompt(
-        run_.folder / file, theta, ProgramOptions{{experiment_.theta}}, run_.models.options(role_),
-        PersonaPrompt{.row = row,
-                      .settings = experiment_.settings,
-                      .pool = pool == pools_.end() ? std::vector<std::string>{} : pool->second,
-                      .people = experiment_.users,
-                      .test = ids({&users_.test}),
-                      .made_with = ids({&users_.train, &users_.validation})});
+    const PersonaCounts counts = tally_.counts();
+    if (counts.named > 0)
+      run_.remark(fmt::format(
+          "finding personas, {}: {} of {} judgements were named, not scored{}", role_, counts.named,
+          counts.judged, counts.no_contrast > 0 ? ": contrast fell back to the plain choice" : ""));
   }
 
  private:
-  PersonaRow& begin(const std::string& name) {
-    asked_ = asked();
-    return rows_.emplace_back(PersonaRow{.name = name, .model = role_});
+  bool is_student() const { return role_ == "student"; }
+  std::string optimised_row(std::size_t i) const {
+    return labelled(is_student() ? kReoptimised : kOptimised, experiment_, i);
   }
-  void end(PersonaRow& row) { row.usage = asked() - asked_; }
+  void stage(const std::string& name, bool measures = false) {
+    run_.stage(role_ + ": " + name, measures);
+  }
+  Call call_of_judge() const { return {.model = judging_, .stop = run_.stop}; }
 
-  void report_written() {
-    proposals_.put("personas by " + role_, {{"asked", counts_.asked},
-                                            {"failed", counts_.failed},
-                                            {"unparsable", counts_.unparsable},
-                                            {"refused", counts_.refused},
-                                            {"not_fit", counts_.not_fit},
-                                            {"repeated", counts_.repeated},
-                                            {"written", counts_.written},
-                                            {"copied", counts_.copied},
-                                            {"kept_copies", counts_.kept_copies},
-                                            {"longest_copy_bytes", counts_.longest_copy},
-                                            {"judgements", counts_.judged},
-                                            {"named", counts_.named},
-                                            {"no_contrast", counts_.no_contrast}});
+  /// SynthesizeMe with the seed Θ.
+  SynthesizeMe module(bool verify, std::size_t demos = 0) const {
+    PersonaSettings settings = experiment_.settings;
+    settings.module.verify = verify;
+    settings.module.demos = demos;
+    SynthesizeMe out = settings.make_module(*make_predict(experiment_.theta), pool_, people_);
+    out.set_judge_model(judging_);
+    out.set_tally(tally_);
+    return out;
+  }
+
+  void learn(const SynthesizeMe& seed) {
+    const auto found = seed.personas(each_of(users_.train), call_);
+    learnt_.clear();
+    std::size_t lost = 0;
+    std::string why;  // the first was
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      if (!found[i] && lost++ == 0) why = found[i].error().message;
+      if (found[i] && !found[i]->persona.empty()) learnt_.push_back({&users_.train[i], *found[i]});
+    }
+    const std::string line = fmt::format(
+        "{}: the personas of {} of {} training users are lost, the first because of: {}", role_,
+        lost, found.size(), why);
+    if (!found.empty() && lost == found.size()) throw Outage(line);
+    if (lost > 0) run_.remark(line);
+    std::ranges::stable_sort(learnt_, std::ranges::greater{},
+                             [](const LearntUser& one) { return one.found.fit; });
+    tell_counts();
+  }
+
+  PersonaRow& add_row(const std::string& name, const Judge* judge = nullptr) {
+    // Rows of one judge are asked in one wave.
+    const Judge made = judge ? *judge : experiment_.settings.make_judge();
+    const auto same = std::ranges::find_if(
+        rows_, [&](const PersonaRow& row) { return row.judge->predictor() == made.predictor(); });
+    auto shared = same == rows_.end() ? std::make_shared<const Judge>(made) : same->judge;
+    return rows_.emplace_back(PersonaRow{.name = name, .model = role_, .judge = std::move(shared)});
   }
 
   Usage asked() const {
     Usage usage = writer_.asked();
     usage += judging_.asked();
     return usage;
+  }
+
+  void tell_counts() {
+    record_.put_proposals("personas by " + role_, listed(tally_.counts()));
+    record_.keep();
+  }
+
+  /// Leaves the best Θ where a run leaves its prompt, with what its row is made with.
+  void save() const {
+    std::size_t best = 0;
+    for (std::size_t i = 1; i < gates_.size(); ++i)
+      if (gates_[i].saved && (!gates_[best].saved || gates_[i].estimate > gates_[best].estimate))
+        best = i;
+    const bool verify = experiment_.settings.module.verify;
+    const SynthesizeMe module = optimised_.empty() ? this->module(verify) : optimised_[best];
+    const auto ids = [](std::initializer_list<const std::vector<User>*> splits) {
+      std::vector<std::string> out;
+      for (const auto* users : splits)
+        for (const User& user : *users) out.push_back(user.id);
+      return out;
+    };
+    PersonaPrompt prompt{
+        .row = optimised_.empty() ? (verify ? kVerified : kPersonas) : optimised_row(best),
+        .settings = experiment_.settings,
+        .pool = pool_,
+        .people = experiment_.users,
+        .test = ids({&users_.test}),
+        .made_with = ids({&users_.train, &users_.validation})};
+    prompt.settings.adopt(module.judge());
+    save_prompt(run_.folder / (is_student() ? "prompt.student.json" : "prompt.json"),
+                module.theta(), ProgramOptions{{experiment_.theta}}, run_.models.options(role_),
+                prompt);
   }
 
   void put_random_row() {
@@ -269,28 +322,24 @@ class PersonaRun {
   std::string source_of(const std::string& row, const FoundPersona& found) const {
     if (row == kTrue) return "taste";
     if (found.persona.empty()) return found.unwritten.empty() ? "none" : "none: " + found.unwritten;
-    const auto pool = pools_.find(row);
-    const bool from_pool = pool != pools_.end() &&
-                           std::ranges::find(pool->second, found.persona) != pool->second.end();
-    return from_pool ? "training user" : "theta";
+    return found.outputs.empty() ? "training user" : "theta";
   }
 
   const PersonaExperiment& experiment_;
   const Users& users_;
+  const std::shared_ptr<const People> people_;
   const std::string role_;
-  ProposalReport& proposals_;
+  SearchRecord& record_;
   RunContext& run_;
   RecordedModel& writer_;   ///< the role's model as it runs Θ
   RecordedModel& judging_;  ///< and as it judges
-  const Call writing_;
-  const Call judging_call_;
-  const Judge judge_;
-  PersonaCounts counts_;  ///< of all that finder_ was asked for
-  const PersonaFinder finder_;
-  const Predict& seed_theta_;
-  std::map<std::string, std::vector<std::string>> pools_;  ///< by method: training users' personas
+  const Call call_;
+  mutable PersonaTally tally_;      ///< of all that the modules were asked for
+  std::vector<LearntUser> learnt_;  ///< those with a persona, the best explained first
+  std::vector<std::string> pool_;
+  std::vector<SynthesizeMe> optimised_;  ///< by optimiser; the seed where none was saved
+  std::vector<Decision> gates_;          ///< likewise
   std::vector<PersonaRow> rows_;
-  Usage asked_;
 };
 
 /// The program; what is said of its samples is among the settings.
@@ -309,23 +358,35 @@ StepOptions read_theta(const Config& theta) {
   return options;
 }
 
-void read_search(const Config& search, ThetaSearchOptions& options) {
-  const auto size = [&](const char* key, std::size_t& value, std::int64_t least) {
-    value = static_cast<std::size_t>(search.integer(key, static_cast<std::int64_t>(value), least));
-  };
-  size("num_instructions", options.num_instructions, 1);
-  size("num_demo_sets", options.num_demo_sets, 1);
-  size("demos", options.demos, 1);
-  size("num_trials", options.num_trials, 0);
-  size("minibatch_size", options.minibatch_size, 0);
-  size("full_every", options.full_every, 1);
-  options.instructions = search.texts("instructions");
-  options.proposer = {.writer = {.adapter = make_terse_adapter(),
-                                 .max_tokens = read_int(search, "proposal_tokens", 128, 1)},
-                      .data_summary = search.boolean("data_summary", false),
-                      .program_summary = search.boolean("program_summary", false),
-                      .demos = search.boolean("show_demos", true),
-                      .own_tips = search.texts("tips")};
+/// What the optimisers compile, without people.   @throws UserError with the position of `theta`.
+SynthesizeMe of_nobody(const PersonaExperiment& experiment, const Config& personas) {
+  try {
+    return experiment.settings.make_module(*make_predict(experiment.theta), {},
+                                           std::make_shared<const People>());
+  } catch (const UserError& e) {
+    personas.at("theta").fail(e.what());
+  }
+}
+
+/// Names the rows and what is compared with what.
+void describe_rows(const PersonaExperiment& experiment, SearchRecord& record) {
+  for (const char* row : {kRandom, kDefault, kTrue, kPersonas, kVerified, kDemos})
+    record.add_row(row);
+  for (const char* row : {kOptimised, kMoved, kReoptimised})
+    for (std::size_t i = 0; i < experiment.optimizers.size(); ++i)
+      record.add_row(labelled(row, experiment, i));
+  for (std::size_t i = 0; i < experiment.optimizers.size(); ++i)
+    for (const char* against : {kDefault, kPersonas, kVerified})
+      record.compare(labelled(kOptimised, experiment, i), against);
+  record.compare(kVerified, kDefault);
+  record.compare(kPersonas, kDefault);
+  record.compare(kTrue, kDefault);
+  for (std::size_t i = 0; i < experiment.optimizers.size(); ++i) {
+    for (const char* against : {kDefault, kPersonas, kVerified})
+      record.compare(labelled(kReoptimised, experiment, i), against);
+    record.compare(labelled(kReoptimised, experiment, i), labelled(kMoved, experiment, i));
+    record.compare(labelled(kMoved, experiment, i), kDefault);
+  }
 }
 
 }  // namespace
@@ -337,10 +398,14 @@ PersonaExperiment read_persona_experiment(const Config& config) {
   const auto seed = static_cast<std::uint64_t>(config.integer("seed", 0));
   experiment.settings = read_persona_settings(personas, seed);
   experiment.theta = read_theta(personas.at("theta"));
-  if (const auto search = personas.find("search")) read_search(*search, experiment.search);
   experiment.pool = read_size(personas, "pool", 6);
   experiment.demos = read_size(personas, "demos", 3);
-  experiment.search.seed = derive_seed(seed, "theta search");
+  // Of a copy: it is no key that a config may have.
+  if (const auto search = personas.literal().find("search"))
+    search->fail(
+        "Θ is compiled by the optimisers of the config, as any program: take 'search' out and "
+        "list them at the top, 'optimizers: [{name: mipro, ..}]'");
+  experiment.optimizers = read_optimizers(config, seed, of_nobody(experiment, personas));
   return experiment;
 }
 
@@ -353,43 +418,28 @@ void run_persona_experiment(const PersonaExperiment& experiment, RunContext& run
         "note",
         "The users are simulated: their tastes are known, and their choices between real "
         "sentences follow the ratings of real people.");
-  const nlohmann::json rows = {kRandom, kDefault,   kTrue,  kPersonas,   kVerified,
-                               kDemos,  kOptimised, kMoved, kReoptimised};
-  run.store.set_meta("rows", rows.dump());
-  run.store.set_meta("comparisons", nlohmann::json::array({{kOptimised, kDefault},
-                                                           {kOptimised, kVerified},
-                                                           {kVerified, kDefault},
-                                                           {kPersonas, kDefault},
-                                                           {kTrue, kDefault},
-                                                           {kReoptimised, kDefault},
-                                                           {kReoptimised, kVerified},
-                                                           {kReoptimised, kMoved},
-                                                           {kMoved, kDefault}})
-                                        .dump());
+  SearchRecord record(run, "the seed Θ");
+  describe_rows(experiment, record);
+  record.keep();
 
-  const auto seed_theta = make_predict(experiment.theta);
-  ProposalReport proposals(run.store);
-  PersonaRun teacher(experiment, users, *seed_theta, "teacher", proposals, run);
-  const ThetaChoices choices =
-      teacher.propose(teacher.learn_training_users(*seed_theta, "proposing"));
-  const auto theta = teacher.search(choices);
-  teacher.save("prompt.json", *theta, "");
+  PersonaRun teacher(experiment, users, "teacher", record, run);
+  for (const OptimizerConfig& optimizer : experiment.optimizers)
+    check_gated(teacher.validation_examples(), optimizer.gate, optimizer.max_evaluations);
+  teacher.learn_training_users();
+  const auto train = teacher.training_examples();
+  teacher.optimise(train);
   teacher.add_baselines();
-  teacher.add_verified(kVerified, *seed_theta);
-  teacher.add_verified(kOptimised, *theta);
-  teacher.save("prompt.json", *theta, kOptimised);
+  teacher.add_optimised();
   teacher.add_demos();
   teacher.judge_test_users();
 
   if (!run.models.has("student")) return;
-  PersonaRun student(experiment, users, *seed_theta, "student", proposals, run);
-  const auto redone = student.search(choices);
-  student.save("prompt.student.json", *redone, "");
+  PersonaRun student(experiment, users, "student", record, run);
+  student.learn_training_users();
+  student.optimise(train);
   student.add_baselines();
-  student.add_verified(kVerified, *seed_theta);
-  student.add_verified(kMoved, *theta);
-  student.add_verified(kReoptimised, *redone);
-  student.save("prompt.student.json", *redone, kReoptimised);
+  student.add_moved(teacher);
+  student.add_optimised();
   student.add_demos();
   student.judge_test_users();
 }

@@ -59,15 +59,14 @@ std::vector<User> people_of(const PersonaPrompt& prompt, const std::filesystem::
   return people;
 }
 
-PersonaRow score_people(const PersonaPrompt& prompt, const Module& theta,
+PersonaRow score_people(const PersonaPrompt& prompt, const Predict& theta,
                         std::span<const User> people, const Call& call) {
-  const Judge judge = prompt.settings.make_judge();
-  const PersonaFinder finder{judge, prompt.settings.writing, prompt.settings.contrasts,
-                             prompt.settings.max_copied};
-  PersonaRow row{.name = prompt.row, .model = "prompt"};
-  for (const User& user : people)
-    row.personas.emplace(user.id, finder.find(theta, user, prompt.pool, call, call));
-  for (const User& user : people) judge_user(judge, user, std::span(&row, 1), call);
+  const SynthesizeMe module = prompt.settings.make_module(theta, prompt.pool, people_by_id(people));
+  PersonaRow row{.name = prompt.row,
+                 .model = "prompt",
+                 .judge = std::make_shared<const Judge>(module.judge())};
+  row.add_personas(module, people, call);
+  judge_rows(people, std::span(&row, 1), call);
   return row;
 }
 

@@ -14,7 +14,7 @@ namespace theta {
 /// the row's personas and judgements came from. `metadata.theta.personas`. Names no file: whose
 /// choices are read, and sent to the model, is said where it is run.
 struct PersonaPrompt {
-  std::string row;  ///< `optimised Θ`; empty: the run ended before there was one
+  std::string row;  ///< `optimised Θ`
   PersonaSettings settings;
   std::vector<std::string> pool;       ///< personas that everybody's candidates include
   UsersOptions people;                 ///< how people are read from a file, or made up
@@ -33,7 +33,7 @@ PersonaPrompt read_persona_prompt(const Config& personas);
 std::vector<User> people_of(const PersonaPrompt& prompt, const std::filesystem::path& file);
 
 /// The prompt's row for these people: finds a persona for each of them and judges.
-PersonaRow score_people(const PersonaPrompt& prompt, const Module& theta,
+PersonaRow score_people(const PersonaPrompt& prompt, const Predict& theta,
                         std::span<const User> people, const Call& call);
 
 }  // namespace theta

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <utility>
+#include <algorithm>
 
 namespace theta {
 namespace {
@@ -23,43 +23,73 @@ void add(PersonaRow& row, const User& user, const Question& question, const Judg
   if (judgement.turned) keep(1, *judgement.turned);
 }
 
-}  // namespace
+/// A question that is asked for a row.
+struct Asked {
+  PersonaRow* row;
+  const User* user;
+  double contrast;
+};
 
-void judge_user(const Judge& judge, const User& user, std::span<PersonaRow> rows,
-                const Call& call) {
-  std::vector<Question> questions;
-  std::vector<std::pair<PersonaRow*, double>> askers;  // and the contrast
-  for (PersonaRow& row : rows) {
-    const auto found = row.personas.find(user.id);
-    const bool plain = row.personas.empty();
-    require(plain || found != row.personas.end(), "a row has a persona for everybody");
-    if (!plain && !found->second) {
-      for (const PreferencePair& pair : user.test)
-        for (const int variant : {0, 1})
-          row.outcomes.push_back({row.name, row.model, pair.id, user.id, variant, 0, 0,
-                                  Outcome::Status::kFailed, found->second.error().message});
-      continue;
-    }
-    const auto demos = row.demos.find(user.id);
+/// Adds the questions about a user under a row; where the persona was lost, failed outcomes.
+void ask_about(const User& user, PersonaRow& row, std::vector<Question>& questions,
+               std::vector<Asked>& asked) {
+  const auto found = row.personas.find(user.id);
+  const bool plain = row.personas.empty();
+  require(plain || found != row.personas.end(), "a row has a persona for everybody");
+  if (!plain && !found->second) {
     for (const PreferencePair& pair : user.test)
-      for (const bool chosen_first : {true, false}) {
-        if (judge.options().both_orders && !chosen_first) continue;  // asked with the other
-        questions.push_back({&pair, chosen_first, plain ? "" : found->second->persona,
-                             demos == row.demos.end() ? nullptr : &demos->second});
-        askers.emplace_back(&row, plain ? 0 : found->second->contrast);
-      }
+      for (const int variant : {0, 1})
+        row.outcomes.push_back({row.name, row.model, pair.id, user.id, variant, 0, 0,
+                                Outcome::Status::kFailed, found->second.error().message});
+    return;
   }
-  const auto judgements = judge.judge(questions, call);
-  for (std::size_t i = 0; i < judgements.size(); ++i)
-    add(*askers[i].first, user, questions[i], judgements[i], askers[i].second);
+  const auto demos = row.demos.find(user.id);
+  for (const PreferencePair& pair : user.test)
+    for (const bool chosen_first : {true, false}) {
+      if (row.judge->options().both_orders && !chosen_first) continue;  // asked with the other
+      questions.push_back({&pair, chosen_first, plain ? "" : found->second->persona,
+                           demos == row.demos.end() ? nullptr : &demos->second});
+      asked.push_back({&row, &user, plain ? 0 : found->second->contrast});
+    }
 }
 
-std::vector<std::string> PersonaRow::remarks(Judging judging) const {
+}  // namespace
+
+void judge_rows(std::span<const User> users, std::span<PersonaRow> rows, const Call& call) {
+  std::vector<const Judge*> judges;
+  for (const PersonaRow& row : rows)
+    if (std::ranges::find(judges, row.judge.get()) == judges.end())
+      judges.push_back(row.judge.get());
+  for (const Judge* judge : judges) {
+    std::vector<Question> questions;
+    std::vector<Asked> asked;
+    for (const User& user : users)
+      for (PersonaRow& row : rows)
+        if (row.judge.get() == judge) ask_about(user, row, questions, asked);
+    const auto judgements = judge->judge(questions, call);
+    for (std::size_t i = 0; i < judgements.size(); ++i)
+      add(*asked[i].row, *asked[i].user, questions[i], judgements[i], asked[i].contrast);
+  }
+}
+
+void PersonaRow::add_personas(const SynthesizeMe& module, std::span<const User> people,
+                              const Call& call) {
+  std::vector<const User*> users;
+  for (const User& user : people) users.push_back(&user);
+  auto found = module.personas(users, call);
+  for (std::size_t i = 0; i < users.size(); ++i) {
+    if (found[i] && module.options().demos > 0)
+      demos[users[i]->id] = module.demos_of(*users[i], *found[i]);
+    personas.emplace(users[i]->id, std::move(found[i]));
+  }
+}
+
+std::vector<std::string> PersonaRow::remarks() const {
   std::vector<std::string> out;
   if (named > 0)
     out.push_back(fmt::format("{}, {}: {} of {} judgements were named, not scored{}", name, model,
                               named, outcomes.size(),
-                              judging == Judging::kContrast && !personas.empty()
+                              judge->options().judging == Judging::kContrast && !personas.empty()
                                   ? ": contrast fell back to the plain choice"
                                   : ""));
   if (uncompared > 0)

@@ -2,13 +2,13 @@
 
 #include <cstddef>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "core/store.hpp"
-#include "modules/judge.hpp"
-#include "optimizers/theta_search.hpp"
+#include "modules/synthesize_me.hpp"
 
 namespace theta {
 
@@ -22,6 +22,7 @@ namespace theta {
 struct PersonaRow {
   std::string name;
   std::string model;  ///< the role: `teacher`, `student`
+  std::shared_ptr<const Judge> judge;
   /// By user id; of nobody: the judge without a persona.
   std::map<std::string, Result<FoundPersona>> personas = {};
   std::map<std::string, std::vector<Demo>> demos = {};  ///< by user id
@@ -32,11 +33,13 @@ struct PersonaRow {
   std::size_t uncompared = 0;       ///< without contrast for another reason
   std::string why_uncompared = {};  ///< the first of these reasons
 
-  std::vector<std::string> remarks(Judging judging) const;
+  /// The personas that the module has for these people, and the demos.
+  void add_personas(const SynthesizeMe& module, std::span<const User> people, const Call& call);
+  std::vector<std::string> remarks() const;
 };
 
-/// Judges the user's test pairs in both orders under every row, in one wave, and adds what comes of
-/// it to the rows.
-void judge_user(const Judge& judge, const User& user, std::span<PersonaRow> rows, const Call& call);
+/// Judges the users' test pairs in both orders under every row and adds what comes of it to the
+/// rows: one wave for all rows of one judge.
+void judge_rows(std::span<const User> users, std::span<PersonaRow> rows, const Call& call);
 
 }  // namespace theta

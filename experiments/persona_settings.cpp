@@ -56,6 +56,11 @@ void read_judge(const Config& judge, PersonaSettings& settings) {
   options.reasoning = judge.boolean("reasoning", false);
   options.both_orders = judge.choice("orders", {"one", "both"}, "one") == "both";
   options.max_tokens = read_int(judge, "max_tokens", options.max_tokens, 1);
+  if (const auto demos = judge.find("demos"))
+    for (const Config& demo : demos->items()) {
+      Demo& read = settings.judge_demos.emplace_back();
+      for (const auto& [field, text] : demo.entries()) read.fields.set(field, text.text());
+    }
   try {
     (void)settings.make_judge();
   } catch (const UserError& e) {
@@ -79,14 +84,51 @@ Json judge_json(const PersonaSettings& settings) {
     for (const Field& field : *fields)
       if (field.description != make_field(field.name).description)
         out["descriptions"][field.name] = field.description;
+  for (const Demo& demo : settings.judge_demos) {
+    Json fields;
+    for (const auto& [name, value] : demo.fields) fields[name] = to_text(value);
+    out["demos"].push_back(std::move(fields));
+  }
   return out;
+}
+
+void read_frozen(const Config& personas, SynthesizeMeOptions& module) {
+  const auto frozen = personas.find("frozen");
+  if (!frozen) return;
+  module.tune_theta = module.tune_judge = true;
+  for (const Config& one : frozen->items()) {
+    if (one.text() == "theta")
+      module.tune_theta = false;
+    else if (one.text() == "judge")
+      module.tune_judge = false;
+    else
+      one.fail("'" + one.text() + "' is no part of it to freeze; there are theta and judge");
+  }
+  if (!module.tune_theta && !module.tune_judge)
+    frozen->fail("nothing is left to tune: take 'theta' or 'judge' out");
 }
 
 }  // namespace
 
 Judge PersonaSettings::make_judge() const {
-  return Judge(judge,
-               std::shared_ptr<const Adapter>(make_adapter(judge_adapter, judge_lists_options)));
+  Judge made(judge,
+             std::shared_ptr<const Adapter>(make_adapter(judge_adapter, judge_lists_options)));
+  made.predictor().demos = judge_demos;
+  return made;
+}
+
+void PersonaSettings::adopt(const Judge& tuned) {
+  const Predictor& predictor = tuned.predictor();
+  (judge.persona_instructions.empty() ? judge.signature.instructions : judge.persona_instructions) =
+      predictor.signature.instructions;
+  judge_demos = predictor.demos;
+}
+
+SynthesizeMe PersonaSettings::make_module(Predict theta, std::vector<std::string> pool,
+                                          std::shared_ptr<const People> people) const {
+  SynthesizeMeOptions options = module;
+  options.pool = std::move(pool);
+  return {std::move(theta), make_judge(), std::move(options), std::move(people)};
 }
 
 PersonaSettings read_persona_settings(const Config& personas, std::uint64_t seed) {
@@ -94,36 +136,40 @@ PersonaSettings read_persona_settings(const Config& personas, std::uint64_t seed
   settings.seed = seed;
   read_judge(personas.at("judge"), settings);
   const Config theta = personas.at("theta");
-  settings.writing = {.samples = read_int(theta, "samples", 4, 1),
-                      .temperature = read_temperature(theta, 1),
-                      .max_words = read_size(theta, "max_words", 0),
-                      .style = read_word(theta, "history", kStyles),
-                      .seed = derive_seed(seed, "personas")};
-  settings.max_copied = read_size(theta, "max_copied", settings.max_copied);
+  SynthesizeMeOptions& module = settings.module;
+  module.writing = {.samples = read_int(theta, "samples", 4, 1),
+                    .temperature = read_temperature(theta, 1),
+                    .max_words = read_size(theta, "max_words", 0),
+                    .style = read_word(theta, "history", kStyles),
+                    .seed = derive_seed(seed, "personas")};
+  module.max_copied = read_size(theta, "max_copied", module.max_copied);
+  module.verify = theta.boolean("verify", module.verify);
+  read_frozen(personas, module);
   const bool contrast = settings.judge.judging == Judging::kContrast;
-  if (!contrast) settings.contrasts = {0};
+  if (!contrast) module.contrasts = {0};
   if (const auto contrasts = personas.find("contrasts")) {
     if (!contrast)
       contrasts->fail(
           "`contrasts` weigh the judge without persona, which is only asked where `judging` is "
           "'contrast'");
-    settings.contrasts.clear();
-    for (const Config& one : contrasts->items()) settings.contrasts.push_back(one.number());
-    if (settings.contrasts.empty()) contrasts->fail("at least one contrast is needed");
+    module.contrasts.clear();
+    for (const Config& one : contrasts->items()) module.contrasts.push_back(one.number());
+    if (module.contrasts.empty()) contrasts->fail("at least one contrast is needed");
   }
   return settings;
 }
 
 nlohmann::ordered_json to_json(const PersonaSettings& settings) {
-  const PersonaWriting& writing = settings.writing;
+  const SynthesizeMeOptions& module = settings.module;
   Json out = {{"judge", judge_json(settings)},
               {"theta",
-               {{"samples", writing.samples},
-                {"temperature", writing.temperature},
-                {"history", word_of(writing.style, kStyles)},
-                {"max_words", writing.max_words},
-                {"max_copied", settings.max_copied}}}};
-  if (settings.judge.judging == Judging::kContrast) out["contrasts"] = settings.contrasts;
+               {{"samples", module.writing.samples},
+                {"temperature", module.writing.temperature},
+                {"history", word_of(module.writing.style, kStyles)},
+                {"max_words", module.writing.max_words},
+                {"max_copied", module.max_copied},
+                {"verify", module.verify}}}};
+  if (settings.judge.judging == Judging::kContrast) out["contrasts"] = module.contrasts;
   return out;
 }
 

@@ -2,12 +2,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
 #include "core/config.hpp"
-#include "optimizers/theta_search.hpp"
+#include "modules/synthesize_me.hpp"
 
 namespace theta {
 
@@ -17,15 +18,20 @@ struct PersonaSettings {
   JudgeOptions judge;
   std::string judge_adapter = "terse";
   bool judge_lists_options = true;
-  PersonaWriting writing;
-  std::size_t max_copied = 40;             ///< bytes, see PersonaFinder
-  std::vector<double> contrasts = {0, 1};  ///< verification chooses one for each user
-  std::uint64_t seed = 0;                  ///< of the config; the samples' is derived from it
+  /// Demos of the judge where it was tuned; empty in a config.
+  std::vector<Demo> judge_demos = {};
+  /// `verify` is that of the rows of an optimised Θ, and of the searches for it. Without the pool.
+  SynthesizeMeOptions module;
+  std::uint64_t seed = 0;  ///< of the config; the samples' is derived from it
 
   Judge make_judge() const;
+  /// Takes over what was tuned of a judge that make_judge() made.
+  void adopt(const Judge& judge);
+  SynthesizeMe make_module(Predict theta, std::vector<std::string> pool,
+                           std::shared_ptr<const People> people) const;
 };
 
-/// Reads `judge`, `contrasts` and what `theta` says of its samples; the rest of `theta` is a
+/// Reads `judge`, `contrasts`, `frozen` and what `theta` says of its samples; the rest of `theta` is a
 /// program's.
 PersonaSettings read_persona_settings(const Config& personas, std::uint64_t seed);
 

@@ -5,12 +5,11 @@
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "core/rng.hpp"
 #include "experiments/data_config.hpp"
 #include "experiments/prompt_file.hpp"
-#include "experiments/report.hpp"
+#include "experiments/search_record.hpp"
 #include "experiments/types.hpp"
 #include "modules/evaluate.hpp"
 #include "modules/predict.hpp"
@@ -125,37 +124,6 @@ PromptModels models_of(const ProgramExperiment& experiment, const Models& models
   return all;
 }
 
-std::string prompt_text(const Module& program) {
-  std::string out;
-  for (const Predictor* predictor : program.predictors()) {
-    out += predictor->name + ": " + predictor->signature.instructions + "\n";
-    for (const Demo& demo : predictor->demos) {
-      for (const auto& [name, value] : demo.fields)
-        out += "  " + name + ": " + to_text(value) + "\n";
-      out += "\n";
-    }
-  }
-  return out;
-}
-
-/// Says what was decided for the user of a search's winner.
-void remark_on(const std::string& search, const Decision& gate, const GateOptions& options,
-               const RunContext& run) {
-  if (!gate.saved) run.remark(search + ": " + verdict_text(gate));
-  if (options.fresh == 0)
-    run.remark(search + ": judged by the search's own belief, as `fresh: 0` keeps no example");
-  else if (gate.found && gate.n_fresh == 0 && gate.estimate > 0)
-    run.remark(search + ": judged by the search's own belief, as no fresh example was scored");
-}
-
-/// For the report: [[tokens, score, sd, candidate], ..].
-nlohmann::json listed(const std::vector<Tradeoff>& front) {
-  nlohmann::json list = nlohmann::json::array();
-  for (const Tradeoff& one : front)
-    list.push_back({one.prompt_tokens, one.score, one.sd, one.candidate});
-  return list;
-}
-
 /// The metric of a run. In a dry run nobody's command grades the answers, which are made up, and a
 /// judge is asked, but what it says is none.
 Metric metric_of(const ProgramExperiment& experiment, const Signature& signature,
@@ -192,18 +160,8 @@ ProgramExperiment read_program_experiment(const Config& config) {
       if (field.name != "sentence")
         fail_without_input(config.at("program"), program, field.name, "`sentence`");
   const auto seed = static_cast<std::uint64_t>(config.integer("seed", 0));
-  std::set<std::string> labels{kUntouched, kCalibrated};
-  const auto student = make_program(program);
-  if (const auto optimizers = config.find("optimizers"))
-    for (const Config& options : optimizers->items()) {
-      const OptimizerConfig& read =
-          experiment.optimizers.emplace_back(read_optimizer(options, seed));
-      check_names_in(options, read.options, *student);
-      if (!labels.insert(read.label).second)
-        options.at(options.find("label") ? "label" : "name")
-            .fail("'" + read.label +
-                  "' stands here again, and rows are told apart by it: give a 'label'");
-    }
+  experiment.optimizers =
+      read_optimizers(config, seed, *make_program(program), {kUntouched, kCalibrated});
   return experiment;
 }
 
@@ -249,19 +207,13 @@ void run_program_experiment(const ProgramExperiment& experiment, RunContext& run
   const auto untouched = make_program(experiment.program, use_of(run));
   for (const std::string& line : data.remarks) run.remark(line);
 
-  nlohmann::json rows = {kUntouched}, comparisons = nlohmann::json::array(),
-                 proposals = nlohmann::json::array(), fronts = nlohmann::json::array(),
-                 gates = nlohmann::json::array(),
-                 prompts = nlohmann::json::array({{"untouched", prompt_text(*untouched)}});
+  SearchRecord record(run, "the untouched program");
+  record.add_row(kUntouched);
+  record.add_prompt(kUntouched, *untouched);
   std::unique_ptr<Module> best = student->clone();
   double best_gain = 0;
   const auto keep = [&] {
-    run.store.set_meta("rows", rows.dump());
-    run.store.set_meta("comparisons", comparisons.dump());
-    run.store.set_meta("prompts", prompts.dump());
-    run.store.set_meta("proposals", proposals.dump());
-    run.store.set_meta("fronts", fronts.dump());
-    run.store.set_meta("gates", gates.dump());
+    record.keep();
     save_prompt(run.folder / "prompt.json", *best, compiled_program,
                 models_of(experiment, run.models), metric_json(experiment.metric),
                 experiment.data.columns);
@@ -275,34 +227,18 @@ void run_program_experiment(const ProgramExperiment& experiment, RunContext& run
   const char* student_row = kUntouched;
   if (compiled_program.needs_training()) {
     student_row = kCalibrated;
-    rows.push_back(kCalibrated);
-    comparisons.push_back({kCalibrated, kUntouched});
+    record.add_row(kCalibrated);
+    record.compare(kCalibrated, kUntouched);
     keep();
     put_test_row(kCalibrated, *student, data.test, metric, run);
   }
   for (const OptimizerConfig& config : experiment.optimizers) {
-    const auto optimizer = make_optimizer(config.options);
     const std::string& name = config.label;
     run.stage(name);
-    Task task = task_of(prepared, run);
-    task.max_evaluations = config.max_evaluations;
-    task.gate = config.gate;
-    task.on_trial = [&](TrialRecord trial) {
-      trial.search = name;
-      run.store.put_trial(trial);
-      run.show_trial(trial);
-      return false;
-    };
-    Compiled compiled = optimizer->compile(*student, task);
-    run.progress.note("");
-    rows.push_back(name);
-    comparisons.push_back({name, student_row});
-    gates.push_back({name, gate_json(compiled.gate)});
-    // What a stopped search comes to is not its last word: the same run goes on from there.
-    if (!compiled.stopped) remark_on(name, compiled.gate, config.gate, run);
-    prompts.push_back({name, prompt_text(*compiled.program)});
-    if (compiled.proposals.asked > 0) proposals.push_back({name, compiled.proposals.list()});
-    if (!compiled.front.empty()) fronts.push_back({name, listed(compiled.front)});
+    const Compiled compiled = record.compile(config, name, *student, task_of(prepared, run));
+    record.add_row(name);
+    record.compare(name, student_row);
+    record.add_prompt(name, *compiled.program);
     if (compiled.gate.saved && compiled.gate.estimate > best_gain) {
       best_gain = compiled.gate.estimate;
       best = compiled.program->clone();

@@ -291,6 +291,7 @@ Report make_report(const Store& store) {
     report.fronts.emplace_back(search.at(0), std::move(front));
   }
 
+  report.student = store.meta("student").value_or(report.student);
   for (const auto& search : json_meta(store, "gates")) {
     const auto& gate = search.at(1);
     report.gates.emplace_back(search.at(0), Decision{.estimate = gate.at("estimate"),
@@ -593,14 +594,14 @@ Table gates_table(const Report& report) {
   for (const auto& [search, gate] : report.gates)
     table.rows.push_back({search, gate.found ? gain_text(gate) : "-",
                           gate.found ? fraction(gate.claimed, 3, true) : "-",
-                          std::to_string(gate.n_fresh), verdict_text(gate)});
+                          std::to_string(gate.n_fresh), verdict_text(gate, report.student)});
   return table;
 }
 
-std::string verdict_text(const Decision& gate) {
-  if (!gate.found) return "kept the untouched program: the search found no other";
-  return fmt::format("{}: P(better) = {}", gate.saved ? "saved" : "kept the untouched program",
-                     fraction(gate.p_better, 2));
+std::string verdict_text(const Decision& gate, const std::string& student) {
+  if (!gate.found) return "kept " + student + ": the search found no other";
+  const std::string verdict = gate.saved ? "saved" : "kept " + student;
+  return fmt::format("{}: P(better) = {}", verdict, fraction(gate.p_better, 2));
 }
 
 std::string gate_text(const Decision& gate) {

@@ -28,7 +28,7 @@ namespace theta {
 /// `remarks` (JSON list of lines), `lost` (JSON list of [stage, role, requests, why,
 /// measures]), `fronts`
 /// (JSON list of [search, [[prompt tokens, score, sd, candidate], ..]]), `gates` (JSON list of
-/// [search, gate_json()]).
+/// [search, gate_json()]), `student` (what searches start from, in words).
 struct Report {
   /// One method under one model.
   struct Row {
@@ -96,6 +96,7 @@ struct Report {
   std::vector<std::pair<std::string, std::vector<std::pair<std::string, std::int64_t>>>> proposals;
   /// The best that each search knows for every length of prompt, the shortest first.
   std::vector<std::pair<std::string, std::vector<Tradeoff>>> fronts;
+  std::string student = "the untouched program";  ///< what the searches started from
   /// What the gate said of each search's winner.
   std::vector<std::pair<std::string, Decision>> gates;
   std::vector<std::pair<std::string, double>> timing;  ///< the only part that differs between runs
@@ -154,7 +155,9 @@ inline constexpr const char* kGateLegend =
     "the best validation score\nless the untouched program's; fresh: examples that both were "
     "scored on and the search never saw";
 /// `saved: P(better) = .97` or `kept the untouched program: P(better) = .63`
-std::string verdict_text(const Decision& gate);
+/// @param student  what was kept where the winner was not saved
+std::string verdict_text(const Decision& gate,
+                         const std::string& student = "the untouched program");
 /// `+.021 [-.010, +.052]` and the verdict.
 std::string gate_text(const Decision& gate);
 nlohmann::ordered_json gate_json(const Decision& gate);

@@ -158,6 +158,24 @@ void check_splits(const Config& config, const ProgramExperiment& experiment) {
     fail("'calibrate: train'", "train", "on which scores are calibrated");
 }
 
+/// The same of people. @throws UserError
+void check_splits(const Config& config, const PersonaExperiment& experiment) {
+  const auto* tastes = std::get_if<TasteOptions>(&experiment.users);
+  const auto* pairs = std::get_if<PairsOptions>(&experiment.users);
+  const SplitSizes sizes = tastes ? tastes->users : pairs ? pairs->users : SplitSizes{1, 1, 1};
+  const auto fail = [&](const std::string& who, const char* split, const char* why) {
+    config.at("data")
+        .at(tastes ? "tastes" : "pairs")
+        .fail(fmt::format("'{}' needs {} people, {}: give '{}: NUMBER' here", who, split, why,
+                          split));
+  };
+  for (const OptimizerConfig& optimizer : experiment.optimizers) {
+    if (sizes.validation == 0) fail(optimizer.label, "validation", "by whose choices Θ is chosen");
+    if (sizes.train == 0 && needs_training(optimizer.options))
+      fail(optimizer.label, "train", "whom it learns from");
+  }
+}
+
 bool verify_data(const Config& config, const ProgramExperiment& experiment) {
   const Config data = config.at("data");
   const Signature signature = experiment.program.data_signature();
@@ -218,8 +236,7 @@ std::string data_key(const Config& config) {
 }  // namespace
 
 void verify_splits(const Config& config, const ExperimentOptions& options) {
-  if (const auto* experiment = std::get_if<ProgramExperiment>(&options.experiment))
-    check_splits(config, *experiment);
+  std::visit([&](const auto& experiment) { check_splits(config, experiment); }, options.experiment);
 }
 
 bool verify(const Config& config, const ExperimentOptions& options, VerifiedFiles& verified) {

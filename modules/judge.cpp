@@ -54,6 +54,10 @@ Judgement merge(const Judgement& asked, const Judgement& turned) {
 
 }  // namespace
 
+double log_sigmoid(double margin) {
+  return margin > 0 ? -std::log1p(std::exp(-margin)) : margin - std::log1p(std::exp(margin));
+}
+
 void Verdict::to_choice() {
   log_odds = log_odds > 0 ? 1 : log_odds < 0 ? -1 : 0;
   is_choice = true;
@@ -82,21 +86,26 @@ Judge::Judge(JudgeOptions options, std::shared_ptr<const Adapter> adapter)
   if (options_.reasoning && options_.judging != Judging::kGenerated)
     throw UserError(
         "a judge reasons only where its answer is generated: set judging to 'generated'");
+  Signature with_persona = signature;
+  if (!options_.persona_instructions.empty())
+    with_persona = with_persona.with_instructions(options_.persona_instructions);
+  if (options_.place == PersonaPlace::kBehindPair)
+    with_persona = with_persona.append_input(options_.persona);
+  if (options_.reasoning) with_persona = chain_of_thought(with_persona);
+  predictor_ = {"judge", std::move(with_persona), {}};
 }
 
 Signature Judge::signature(const std::string& persona) const {
-  Signature out = options_.signature;
-  if (!persona.empty()) {
-    if (!options_.persona_instructions.empty())
-      out = out.with_instructions(options_.persona_instructions);
-    if (options_.place == PersonaPlace::kBehindPair) out = out.append_input(options_.persona);
+  const std::string& instructions = predictor_.signature.instructions;
+  if (persona.empty()) {
+    Signature plain = options_.signature;
+    if (options_.persona_instructions.empty()) plain.instructions = instructions;
+    return options_.reasoning ? chain_of_thought(plain) : plain;
   }
-  if (options_.reasoning) out = chain_of_thought(out);
-  if (!persona.empty() && options_.place == PersonaPlace::kInstruction)
-    out = out.with_instructions(out.instructions + "\nFOLLOWING PERSONA\n===\n" +
-                                adapter_->defused(out, persona) +
-                                "\n===\nNow decide, remembering the persona.");
-  return out;
+  if (options_.place == PersonaPlace::kBehindPair) return predictor_.signature;
+  return predictor_.signature.with_instructions(instructions + "\nFOLLOWING PERSONA\n===\n" +
+                                                adapter_->defused(predictor_.signature, persona) +
+                                                "\n===\nNow decide, remembering the persona.");
 }
 
 Record Judge::inputs(const Question& question) const {
@@ -125,12 +134,29 @@ Demo Judge::demo(const PreferencePair& pair, bool chosen_first, const std::strin
   return out;
 }
 
-Request Judge::scored_request(const Question& question) const {
-  const Signature asked = signature(question.persona);
+PreferencePair Judge::pair_of(const Record& fields) const {
+  const auto& inputs = options_.signature.inputs;
+  std::vector<std::string> texts;
+  for (const Field& field : inputs) texts.push_back(fields.text(field.name));
+  PreferencePair pair;
+  pair.rejected = texts.back();
+  pair.chosen = texts[texts.size() - 2];
+  if (inputs.size() == 3) pair.context = texts.front();
+  for (const std::string& text : texts)  // pairs that show the same are one
+    pair.id += std::to_string(text.size()) + ":" + text;
+  return pair;
+}
+
+std::vector<Demo> Judge::demos(const Question& question) const {
+  std::vector<Demo> all = predictor_.demos;
+  if (question.demos) all.insert(all.end(), question.demos->begin(), question.demos->end());
+  return all;
+}
+
+Request Judge::request(const Signature& asked, std::span<const Demo> demos,
+                       const Record& inputs) const {
   Request request;
-  request.messages = adapter_->format(
-      asked, question.demos ? std::span<const Demo>(*question.demos) : std::span<const Demo>(),
-      inputs(question));
+  request.messages = adapter_->format(asked, demos, inputs);
   request.answer_prefix = adapter_->answer_prefix(asked, {}, 0);
   request.options = adapter_->options(asked, 0);
   return request;
@@ -151,16 +177,16 @@ std::vector<Judgement> Judge::score(std::span<const Question> questions, const C
   std::map<std::tuple<std::string_view, bool>, std::size_t> bases;
   for (const std::size_t i : order) {
     const Question& question = questions[i];
-    const bool plain = question.persona.empty() && (!question.demos || question.demos->empty());
-    if (contrast && !plain) {
+    const std::vector<Demo> shown = demos(question);
+    if (contrast && !(question.persona.empty() && shown.empty())) {
       const auto [at, fresh] =
           bases.try_emplace({question.pair->id, question.chosen_first}, wave.size());
-      if (fresh)
-        wave.push_back(scored_request({question.pair, question.chosen_first, "", nullptr}));
+      const Question alone{question.pair, question.chosen_first, "", nullptr};
+      if (fresh) wave.push_back(request(signature(""), {}, inputs(alone)));
       base[i] = at->second;
     }
     own[i] = wave.size();
-    wave.push_back(scored_request(question));
+    wave.push_back(request(signature(question.persona), shown, inputs(question)));
   }
 
   const auto answers = ask(call.model, wave, call.stop);
@@ -199,15 +225,15 @@ std::vector<Judgement> Judge::generate(std::span<const Question> questions,
   // Questions under one signature and one set of demos are one wave.
   std::map<std::tuple<std::string, const std::vector<Demo>*>, std::vector<std::size_t>> groups;
   for (std::size_t i = 0; i < questions.size(); ++i) {
-    const auto& [pair, chosen_first, persona, demos] = questions[i];
+    const auto& [pair, chosen_first, persona, own] = questions[i];
     const bool behind = options_.place == PersonaPlace::kBehindPair && !persona.empty();
-    groups[{behind ? "." : persona, demos}].push_back(i);
+    groups[{behind ? "." : persona, own && own->empty() ? nullptr : own}].push_back(i);
   }
   std::vector<Judgement> out(questions.size());
   for (const auto& [key, members] : groups) {
     const Question& one = questions[members.front()];
     Predict predict(signature(one.persona), adapter_, {.max_tokens = options_.max_tokens});
-    if (one.demos) predict.predictors()[0]->demos = *one.demos;
+    predict.predictors()[0]->demos = demos(one);
     std::vector<Record> batch;
     batch.reserve(members.size());
     for (const std::size_t i : members) batch.push_back(inputs(questions[i]));
@@ -239,6 +265,7 @@ std::vector<Judgement> Judge::judge_one_order(std::span<const Question> question
 }
 
 std::vector<Judgement> Judge::judge(std::span<const Question> questions, const Call& call) const {
+  if (questions.empty()) return {};
   if (!options_.both_orders) return judge_one_order(questions, call);
   std::vector<Question> both(questions.begin(), questions.end());
   both.insert(both.end(), questions.begin(), questions.end());

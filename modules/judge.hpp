@@ -106,6 +106,9 @@ struct Judgement {
   std::string_view verified_reasoning() const;
 };
 
+/// log P of a judge's choice for this margin: log(1 / (1 + exp(-margin))), without overflow.
+double log_sigmoid(double margin);
+
 /// Predicts a person's choice between two texts. SynthesizeMe's judge (arXiv 2506.05598, section
 /// 3), with options scored instead of generated where the model is too small to answer freely.
 /// Thread-safe.
@@ -120,6 +123,17 @@ class Judge {
   /// either is one of the judgement.
   std::vector<Judgement> judge(std::span<const Question> questions, const Call& call) const;
 
+  /// What an optimiser may rewrite: the judge with a persona, whose demos stand before a question's
+  /// own. The judge without persona, whose answers contrast takes away, has no demos, and the same
+  /// instruction unless JudgeOptions::persona_instructions are given.
+  Predictor& predictor() { return predictor_; }
+  const Predictor& predictor() const { return predictor_; }
+
+  /// What a question shows.
+  Record inputs(const Question& question) const;
+  /// The pair that a record shows, as if its first text had been chosen.
+  /// @throws UserError if a field of the signature is missing.
+  PreferencePair pair_of(const Record& fields) const;
   /// A pair as a worked example under the judge's signature: the texts, and which was chosen.
   Demo demo(const PreferencePair& pair, bool chosen_first, const std::string& persona,
             const std::string& reasoning = "") const;
@@ -128,8 +142,8 @@ class Judge {
 
  private:
   Signature signature(const std::string& persona) const;
-  Record inputs(const Question& question) const;
-  Request scored_request(const Question& question) const;
+  std::vector<Demo> demos(const Question& question) const;
+  Request request(const Signature& asked, std::span<const Demo> demos, const Record& inputs) const;
   std::vector<Judgement> generate(std::span<const Question> questions, const Call& call) const;
   std::vector<Judgement> score(std::span<const Question> questions, const Call& call) const;
   std::vector<Judgement> judge_one_order(std::span<const Question> questions,
@@ -137,6 +151,7 @@ class Judge {
 
   JudgeOptions options_;
   std::shared_ptr<const Adapter> adapter_;
+  Predictor predictor_;
 };
 
 /// SynthesizeMe's default judge: conversation, first_completion, second_completion -> preference.

@@ -17,6 +17,7 @@ struct Predictor {
   std::string name;  ///< DSPy's attribute path: `predict`, `judge.predict`
   Signature signature;
   std::vector<Demo> demos;
+  bool operator==(const Predictor&) const = default;
 };
 
 /// One predictor's call inside a program's run.

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "modules/judge.hpp"
-#include "modules/module.hpp"
+#include "modules/predict.hpp"
 #include "modules/preference.hpp"
 
 namespace theta {
@@ -44,27 +44,40 @@ struct PersonaWriting {
   std::uint64_t seed = 0;  ///< every user and sample has its own, derived from it
 };
 
+/// What Θ is shown of a person.
+struct UserHistory {
+  std::string user;  ///< id: every user has seeds of their own
+  std::string text;
+  Usage usage = {};  ///< of the judgements that it shows the reasoning of
+};
+
+/// What Θ is shown of these users. With a judge that reasons, kPublished shows the reasoning by
+/// which the judge, without a persona, came to the person's choice: one wave for all users.
+/// @return one a user, in order: the service's fault where a judgement that the history holds was
+///   lost.
+std::vector<Result<UserHistory>> histories_of(const Judge& judge,
+                                              std::span<const User* const> users,
+                                              HistoryStyle style, const Call& call);
+
 /// What Θ wrote for a person.
 struct WrittenPersonas {
   std::vector<std::string> personas;  ///< distinct, in the order of their samples
+  std::vector<Record> outputs;        ///< of each: all that Θ wrote, the persona as it is used
   /// Samples that brought none: not parsed, refused, of more words than allowed (or of none), a
   /// persona that was there already, and lost to an outage.
   std::size_t unparsable = 0, refused = 0, not_fit = 0, repeated = 0, failed = 0;
   std::string why = {};  ///< of the first that brought none and was not `repeated`
+  Usage usage = {};
 };
 
-/// Personas that Θ writes for a person whose history reads as given.
-/// @param id  the person's: every person has seeds of their own
-/// @return the service's fault where none is left and a sample was lost to it.
-Result<WrittenPersonas> write_personas(const Module& theta, const std::string& id,
-                                       const std::string& history, const PersonaWriting& writing,
-                                       const Call& call);
-
-/// What Θ is shown of a person. With a judge that reasons, kPublished shows the reasoning by which
-/// the judge, without a persona, came to the person's choice.
-/// @return the service's fault where a judgement that the history holds was lost.
-Result<std::string> history_of(const Judge& judge, const User& user, HistoryStyle style,
-                               const Call& call);
+/// Personas that Θ writes for people, all samples of all of them in one wave. What is written for
+/// one does not depend on the others. A Call's temperature goes before the options'.
+/// @return one a history, in order: the service's fault where none is left and a sample was lost to
+///   it.
+std::vector<Result<WrittenPersonas>> write_personas(const Predict& theta,
+                                                    std::span<const UserHistory> histories,
+                                                    const PersonaWriting& writing,
+                                                    const Call& call);
 
 /// How well a persona explains a person.
 struct Verification {
@@ -74,26 +87,33 @@ struct Verification {
   std::vector<std::string> reasoning = {};
 };
 
+/// Personas that are tested on a person's own choices. Neither is empty.
+struct PersonaTest {
+  std::span<const PreferencePair> pairs;
+  std::span<const std::string> personas;
+};
+
 /// The personas' verification, in their order, and how the judgements came about.
 struct Verified {
   std::vector<Verification> each;
   std::size_t judged = 0;       ///< judgements
   std::size_t named = 0;        ///< of them: Judgement::named
   std::size_t no_contrast = 0;  ///< of them: Judgement::no_contrast
+  Usage usage = {};
 };
 
-/// How well each persona predicts a person's own choices: the mean over `pairs` of log P(the chosen
-/// text), the judge's margin turned into a probability by the logistic function, with the best of
-/// `contrasts`, the first of equals. The self-verification that SynthesizeMe applies to reasoning,
-/// applied to personas: of several candidates the one that explains its person best is kept. An
-/// empty persona is the judge without one.
+/// How well each persona predicts a person's own choices: the mean over the pairs of log P(the
+/// chosen text), the judge's margin turned into a probability by the logistic function, with the
+/// best of `contrasts`, the first of equals. The self-verification that SynthesizeMe applies to
+/// reasoning, applied to personas: of several candidates the one that explains its person best is
+/// kept. An empty persona is the judge without one. All tests are one wave.
 ///
 /// Personas are compared on the pairs that were judged under all of them, and by what has the same
 /// unit: of a pair that one persona was not scored on (its option was named, or its prompt refused)
 /// the plain choices count, +-1, under every persona.
-/// @return the service's fault where no pair was judged under all of them.
-Result<Verified> verify_personas(const Judge& judge, std::span<const PreferencePair> pairs,
-                                 std::span<const std::string> personas,
-                                 std::span<const double> contrasts, const Call& call);
+/// @return one a test, in order: the service's fault where no pair was judged under all personas.
+std::vector<Result<Verified>> verify_personas(const Judge& judge,
+                                              std::span<const PersonaTest> tests,
+                                              std::span<const double> contrasts, const Call& call);
 
 }  // namespace theta

@@ -103,8 +103,9 @@ Messages Predict::messages(const Record& inputs) const {
   return adapter_->format(predictor_.signature, predictor_.demos, inputs);
 }
 
-std::vector<Result<Prediction>> Predict::run(std::span<const Record> inputs,
-                                             const Call& call) const {
+std::vector<Result<Prediction>> Predict::run(std::span<const Record> inputs, const Call& call,
+                                             std::span<const std::uint64_t> seeds) const {
+  require(seeds.empty() || seeds.size() == inputs.size(), "a seed for every input");
   if (inputs.empty()) return {};
   const Signature& signature = predictor_.signature;
   std::vector<Messages> prompts = adapter_->format(signature, predictor_.demos, inputs);
@@ -118,7 +119,7 @@ std::vector<Result<Prediction>> Predict::run(std::span<const Record> inputs,
   const std::size_t generated = signature.outputs.size() - (scores ? 1 : 0);
   std::vector<Result<Record>> outputs(prompts.size(), Record{});
   std::vector<Origin> origins(prompts.size());
-  if (generated > 0) outputs = generate(prompts, generated, call, origins);
+  if (generated > 0) outputs = generate(prompts, generated, call, seeds, origins);
   std::vector<Result<std::vector<double>>> logprobs(prompts.size(), std::vector<double>{});
   if (scores) logprobs = score(prompts, outputs, call, origins);
 
@@ -154,7 +155,9 @@ std::vector<Result<Prediction>> Predict::run(std::span<const Record> inputs,
 }
 
 std::vector<Result<Record>> Predict::generate(std::span<Messages> prompts, std::size_t count,
-                                              const Call& call, std::span<Origin> origins) const {
+                                              const Call& call,
+                                              std::span<const std::uint64_t> seeds,
+                                              std::span<Origin> origins) const {
   const bool scores = options_.answering == Answering::kScore;
   const Signature& signature = predictor_.signature;
   const double temperature = call.temperature >= 0 ? call.temperature : options_.temperature;
@@ -176,7 +179,9 @@ std::vector<Result<Record>> Predict::generate(std::span<Messages> prompts, std::
                     .max_tokens = options_.max_tokens,
                     .temperature = temperature,
                     .top_p = options_.top_p,
-                    .seed = temperature > 0 ? derive_seed(call.rollout, i) : 0});
+                    .seed = temperature <= 0   ? 0
+                            : i < seeds.size() ? seeds[i]
+                                               : derive_seed(call.rollout, i)});
   }
   Signature wanted = signature;
   wanted.outputs.resize(count);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -48,7 +49,13 @@ class Predict final : public Module {
   explicit Predict(std::string_view signature, PredictOptions options = {});
 
   std::vector<Result<Prediction>> run(std::span<const Record> inputs,
-                                      const Call& call) const override;
+                                      const Call& call) const override {
+    return run(inputs, call, {});
+  }
+  /// The same, where what is sampled for input i has seeds[i], whatever is asked beside it.
+  /// @param seeds  (n), or empty: derived from Call::rollout and the input's place
+  std::vector<Result<Prediction>> run(std::span<const Record> inputs, const Call& call,
+                                      std::span<const std::uint64_t> seeds) const;
   std::vector<Predictor*> predictors() override { return {&predictor_}; }
   std::unique_ptr<Module> clone() const override;
   /// ChainOfThought is a module of DSPy's that holds a Predict.
@@ -75,7 +82,8 @@ class Predict final : public Module {
   /// Asks for the first `count` outputs of every prompt in one wave, and in a further one for those
   /// that cannot be read. Takes the prompts unless a second wave is to score.
   std::vector<Result<Record>> generate(std::span<Messages> prompts, std::size_t count,
-                                       const Call& call, std::span<Origin> origins) const;
+                                       const Call& call, std::span<const std::uint64_t> seeds,
+                                       std::span<Origin> origins) const;
   /// The outputs in an answer; a prompt's fault that shows it.
   Result<Record> read(const Response& answer, const Signature& wanted,
                       const std::string& prefix) const;

@@ -1,157 +1,366 @@
 #include "modules/synthesize_me.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <numeric>
+#include <set>
+#include <utility>
 
-#include "core/outage.hpp"
-#include "core/rng.hpp"
+#include "modules/copy_guard.hpp"
 
 namespace theta {
 namespace {
 
-/// The first `cap` verified judgements in the given order of pairs, filled up with labelled ones.
-std::vector<PastJudgement> bootstrapped_set(std::span<const PreferencePair> train,
-                                            std::span<const PastJudgement* const> verified,
-                                            const std::vector<std::size_t>& order, std::size_t cap,
-                                            std::size_t max_labeled) {
-  std::vector<PastJudgement> out;
-  std::vector<std::size_t> rest;
-  for (const std::size_t i : order) {
-    if (verified[i] && out.size() < cap)
-      out.push_back(*verified[i]);
-    else
-      rest.push_back(i);
-  }
-  Rng(0).shuffle(rest);
-  const std::size_t wanted = max_labeled > out.size() ? max_labeled - out.size() : 0;
-  for (const std::size_t k : Rng(0).sample(rest.size(), std::min(wanted, rest.size())))
-    out.push_back({&train[rest[k]], train[rest[k]].flip, ""});
-  return out;
+constexpr const char* kUser = "user";
+constexpr const char* kProbability = "probability";
+
+/// What a user's context pairs hold.
+std::vector<Example> texts_of(const User& user) {
+  std::vector<Example> texts;
+  for (const PreferencePair& pair : user.context)
+    texts.push_back(
+        {pair.id,
+         user.id,
+         {{"context", pair.context}, {"chosen", pair.chosen}, {"rejected", pair.rejected}}});
+  return texts;
 }
 
-std::vector<Demo> demos_of(const Judge& judge, const DemoSet& set, const std::string& persona) {
-  std::vector<Demo> demos;
-  demos.reserve(set.judgements.size());
-  for (const auto& [pair, chosen_first, reasoning] : set.judgements)
-    demos.push_back(judge.demo(*pair, chosen_first, persona, reasoning));
-  return demos;
+/// The places of the personas that quote nobody, or of the one that quotes least.
+std::vector<std::size_t> without_copies(const std::vector<std::string>& personas,
+                                        const CopyGuard& guard, PersonaCounts& counts) {
+  std::vector<std::size_t> copied;
+  for (const std::string& persona : personas) copied.push_back(guard.copied(persona));
+  const std::size_t least = copied.empty() ? 0 : *std::ranges::min_element(copied);
+  std::vector<std::size_t> kept;
+  for (std::size_t i = 0; i < personas.size(); ++i) {
+    const bool keeps = copied[i] == least && (least == 0 || kept.empty());
+    if (keeps) kept.push_back(i);
+    if (copied[i] == 0) continue;
+    ++(keeps ? counts.kept_copies : counts.copied);
+    counts.longest_copy = std::max(counts.longest_copy, static_cast<std::int64_t>(copied[i]));
+  }
+  return kept;
 }
 
-/// Demo sets are made and compared with every judgement, or not at all.
-std::vector<Judgement> answered(std::vector<Judgement> judgements) {
-  for (const Judgement& judgement : judgements)
-    if (judgement.status == Outcome::Status::kFailed)
-      throw Outage("a pair was not judged: " + judgement.error);
-  return judgements;
+PersonaCounts counts_of(int samples, const WrittenPersonas& written) {
+  const auto number = [](std::size_t n) { return static_cast<std::int64_t>(n); };
+  return {.asked = samples,
+          .failed = number(written.failed),
+          .unparsable = number(written.unparsable),
+          .refused = number(written.refused),
+          .not_fit = number(written.not_fit),
+          .repeated = number(written.repeated),
+          .written = number(written.personas.size())};
 }
 
-/// Bootstraps and scores every candidate set.   @return the sets, and the index of the winner.
-std::pair<std::vector<DemoSet>, std::size_t> choose_demos(
-    const Judge& judge, std::span<const PreferencePair> train,
-    std::span<const PreferencePair> validation, const std::string& persona,
-    const SynthesizeMeOptions& options, bool with_empty, const Call& call) {
-  std::vector<Question> questions;
-  for (const PreferencePair& pair : train)
-    questions.push_back({&pair, pair.flip, persona, nullptr});
-  const auto traces = answered(judge.judge(questions, call));
-  std::vector<PastJudgement> right(train.size());
-  std::vector<const PastJudgement*> verified(train.size());
-  for (std::size_t i = 0; i < train.size(); ++i) {
-    if (traces[i].status != Outcome::Status::kScored || traces[i].score() < 1) continue;
-    right[i] = {&train[i], train[i].flip, traces[i].reasoning};
-    verified[i] = &right[i];
-  }
-
-  std::vector<DemoSet> sets = candidate_demo_sets(train, verified, options, with_empty);
-  std::vector<std::vector<Demo>> demos;
-  demos.reserve(sets.size());
-  for (const DemoSet& set : sets) demos.push_back(demos_of(judge, set, persona));
-  questions.clear();
-  for (const auto& shown : demos)
-    for (const PreferencePair& pair : validation)
-      questions.push_back({&pair, pair.flip, persona, &shown});
-  const auto judgements = answered(judge.judge(questions, call));
-  for (std::size_t k = 0; k < sets.size(); ++k) {
-    for (std::size_t j = 0; j < validation.size(); ++j)
-      sets[k].score += judgements[k * validation.size() + j].score();
-    sets[k].score /= static_cast<double>(validation.size());
-  }
-
-  std::size_t best = 0;
-  for (std::size_t k = 0; k < sets.size(); ++k) {
-    if (sets[k].score > sets[best].score) best = k;
-    if (sets[k].score >= options.stop_at_score) break;
-  }
-  return {std::move(sets), best};
+/// The service's fault, or the prompt's, that a judgement without an answer stands for.
+Error error_of(const Judgement& judgement) {
+  const Fault fault = judgement.status == Outcome::Status::kFailed    ? Fault::kService
+                      : judgement.status == Outcome::Status::kRefused ? Fault::kRefused
+                                                                      : Fault::kPrompt;
+  return {
+      fault, judgement.error, {}, judgement.usage.prompt_tokens, judgement.usage.generated_tokens};
 }
 
 }  // namespace
 
-std::vector<DemoSet> candidate_demo_sets(std::span<const PreferencePair> train,
-                                         std::span<const PastJudgement* const> verified,
-                                         const SynthesizeMeOptions& options, bool with_empty) {
-  require(train.size() == verified.size() && !train.empty(), "one verdict a training pair");
-  const std::size_t n = train.size();
-  const std::size_t most = options.max_bootstrapped < 0
-                               ? n
-                               : std::min(n, static_cast<std::size_t>(options.max_bootstrapped));
-  const auto labeled = std::min(n, static_cast<std::size_t>(std::max(0, options.max_labeled)));
-  std::vector<std::size_t> in_order(n);
-  std::iota(in_order.begin(), in_order.end(), std::size_t{0});
-
-  std::vector<DemoSet> sets;
-  if (with_empty) sets.push_back({-3, {}, 0});
-  DemoSet labels{-2, {}, 0};
-  for (const std::size_t i : Rng(0).sample(n, labeled))
-    labels.judgements.push_back({&train[i], train[i].flip, ""});
-  sets.push_back(std::move(labels));
-  sets.push_back({-1, bootstrapped_set(train, verified, in_order, most, labeled), 0});
-  for (int seed = 0; seed < options.candidates; ++seed) {
-    const auto stream = static_cast<std::uint64_t>(seed);
-    std::vector<std::size_t> order = in_order;
-    Rng(stream).shuffle(order);
-    const auto cap =
-        most == 0
-            ? 0
-            : static_cast<std::size_t>(Rng(stream).between(1, static_cast<std::int64_t>(most)));
-    sets.push_back({seed, bootstrapped_set(train, verified, order, cap, labeled), 0});
-  }
-  return sets;
+PersonaCounts& PersonaCounts::operator+=(const PersonaCounts& other) {
+  asked += other.asked;
+  failed += other.failed;
+  unparsable += other.unparsable;
+  refused += other.refused;
+  not_fit += other.not_fit;
+  repeated += other.repeated;
+  written += other.written;
+  copied += other.copied;
+  kept_copies += other.kept_copies;
+  longest_copy = std::max(longest_copy, other.longest_copy);
+  judged += other.judged;
+  named += other.named;
+  no_contrast += other.no_contrast;
+  return *this;
 }
 
-PersonalJudge synthesize_me(const Judge& judge, const Module& theta, const User& user,
-                            const SynthesizeMeOptions& options, const Call& tracer,
-                            const Call& synthesizer) {
-  const std::span<const PreferencePair> pairs(user.context);
-  if (pairs.size() < 2)
-    throw UserError("user " + user.id + " has " + std::to_string(pairs.size()) +
-                    " pairs; SynthesizeMe needs at least 2 to choose demos");
-  const auto cut = std::max<std::size_t>(
-      1, static_cast<std::size_t>(options.train_share * static_cast<double>(pairs.size())));
-  const auto train = pairs.first(std::min(cut, pairs.size() - 1));
-  const auto validation = pairs.subspan(train.size());
+void PersonaTally::add(const PersonaCounts& counts) {
+  const std::lock_guard lock(mutex_);
+  counts_ += counts;
+}
 
-  PersonalJudge out;
-  auto [sets, best] = choose_demos(judge, train, validation, "", options, false, tracer);
-  Record inputs;
-  const Signature& signature = theta.predictors().at(0)->signature;
-  inputs.set(signature.inputs.at(0).name, format_history(sets[best].judgements, options.style));
-  out.reasoning_sets = std::move(sets);
-  const auto written = theta.run(std::span(&inputs, 1), synthesizer);
-  if (!written[0]) {
-    const Error& error = written[0].error();
-    const std::string why = "no persona could be written for " + user.id + ": " + error.message;
-    if (error.fault == Fault::kService) throw Outage(why);
-    throw RunError(why);
+PersonaCounts PersonaTally::counts() const {
+  const std::lock_guard lock(mutex_);
+  return counts_;
+}
+
+std::shared_ptr<const People> people_by_id(std::span<const User> users) {
+  auto people = std::make_shared<People>();
+  for (const User& user : users)
+    if (!people->emplace(user.id, user).second)
+      throw UserError("two people have the id `" + user.id + "`");
+  return people;
+}
+
+SynthesizeMe::SynthesizeMe(Predict theta, Judge judge, SynthesizeMeOptions options,
+                           std::shared_ptr<const People> people)
+    : theta_(std::move(theta)),
+      judge_(std::move(judge)),
+      options_(std::move(options)),
+      people_(std::move(people)) {
+  theta_.predictors()[0]->name = "theta";
+  if (!options_.tune_theta && !options_.tune_judge)
+    throw UserError("there is nothing to tune where both Θ and the judge are frozen");
+  std::set<std::string> names{kUser, kProbability};
+  const auto claim = [&](const std::string& name) {
+    if (!names.insert(name).second)
+      throw UserError("a field of Θ or the judge is named `" + name +
+                      "`, as another is, of theirs or of SynthesizeMe's (user, probability): give "
+                      "it a name of its own in the signature");
+  };
+  for (const Field& field : judge_.options().signature.inputs) claim(field.name);
+  claim(answer().name);
+  claim(theta_.signature().inputs.at(0).name);
+  claim(theta_.signature().outputs.back().name);
+}
+
+std::vector<Predictor*> SynthesizeMe::predictors() {
+  std::vector<Predictor*> tuned;
+  if (options_.tune_theta) tuned.push_back(theta_.predictors()[0]);
+  if (options_.tune_judge) tuned.push_back(&judge_.predictor());
+  return tuned;
+}
+
+Predict SynthesizeMe::theta() const {
+  Predict alone = theta_;
+  alone.predictors()[0]->name = "predict";
+  return alone;
+}
+
+Call SynthesizeMe::judging(const Call& call) const {
+  return {.model = judge_model_ ? *judge_model_ : call.model, .stop = call.stop};
+}
+
+void SynthesizeMe::tell(const PersonaCounts& counts) const {
+  if (tally_) tally_->add(counts);
+}
+
+std::vector<Result<FoundPersona>> SynthesizeMe::personas(std::span<const User* const> users,
+                                                         const Call& call) const {
+  const auto histories = histories_of(judge_, users, options_.writing.style, judging(call));
+  std::vector<UserHistory> known;
+  for (const auto& history : histories)
+    if (history) known.push_back(*history);
+  PersonaWriting writing = options_.writing;
+  if (!options_.verify) writing.samples = 1;
+  auto answers = write_personas(theta_, known, writing, call);
+  std::vector<Result<WrittenPersonas>> written;  // of all users
+  auto next = answers.begin();
+  for (const auto& history : histories) {
+    if (!history) {
+      written.emplace_back(history.error());
+      continue;
+    }
+    if (*next) tell(counts_of(writing.samples, **next));
+    written.push_back(std::move(*next++));
   }
-  out.persona = written[0]->fields.text(signature.outputs.back().name);
+  std::vector<Result<FoundPersona>> found = kept(users, written, call);
+  for (std::size_t i = 0; i < users.size(); ++i) {
+    if (!found[i]) continue;
+    found[i]->history = histories[i]->text;
+    if (written[i]->personas.empty()) found[i]->unwritten = written[i]->why;
+    found[i]->usage += histories[i]->usage;
+    found[i]->usage += written[i]->usage;
+  }
+  return found;
+}
 
-  auto [demo_sets, chosen] =
-      choose_demos(judge, train, validation, out.persona, options, true, tracer);
-  out.demos = demos_of(judge, demo_sets[chosen], out.persona);
-  out.demo_sets = std::move(demo_sets);
+SynthesizeMe::Candidates SynthesizeMe::candidates_of(const User& user,
+                                                     const WrittenPersonas& written,
+                                                     PersonaCounts& counts) const {
+  Candidates out;
+  const CopyGuard guard(texts_of(user), options_.max_copied);
+  for (const std::size_t k : without_copies(written.personas, guard, counts)) {
+    out.personas.push_back(written.personas[k]);
+    out.outputs.push_back(written.outputs[k]);
+  }
+  if (!options_.verify) return out;
+  for (const std::string& other : options_.pool)
+    if (std::ranges::find(out.personas, other) == out.personas.end()) out.personas.push_back(other);
+  out.personas.emplace_back();
   return out;
+}
+
+std::vector<Result<FoundPersona>> SynthesizeMe::kept(
+    std::span<const User* const> users, const std::vector<Result<WrittenPersonas>>& written,
+    const Call& call) const {
+  PersonaCounts counts;
+  std::vector<Candidates> candidates(users.size());
+  std::vector<PersonaTest> tests;
+  for (std::size_t i = 0; i < users.size(); ++i) {
+    if (!written[i]) continue;
+    candidates[i] = candidates_of(*users[i], *written[i], counts);
+    if (options_.verify) tests.push_back({users[i]->context, candidates[i].personas});
+  }
+  const auto tested = verify_personas(judge_, tests, options_.contrasts, judging(call));
+
+  std::vector<Result<FoundPersona>> found;
+  auto test = tested.begin();
+  for (std::size_t i = 0; i < users.size(); ++i) {
+    if (!written[i]) {
+      found.emplace_back(written[i].error());
+      continue;
+    }
+    FoundPersona one;
+    std::size_t best = 0;
+    if (options_.verify) {
+      const Result<Verified>& verified = *test++;
+      if (!verified) {
+        found.emplace_back(verified.error());
+        continue;
+      }
+      counts.judged += static_cast<std::int64_t>(verified->judged);
+      counts.named += static_cast<std::int64_t>(verified->named);
+      counts.no_contrast += static_cast<std::int64_t>(verified->no_contrast);
+      const auto most = std::ranges::max_element(verified->each, {}, &Verification::fit);
+      best = static_cast<std::size_t>(most - verified->each.begin());
+      one = {.contrast = most->contrast,
+             .fit = most->fit,
+             .reasoning = most->reasoning,
+             .usage = verified->usage};
+    }
+    const auto& [personas, outputs] = candidates[i];
+    if (best < personas.size()) one.persona = personas[best];
+    if (best < outputs.size()) one.outputs = outputs[best];
+    found.emplace_back(std::move(one));
+  }
+  tell(counts);
+  return found;
+}
+
+std::vector<Demo> SynthesizeMe::demos_of(const User& user, const FoundPersona& found) const {
+  std::vector<Demo> demos;
+  for (std::size_t i = 0; i < std::min(user.context.size(), options_.demos); ++i) {
+    const PreferencePair& pair = user.context[i];
+    demos.push_back(judge_.demo(pair, pair.flip, found.persona,
+                                found.reasoning.empty() ? "" : found.reasoning[i]));
+  }
+  return demos;
+}
+
+SynthesizeMe::Asked SynthesizeMe::people_of(std::span<const Record> inputs) const {
+  Asked out;
+  std::map<std::string, std::size_t> places;  // by id
+  for (const Record& input : inputs) {
+    const std::string id = input.text(kUser);
+    const auto [place, is_new] = places.try_emplace(id, out.users.size());
+    out.owner.push_back(place->second);
+    if (!is_new) continue;
+    const auto known = people_->find(id);
+    if (known == people_->end())
+      throw UserError("nobody is known as `" + id +
+                      "`: SynthesizeMe is asked about the people that it was given");
+    out.users.push_back(&known->second);
+  }
+  return out;
+}
+
+std::vector<Result<Prediction>> SynthesizeMe::run(std::span<const Record> inputs,
+                                                  const Call& call) const {
+  const auto [users, owner] = people_of(inputs);
+  const auto found = personas(users, call);
+  std::vector<std::vector<Demo>> demos(users.size());
+  for (std::size_t u = 0; u < users.size(); ++u)
+    if (found[u]) demos[u] = demos_of(*users[u], *found[u]);
+
+  std::vector<PreferencePair> pairs;
+  pairs.reserve(inputs.size());  // questions point into them
+  std::vector<Question> questions;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const auto& one = found[owner[i]];
+    if (!one) continue;
+    pairs.push_back(judge_.pair_of(inputs[i]));
+    questions.push_back({&pairs.back(), true, one->persona, &demos[owner[i]]});
+  }
+  const auto judgements = judge_.judge(questions, judging(call));
+
+  PersonaCounts counts;
+  std::vector<Result<Prediction>> predictions;
+  std::vector<bool> counted(users.size());
+  std::size_t next = 0;
+  for (const std::size_t user : owner) {
+    const auto& one = found[user];
+    if (!one) {
+      predictions.emplace_back(one.error());
+      continue;
+    }
+    const Judgement& judgement = judgements[next];
+    ++counts.judged;
+    counts.named += judgement.named;
+    counts.no_contrast += !judgement.no_contrast.empty();
+    if (judgement.status == Outcome::Status::kScored)
+      predictions.emplace_back(prediction(*one, questions[next], judgement));
+    else
+      predictions.emplace_back(error_of(judgement));
+    ++next;
+    if (counted[user]) continue;  // what a persona took is that of the first question about it
+    counted[user] = true;
+    Usage usage = usage_of(predictions.back());
+    usage += one->usage;
+    set_usage(predictions.back(), usage);
+  }
+  tell(counts);
+  return predictions;
+}
+
+Prediction SynthesizeMe::prediction(const FoundPersona& found, const Question& question,
+                                    const Judgement& judgement) const {
+  const auto choice = [&](bool first) { return answer().type.options()[first ? 0 : 1]; };
+  const double margin = judgement.margin(found.contrast);
+  const double first = judgement.probability(found.contrast);
+  const Signature& theta = theta_.signature();
+  Prediction out;
+  out.fields.set(theta.outputs.back().name, found.persona);
+  out.fields.set(answer().name, choice(margin >= 0));
+  out.fields.set(kProbability, std::max(first, 1 - first));
+  out.option_logprobs = {log_sigmoid(margin), log_sigmoid(-margin)};
+  out.usage = judgement.usage;
+  out.named = judgement.named;
+  out.note = judgement.no_contrast;
+  if (options_.tune_theta && !found.outputs.empty())
+    out.trace.push_back({0, {{theta.inputs.at(0).name, found.history}}, found.outputs});
+  if (options_.tune_judge) {
+    Record outputs;
+    if (!judgement.reasoning.empty()) outputs.set("reasoning", judgement.reasoning);
+    outputs.set(answer().name, choice(judgement.asked.margin(found.contrast) >= 0));
+    out.trace.push_back(
+        {options_.tune_theta ? std::size_t{1} : 0, judge_.inputs(question), outputs});
+  }
+  return out;
+}
+
+Example SynthesizeMe::example(const User& user, const PreferencePair& pair,
+                              const FoundPersona* found) const {
+  Example out{pair.id, user.id, {{kUser, user.id}}};
+  for (const auto& [name, value] : judge_.demo(pair, pair.flip, "").fields)
+    out.fields.set(name, value);
+  if (found) {
+    const Signature& theta = theta_.signature();
+    out.fields.set(theta.inputs.at(0).name, found->history);
+    out.fields.set(theta.outputs.back().name, found->persona);
+    out.fields.set(judge_.options().persona.name, found->persona);
+  }
+  return out;
+}
+
+Metric make_agreement(Field answer) {
+  return [answer = std::move(answer)](const Example& example, const Prediction& prediction) {
+    if (std::get<double>(prediction.fields.at(kProbability)) == 0.5) return 0.5;
+    return prediction.fields.at(answer.name) == example.fields.at(answer.name) ? 1.0 : 0.0;
+  };
+}
+
+SynthesizeMe with_predictors(SynthesizeMe module, const Module& tuned) {
+  const auto mine = module.predictors();
+  const auto theirs = tuned.predictors();
+  require(mine.size() == theirs.size(), "modules with the same predictors");
+  for (std::size_t p = 0; p < mine.size(); ++p) *mine[p] = *theirs[p];
+  return module;
 }
 
 }  // namespace theta

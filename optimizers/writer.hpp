@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "modules/adapter.hpp"
+#include "modules/copy_guard.hpp"
 #include "modules/module.hpp"
-#include "optimizers/copy_guard.hpp"
 
 namespace theta {
 

@@ -18,10 +18,10 @@
 #include "modules/predict.hpp"
 #include "modules/program.hpp"
 #include "modules/samples.hpp"
+#include "modules/synthesize_me.hpp"
 #include "optimizers/bootstrap_few_shot.hpp"
 #include "optimizers/dspy_search.hpp"
 #include "optimizers/paired_search.hpp"
-#include "optimizers/theta_search.hpp"
 #include "tests/support/loopback_server.hpp"
 #include "tests/support/places.hpp"
 #include "tests/support/process.hpp"
@@ -232,13 +232,13 @@ std::string verified(Event event) {
   TwoPairs two(event);
   const std::vector<std::string> personas = {"harsh", "soft"};
   const std::vector<double> contrasts = {1};
-  const auto out =
-      verify_personas(*two.judge, two.pairs, personas, contrasts, {.model = two.model});
+  const std::vector<PersonaTest> tests = {{two.pairs, personas}};
+  const auto out = verify_personas(*two.judge, tests, contrasts, {.model = two.model}).at(0);
   if (!out) return "ends as an outage";
   return fmt::format("{:.2f} and {:.2f}", out->each.at(0).fit, out->each.at(1).fit);
 }
 
-std::string searched_for_theta(Event event) {
+std::string synthesized(Event event) {
   TwoPairs two(event);
   ScriptedModel writer([](const Request&) -> Result<Response> { return say("harsh"); });
   std::vector<User> users(2);
@@ -248,13 +248,15 @@ std::string searched_for_theta(Event event) {
     users[i].context[0].id += users[i].id;
     users[i].test = {two.pairs[i]};
   }
-  const Predict theta(persona_signature(), make_terse_adapter());
-  const PersonaFinder finder{*two.judge, {.samples = 1}, {0}, 0, nullptr};
-  const ThetaChoices choices{.instructions = {"Write."}, .demo_sets = {{}}};
-  const auto out =
-      search_theta(theta, choices, users, finder, {.num_trials = 0},
-                   [](const Trial&) { return false; }, {.model = writer}, {.model = two.model});
-  return fmt::format("{:.2f}", out.trials.at(0).score);
+  SynthesizeMe module(Predict(persona_signature(), make_terse_adapter()), *two.judge,
+                      {.contrasts = {0}, .max_copied = 0}, people_by_id(users));
+  module.set_judge_model(two.model);
+  std::vector<Example> examples;
+  for (const User& user : users) examples.push_back(module.example(user, user.test[0]));
+  const Evaluation out =
+      evaluate(module, examples, make_agreement(module.answer()), {.model = writer});
+  return fmt::format("{:.2f}, {} failed, {} refused, {} unparsable", out.mean(), out.n_failed,
+                     out.n_refused, out.n_unparsable);
 }
 
 std::string reported(Event event) {
@@ -441,11 +443,13 @@ INSTANTIATE_TEST_SUITE_P(
         Cell{"ContestRefusal", contested, Event::kRefusal, "0.75"},
         Cell{"ContestUnparsable", contested, Event::kUnparsable, "0.75"},
         Cell{"ContestMissing", contested, Event::kMissing, "our bug"},
-        // A user's score is the judge's probability; sigmoid(2) = .88, sigmoid(-1) = .27.
-        Cell{"ThetaSearchOutage", searched_for_theta, Event::kOutage, "0.88"},
-        Cell{"ThetaSearchRefusal", searched_for_theta, Event::kRefusal, "0.44"},
-        Cell{"ThetaSearchUnparsable", searched_for_theta, Event::kUnparsable, "0.44"},
-        Cell{"ThetaSearchMissing", searched_for_theta, Event::kMissing, "ends as an outage"},
+        Cell{"SynthesizeMeOutage", synthesized, Event::kOutage,
+             "1.00, 1 failed, 0 refused, 0 unparsable"},
+        Cell{"SynthesizeMeRefusal", synthesized, Event::kRefusal,
+             "0.50, 0 failed, 1 refused, 0 unparsable"},
+        Cell{"SynthesizeMeUnparsable", synthesized, Event::kUnparsable,
+             "0.50, 0 failed, 0 refused, 1 unparsable"},
+        Cell{"SynthesizeMeMissing", synthesized, Event::kMissing, "ends as an outage"},
         Cell{"ReplayOutage", replayed, Event::kOutage, "no table, exit code 4"},
         Cell{"ReplayRefusal", replayed, Event::kRefusal, "0.50, exit code 0"},
         Cell{"ReplayUnparsable", replayed, Event::kUnparsable, "0.50, exit code 0"},

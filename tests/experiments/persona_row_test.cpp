@@ -33,22 +33,24 @@ Result<Response> named_first(const Request& request) {
 
 class PersonaRows : public ::testing::Test {
  protected:
-  static Judge judge(bool both_orders = false) {
+  static std::shared_ptr<const Judge> judge(bool both_orders = false,
+                                            Judging judging = Judging::kContrast) {
     JudgeOptions options;
     options.signature = Signature::parse("first, second -> preference: Literal['First', 'Second']");
     options.both_orders = both_orders;
-    return Judge(options, make_terse_adapter());
+    options.judging = judging;
+    return std::make_shared<const Judge>(options, make_terse_adapter());
   }
-  PersonaRow row() const {
-    PersonaRow out{.name = "personas", .model = "teacher"};
+  PersonaRow row(std::shared_ptr<const Judge> judge = PersonaRows::judge()) const {
+    PersonaRow out{.name = "personas", .model = "teacher", .judge = std::move(judge)};
     for (const User* user : {&a_, &b_})
-      out.personas.emplace(user->id, FoundPersona{user, "Likes complaints", 1, 0});
+      out.personas.emplace(user->id, FoundPersona{.persona = "Likes complaints"});
     return out;
   }
-  static void judge_all(const Judge& judge, std::initializer_list<const User*> users,
-                        PersonaRow& row, const ScriptedModel::Script& script) {
+  static void judge_all(const std::vector<User>& users, PersonaRow& row,
+                        const ScriptedModel::Script& script) {
     ScriptedModel model(script);
-    for (const User* user : users) judge_user(judge, *user, std::span(&row, 1), {.model = model});
+    judge_rows(users, std::span(&row, 1), {.model = model});
   }
 
   const User a_ = reader("a"), b_ = reader("b");
@@ -56,46 +58,62 @@ class PersonaRows : public ::testing::Test {
 
 TEST_F(PersonaRows, HoldBothOrdersOfEveryPair) {
   for (const bool both_orders : {false, true}) {
-    PersonaRow row = this->row();
-    judge_all(judge(both_orders), {&a_, &b_}, row, first);
+    PersonaRow row = this->row(judge(both_orders));
+    judge_all({a_, b_}, row, first);
     ASSERT_THAT(row.outcomes, SizeIs(8));
     EXPECT_EQ(row.outcomes[0].variant, 0);
     EXPECT_EQ(row.outcomes[1].variant, 1);
-    EXPECT_THAT(row.remarks(Judging::kContrast), IsEmpty());
+    EXPECT_THAT(row.remarks(), IsEmpty());
+  }
+}
+
+TEST_F(PersonaRows, OfOneJudgeAreOneWaveForAllPeople) {
+  std::vector<PersonaRow> rows = {row(), row()};
+  rows[1].judge = rows[0].judge;
+  rows[1].name = "others";
+  rows.push_back(row());  // a judge of its own
+  ScriptedModel model(first);
+  judge_rows(std::vector<User>{a_, b_}, rows, {.model = model});
+  EXPECT_EQ(model.waves().size(), 2u);
+  for (const PersonaRow& one : rows) {
+    ASSERT_THAT(one.outcomes, SizeIs(8));
+    for (std::size_t i = 0; i < 8; ++i) EXPECT_EQ(one.outcomes[i].group, i < 4 ? "a" : "b");
   }
 }
 
 TEST_F(PersonaRows, SayHowManyJudgementsWereNamed) {
   PersonaRow row = this->row();
-  judge_all(judge(), {&a_, &b_}, row, named_first);
+  judge_all({a_, b_}, row, named_first);
   EXPECT_EQ(row.outcomes[0].score, 1);
   EXPECT_EQ(row.outcomes[1].score, 0);
-  EXPECT_THAT(row.remarks(Judging::kContrast),
+  EXPECT_THAT(row.remarks(),
               ElementsAre("personas, teacher: 8 of 8 judgements were named, not scored: contrast "
                           "fell back to the plain choice"));
-  EXPECT_THAT(row.remarks(Judging::kScored),
+  PersonaRow plain = this->row(judge(false, Judging::kScored));
+  judge_all({a_, b_}, plain, named_first);
+  EXPECT_THAT(plain.remarks(),
               ElementsAre("personas, teacher: 8 of 8 judgements were named, not scored"));
 }
 
 TEST_F(PersonaRows, CountThoseAloneThatWereNamed) {
   PersonaRow row = this->row();
-  judge_all(judge(), {&a_, &b_}, row, [](const Request& request) {
+  judge_all({a_, b_}, row, [](const Request& request) {
     const bool fun = request.messages.back().content.find("Fun") != std::string::npos;
     return fun ? named_first(request) : first(request);
   });
-  EXPECT_THAT(row.remarks(Judging::kContrast),
+  EXPECT_THAT(row.remarks(),
               ElementsAre("personas, teacher: 4 of 8 judgements were named, not scored: contrast "
                           "fell back to the plain choice"));
 }
 
 TEST_F(PersonaRows, SayWhichHadNothingToBeComparedWith) {
   PersonaRow row = this->row();
-  judge_all(judge(), {&a_}, row, [](const Request& request) -> Result<Response> {
+  judge_all({a_}, row, [](const Request& request) -> Result<Response> {
     const bool plain = request.messages.back().content.find("complaints") == std::string::npos;
     if (plain) return Error{.fault = Fault::kRefused, .message = "filtered"};
     return first(request);
   });
-  EXPECT_THAT(row.remarks(Judging::kContrast),
+  EXPECT_THAT(row.remarks(),
               ElementsAre("personas, teacher: 4 of 4 judgements have nothing to be compared with, "
                           "the first because of the judge without persona: filtered: contrast fell "
                           "back to the plain choice"));
@@ -104,7 +122,7 @@ TEST_F(PersonaRows, SayWhichHadNothingToBeComparedWith) {
 TEST_F(PersonaRows, FailForThoseWhosePersonaIsLost) {
   PersonaRow row = this->row();
   row.personas.insert_or_assign("a", Error{.fault = Fault::kService, .message = "down"});
-  judge_all(judge(), {&a_, &b_}, row, first);
+  judge_all({a_, b_}, row, first);
   ASSERT_THAT(row.outcomes, SizeIs(8));
   for (std::size_t i = 0; i < 8; ++i) {
     EXPECT_EQ(row.outcomes[i].status, i < 4 ? Outcome::Status::kFailed : Outcome::Status::kScored);
@@ -114,11 +132,10 @@ TEST_F(PersonaRows, FailForThoseWhosePersonaIsLost) {
 
 TEST_F(PersonaRows, SayForHowManyThetaWroteNothingOfUse) {
   PersonaRow row = this->row();
-  FoundPersona none{&a_, "", 1, 0};
-  none.unwritten = "no section";
+  const FoundPersona none{.unwritten = "no section"};
   row.personas.insert_or_assign("a", none);
-  judge_all(judge(), {&a_, &b_}, row, first);
-  EXPECT_THAT(row.remarks(Judging::kContrast),
+  judge_all({a_, b_}, row, first);
+  EXPECT_THAT(row.remarks(),
               ElementsAre("personas, teacher: no persona of Θ's could be used for 1 of 2 people, "
                           "the first because of: no section"));
 }

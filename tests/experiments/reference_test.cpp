@@ -98,7 +98,7 @@ metric: METRIC
 constexpr const char* kTastes = R"(name: a
 models: {teacher: {path: m.gguf}}
 data: {tastes: {}}
-personas: {judge: {signature: "first, second -> better: Literal['First', 'Second']"}, theta: {}, search: {}}
+personas: {judge: {signature: "first, second -> better: Literal['First', 'Second']"}, theta: {}}
 )";
 constexpr const char* kPairs = R"(name: a
 models: {teacher: {path: m.gguf}}
@@ -134,7 +134,6 @@ void add_asked(const std::string& text, Keys& keys) {
       {"personas", {"personas"}},
       {"judge", {"personas", "judge"}},
       {"theta", {"personas", "theta"}},
-      {"search", {"personas", "search"}},
       {"budget", {"budget"}},
       {"cache", {"cache"}},
   };

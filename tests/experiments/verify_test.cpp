@@ -301,6 +301,28 @@ TEST(VerifyPeople, LooksAtThePairs) {
   EXPECT_THAT(why_not("file: pairs.jsonl" + sizes), HasSubstr("pairs.jsonl:1: neither `chosen`"));
 }
 
+TEST(VerifyPeople, NamesThePeopleThatAnOptimiserOfThetaNeeds) {
+  const TemporaryFolder folder;
+  const auto why_not = [&](const std::string& sizes, const std::string& optimizer) {
+    return message_of<UserError>([&] {
+      const Config config = Config::load(
+          folder.write("people.yaml",
+                       "name: p\nmodels: {teacher: {base_url: 'http://a/v1', model: m}}\n"
+                       "personas: {judge: {}, theta: {}}\ndata: {pairs: {file: p.jsonl, test: 9" +
+                           sizes + "}}\noptimizers: [{name: " + optimizer + "}]\n"));
+      verify_splits(config, read_experiment(config));
+    });
+  };
+  EXPECT_THAT(why_not(", train: 1", "mipro"),
+              EndsWith(":4:15: 'mipro' needs validation people, by whose choices Θ is chosen: give "
+                       "'validation: NUMBER' here"));
+  EXPECT_THAT(why_not(", validation: 1", "labeled_few_shot"),
+              EndsWith(":4:15: 'labeled_few_shot' needs train people, whom it learns from: give "
+                       "'train: NUMBER' here"));
+  EXPECT_EQ(why_not(", validation: 1", "mipro"), kFine);
+  EXPECT_EQ(why_not(", train: 1, validation: 1", "labeled_few_shot"), kFine);
+}
+
 // --- the commands -------------------------------------------------------------------------------
 
 TEST_F(Verify, IsWhatCheckAndRunSayInTheSameWords) {

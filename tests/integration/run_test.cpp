@@ -71,14 +71,16 @@ personas:
   theta: {adapter: terse, opening: Prefers the more, samples: 2, max_tokens: 8, max_words: 9}
   pool: 1
   demos: 1
-  search:
+optimizers:
+  - name: mipro
     num_instructions: 2
-    num_demo_sets: 1
-    demos: 1
+    num_demo_sets: 2
+    max_bootstrapped: 1
+    max_labeled: 1
     num_trials: 2
     minibatch_size: 1
     full_every: 2
-    proposal_tokens: 16
+    proposer: {adapter: terse, data_summary: false, program_summary: false, max_tokens: 16}
 )";
 
 /// The rows that a query finds in a run's record; none while it has no tables.
@@ -165,7 +167,7 @@ TEST_P(RunOf, KilledAtAnyMomentItGoesOnToTheSameReportAndAsksNothingTwice) {
   const double total = committed(whole);
   EXPECT_EQ(attempts(whole), total);
   double before = 0;
-  for (const auto& [share, later] : {std::pair{0.0, 0}, {0.2, 40}, {0.45, 80}, {0.7, 5}}) {
+  for (const auto& [share, later] : {std::pair{0.0, 0}, {0.1, 20}, {0.2, 5}, {0.4, 0}}) {
     const Finished finished =
         interrupt(GetParam(), killed, share * total, SIGKILL, std::chrono::milliseconds(later));
     ASSERT_EQ(finished.code, -SIGKILL) << finished.err;

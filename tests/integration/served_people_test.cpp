@@ -115,8 +115,9 @@ personas:
   pool: 2
   demos: 1
   contrasts: [0, 0.5]
-  search: {{num_instructions: 2, instructions: [Say what they like.], num_demo_sets: 1,
-    num_trials: 2, minibatch_size: 1}}
+optimizers:
+  - {{name: mipro, num_instructions: 1, instructions: [Say what they like.], num_demo_sets: 1,
+     max_bootstrapped: 0, max_labeled: 0, num_trials: 2, minibatch_size: 1}}
 )",
                                                     server.url()));
   }
@@ -156,9 +157,12 @@ TEST_F(ServedPeople, AreJudgedByPlainChoicesWhereOptionsAreNamed) {
 
 TEST_F(ServedPeople, APromptMakesItsRowAgain) {
   const LoopbackServer server(by_bytes);
-  for (const std::string orders : {"one", "both"}) {
+  for (const std::string set : {"personas.judge.orders=one", "personas.judge.orders=both",
+                                "personas.theta.verify=false", "personas.frozen=[]"}) {
     fs::remove_all(out());
-    const Finished finished = run(server, {"personas.judge.orders=" + orders});
+    fs::remove(folder_.path() / "eval.db");
+    const Finished finished =
+        run(server, {set, "optimizers.0.gate={threshold: 0.5}", "optimizers.0.max_labeled=1"});
     ASSERT_EQ(finished.code, 0) << finished.err;
     const std::string expected = fmt::format(
         "accuracy {:.4f} on 18 judgements of 3 people, made as the row `optimised Θ` "
@@ -240,6 +244,47 @@ TEST_F(ServedPeople, WhoseThetaWritesNothingOfUseAreJudgedWithoutAndSaidSo) {
             report["proposals"]["personas by teacher"]["asked"]);
   for (const auto& persona : report["personas"])
     EXPECT_THAT(persona["source"].get<std::string>(), StartsWith("none"));
+}
+
+TEST_F(ServedPeople, HaveARowOfEachOptimiserWhereThereAreSeveral) {
+  const LoopbackServer server(by_bytes);
+  const Finished finished = run(
+      server, {"optimizers=[{name: labeled_few_shot, k: 2}, {name: labeled_few_shot, label: one "
+               "demo, k: 1}]",
+               "models.student=teacher"});
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  const ordered_json report = lasting_report(out());
+  std::vector<std::string> rows;
+  for (const auto& one : report.at("rows"))
+    rows.push_back(one.at("method").get<std::string>() + ", " + one.at("model").get<std::string>());
+  for (const char* row :
+       {"optimised Θ: labeled_few_shot, teacher", "optimised Θ: one demo, teacher",
+        "teacher's Θ: one demo, student", "re-optimised Θ: labeled_few_shot, student"})
+    EXPECT_THAT(rows, testing::Contains(row));
+  for (const char* search : {"theta-teacher: labeled_few_shot", "theta-student: one demo"})
+    EXPECT_TRUE(report.at("gates").contains(search)) << report.at("gates");
+}
+
+TEST_F(ServedPeople, KeepTheSeedWhereNoOtherThetaIsBetter) {
+  const LoopbackServer server(follows);  // who writes what is right, whatever is asked
+  const Finished finished = run(server);
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  EXPECT_THAT(remarks(),
+              testing::Contains(StartsWith("theta-teacher: kept the seed Θ: P(better)")));
+  EXPECT_THAT(finished.out, HasSubstr("kept the seed Θ: P(better) = "));
+  const auto prompt = ordered_json::parse(content(out() / "prompt.json"));
+  EXPECT_EQ(prompt["signature"]["instructions"].get<std::string>(),
+            "Given user judgements on prior conversations, build a concise persona of the user: "
+            "their preferences and anything known about them.");
+}
+
+TEST_F(ServedPeople, AreRunWithoutAnOptimiser) {
+  const LoopbackServer server(by_bytes);
+  const Finished finished = run(server, {"optimizers=[]"});
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  EXPECT_EQ(row("optimised Θ"), nullptr);
+  const auto prompt = ordered_json::parse(content(out() / "prompt.json"));
+  EXPECT_EQ(prompt["metadata"]["theta"]["personas"]["row"], "verified personas");
 }
 
 }  // namespace

@@ -65,6 +65,38 @@ TEST(Judge, ContrastTakesAwayWhatTheJudgeSaysWithoutAPersona) {
   EXPECT_EQ(out[0].usage.calls, 2);
 }
 
+TEST(Judge, AsksWithTheInstructionAndTheDemosThatWereTuned) {
+  for (const std::string own : {"", "Which does such a user prefer?"}) {
+    JudgeOptions options = brief(Judging::kContrast);
+    options.persona_instructions = own;
+    Judge judge = make_judge(options);
+    EXPECT_EQ(judge.predictor().name, "judge");
+    auto& signature = judge.predictor().signature;
+    EXPECT_EQ(signature.instructions, own.empty() ? options.signature.instructions : own);
+    signature = signature.with_instructions("Tuned.");
+    judge.predictor().demos = {judge.demo(kOther, true, "dislikes praise")};
+    ScriptedModel model(biased);
+    const std::vector<Question> questions = {{&kPair, true, "dislikes praise", nullptr}};
+    (void)judge.judge(questions, {.model = model});
+    const auto wave = model.waves().at(0);
+    ASSERT_EQ(wave.size(), 2u);
+    const std::string plain = prompt(wave[0]), tuned = prompt(wave[1]);
+    EXPECT_THAT(plain, HasSubstr(own.empty() ? "Tuned." : options.signature.instructions));
+    EXPECT_EQ(plain.find("Awful."), std::string::npos);
+    EXPECT_THAT(tuned, HasSubstr("Tuned."));
+    EXPECT_LT(tuned.find("First: Awful."), tuned.find("First: It broke."));
+  }
+}
+
+TEST(Judge, ReadsAPairFromWhatItShows) {
+  const Judge judge = make_judge(brief(Judging::kScored));
+  const PreferencePair pair = judge.pair_of({{"first", "a"}, {"second", "b"}});
+  EXPECT_EQ(pair.chosen, "a");
+  EXPECT_EQ(pair.rejected, "b");
+  EXPECT_NE(pair.id, judge.pair_of({{"first", "b"}, {"second", "a"}}).id);
+  EXPECT_EQ(pair.id, judge.pair_of({{"second", "b"}, {"first", "a"}}).id);
+}
+
 TEST(Judge, InBothOrdersTheLoveOfOnePositionDropsOut) {
   JudgeOptions options = brief(Judging::kScored);
   options.both_orders = true;

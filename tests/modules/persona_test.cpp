@@ -30,9 +30,9 @@ User critic() {
 /// What Θ writes for a user whose history is brief.
 WrittenPersonas written(const User& user, const PersonaWriting& writing, ScriptedModel& model) {
   const Predict theta(persona_signature(), make_terse_adapter());
-  const auto out =
-      write_personas(theta, user.id, format_history(user.context, HistoryStyle::kBrief), writing,
-                     {.model = model});
+  const std::vector<UserHistory> one = {
+      {user.id, format_history(user.context, HistoryStyle::kBrief)}};
+  const auto out = write_personas(theta, one, writing, {.model = model}).at(0);
   EXPECT_TRUE(out) << out.error().message;
   return *out;
 }
@@ -85,6 +85,34 @@ TEST(Personas, OfAUserDoNotDependOnOtherUsers) {
   EXPECT_NE(seeds[0], seeds[2]);
 }
 
+TEST(Personas, OfManyPeopleAreOneWaveAndThoseThatEachWouldGetAlone) {
+  ScriptedModel model(
+      [](const Request& request) -> Result<Response> { return say(std::to_string(request.seed)); });
+  User other = critic();
+  other.id = "u2";
+  const PersonaWriting writing{.samples = 2, .seed = 5};
+  const auto alone = written(critic(), writing, model), beside = written(other, writing, model);
+  const Predict theta(persona_signature(), make_terse_adapter());
+  const std::vector<UserHistory> both = {{"u2", "history"}, {"u1", "history"}};
+  const auto out = write_personas(theta, both, writing, {.model = model});
+  ASSERT_EQ(model.waves().size(), 3u);
+  EXPECT_EQ(out.at(0)->personas, beside.personas);
+  EXPECT_EQ(out.at(1)->personas, alone.personas);
+}
+
+TEST(Personas, OfAnotherRolloutAreOthers) {
+  ScriptedModel model(
+      [](const Request& request) -> Result<Response> { return say(std::to_string(request.seed)); });
+  const Predict theta(persona_signature(), make_terse_adapter());
+  const std::vector<UserHistory> one = {{"u", "history"}};
+  const auto personas = [&](const Call& call) {
+    return write_personas(theta, one, {.samples = 1, .seed = 5}, call).at(0)->personas;
+  };
+  EXPECT_THAT(personas({.model = model}), ElementsAre("0"));  // greedy
+  EXPECT_NE(personas({.model = model, .rollout = 1, .temperature = 1}),
+            personas({.model = model, .rollout = 2, .temperature = 1}));
+}
+
 TEST(Personas, OneSampleIsGreedy) {
   ScriptedModel model([](const Request&) -> Result<Response> { return say("Likes criticism."); });
   (void)written(critic(), {.samples = 1, .temperature = 1.2}, model);
@@ -112,8 +140,8 @@ TEST(Verification, PrefersThePersonaThatPredictsThePersonsOwnChoices) {
   const std::vector<std::string> personas = {"likes praise", "likes complaints"};
   const User user = critic();
   const std::vector<double> contrasts = {1};
-  const auto values =
-      verify_personas(judge, user.context, personas, contrasts, {.model = model})->each;
+  const std::vector<PersonaTest> tests = {{user.context, personas}};
+  const auto values = verify_personas(judge, tests, contrasts, {.model = model}).at(0)->each;
   EXPECT_NEAR(values[0].fit, -2 - std::log1p(std::exp(-2.0)), 1e-12);
   EXPECT_NEAR(values[1].fit, -std::log1p(std::exp(-2.0)), 1e-12);
 }
@@ -137,8 +165,8 @@ TEST(Verification, FindsTheContrastThatExplainsThePersonBest) {
   const std::vector<std::string> personas = {"likes complaints", ""};
   const std::vector<double> contrasts = {0, 1};
   const User user = critic();
-  const auto values =
-      verify_personas(judge, user.context, personas, contrasts, {.model = model})->each;
+  const std::vector<PersonaTest> tests = {{user.context, personas}};
+  const auto values = verify_personas(judge, tests, contrasts, {.model = model}).at(0)->each;
   EXPECT_EQ(values[0].contrast, 1);
   EXPECT_NEAR(values[0].fit, -std::log1p(std::exp(-1.0)), 1e-12);
   EXPECT_NEAR(values[1].fit, -2 - std::log1p(std::exp(-2.0)), 1e-12);
@@ -177,7 +205,8 @@ TEST(Personas, AreLostWhereAnOutageLeavesNone) {
   ScriptedModel model([](const Request&) -> Result<Response> { return say("x"); },
                       {.failing = {0, 1}});
   const Predict theta(persona_signature(), make_terse_adapter());
-  const auto out = write_personas(theta, "u", "history", {.samples = 2}, {.model = model});
+  const std::vector<UserHistory> one = {{"u", "history"}};
+  const auto out = write_personas(theta, one, {.samples = 2}, {.model = model}).at(0);
   ASSERT_FALSE(out);
   EXPECT_EQ(out.error().fault, Fault::kService);
 }
@@ -191,14 +220,18 @@ TEST(History, OfAJudgeThatReasonsShowsWhatLedItToThePersonsChoice) {
   ScriptedModel model([](const Request&) -> Result<Response> {  // right about the first pair alone
     return say("Reasoning: the first complains\nPreference: First");
   });
-  const auto published = history_of(judge, critic(), HistoryStyle::kPublished, {.model = model});
+  const User user = critic();
+  const std::vector<const User*> users = {&user};
+  const auto published =
+      histories_of(judge, users, HistoryStyle::kPublished, {.model = model}).at(0);
   ASSERT_TRUE(published);
-  EXPECT_THAT(*published, HasSubstr("(SECOND COMPLETION)**: «It works.»\n===\n**Reasoning**: «the "
-                                    "first complains»\n===\n**TRUE USER PREFERENCE**: First"));
-  EXPECT_THAT(*published, HasSubstr("«Dull.»\n===\n**TRUE USER PREFERENCE**: Second"));
+  EXPECT_THAT(published->text,
+              HasSubstr("(SECOND COMPLETION)**: «It works.»\n===\n**Reasoning**: «the "
+                        "first complains»\n===\n**TRUE USER PREFERENCE**: First"));
+  EXPECT_THAT(published->text, HasSubstr("«Dull.»\n===\n**TRUE USER PREFERENCE**: Second"));
   EXPECT_EQ(model.calls(), 2u);
-  const auto brief = history_of(judge, critic(), HistoryStyle::kBrief, {.model = model});
-  EXPECT_EQ(*brief, format_history(critic().context, HistoryStyle::kBrief));
+  const auto brief = histories_of(judge, users, HistoryStyle::kBrief, {.model = model}).at(0);
+  EXPECT_EQ(brief->text, format_history(critic().context, HistoryStyle::kBrief));
   EXPECT_EQ(model.calls(), 2u);  // which shows no reasoning, and asks for none
 }
 
@@ -212,7 +245,8 @@ Result<Verified> verified(const ScriptedModel::Script& script,
   const std::vector<std::string> personas = {"likes complaints", ""};
   const std::vector<double> contrasts = {0, 1};
   const User user = critic();
-  return verify_personas(judge, user.context, personas, contrasts, {.model = model});
+  const std::vector<PersonaTest> tests = {{user.context, personas}};
+  return verify_personas(judge, tests, contrasts, {.model = model}).at(0);
 }
 
 bool about_complaints(const Request& request) {

@@ -117,6 +117,19 @@ TEST(Predict, SeedsEveryRequestOfARolloutWhereItSamples) {
   EXPECT_EQ(waves[1][1].seed, 0u);
 }
 
+TEST(Predict, SamplesEveryInputWithTheSeedThatItIsGiven) {
+  ScriptedModel model([](const Request&) { return say(" First"); });
+  const Predict predict(judge(), terse(), {.temperature = 0.5});
+  const std::vector<Record> inputs = {text("a"), text("b")};
+  const std::vector<std::uint64_t> seeds = {8, 9};
+  std::ignore = predict.run(inputs, {.model = model, .rollout = 3}, seeds);
+  std::ignore = predict.run(inputs, {.model = model, .rollout = 3, .temperature = 0}, seeds);
+  const auto waves = model.waves();
+  EXPECT_EQ(waves[0][0].seed, 8u);
+  EXPECT_EQ(waves[0][1].seed, 9u);
+  EXPECT_EQ(waves[1][1].seed, 0u);
+}
+
 TEST(Predict, ShowsAnAnswerThatCannotBeParsed) {
   ScriptedModel model([](const Request&) {
     Response response = say(" Neither. " + std::string(400, 'x'));

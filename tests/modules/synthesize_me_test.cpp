@@ -3,113 +3,425 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "modules/predict.hpp"
+#include <cmath>
+
+#include "modules/evaluate.hpp"
+#include "tests/support/message_of.hpp"
 #include "tests/support/scripted_model.hpp"
 
 namespace theta {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
 
-std::vector<PreferencePair> pairs(std::size_t n) {
-  std::vector<PreferencePair> out;
-  for (std::size_t i = 0; i < n; ++i) {
-    const std::string k = std::to_string(i);
-    out.push_back({.id = k,
-                   .context = "talk " + k,
-                   .chosen = "good " + k,
-                   .rejected = "bad " + k,
-                   .flip = i % 2 == 0});
-  }
-  return out;
-}
-
-std::vector<std::string> ids(const DemoSet& set) {
-  std::vector<std::string> out;
-  for (const auto& judgement : set.judgements) out.push_back(judgement.pair->id);
-  return out;
-}
-
-// Shuffles and sizes for seven training pairs, from CPython's random module.
-TEST(CandidateDemoSets, FollowThePublishedShufflesAndSizes) {
-  const auto train = pairs(7);
-  std::vector<PastJudgement> right(7);
-  std::vector<const PastJudgement*> verified(7);
-  for (std::size_t i = 0; i < 7; ++i) {
-    right[i] = {&train[i], train[i].flip, "because"};
-    verified[i] = &right[i];
-  }
-  const auto sets = candidate_demo_sets(train, verified, {.max_labeled = 0}, true);
-  ASSERT_EQ(sets.size(), 13u);
-  EXPECT_THAT(ids(sets[0]), ElementsAre());                                   // -3
-  EXPECT_THAT(ids(sets[2]), ElementsAre("0", "1", "2", "3", "4", "5", "6"));  // -1
-  EXPECT_THAT(ids(sets[3]), ElementsAre("4", "2", "1", "0", "5", "3", "6"));  // 0, size 7
-  EXPECT_THAT(ids(sets[4]), ElementsAre("3", "6"));                           // 1, size 2
-  EXPECT_THAT(ids(sets[8]), ElementsAre("6", "3", "1", "0", "5"));            // 5, size 5
-  EXPECT_THAT(ids(sets[12]), ElementsAre("1", "6", "0", "5"));                // 9, size 4
-}
-
-TEST(CandidateDemoSets, AreFilledUpWithLabelledPairs) {
-  const auto train = pairs(7);
-  const std::vector<const PastJudgement*> none(7);
-  const auto sets = candidate_demo_sets(train, none, {.candidates = 1}, false);
-  EXPECT_THAT(ids(sets[0]), ElementsAre("6", "3", "5", "0"));  // Random(0).sample(range(7), 4)
-  EXPECT_EQ(sets[1].judgements.size(), 4u);
-  for (const auto& judgement : sets[1].judgements) EXPECT_EQ(judgement.reasoning, "");
-}
-
-/// Reasons, and is right about even pairs only; writes one persona.
-Result<Response> model_answer(const Request& request) {
-  const std::string& text = request.messages.back().content;
-  if (text.find("past_judgements") != std::string::npos ||
-      text.find("Past Judgements") != std::string::npos)
-    return say("Synthesized Persona: Likes good things.");
-  const std::string asked = text.substr(text.rfind("Context:"));
-  const bool chosen_first = asked.find("First: good") != std::string::npos;
-  const char number = asked[asked.find("talk ") + 5];
-  const bool right = (number - '0') % 2 == 0;
-  return say(std::string("Reasoning: it is ") + number +
-             "\nPreference: " + (chosen_first == right ? "First" : "Second"));
-}
-
-TEST(SynthesizeMe, WritesAPersonaFromVerifiedReasoningAndChoosesDemos) {
-  JudgeOptions options;
-  options.signature =
-      Signature::parse("context, first, second -> preference: Literal['First', 'Second']");
-  options.judging = Judging::kGenerated;
-  options.reasoning = true;
-  const Judge judge(options, make_terse_adapter());
-  const Predict theta(persona_signature(), make_terse_adapter());
-  ScriptedModel model(model_answer);
+/// A reader of complaints: every chosen text is a complaint about thing k, every other praises it.
+User critic(const std::string& id) {
   User user;
-  user.id = "u";
-  user.context = pairs(7);
-  const PersonalJudge out =
-      synthesize_me(judge, theta, user, {.max_labeled = 0}, {.model = model}, {.model = model});
-  EXPECT_EQ(out.persona, "Likes good things.");
-  ASSERT_EQ(out.reasoning_sets.size(), 12u);
-  ASSERT_EQ(out.demo_sets.size(), 13u);
-  // Pairs 0, 2 are verified out of 0..3; held out are 4 (right), 5 (wrong), 6 (right).
-  EXPECT_THAT(ids(out.reasoning_sets[1]), ElementsAre("0", "2"));
-  for (const DemoSet& set : out.demo_sets) EXPECT_NEAR(set.score, 2.0 / 3.0, 1e-12);
-  EXPECT_TRUE(out.demos.empty());  // all tie: the earliest set wins, which has none
+  user.id = id;
+  for (int k = 0; k < 4; ++k) {
+    const std::string thing = id + " thing " + std::to_string(k);
+    const PreferencePair pair{.id = thing,
+                              .context = "",
+                              .chosen = "Bad " + thing,
+                              .rejected = "Good " + thing,
+                              .flip = k % 2 == 0};
+    (k < 2 ? user.context : user.test).push_back(pair);
+  }
+  return user;
 }
 
-TEST(SynthesizeMe, NeedsTwoPairs) {
+User fan(const std::string& id) {
+  User user = critic(id);
+  for (auto* pairs : {&user.context, &user.test})
+    for (PreferencePair& pair : *pairs) std::swap(pair.chosen, pair.rejected);
+  return user;
+}
+
+bool asks_for_a_persona(const Request& request) {
+  return request.messages.back().content.find("Past Judgements:") != std::string::npos;
+}
+
+/// Writes about tone only where the instruction asks for it; judges by the persona, and loves
+/// praise without one.
+Result<Response> answer(const Request& request) {
+  const std::string& text = request.messages.back().content;
+  if (asks_for_a_persona(request))
+    return say(text.find("tone") != std::string::npos ? "Likes complaints" : "Likes things");
+  const bool bad_first = text.rfind("First: Bad") != std::string::npos;
+  const bool wants_bad = text.find("Likes complaints") != std::string::npos;
+  Response response;
+  response.text = request.options[0];
+  response.option_logprobs = {bad_first == wants_bad ? 1.0 : -1.0, 0.0};
+  return response;
+}
+
+JudgeOptions judge_options() {
   JudgeOptions options;
   options.signature = Signature::parse("first, second -> preference: Literal['First', 'Second']");
-  const Judge judge(options, make_terse_adapter());
-  const Predict theta(persona_signature(), make_terse_adapter());
-  ScriptedModel model(model_answer);
-  User user;
-  user.id = "u9";
-  user.context = pairs(1);
-  try {
-    (void)synthesize_me(judge, theta, user, {}, {.model = model}, {.model = model});
-    FAIL();
-  } catch (const UserError& e) {
-    EXPECT_STREQ(e.what(), "user u9 has 1 pairs; SynthesizeMe needs at least 2 to choose demos");
+  return options;
+}
+
+class Synthesis : public ::testing::Test {
+ protected:
+  /// About the users a to d, all critics, and `fan`.
+  SynthesizeMe module(SynthesizeMeOptions options = {.writing = {.samples = 2}},
+                      const JudgeOptions& judge = judge_options(),
+                      Signature theta = persona_signature()) const {
+    return {Predict(std::move(theta), make_terse_adapter()), Judge(judge, make_terse_adapter()),
+            std::move(options), people_by_id(users_)};
   }
+  static Signature about_tone() {
+    return persona_signature().with_instructions("Describe the tone.");
+  }
+  Result<FoundPersona> found(const SynthesizeMe& module, const User& user,
+                             LanguageModel& writer) const {
+    SynthesizeMe asked = module;
+    asked.set_judge_model(model_);
+    const std::vector<const User*> users = {&user};
+    return asked.personas(users, {.model = writer}).at(0);
+  }
+  Result<FoundPersona> found(const SynthesizeMe& module, const User& user) const {
+    return found(module, user, model_);
+  }
+  /// The held-out pairs of users.
+  std::vector<Example> examples(const SynthesizeMe& module, std::size_t users) const {
+    std::vector<Example> out;
+    for (std::size_t u = 0; u < users; ++u)
+      for (const PreferencePair& pair : users_[u].test)
+        out.push_back(module.example(users_[u], pair));
+    return out;
+  }
+  static Evaluation scored(const SynthesizeMe& module, const std::vector<Example>& examples,
+                           LanguageModel& model) {
+    return evaluate(module, examples, make_agreement(module.answer()), {.model = model});
+  }
+
+  const std::vector<User> users_ = {critic("a"), critic("b"), critic("c"), critic("d"), fan("fan")};
+  mutable ScriptedModel model_{answer};
+};
+
+TEST_F(Synthesis, KeepsThePersonaThatExplainsThePersonBest) {
+  const FoundPersona out = *found(module({.pool = {"Likes complaints"}}), users_[0]);
+  EXPECT_EQ(out.persona, "Likes complaints");
+  EXPECT_EQ(out.contrast, 1);
+  EXPECT_NEAR(out.fit, -std::log1p(std::exp(-2.0)), 1e-12);  // +1 with, -1 without the persona
+  EXPECT_TRUE(out.outputs.empty());                          // Θ did not write it
+}
+
+TEST_F(Synthesis, KeepsNoPersonaWhereTheJudgeExplainsThePersonBetterWithoutOne) {
+  const FoundPersona out = *found(
+      module({.writing = {.samples = 2, .max_words = 1}, .pool = {"Likes complaints"}}), users_[4]);
+  EXPECT_EQ(out.persona, "");
+  EXPECT_EQ(out.unwritten, "a persona of more than 1 words: Likes things");
+  EXPECT_NEAR(out.fit, -std::log1p(std::exp(-1.0)), 1e-12);
+}
+
+TEST_F(Synthesis, DropsPersonasThatQuoteThePersonsOwnPairs) {
+  int asked = 0;
+  ScriptedModel writer([&](const Request&) -> Result<Response> {
+    return say(++asked == 1 ? "Said: Bad a thing 0" : "Likes complaints");
+  });
+  PersonaTally tally;
+  SynthesizeMe module = this->module({.writing = {.samples = 2}, .max_copied = 9});
+  module.set_tally(tally);
+  EXPECT_EQ(found(module, users_[0], writer)->persona, "Likes complaints");
+  EXPECT_EQ(tally.counts().written, 2);
+  EXPECT_EQ(tally.counts().copied, 1);
+  EXPECT_EQ(tally.counts().longest_copy, 13);  // `Bad a thing 0`
+  for (const auto& wave : model_.waves())
+    for (const Request& request : wave)
+      EXPECT_THAT(request.messages.back().content, Not(HasSubstr("Said:")));
+}
+
+TEST_F(Synthesis, KeepsThePersonaThatQuotesLeastWhereAllQuote) {
+  int asked = 0;
+  ScriptedModel writer([&](const Request&) -> Result<Response> {
+    return say(++asked == 1 ? "Likes complaints: Bad a thing 0" : "Said: Bad a thing");
+  });
+  PersonaTally tally;
+  SynthesizeMe module = this->module({.writing = {.samples = 2}, .max_copied = 9});
+  module.set_tally(tally);
+  EXPECT_EQ(found(module, users_[0], writer)->persona, "Said: Bad a thing");
+  EXPECT_EQ(tally.counts().copied, 1);
+  EXPECT_EQ(tally.counts().kept_copies, 1);
+}
+
+TEST_F(Synthesis, WritesOnePersonaGreedilyWhereNoneIsVerified) {
+  const FoundPersona out =
+      *found(module({.writing = {.samples = 2}, .verify = false, .pool = {"Likes complaints"}}),
+             users_[0]);
+  EXPECT_EQ(out.persona, "Likes things");
+  EXPECT_EQ(out.contrast, 1);
+  ASSERT_EQ(model_.calls(), 1u);  // nothing is judged
+  EXPECT_EQ(model_.waves()[0][0].temperature, 0);
+}
+
+TEST_F(Synthesis, TellsWhyThetaWroteNoPersona) {
+  ScriptedModel writer([](const Request&) -> Result<Response> {
+    return Error{.fault = Fault::kRefused, .message = "filtered"};
+  });
+  const auto one = found(module({.verify = false}), users_[0], writer);
+  EXPECT_EQ(one->persona, "");
+  EXPECT_EQ(one->unwritten, "filtered");
+  PersonaTally tally;
+  SynthesizeMe module = this->module({.writing = {.samples = 2}, .pool = {"Likes complaints"}});
+  module.set_tally(tally);
+  const auto other = found(module, users_[0], writer);
+  EXPECT_EQ(other->persona, "Likes complaints");
+  EXPECT_EQ(other->unwritten, "filtered");
+  EXPECT_EQ(tally.counts().asked, 2);
+  EXPECT_EQ(tally.counts().refused, 2);
+  EXPECT_EQ(tally.counts().written, 0);
+}
+
+TEST_F(Synthesis, FindsNoPersonaInAnOutage) {
+  ScriptedModel down([](const Request&) -> Result<Response> {
+    return Error{.fault = Fault::kService, .message = "down"};
+  });
+  EXPECT_EQ(found(module(), users_[0], down).error().message, "down");
+  EXPECT_EQ(found(module({.verify = false}), users_[0], down).error().message, "down");
+  SynthesizeMe judged = module();
+  judged.set_judge_model(down);
+  const std::vector<const User*> users = {&users_[0]};
+  EXPECT_EQ(judged.personas(users, {.model = model_}).at(0).error().message, "down");
+}
+
+TEST_F(Synthesis, KeepsTheReasoningThatVerifiedAPersona) {
+  JudgeOptions options = judge_options();
+  options.judging = Judging::kGenerated;
+  options.reasoning = true;
+  ScriptedModel model([](const Request& request) -> Result<Response> {
+    if (asks_for_a_persona(request)) return say("Likes complaints");
+    return say("Reasoning: it complains\nPreference: First");
+  });
+  SynthesizeMe module = this->module({.writing = {.samples = 1}, .contrasts = {0}}, options);
+  const std::vector<const User*> users = {&users_[0]};
+  const auto out = module.personas(users, {.model = model}).at(0);
+  ASSERT_TRUE(out);
+  EXPECT_THAT(out->reasoning, ElementsAre("it complains", ""));  // right about the first alone
+}
+
+TEST_F(Synthesis, PredictsAPersonsChoiceAndItsProbability) {
+  const SynthesizeMe module =
+      this->module({.writing = {.samples = 2}}, judge_options(), about_tone());
+  const Example example = module.example(users_[0], users_[0].test[1]);
+  EXPECT_EQ(example.id, "a thing 3");
+  EXPECT_EQ(example.group, "a");
+  EXPECT_EQ(example.fields.text("user"), "a");
+  EXPECT_EQ(example.fields.text("first"), "Good a thing 3");
+  EXPECT_EQ(example.fields.text("preference"), "Second");
+  const auto out = module.run(std::vector<Record>{example.fields}, {.model = model_}).at(0);
+  ASSERT_TRUE(out);
+  EXPECT_EQ(out->fields.text("synthesized_persona"), "Likes complaints");
+  EXPECT_EQ(out->fields.text("preference"), "Second");
+  const double p = 1 / (1 + std::exp(-2.0));  // +1 with, -1 without the persona
+  EXPECT_NEAR(std::get<double>(out->fields.at("probability")), p, 1e-12);
+  EXPECT_NEAR(out->option_logprobs.at(0), std::log(1 - p), 1e-12);
+  EXPECT_NEAR(out->option_logprobs.at(1), std::log(p), 1e-12);
+}
+
+TEST_F(Synthesis, AsksInWavesForAllPeopleAndEachPersonaOnce) {
+  for (const bool both : {false, true}) {
+    ScriptedModel model(answer);
+    JudgeOptions options = judge_options();
+    options.both_orders = both;
+    const SynthesizeMe module = this->module({.writing = {.samples = 3}}, options);
+    const Evaluation out = scored(module, examples(module, 4), model);
+    EXPECT_EQ(out.n_failed, 0u);
+    ASSERT_EQ(model.waves().size(), 3u);         // write, verify, judge
+    EXPECT_EQ(model.waves()[0].size(), 4u * 3);  // samples
+    const std::size_t orders = both ? 2 : 1;
+    // Of every pair: with the persona, without, and what contrast takes away.
+    EXPECT_EQ(model.waves()[1].size(), 4u * 2 * 3 * orders);
+    EXPECT_EQ(model.waves()[2].size(), 8u * 2 * orders);
+  }
+}
+
+TEST_F(Synthesis, AsksForHistoriesInOneWaveToo) {
+  JudgeOptions options = judge_options();
+  options.judging = Judging::kGenerated;
+  options.reasoning = true;
+  ScriptedModel model([](const Request& request) -> Result<Response> {
+    if (asks_for_a_persona(request)) return say("Likes complaints");
+    return say("Reasoning: it complains\nPreference: First");
+  });
+  const SynthesizeMe module =
+      this->module({.writing = {.samples = 1, .style = HistoryStyle::kPublished},
+                    .verify = false,
+                    .contrasts = {0}},
+                   options);
+  (void)scored(module, examples(module, 3), model);
+  std::vector<std::size_t> sizes;
+  for (const auto& wave : model.waves()) sizes.push_back(wave.size());
+  EXPECT_THAT(sizes, ElementsAre(6, 3, 6));  // 3 people's 2 pairs, 3 personas, 3 people's 2 pairs
+}
+
+TEST_F(Synthesis, GivesAPersonTheSamePersonaInEveryBatch) {
+  ScriptedModel model([](const Request& request) -> Result<Response> {
+    if (asks_for_a_persona(request)) return say("Likes " + std::to_string(request.seed));
+    return answer(request);
+  });
+  const SynthesizeMe module = this->module({.writing = {.samples = 1, .seed = 3}, .verify = false});
+  const auto all = examples(module, 4);
+  const auto persona = [&](const std::vector<Example>& batch) {
+    return scored(module, batch, model).predictions.back()->fields.text("synthesized_persona");
+  };
+  EXPECT_EQ(persona(all), persona({all.back()}));
+}
+
+TEST_F(Synthesis, ScoresThePeopleWhosePersonasPredictThem) {
+  const SynthesizeMe topic = module(),
+                     tone = module({.writing = {.samples = 2}}, judge_options(), about_tone());
+  // A persona that says nothing, and all of the judge's love of praise taken away.
+  EXPECT_EQ(scored(topic, examples(topic, 4), model_).mean(), 0.5);
+  EXPECT_EQ(scored(tone, examples(tone, 4), model_).mean(), 1);
+}
+
+TEST_F(Synthesis, ScoresAHalfWhereTheTextsAreAlikeToTheJudge) {
+  ScriptedModel model([](const Request& request) -> Result<Response> {
+    if (asks_for_a_persona(request)) return say("Likes things");
+    Response response;
+    response.option_logprobs = {0, 0};
+    return response;
+  });
+  const SynthesizeMe module = this->module();
+  EXPECT_EQ(scored(module, examples(module, 2), model).mean(), 0.5);
+}
+
+TEST_F(Synthesis, LeavesOutAloneWhatAnOutageTook) {
+  // Of user b, one held-out pair is never judged, and for user c no persona is written.
+  ScriptedModel model([](const Request& request) -> Result<Response> {
+    const std::string& text = request.messages.back().content;
+    if (text.find("b thing 3") != std::string::npos ||
+        (asks_for_a_persona(request) && text.find("c thing") != std::string::npos))
+      return Error{.fault = Fault::kService, .message = "timeout"};
+    return answer(request);
+  });
+  const SynthesizeMe module =
+      this->module({.writing = {.samples = 2}}, judge_options(), about_tone());
+  const Evaluation out = scored(module, examples(module, 4), model);
+  EXPECT_EQ(out.mean(), 1);
+  EXPECT_EQ(out.n_failed, 3u);
+  EXPECT_EQ(out.status[3], Outcome::Status::kFailed);
+  EXPECT_EQ(out.predictions[4].error().message, "timeout");
+}
+
+TEST_F(Synthesis, ScoresWhatIsRefusedAsWrong) {
+  ScriptedModel model([](const Request& request) -> Result<Response> {
+    if (request.messages.back().content.find("b thing 3") != std::string::npos)
+      return Error{.fault = Fault::kRefused, .message = "filtered"};
+    return answer(request);
+  });
+  const SynthesizeMe module =
+      this->module({.writing = {.samples = 2}}, judge_options(), about_tone());
+  const Evaluation out = scored(module, examples(module, 2), model);
+  EXPECT_EQ(out.n_refused, 1u);
+  EXPECT_EQ(out.mean(), 0.75);
+}
+
+TEST_F(Synthesis, ScoresNamedChoicesAndCountsThem) {
+  ScriptedModel model([](const Request& request) -> Result<Response> {
+    auto out = answer(request);
+    if (request.options.empty()) return out;
+    const bool first = out->option_logprobs[0] > 0;
+    out->option_logprobs = {first ? 0.0 : kUnnamedLogprob, first ? kUnnamedLogprob : 0.0};
+    out->named = true;
+    return out;
+  });
+  PersonaTally tally;
+  SynthesizeMe module = this->module({.writing = {.samples = 2}}, judge_options(), about_tone());
+  module.set_tally(tally);
+  const Evaluation out = scored(module, examples(module, 2), model);
+  EXPECT_EQ(out.mean(), 1);
+  const Prediction& one = *out.predictions[0];
+  EXPECT_NEAR(std::get<double>(one.fields.at("probability")), 1 / (1 + std::exp(-1.0)), 1e-12);
+  EXPECT_TRUE(one.named);
+  EXPECT_EQ(one.note, "options were named, not scored");
+  EXPECT_EQ(tally.counts().judged, 2 * 2 * 2 + 4);  // to verify, and to score
+  EXPECT_EQ(tally.counts().named, tally.counts().judged);
+}
+
+TEST_F(Synthesis, TracesThetaWhereItWroteThePersonaThatWasKept) {
+  const SynthesizeMe tone = module({.writing = {.samples = 2}}, judge_options(), about_tone());
+  const Evaluation out = scored(tone, examples(tone, 1), model_);
+  ASSERT_THAT(out.predictions[0]->trace, SizeIs(1));
+  const Step& step = out.predictions[0]->trace[0];
+  EXPECT_EQ(step.predictor, 0u);
+  EXPECT_THAT(step.inputs.text("past_judgements"), HasSubstr("Chosen: Bad a thing 0"));
+  EXPECT_EQ(step.outputs.text("synthesized_persona"), "Likes complaints");
+  const SynthesizeMe pooled = module({.pool = {"Likes complaints"}});
+  EXPECT_THAT(scored(pooled, examples(pooled, 1), model_).predictions[0]->trace, IsEmpty());
+}
+
+TEST_F(Synthesis, TracesTheJudgeWhereItIsTuned) {
+  const SynthesizeMe both =
+      module({.writing = {.samples = 2}, .tune_judge = true}, judge_options(), about_tone());
+  const auto names = [](const Module& module) {
+    std::vector<std::string> out;
+    for (const Predictor* predictor : module.predictors()) out.push_back(predictor->name);
+    return out;
+  };
+  EXPECT_THAT(names(both), ElementsAre("theta", "judge"));
+  EXPECT_THAT(names(module()), ElementsAre("theta"));
+  const Evaluation out = scored(both, examples(both, 1), model_);
+  ASSERT_THAT(out.predictions[0]->trace, SizeIs(2));
+  const Step& step = out.predictions[0]->trace[1];
+  EXPECT_EQ(step.predictor, 1u);
+  EXPECT_EQ(step.inputs.text("persona"), "Likes complaints");
+  EXPECT_EQ(step.outputs.text("preference"), "First");
+}
+
+TEST_F(Synthesis, ShowsTheJudgeItsDemosAndThePersonsOwn) {
+  SynthesizeMe module =
+      this->module({.writing = {.samples = 1}, .verify = false, .demos = 1, .tune_judge = true});
+  module.predictors()[1]->demos = {
+      {{{"first", "x"}, {"second", "y"}, {"preference", "Second"}}, false}};
+  (void)scored(module, {examples(module, 1)[0]}, model_);
+  // The judge that contrast takes away is shown none of them.
+  const auto judged = model_.waves().at(1);
+  ASSERT_THAT(judged, SizeIs(2));
+  EXPECT_THAT(judged[0].messages.back().content, Not(HasSubstr("a thing 0")));
+  EXPECT_THAT(judged[0].messages.back().content, Not(HasSubstr("First: x")));
+  const std::string& text = judged[1].messages.back().content;
+  EXPECT_LT(text.find("First: x"), text.find("First: Bad a thing 0"));
+  EXPECT_LT(text.find("First: Bad a thing 0"), text.find("First: Bad a thing 2"));
+}
+
+TEST_F(Synthesis, GivesTrainingExamplesThePersonaThatWasFound) {
+  const SynthesizeMe module = this->module();
+  const FoundPersona found{.persona = "Likes complaints", .history = "Chosen: Bad"};
+  const Example example = module.example(users_[0], users_[0].test[0], &found);
+  EXPECT_EQ(example.fields.text("past_judgements"), "Chosen: Bad");
+  EXPECT_EQ(example.fields.text("synthesized_persona"), "Likes complaints");
+  EXPECT_EQ(example.fields.text("persona"), "Likes complaints");
+}
+
+TEST_F(Synthesis, RefusesFieldsOfOneNameAndPeopleItDoesNotKnow) {
+  EXPECT_EQ(message_of<UserError>(
+                [&] { (void)module({}, judge_options(), Signature::parse("first -> persona")); }),
+            "a field of Θ or the judge is named `first`, as another is, of theirs or of "
+            "SynthesizeMe's (user, probability): give it a name of its own in the signature");
+  EXPECT_EQ(message_of<UserError>([&] {
+              const std::vector<Record> input = {{{"user", "x"}, {"first", ""}, {"second", ""}}};
+              (void)module().run(input, {.model = model_});
+            }),
+            "nobody is known as `x`: SynthesizeMe is asked about the people that it was given");
+  EXPECT_EQ(message_of<UserError>([&] {
+              (void)people_by_id(std::vector<User>{critic("a"), critic("a")});
+            }),
+            "two people have the id `a`");
+  EXPECT_EQ(
+      message_of<UserError>([&] { (void)module({.tune_theta = false, .tune_judge = false}); }),
+      "there is nothing to tune where both Θ and the judge are frozen");
+}
+
+TEST_F(Synthesis, TakesOverPredictors) {
+  const SynthesizeMe tuned = module({}, judge_options(), about_tone());
+  EXPECT_EQ(with_predictors(module(), tuned).theta().signature(), about_tone());
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 
 #include "core/result.hpp"
 #include "core/rng.hpp"
-#include "optimizers/copy_guard.hpp"
+#include "modules/copy_guard.hpp"
 #include "tests/optimizers/scripted_task.hpp"
 
 namespace theta {

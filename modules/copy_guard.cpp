@@ -1,4 +1,4 @@
-#include "optimizers/copy_guard.hpp"
+#include "modules/copy_guard.hpp"
 
 #include <algorithm>
 #include <unordered_map>
