@@ -138,6 +138,9 @@ class RecordedModel::Wave {
           if (!claim.known) leads.give_up(key);
         } else if (claim.known) {
           known.push_back({question, std::move(claim.known->front())});
+        } else if (auto answer = earlier(questions_[question])) {
+          leads.publish(identity_, {{key, {&*answer, 1}}});
+          deliver(questions_[question], *std::move(answer), true);
         } else {
           refuse_in_replay(question);
           ours.push_back(question);
@@ -159,7 +162,12 @@ class RecordedModel::Wave {
 
   /// One unit after the other; an unfinished one leaves nothing behind.
   void ask_in_units() {
-    std::erase_if(questions_, [&](const Question& question) { return deliver_kept(question); });
+    std::erase_if(questions_, [&](const Question& question) {
+      if (deliver_kept(question)) return true;
+      auto answer = earlier(question);
+      if (answer) deliver(question, *std::move(answer), true);
+      return answer.has_value();
+    });
     if (questions_.empty()) return;
     std::vector<Request> requests;
     for (const auto& question : questions_) requests.push_back(wave_[question.places[0]]);
@@ -191,10 +199,14 @@ class RecordedModel::Wave {
     }
   }
 
-  /// Whether the store had the answer, or an earlier one.
+  /// What another run was answered.
+  std::optional<Result<Response>> earlier(const Question& question) const {
+    return owner_.earlier_ ? owner_.earlier_->find(question.key) : std::nullopt;
+  }
+
+  /// Whether the store had the answer.
   bool deliver_kept(const Question& question) {
     auto answer = owner_.store_.find(question.key);
-    if (!answer && owner_.earlier_) answer = owner_.earlier_->find(question.key);
     if (!answer) return false;
     deliver(question, *std::move(answer), true);
     return true;

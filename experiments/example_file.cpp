@@ -249,8 +249,8 @@ class ExampleReader {
   bool has(const Json& row, const Field& field) const {
     Json made;
     const Json* cell = find_cell(row, column_for(columns_, field.name), made);
-    const bool empty = cell != nullptr && *cell == "" && field.type.kind != Type::Kind::kStr;
-    return cell != nullptr && !cell->is_null() && !empty;
+    if (cell == nullptr || (*cell == "" && field.type.kind != Type::Kind::kStr)) return false;
+    return !cell->is_null() || (is_json(field.type) && field.type.cast_json(*cell));
   }
 
   /// The first output that a row has nothing for, and should.

@@ -75,7 +75,7 @@ models:
 data: {file: rows.csv, split: {train: 1, validation: 1, test: 1}}
 program: {signature: "a -> b: bool", answering: score, calibrate: train, calibrated_on: []}
 optimizers:
-  - {name: NAME, proposer: {}, gate: {}}
+  - {name: NAME, gate: {}}
 budget: {}
 cache: {path: c.db}
 )";
@@ -92,7 +92,7 @@ program: {signature: "a -> b"}
 constexpr const char* kFiles = R"(name: a
 models: {task: {path: m.gguf}}
 data: {files: {train: a.csv, test: c.csv}}
-program: {signature: "a -> b"}
+program: {signature: "a -> b, c: dict[str, int]"}
 metric: METRIC
 )";
 constexpr const char* kTastes = R"(name: a
@@ -149,15 +149,16 @@ void add_asked(const std::string& text, Keys& keys) {
 TEST(ConfigReference, ListsTheKeysThatTheReadersAskFor) {
   Keys asked;
   const std::string program = kProgram;
-  for (const char* name : {"labeled_few_shot", "bootstrap_few_shot", "random_search", "mipro",
-                           "mipro, faithful: true", "copro", "gepa"})
+  for (const char* name :
+       {"labeled_few_shot", "bootstrap_few_shot", "random_search", "mipro, proposer: {}",
+        "mipro, faithful: true, proposer: {}", "copro", "gepa, proposer: {}"})
     add_asked(std::string(program).replace(program.find("NAME"), 4, name), asked);
   add_asked(std::string(program).replace(program.find("NAME"), 4,
                                          "pipeline, steps: [{name: labeled_few_shot}]"),
             asked);
   const std::string files = kFiles;
   for (const char* metric : {"{name: number, output: b}", "{name: regex, pattern: x}",
-                             "{weighted: [{name: f1}]}", "{name: json_fields, fields: [c]}",
+                             "{weighted: [{name: f1}]}", "{name: json_fields, output: c, fields: [x]}",
                              "{judge: {rubric: r, model: task}}", "{command: [./score]}"})
     add_asked(std::string(files).replace(files.find("METRIC"), 6, metric), asked);
   for (const char* config : {kSentiment, kSplits, kTastes, kPairs}) add_asked(config, asked);

@@ -173,8 +173,9 @@ TEST_F(StepsOfARun, OfAProgramThatDspySavedAreNamedOnTheCommandLine) {
   const Finished told = theta({"predict", file, "--input", "sentence=sentence number 7", "--set",
                                "model=" + model, "--set", "program.signature=sentence -> mood"});
   EXPECT_EQ(told.err, file +
-                          ": it has the predictors `notes`, `verdict`, and one is run: keep one "
-                          "of them, or give each its step in program.steps\n");
+                          ": it has the predictors `notes`, `verdict`, and one is run: choose "
+                          "one with --set program.predictor=notes, or give each its step in "
+                          "program.steps\n");
   const Finished run = theta(
       {"predict", file, "--input", "sentence=sentence number 7", "--set", "model=" + model, "--set",
        "program.steps=[{name: notes, signature: 'sentence -> notes: list[str]'}, {name: verdict, "
