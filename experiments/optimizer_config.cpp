@@ -215,6 +215,28 @@ void check_names_in(const Config& section, const OptimizerOptions& options, cons
           .fail(fmt::format("the program has no step `{}` to instruct", name));
 }
 
+OptimizerConfig read_search(const Config& search, std::uint64_t seed) {
+  MiproOptions mipro;
+  mipro.num_instructions = read_count(search, "num_instructions", mipro.num_instructions, 1, 1000);
+  mipro.num_demo_sets = read_count(search, "num_demo_sets", mipro.num_demo_sets, 1, 1000);
+  mipro.max_bootstrapped = 0;
+  mipro.max_labeled = read_count(search, "demos", mipro.max_labeled, 1);
+  mipro.num_trials = read_count(search, "num_trials", mipro.num_trials);
+  mipro.minibatch_size = read_count(search, "minibatch_size", mipro.minibatch_size);
+  mipro.full_every = read_count(search, "full_every", mipro.full_every, 1);
+  mipro.instructions = search.texts("instructions");
+  mipro.proposer = {.writer = {.adapter = make_terse_adapter(),
+                               .max_tokens = read_int(search, "proposal_tokens", 128, 1)},
+                    .data_summary = search.boolean("data_summary", false),
+                    .program_summary = search.boolean("program_summary", false),
+                    .demos = search.boolean("show_demos", true),
+                    .own_tips = search.texts("tips")};
+  mipro.seed = seed;
+  OptimizerConfig config{"mipro", mipro};
+  config.gate.seed = seed;
+  return config;
+}
+
 std::vector<OptimizerConfig> read_optimizers(const Config& config, std::uint64_t seed,
                                              const Module& program, std::set<std::string> taken) {
   std::vector<OptimizerConfig> all;

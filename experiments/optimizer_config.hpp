@@ -36,6 +36,11 @@ struct OptimizerConfig {
 /// Every search draws from `seed`, the config's.
 OptimizerConfig read_optimizer(const Config& section, std::uint64_t seed);
 
+/// `personas.search`, the former way to say how Θ is searched for: one mipro of `{num_instructions,
+/// num_demo_sets, demos, num_trials, minibatch_size, full_every, instructions, proposal_tokens,
+/// tips, show_demos, data_summary, program_summary}`.
+OptimizerConfig read_search(const Config& search, std::uint64_t seed);
+
 /// Looks that the program has what an optimiser's section names: steps in `frozen` and
 /// `instructions`.   @throws UserError with the position.
 void check_names_in(const Config& section, const OptimizerOptions& options, const Module& program);

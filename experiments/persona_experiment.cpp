@@ -400,12 +400,12 @@ PersonaExperiment read_persona_experiment(const Config& config) {
   experiment.theta = read_theta(personas.at("theta"));
   experiment.pool = read_size(personas, "pool", 6);
   experiment.demos = read_size(personas, "demos", 3);
-  // Of a copy: it is no key that a config may have.
-  if (const auto search = personas.literal().find("search"))
-    search->fail(
-        "Θ is compiled by the optimisers of the config, as any program: take 'search' out and "
-        "list them at the top, 'optimizers: [{name: mipro, ..}]'");
   experiment.optimizers = read_optimizers(config, seed, of_nobody(experiment, personas));
+  if (const auto search = personas.find("search")) {
+    if (!experiment.optimizers.empty())
+      search->fail("'optimizers' say how Θ is searched for: take 'search' out");
+    experiment.optimizers.push_back(read_search(*search, seed));
+  }
   return experiment;
 }
 

@@ -304,9 +304,8 @@ const std::vector<Broken>& broken_configs() {
        ":8:10: a judge's signature has one output with two options; this one is 'first, second -> "
        "preference'"},
       {"ASearchForThetaIsOneOfTheOptimizers", kPeople, "theta: {samples: 2}",
-       "theta: {samples: 2}\n  search: {num_trials: 3}",
-       ":10:11: Θ is compiled by the optimisers of the config, as any program: take 'search' out "
-       "and list them at the top, 'optimizers: [{name: mipro, ..}]'"},
+       "theta: {samples: 2}\n  search: {num_trials: 3}\noptimizers: [{name: mipro}]",
+       ":10:11: 'optimizers' say how Θ is searched for: take 'search' out"},
       {"NeitherProgramNorPersonas", kPeople, "personas:", "people:",
        ":1:1: a config needs a 'program' (a task to optimise) or 'personas' (SynthesizeMe)"},
       {"SetGoesThroughAScalar",
