@@ -5,26 +5,17 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <sstream>
 #include <utility>
 
+#include "core/json_text.hpp"
 #include "core/utf8.hpp"
 
 namespace theta {
 namespace {
-
-/// The code unit of `\uXXXX` at a place; nullopt for anything else.
-std::optional<std::uint32_t> escaped_unit(std::string_view text, std::size_t at) {
-  if (text.substr(at, 2) != "\\u" || at + 6 > text.size()) return std::nullopt;
-  std::uint32_t unit = 0;
-  const char* end = text.data() + at + 6;
-  if (std::from_chars(text.data() + at + 2, end, unit, 16).ptr != end) return std::nullopt;
-  return unit;
-}
 
 /// JSON writes a character beyond U+FFFF as two escapes (a surrogate pair), YAML as one:
 /// `\Uxxxxxxxx`.
@@ -39,7 +30,7 @@ std::string join_surrogates(std::string_view text, std::map<int, std::vector<int
   for (std::size_t at = 0; at < text.size();) {
     const auto high = escaped_unit(text, at);
     const auto low = high ? escaped_unit(text, at + 6) : std::nullopt;
-    if (low && *high >= 0xD800 && *high < 0xDC00 && *low >= 0xDC00 && *low < 0xE000) {
+    if (low && is_high_surrogate(*high) && is_low_surrogate(*low)) {
       out += fmt::format("\\U{:08X}", 0x10000 + ((*high - 0xD800) << 10) + (*low - 0xDC00));
       shortened[line].push_back(static_cast<int>(out.size() - line_begin));
       at += 12;

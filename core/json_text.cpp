@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <charconv>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -114,6 +115,14 @@ std::string text_of(const nlohmann::json& value) {
     text += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
   }
   return text;
+}
+
+std::optional<std::uint32_t> escaped_unit(std::string_view text, std::size_t at) {
+  if (at + 6 > text.size() || text.substr(at, 2) != "\\u") return std::nullopt;
+  std::uint32_t unit = 0;
+  const char* end = text.data() + at + 6;
+  if (std::from_chars(text.data() + at + 2, end, unit, 16).ptr != end) return std::nullopt;
+  return unit;
 }
 
 }  // namespace theta

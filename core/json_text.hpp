@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -24,6 +26,11 @@ struct JsonFault {
 };
 /// @param error  what its parser threw at `text`: a parse_error or an out_of_range
 JsonFault json_fault(std::string_view text, const std::exception& error);
+/// The code unit of an escape `\uXXXX` at a place; nullopt for anything else. A character beyond
+/// U+FFFF is two of them: a surrogate pair, the high one first.
+std::optional<std::uint32_t> escaped_unit(std::string_view text, std::size_t at);
+inline bool is_high_surrogate(std::uint32_t unit) { return unit >= 0xD800 && unit < 0xDC00; }
+inline bool is_low_surrogate(std::uint32_t unit) { return unit >= 0xDC00 && unit < 0xE000; }
 /// The text that json_text() made `value` of.
 std::string text_of(const nlohmann::json& value);
 

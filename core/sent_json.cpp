@@ -3,13 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <cstdlib>
 #include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "core/ascii.hpp"
+#include "core/json_text.hpp"
 #include "core/utf8.hpp"
 
 namespace theta {
@@ -51,23 +51,17 @@ Sent parse_sent(simdjson::dom::parser& parser, std::string_view body) {
 std::string mended_json(std::string_view sent) {
   const std::string body = valid_utf8(sent);
   std::string out;
-  const auto unit = [&](std::size_t at) -> unsigned {  // of `\uXXXX`; 0: there is none
-    unsigned value = 0;
-    if (at + 6 > body.size() || body[at] != '\\' || body[at + 1] != 'u') return 0;
-    const auto [end, error] = std::from_chars(&body[at + 2], &body[at + 2] + 4, value, 16);
-    return error == std::errc() && end == &body[at + 2] + 4 ? value : 0;
-  };
   bool text = false;
   for (std::size_t at = 0; at < body.size(); ++at) {
     const char c = body[at];
     if (text) {
-      const unsigned first = unit(at);
-      const unsigned second = unit(at + 6);
-      const bool high = first >= 0xD800 && first < 0xDC00;
-      if (high && second >= 0xDC00 && second < 0xE000) {
+      const auto first = escaped_unit(body, at);
+      const bool high = first && is_high_surrogate(*first);
+      const auto second = high ? escaped_unit(body, at + 6) : std::nullopt;
+      if (second && is_low_surrogate(*second)) {
         out += body.substr(at, 12);
         at += 11;
-      } else if (first >= 0xD800 && first < 0xE000) {
+      } else if (high || (first && is_low_surrogate(*first))) {
         out += "\\ufffd";
         at += 5;
       } else if (c == '\\' && at + 1 < body.size()) {

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -48,18 +47,6 @@ std::string null_for_no_number(std::string_view text) {
   return out;
 }
 
-/// The code unit of `\uXXXX` at a place; nullopt for anything else.
-std::optional<std::uint32_t> escaped_unit(std::string_view text, std::size_t at) {
-  if (text.substr(at, 2) != "\\u" || at + 6 > text.size()) return std::nullopt;
-  std::uint32_t unit = 0;
-  const char* end = text.data() + at + 6;
-  if (std::from_chars(text.data() + at + 2, end, unit, 16).ptr != end) return std::nullopt;
-  return unit;
-}
-
-bool is_high(std::uint32_t unit) { return unit >= 0xD800 && unit < 0xDC00; }
-bool is_low(std::uint32_t unit) { return unit >= 0xDC00 && unit < 0xE000; }
-
 /// The text with kUnreadable for every byte that is no UTF-8 and every half of a surrogate pair, and
 /// control characters in strings escaped.
 std::string without_faults(std::string_view text) {
@@ -74,8 +61,8 @@ std::string without_faults(std::string_view text) {
       at += n <= 4 ? std::min(n, text.size() - at) : 1;
     } else if (const auto unit = escaped_unit(text, at); in_string && unit) {
       const auto next = escaped_unit(text, at + 6);
-      const bool pair = is_high(*unit) && next && is_low(*next);
-      const bool half = !pair && (is_high(*unit) || is_low(*unit));
+      const bool pair = is_high_surrogate(*unit) && next && is_low_surrogate(*next);
+      const bool half = !pair && (is_high_surrogate(*unit) || is_low_surrogate(*unit));
       out += half ? kUnreadable : text.substr(at, pair ? 12 : 6);
       at += pair ? 12 : 6;
     } else if (in_string && c == '\\') {

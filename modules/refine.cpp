@@ -58,18 +58,18 @@ std::vector<Result<Prediction>> Refine::run(std::span<const Record> inputs,
 void Refine::hear(Row& row, const Record& inputs, Result<Prediction> made) const {
   row.usage += usage_of(made);
   const bool lost = !made && made.error().fault == Fault::kService;
-  Critique critique{0, made ? "" : "The answer could not be read: " + made.error().message};
-  if (made) critique = critic_(inputs, *made);
+  Grade grade{0, made ? "" : "The answer could not be read: " + made.error().message};
+  if (made) grade = critic_(inputs, *made);
   row.last_answer = made ? to_text(std::prev(made->fields.end())->second) : "";
-  row.advice = critique.advice;
+  row.advice = grade.feedback;
   if (made) {  // the predictor is tuned on its own inputs
     Record& read = made->trace.front().inputs;
     Record own;
     for (const Field& field : predict_.signature().inputs) own.set(field.name, read.at(field.name));
     read = std::move(own);
   }
-  if (lost || !row.best || (made && (!*row.best || critique.score > row.score))) {
-    row.score = critique.score;
+  if (lost || !row.best || (made && (!*row.best || grade.score > row.score))) {
+    row.score = grade.score;
     row.best = std::move(made);
   }
   row.done = lost || (*row.best && row.score >= enough_);

@@ -3,15 +3,10 @@
 #include <functional>
 #include <string>
 
+#include "modules/metric.hpp"
 #include "modules/predict.hpp"
 
 namespace theta {
-
-/// What is said of an answer: a score in [0, 1], and in words what to do better.
-struct Critique {
-  double score = 0;
-  std::string advice;
-};
 
 /// Asks again where an answer is not good enough, shows the last answer and what was said of it,
 /// and keeps the best of all attempts: DSPy's Refine. Each further attempt is one wave of the rows
@@ -20,7 +15,7 @@ struct Critique {
 /// 2303.17651).
 class Refine final : public Module {
  public:
-  using Critic = std::function<Critique(const Record& inputs, const Prediction&)>;
+  using Critic = std::function<Grade(const Record& inputs, const Prediction&)>;
 
   /// @param attempts  most, the first among them; at least 1
   /// @param enough    the score from which on an answer is good enough

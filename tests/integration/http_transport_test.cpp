@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <zlib.h>
 
 #include <cstdlib>
 #include <nlohmann/json.hpp>
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "core/http_model.hpp"
+#include "tests/support/deflated.hpp"
 #include "tests/support/http_questions.hpp"
 #include "tests/support/loopback_server.hpp"
 
@@ -135,24 +135,10 @@ TEST(HttpModel, SendsHeadersAndAQueryAndRepeatsNoSecret) {
             server.url() + ": status 401: no: [key]; check the key in header api-key: ${SECRET}");
 }
 
-std::string gzipped(const std::string& text) {
-  z_stream stream{};
-  deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY);
-  std::string out(text.size() + 100, '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-  stream.avail_in = static_cast<uInt>(text.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  deflate(&stream, Z_FINISH);
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
-  return out;
-}
-
 TEST(HttpModel, ReadsACompressedAnswer) {
   const LoopbackServer server([](const Seen& seen) {
     Reply reply = echo(seen);
-    return Reply{200, gzipped(reply.body), {{"Content-Encoding", "gzip"}}, {}, {}};
+    return Reply{200, deflated(reply.body, 15 + 16), {{"Content-Encoding", "gzip"}}, {}, {}};
   });
   HttpModel model(options_for(server.url()));
   const auto wave = questions(3);

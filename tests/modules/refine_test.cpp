@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/support/scripted_model.hpp"
+#include "tests/modules/one_question.hpp"
 
 namespace theta {
 namespace {
@@ -11,23 +11,7 @@ namespace {
 using testing::HasSubstr;
 using testing::SizeIs;
 
-Predict question() {
-  return {Signature::parse("question -> answer"), make_terse_adapter(), {.grammar = false}};
-}
-
-const std::vector<Record> kOne = {{{"question", "q"}}};
-
-/// Gives these answers in turn; an empty one times out.
-ScriptedModel answering(std::vector<std::string> answers) {
-  return ScriptedModel([answers = std::move(answers),
-                        next = std::size_t{0}](const Request&) mutable -> Result<Response> {
-    const std::string& answer = answers.at(next++);
-    if (answer.empty()) return Error{Fault::kService, "timed out"};
-    return say(" " + answer);
-  });
-}
-
-Critique length(const Record&, const Prediction& prediction) {
+Grade length(const Record&, const Prediction& prediction) {
   const auto n = prediction.fields.text("answer").size();
   return {static_cast<double>(n) / 4, n < 4 ? "Longer." : ""};
 }

@@ -3,31 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "modules/predict.hpp"
+#include "tests/modules/one_question.hpp"
 #include "tests/support/message_of.hpp"
-#include "tests/support/scripted_model.hpp"
 
 namespace theta {
 namespace {
 
 using testing::Each;
 using testing::SizeIs;
-
-Predict question() {
-  return {Signature::parse("question -> answer"), make_terse_adapter(), {.grammar = false}};
-}
-
-const std::vector<Record> kOne = {{{"question", "q"}}};
-
-/// Gives these answers in turn; an empty one times out.
-ScriptedModel answering(std::vector<std::string> answers) {
-  return ScriptedModel([answers = std::move(answers),
-                        next = std::size_t{0}](const Request&) mutable -> Result<Response> {
-    const std::string& answer = answers.at(next++);
-    if (answer.empty()) return Error{Fault::kService, "timed out"};
-    return say(" " + answer);
-  });
-}
 
 Samples voting(std::size_t samples) {
   return {std::make_unique<Predict>(question()), samples, majority};
