@@ -3,8 +3,8 @@
 /// What a program that optimises prompts is made of, in one include.
 
 #include "core/example.hpp"              // IWYU pragma: export
-#include "core/http_model.hpp"           // IWYU pragma: export
-#include "core/llama_model.hpp"          // IWYU pragma: export
+#include "core/models/http/model.hpp"    // IWYU pragma: export
+#include "core/models/llama/model.hpp"   // IWYU pragma: export
 #include "core/signature.hpp"            // IWYU pragma: export
 #include "modules/evaluate.hpp"          // IWYU pragma: export
 #include "modules/metric.hpp"            // IWYU pragma: export

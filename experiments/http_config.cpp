@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "core/ascii.hpp"
-#include "core/http_url.hpp"
+#include "core/models/http/url.hpp"
 #include "core/utf8.hpp"
-#include "experiments/data_config.hpp"
+#include "experiments/data/data_config.hpp"
 
 namespace theta {
 namespace {

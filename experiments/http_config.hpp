@@ -1,7 +1,7 @@
 #pragma once
 
 #include "core/config.hpp"
-#include "core/http_options.hpp"
+#include "core/models/http/options.hpp"
 
 namespace theta {
 

@@ -16,9 +16,9 @@
 
 #include "core/log.hpp"
 #include "core/result.hpp"
-#include "experiments/commands.hpp"
-#include "experiments/record_scores.hpp"
-#include "experiments/replay.hpp"
+#include "experiments/commands/commands.hpp"
+#include "experiments/runs/record_scores.hpp"
+#include "experiments/runs/replay.hpp"
 
 namespace po = boost::program_options;
 using namespace theta;

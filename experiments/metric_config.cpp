@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/nearest.hpp"
-#include "experiments/data_config.hpp"
+#include "experiments/data/data_config.hpp"
 #include "modules/command_metric.hpp"
 #include "modules/judge_metric.hpp"
 

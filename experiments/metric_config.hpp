@@ -7,7 +7,7 @@
 
 #include "core/config.hpp"
 #include "core/example.hpp"
-#include "core/language_model.hpp"
+#include "core/models/language_model.hpp"
 #include "modules/metric.hpp"
 
 namespace theta {

@@ -6,13 +6,13 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "core/http_model.hpp"
-#include "core/llama_model.hpp"
-#include "experiments/counting_model.hpp"
-#include "experiments/data_config.hpp"
+#include "core/models/http/model.hpp"
+#include "core/models/llama/model.hpp"
+#include "experiments/data/data_config.hpp"
 #include "experiments/http_config.hpp"
-#include "experiments/model_pool.hpp"
-#include "experiments/remarks.hpp"
+#include "experiments/runs/counting_model.hpp"
+#include "experiments/runs/model_pool.hpp"
+#include "experiments/runs/remarks.hpp"
 
 namespace theta {
 namespace {

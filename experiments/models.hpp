@@ -7,13 +7,13 @@
 #include <variant>
 #include <vector>
 
-#include "core/answer_cache.hpp"
 #include "core/config.hpp"
-#include "core/http_lessons.hpp"
-#include "core/http_options.hpp"
-#include "core/llama_options.hpp"
-#include "core/recorded_model.hpp"
-#include "experiments/budget.hpp"
+#include "core/models/http/lessons.hpp"
+#include "core/models/http/options.hpp"
+#include "core/models/llama/options.hpp"
+#include "core/records/answer_cache.hpp"
+#include "core/records/recorded_model.hpp"
+#include "experiments/runs/budget.hpp"
 
 namespace theta {
 

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "experiments/data_config.hpp"
+#include "experiments/data/data_config.hpp"
 #include "optimizers/pipeline.hpp"
 
 namespace theta {

@@ -7,8 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
-#include "experiments/data_config.hpp"
-#include "experiments/made_up.hpp"
+#include "experiments/data/data_config.hpp"
+#include "experiments/runs/made_up.hpp"
 #include "modules/samples.hpp"
 
 namespace theta {

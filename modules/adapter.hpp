@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "core/example.hpp"
-#include "core/language_model.hpp"
+#include "core/models/language_model.hpp"
 #include "core/signature.hpp"
 
 namespace theta {

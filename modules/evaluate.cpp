@@ -2,7 +2,7 @@
 
 #include <numeric>
 
-#include "core/outage.hpp"
+#include "core/models/outage.hpp"
 
 namespace theta {
 

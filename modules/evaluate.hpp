@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "core/example.hpp"
-#include "core/store.hpp"
+#include "core/records/store.hpp"
 #include "modules/metric.hpp"
 #include "modules/module.hpp"
 

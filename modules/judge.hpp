@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/store.hpp"
+#include "core/records/store.hpp"
 #include "modules/adapter.hpp"
 #include "modules/module.hpp"
 #include "modules/preference.hpp"

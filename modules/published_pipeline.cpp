@@ -4,7 +4,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "core/outage.hpp"
+#include "core/models/outage.hpp"
 #include "core/rng.hpp"
 
 namespace theta {

@@ -7,7 +7,7 @@
 #include <optional>
 #include <utility>
 
-#include "core/outage.hpp"
+#include "core/models/outage.hpp"
 #include "core/rng.hpp"
 
 namespace theta {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "core/example.hpp"
-#include "core/store.hpp"
+#include "core/records/store.hpp"
 #include "modules/evaluate.hpp"
 #include "modules/metric.hpp"
 #include "modules/module.hpp"

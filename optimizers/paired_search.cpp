@@ -9,7 +9,7 @@
 #include <numeric>
 #include <set>
 
-#include "core/outage.hpp"
+#include "core/models/outage.hpp"
 #include "optimizers/combinations.hpp"
 #include "optimizers/knowledge_gradient.hpp"
 

@@ -6,7 +6,7 @@
 #include <map>
 #include <set>
 
-#include "core/outage.hpp"
+#include "core/models/outage.hpp"
 #include "optimizers/combinations.hpp"
 
 namespace theta {

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cctype>
 
-#include "core/outage.hpp"
+#include "core/models/outage.hpp"
+#include "core/models/thoughts.hpp"
 #include "core/rng.hpp"
-#include "core/thoughts.hpp"
 #include "modules/predict.hpp"
 #include "modules/text.hpp"
 

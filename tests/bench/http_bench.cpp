@@ -19,9 +19,9 @@
 #include <sstream>
 #include <thread>
 
-#include "core/chat_body.hpp"
-#include "core/http_model.hpp"
-#include "core/recorded_model.hpp"
+#include "core/models/http/chat_body.hpp"
+#include "core/models/http/model.hpp"
+#include "core/records/recorded_model.hpp"
 #include "modules/evaluate.hpp"
 #include "modules/predict.hpp"
 #include "tests/bench/figures.hpp"

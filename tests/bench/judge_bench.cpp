@@ -5,7 +5,7 @@
 
 #include <chrono>
 
-#include "core/llama_model.hpp"
+#include "core/models/llama/model.hpp"
 #include "core/result.hpp"
 #include "core/rng.hpp"
 #include "tests/bench/figures.hpp"

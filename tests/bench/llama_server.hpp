@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "core/chat_tokenizer.hpp"
-#include "core/http_client.hpp"
+#include "core/models/http/client.hpp"
+#include "core/models/llama/chat_tokenizer.hpp"
 #include "tests/support/process.hpp"
 
 namespace theta {

@@ -16,10 +16,10 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "core/records/store.hpp"
 #include "core/result.hpp"
 #include "core/statistics.hpp"
-#include "core/store.hpp"
-#include "experiments/hutto.hpp"
+#include "experiments/data/hutto.hpp"
 #include "tests/bench/figures.hpp"
 #include "tests/bench/llama_server.hpp"
 #include "tests/bench/run_tokens.hpp"

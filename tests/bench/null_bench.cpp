@@ -20,7 +20,7 @@
 
 #include "core/result.hpp"
 #include "core/rng.hpp"
-#include "experiments/replay.hpp"
+#include "experiments/runs/replay.hpp"
 #include "tests/bench/figures.hpp"
 
 namespace theta {

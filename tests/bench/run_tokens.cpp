@@ -3,9 +3,9 @@
 #include <nlohmann/json.hpp>
 
 #include "core/json_text.hpp"
-#include "core/llama_job.hpp"
-#include "core/sqlite.hpp"
-#include "core/store.hpp"
+#include "core/models/llama/job.hpp"
+#include "core/records/sqlite.hpp"
+#include "core/records/store.hpp"
 #include "tests/support/small_model.hpp"
 
 namespace theta {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "core/language_model.hpp"
+#include "core/models/language_model.hpp"
 
 namespace theta {
 

@@ -9,8 +9,8 @@
 #include <optional>
 #include <string>
 
-#include "experiments/html.hpp"
-#include "experiments/text_table.hpp"
+#include "experiments/report/html.hpp"
+#include "experiments/report/text_table.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 namespace theta {

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "experiments/prompt_file.hpp"
+#include "experiments/runs/prompt_file.hpp"
 #include "tests/support/message_of.hpp"
 #include "tests/support/scripted_model.hpp"
 

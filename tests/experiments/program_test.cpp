@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "core/result.hpp"
-#include "experiments/experiment.hpp"
-#include "experiments/made_up.hpp"
+#include "experiments/runs/experiment.hpp"
+#include "experiments/runs/made_up.hpp"
 #include "tests/support/message_of.hpp"
 #include "tests/support/scripted_model.hpp"
 

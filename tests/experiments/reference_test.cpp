@@ -10,8 +10,8 @@
 #include <sstream>
 
 #include "core/config.hpp"
-#include "experiments/experiment.hpp"
-#include "experiments/sweep.hpp"
+#include "experiments/runs/experiment.hpp"
+#include "experiments/runs/sweep.hpp"
 #include "tests/support/places.hpp"
 
 namespace theta {
@@ -157,9 +157,10 @@ TEST(ConfigReference, ListsTheKeysThatTheReadersAskFor) {
                                          "pipeline, steps: [{name: labeled_few_shot}]"),
             asked);
   const std::string files = kFiles;
-  for (const char* metric : {"{name: number, output: b}", "{name: regex, pattern: x}",
-                             "{weighted: [{name: f1}]}", "{name: json_fields, output: c, fields: [x]}",
-                             "{judge: {rubric: r, model: task}}", "{command: [./score]}"})
+  for (const char* metric :
+       {"{name: number, output: b}", "{name: regex, pattern: x}", "{weighted: [{name: f1}]}",
+        "{name: json_fields, output: c, fields: [x]}", "{judge: {rubric: r, model: task}}",
+        "{command: [./score]}"})
     add_asked(std::string(files).replace(files.find("METRIC"), 6, metric), asked);
   for (const char* config : {kSentiment, kSplits, kTastes, kPairs}) add_asked(config, asked);
   const Config sweep = Config::parse(std::string(kSplits) + "sweep: {seeds: [1]}\n", "config");

@@ -14,8 +14,8 @@
 #include <utility>
 #include <vector>
 
-#include "core/http_model.hpp"
-#include "core/response_json.hpp"
+#include "core/models/http/model.hpp"
+#include "core/records/response_json.hpp"
 #include "core/utf8.hpp"
 
 namespace {

@@ -5,9 +5,9 @@
 #include <cmath>
 #include <cstdint>
 
-#include "core/chat_reading.hpp"
-#include "core/http_retry_after.hpp"
-#include "core/response_json.hpp"
+#include "core/models/http/chat_reading.hpp"
+#include "core/models/http/retry_after.hpp"
+#include "core/records/response_json.hpp"
 #include "core/utf8.hpp"
 
 namespace {

@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "core/llama_model.hpp"
+#include "core/models/llama/model.hpp"
 #include "core/rng.hpp"
 #include "modules/predict.hpp"
 #include "tests/support/gbnf_language.hpp"

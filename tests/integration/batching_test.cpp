@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "core/llama_model.hpp"
+#include "core/models/llama/model.hpp"
 #include "tests/support/small_model.hpp"
 
 namespace theta {

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "core/http_model.hpp"
+#include "core/models/http/model.hpp"
 #include "tests/support/http_questions.hpp"
 #include "tests/support/loopback_server.hpp"
 

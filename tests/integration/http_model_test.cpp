@@ -1,7 +1,5 @@
 // One server: its answers, faults, refusals and end.
 
-#include "core/http_model.hpp"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -12,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/models/http/model.hpp"
 #include "tests/support/http_questions.hpp"
 #include "tests/support/loopback_server.hpp"
 

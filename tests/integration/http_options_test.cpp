@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "core/chat_body.hpp"
-#include "core/http_model.hpp"
+#include "core/models/http/chat_body.hpp"
+#include "core/models/http/model.hpp"
 #include "tests/support/http_questions.hpp"
 #include "tests/support/loopback_server.hpp"
 

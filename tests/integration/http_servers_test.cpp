@@ -11,7 +11,7 @@
 #include <thread>
 #include <vector>
 
-#include "core/http_model.hpp"
+#include "core/models/http/model.hpp"
 #include "tests/support/http_questions.hpp"
 #include "tests/support/loopback_server.hpp"
 
@@ -91,8 +91,9 @@ TEST(HttpModel, LeavesADeadServerAloneWhileTheOthersAreFull) {
 }
 
 TEST(HttpModel, LosesNothingToAServerThatRefusesAtOnceBesideASlowOne) {
-  const LoopbackServer refusing(
-      [](const Seen&) { return Reply{503, "overloaded", {{"Retry-After", "60"}}, {}, {}}; });
+  const LoopbackServer refusing([](const Seen&) {
+    return Reply{503, "overloaded", {{"Retry-After", "60"}}, {}, {}};
+  });
   const LoopbackServer slow(
       [](const Seen& seen) { return echo_after(std::chrono::milliseconds(5), seen); });
   auto options = options_for(refusing.url());

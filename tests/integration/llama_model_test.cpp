@@ -1,5 +1,3 @@
-#include "core/llama_model.hpp"
-
 #include <gguf.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -14,9 +12,10 @@
 #include <span>
 #include <vector>
 
-#include "core/recorded_model.hpp"
+#include "core/models/llama/model.hpp"
+#include "core/records/recorded_model.hpp"
+#include "core/records/store.hpp"
 #include "core/rng.hpp"
-#include "core/store.hpp"
 #include "tests/support/interruption.hpp"
 #include "tests/support/message_of.hpp"
 #include "tests/support/small_model.hpp"
@@ -335,7 +334,9 @@ TEST_F(LlamaModelTest, NamesBothLengthsOfAPromptThatDoesNotFit) {
   Request generated = question("Hi");
   generated.max_tokens = 9000;
   EXPECT_EQ(
-      message_of<UserError>([&] { model_->check({&generated, 1}); }),
+      message_of<UserError>([&] {
+        model_->check({&generated, 1});
+      }),
       "prompt of 10 tokens with an answer of up to 9000 does not fit the window of 512 tokens "
       "of smollm2-135m-instruct-q4_1.gguf: shorten the prompt or take a model with a longer "
       "window");

@@ -8,8 +8,8 @@
 #include <cstdlib>
 #include <memory>
 
-#include "core/http_model.hpp"
-#include "core/llama_model.hpp"
+#include "core/models/http/model.hpp"
+#include "core/models/llama/model.hpp"
 #include "tests/support/small_model.hpp"
 
 namespace theta {

@@ -1,5 +1,3 @@
-#include "core/llama_stream.hpp"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <llama.h>
@@ -11,10 +9,11 @@
 #include <set>
 #include <thread>
 
-#include "core/llama_decoder.hpp"
-#include "core/llama_model.hpp"
-#include "core/recorded_model.hpp"
-#include "core/store.hpp"
+#include "core/models/llama/decoder.hpp"
+#include "core/models/llama/model.hpp"
+#include "core/models/llama/stream.hpp"
+#include "core/records/recorded_model.hpp"
+#include "core/records/store.hpp"
 #include "tests/support/interruption.hpp"
 #include "tests/support/small_model.hpp"
 #include "tests/support/temporary_folder.hpp"

@@ -15,7 +15,7 @@
 #include <sstream>
 #include <thread>
 
-#include "core/store.hpp"
+#include "core/records/store.hpp"
 #include "tests/support/places.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/run_report.hpp"

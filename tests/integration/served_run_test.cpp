@@ -16,7 +16,7 @@
 #include <random>
 #include <thread>
 
-#include "core/sqlite.hpp"
+#include "core/records/sqlite.hpp"
 #include "tests/support/http_questions.hpp"
 #include "tests/support/loopback_server.hpp"
 #include "tests/support/places.hpp"

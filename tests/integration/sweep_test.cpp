@@ -14,7 +14,7 @@
 #include <sstream>
 #include <thread>
 
-#include "core/store.hpp"
+#include "core/records/store.hpp"
 #include "tests/support/loopback_server.hpp"
 #include "tests/support/places.hpp"
 #include "tests/support/process.hpp"

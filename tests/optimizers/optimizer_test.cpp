@@ -12,7 +12,7 @@
 #include <thread>
 #include <utility>
 
-#include "core/recorded_model.hpp"
+#include "core/records/recorded_model.hpp"
 #include "core/result.hpp"
 #include "modules/evaluate.hpp"
 #include "modules/program_state.hpp"

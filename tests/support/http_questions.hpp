@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "core/http_model.hpp"
+#include "core/models/http/model.hpp"
 #include "tests/support/loopback_server.hpp"
 
 // What the tests of HttpModel ask a LoopbackServer, and what it answers.

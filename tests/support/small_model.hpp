@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "core/chat_tokenizer.hpp"
-#include "core/language_model.hpp"
+#include "core/models/language_model.hpp"
+#include "core/models/llama/chat_tokenizer.hpp"
 
 namespace theta {
 

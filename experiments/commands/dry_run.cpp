@@ -1,0 +1,84 @@
+#include "experiments/commands/dry_run.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "experiments/report/text_table.hpp"
+#include "experiments/runs/run_folder.hpp"
+
+namespace theta {
+namespace {
+
+/// Numbers of a dry run, a line a row, and their sum.
+class CostTable {
+ public:
+  CostTable(std::vector<Table::Column> labels, bool priced)
+      : table_{std::move(labels)}, labels_(table_.columns.size()), priced_(priced) {
+    for (const char* title : {"calls", "prompt tokens", "generated tokens"})
+      table_.columns.push_back({title, true});
+    if (priced_) table_.columns.push_back({"dollars", true});
+  }
+
+  void add(std::vector<std::string> labels, const Usage& usage, double money) {
+    total_ += usage;
+    total_money_ += money;
+    put(std::move(labels), usage, money);
+  }
+  std::string text() {
+    std::vector<std::string> labels(labels_);
+    labels[0] = "in all";
+    put(std::move(labels), total_, total_money_);
+    return text_table(table_);
+  }
+
+ private:
+  void put(std::vector<std::string> row, const Usage& usage, double money) {
+    for (const auto n : {usage.calls, usage.prompt_tokens, usage.generated_tokens})
+      row.push_back(std::to_string(n));
+    if (priced_) row.push_back(fmt::format("{:.4f}", money));
+    table_.rows.push_back(std::move(row));
+  }
+
+  Table table_;
+  const std::size_t labels_;
+  const bool priced_;
+  Usage total_;
+  double total_money_ = 0;
+};
+
+constexpr const char* kDryRun =
+    "Made-up answers were counted, so that real ones can bootstrap more or fewer. What is asked "
+    "again and\nprefixes that are shared are computed once: the host reads fewer prompt "
+    "tokens.\n";
+
+}  // namespace
+
+void dry_run(const ExperimentOptions& options, std::stop_token stop) {
+  CostTable table({{"stage"}, {"model"}}, !options.models.prices.empty());
+  for (const auto& [stage, role, usage] : forecast(options, Models::Purpose::kCount, stop))
+    table.add({stage, role.name}, usage, options.models.price(role.model).of(usage));
+  fmt::print("{} needs about\n{}{}", options.name, table.text(), kDryRun);
+}
+
+void dry_run(const Sweep& sweep, std::stop_token stop) {
+  const bool priced = std::ranges::any_of(
+      sweep.runs, [](const SweepRun& run) { return !run.options.models.prices.empty(); });
+  CostTable table({{"run"}}, priced);
+  for (const SweepRun& run : sweep.runs) {
+    Usage usage;
+    double money = 0;
+    for (const auto& stage : forecast(run.options, Models::Purpose::kCount, stop)) {
+      usage += stage.usage;
+      money += run.options.models.price(stage.role.model).of(stage.usage);
+    }
+    table.add({run.label()}, usage, money);
+  }
+  fmt::print("{} needs about\n{}{}", sweep.name, table.text(), kDryRun);
+  fmt::print("What several runs ask alike is asked once.\n");
+}
+
+}  // namespace theta

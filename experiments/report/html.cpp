@@ -1,0 +1,77 @@
+#include "experiments/report/html.hpp"
+
+#include <fmt/format.h>
+
+namespace theta {
+namespace {
+
+constexpr const char* kStyle = R"(
+body { font: 15px/1.45 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
+h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2rem }
+table { border-collapse: collapse; font-size: .9em } .wide { overflow-x: auto }
+h1, h2, p, summary, th, td { overflow-wrap: anywhere }
+th, td { min-width: 3em; padding: .25em .6em; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top }
+td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
+.first { border-left: 2px solid #bbb } .note { color: #8a4b00 } .muted { color: #666 }
+pre { background: #f6f6f6; padding: .8em; white-space: pre-wrap; overflow-wrap: anywhere }
+svg { max-width: 100%; height: auto }
+)";
+
+}  // namespace
+
+std::string html_escaped(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    switch (c) {
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += c;
+    }
+  }
+  return out;
+}
+
+std::string html_table(const Table& table) {
+  const auto& [columns, rows] = table;
+  const auto cell = [&](std::string_view tag, std::size_t c, std::string_view text) {
+    return fmt::format("<{}{}>{}</{}>", tag, columns[c].number ? " class=\"n\"" : "",
+                       html_escaped(text), tag);
+  };
+  std::string out = "<div class=\"wide\"><table>\n<tr>";
+  for (std::size_t c = 0; c < columns.size(); ++c) out += cell("th", c, columns[c].title);
+  out += "</tr>\n";
+  for (const auto& row : rows) {
+    out += "<tr>";
+    for (std::size_t c = 0; c < row.size(); ++c) out += cell("td", c, row[c]);
+    out += "</tr>\n";
+  }
+  return out + "</table></div>\n";
+}
+
+std::string html_page(const std::string& title, const std::string& subtitle,
+                      const std::string& body) {
+  return fmt::format(
+      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
+      "style-src 'unsafe-inline'; img-src data:\">\n"
+      "<meta name=\"viewport\" content=\"width=device-width\">\n"
+      "<title>{0}</title>\n<style>{1}</style>\n</head>\n<body>\n<h1>{0}</h1>\n"
+      "<p class=\"muted\">{2}</p>\n{3}</body>\n</html>\n",
+      html_escaped(title), kStyle, html_escaped(subtitle), body);
+}
+
+}  // namespace theta

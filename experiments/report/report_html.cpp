@@ -1,0 +1,215 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "experiments/report/gnuplot.hpp"
+#include "experiments/report/html.hpp"
+#include "experiments/report/report.hpp"
+
+namespace theta {
+namespace {
+
+std::string result_table(const Report& report) {
+  const auto models = models_of(report);
+  const auto titles = column_titles();
+  std::string out = "<div class=\"wide\"><table>\n<tr><th rowspan=\"2\">method</th>";
+  for (const auto& model : models) {
+    out += fmt::format("<th class=\"first\" colspan=\"{}\">{}</th>", titles.size(),
+                       html_escaped(model));
+  }
+  out += "</tr>\n<tr>";
+  const auto cells = [&](std::string_view tag, const std::vector<std::string>& texts) {
+    for (std::size_t c = 0; c < texts.size(); ++c) {
+      out += fmt::format("<{} class=\"n{}\">{}</{}>", tag, c == 0 ? " first" : "",
+                         html_escaped(texts[c]), tag);
+    }
+  };
+  for (std::size_t m = 0; m < models.size(); ++m) cells("th", titles);
+  out += "</tr>\n";
+  for (const auto& method : methods_of(report)) {
+    out += "<tr><td>" + html_escaped(method) + "</td>";
+    for (const auto& model : models) {
+      const auto* row = find_row(report, method, model);
+      cells("td", row != nullptr ? column_texts(*row) : std::vector<std::string>(titles.size()));
+    }
+    out += "</tr>\n";
+  }
+  return out + "</table></div>\n";
+}
+
+/// Every row's accuracy and interval, the models of a method below one another.
+std::string forest_script(const Report& report) {
+  const auto models = models_of(report);
+  const auto methods = methods_of(report);
+  std::string data;
+  std::string plots;
+  for (std::size_t m = 0; m < models.size(); ++m) {
+    data += fmt::format("$model{} << END\n", m);
+    for (std::size_t i = 0; i < methods.size(); ++i) {
+      const auto* row = find_row(report, methods[i], models[m]);
+      if (row == nullptr || !row->accuracy) continue;
+      const auto y = static_cast<double>(i) + 0.22 * static_cast<double>(m);
+      data += fmt::format("{} {} {} {}\n", *row->accuracy, *row->low, *row->high, y);
+    }
+    data += "END\n";
+    plots += fmt::format("{} $model{} using 1:4:2:3 with xerrorbars pt 7 ps 0.7 lw 2 title {}",
+                         m == 0 ? "plot" : ",", m, gnuplot_quoted(models[m]));
+  }
+  std::string ticks;
+  for (std::size_t i = 0; i < methods.size(); ++i) {
+    ticks += fmt::format("{}{} {}", i == 0 ? "" : ", ", gnuplot_quoted(methods[i]), i);
+  }
+  return data + fmt::format(
+                    "set ytics ({})\nset yrange [{}:-0.6]\nset xlabel 'accuracy, 95 % interval'\n"
+                    "set grid x\nset key outside top center horizontal\n{}\n",
+                    ticks, static_cast<double>(methods.size()) - 0.2, plots);
+}
+
+/// What is known of the best candidate so far over the evaluations spent, a curve a search; the
+/// gate's are no part of the search.
+std::string trajectory_script(const Report& report) {
+  std::vector<std::string> searches;
+  for (const auto& trial : report.trials) {
+    if (std::find(searches.begin(), searches.end(), trial.search) == searches.end()) {
+      searches.push_back(trial.search);
+    }
+  }
+  std::string data;
+  std::string plots;
+  for (std::size_t s = 0; s < searches.size(); ++s) {
+    data += fmt::format("$search{} << END\n", s);
+    for (const auto& trial : report.trials) {
+      if (trial.search != searches[s] || trial.kind == "gate") continue;
+      data += fmt::format("{} {}\n", trial.evaluations, trial.best);
+    }
+    data += "END\n";
+    plots += fmt::format("{} $search{} with steps lw 2 title {}", s == 0 ? "plot" : ",", s,
+                         gnuplot_quoted(searches[s]));
+  }
+  return data +
+         "set xlabel 'evaluations'\nset ylabel 'best score so far'\nset xrange [0:]\n"
+         "set grid\nset key outside top center horizontal\n" +
+         plots + "\n";
+}
+
+std::string plots(const Report& report) {
+  const bool has_accuracy =
+      std::any_of(report.rows.begin(), report.rows.end(),
+                  [](const Report::Row& row) { return row.accuracy.has_value(); });
+  std::string out;
+  const auto add = [&](const char* title, const std::string& script, int height) {
+    const auto svg = gnuplot_svg(script, 900, height);
+    if (svg) out += fmt::format("<h2>{}</h2>\n{}\n", title, *svg);
+    return svg.has_value();
+  };
+  const int forest_height = 120 + 34 * static_cast<int>(methods_of(report).size());
+  if ((has_accuracy && !add("Accuracy", forest_script(report), forest_height)) ||
+      (!report.trials.empty() && !add("Searches", trajectory_script(report), 380))) {
+    return "<p class=\"muted\">No plots: gnuplot is not installed or failed.</p>\n";
+  }
+  return out;
+}
+
+std::string details(std::string_view title, std::string_view text) {
+  return fmt::format("<details><summary>{}</summary><pre>{}</pre></details>\n", html_escaped(title),
+                     html_escaped(text));
+}
+
+}  // namespace
+
+std::string to_html(const Report& report) {
+  const auto note =
+      report.note.empty() ? "" : "<p class=\"note\">" + html_escaped(report.note) + "</p>\n";
+  std::string out;
+  for (const auto& [name, how] : report.models)
+    out += fmt::format("<p class=\"muted\">{}: {}</p>\n", html_escaped(name), html_escaped(how));
+  if (!report.stopped.empty())
+    out += "<p class=\"note\">Stopped early: " + html_escaped(report.stopped) + ".</p>\n";
+  if (!report.incomplete.empty())
+    out += "<p class=\"note\">Incomplete: " + html_escaped(report.incomplete) + ".</p>\n";
+  for (const auto& remark : report.remarks)
+    out += "<p class=\"note\">" + html_escaped(remark) + "</p>\n";
+  out += "<h2>Results</h2>\n" + note + result_table(report);
+  out += fmt::format("<p class=\"muted\">{}.</p>\n", kLegend);
+  if (const std::string few = few_users_of(report); !few.empty())
+    out += "<p class=\"note\">" + html_escaped(few) + ".</p>\n";
+  if (const Table missing = missing_answers(report); !missing.rows.empty())
+    out += html_table(missing);
+  if (const Table options = option_counts(report); !options.rows.empty())
+    out += html_table(options);
+  if (!report.paired.empty()) {
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& paired : report.paired) {
+      rows.push_back({paired.method, paired.against, paired.model, std::to_string(paired.users),
+                      std::to_string(paired.judgements),
+                      difference_text(paired.difference, paired.low, paired.high, paired.p),
+                      paired.interval, missing_text(paired.missing, paired.missing_against)});
+    }
+    out += "<h2>Paired differences</h2>\n" + html_table({{{"method"},
+                                                          {"against"},
+                                                          {"model"},
+                                                          {"users", true},
+                                                          {"judgements", true},
+                                                          {"difference [95 %]", true},
+                                                          {"interval"},
+                                                          {""}},
+                                                         rows});
+  }
+  if (!report.gates.empty())
+    out += fmt::format("<h2>Gate</h2>\n<p class=\"muted\">{}.</p>\n{}", kGateLegend,
+                       html_table(gates_table(report)));
+  out += plots(report);
+  if (!report.personas.empty()) {
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& p : report.personas) {
+      rows.push_back({p.user, p.method, p.model, p.persona, p.source, p.taste, p.matched});
+    }
+    out += "<h2>Personas</h2>\n" + note +
+           html_table({{{"user"},
+                        {"method"},
+                        {"model"},
+                        {"persona"},
+                        {"source"},
+                        {"true taste"},
+                        {"stated taste"}},
+                       rows});
+  }
+  if (!report.prompts.empty()) out += "<h2>Prompts</h2>\n";
+  for (const auto& [name, text] : report.prompts) out += details(name, text);
+  if (!report.proposals.empty()) {
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& [search, counts] : report.proposals)
+      for (const auto& [what, count] : counts)
+        rows.push_back({search, what, std::to_string(count)});
+    out += "<h2>Instructions and personas that models wrote</h2>\n" +
+           html_table({{{"search"}, {"what came of them"}, {"", true}}, rows});
+  }
+  if (!report.fronts.empty()) {
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& [search, front] : report.fronts)
+      for (const Tradeoff& one : front)
+        rows.push_back({search, std::to_string(one.prompt_tokens),
+                        fmt::format("{:.3f} ± {:.3f}", one.score, one.sd), one.candidate});
+    out += "<h2>Accuracy against prompt tokens</h2>\n" +
+           html_table(
+               {{{"search"}, {"prompt tokens", true}, {"score ± sd", true}, {"candidate"}}, rows});
+  }
+  if (!report.trials.empty()) {
+    out += fmt::format("<h2>Trials</h2>\n<p class=\"muted\">{}.</p>\n{}", kTrialsLegend,
+                       html_table(trials_of(report)));
+  }
+  if (!report.usage_by_role.empty())
+    out += "<h2>Usage by role</h2>\n" + html_table(usage_table(report.usage_by_role));
+  if (!report.timing.empty()) {
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& [what, amount] : report.timing) {
+      rows.push_back({what, fmt::format("{:.6g}", amount)});
+    }
+    out += "<h2>Timing</h2>\n" + html_table({{{"what"}, {"amount", true}}, rows});
+  }
+  if (!report.config.empty()) out += "<h2>Config</h2>\n" + details("resolved", report.config);
+  return html_page(report.name.empty() ? "Theta run" : report.name,
+                   fmt::format("config {}, seed {}", report.config_hash, report.seed), out);
+}
+
+}  // namespace theta

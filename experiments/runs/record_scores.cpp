@@ -1,0 +1,106 @@
+#include "experiments/runs/record_scores.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "core/log.hpp"
+#include "core/models/outage.hpp"
+#include "experiments/commands/commands.hpp"
+#include "experiments/commands/verify.hpp"
+#include "experiments/runs/experiment.hpp"
+#include "experiments/runs/run_folder.hpp"
+#include "experiments/runs/sweep.hpp"
+
+namespace theta {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A demo set as a reader sees it.
+std::string show(const std::vector<Demo>& demos) {
+  std::string text;
+  for (const Demo& demo : demos) {
+    for (const auto& [name, value] : demo.fields)
+      text += fmt::format("{}: {}\n", name, to_text(value));
+    text += "\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+ScoreTable record_scores(const ProgramExperiment& experiment, RunContext& run) {
+  const auto chosen = std::ranges::find_if(experiment.optimizers, [](const OptimizerConfig& o) {
+    return std::holds_alternative<MiproOptions>(o.options);
+  });
+  if (chosen == experiment.optimizers.end())
+    throw UserError("there is no mipro among the optimizers, whose choices could be recorded");
+  const Prepared prepared = prepare(experiment, run);
+  const Task task = task_of(prepared, run);
+  const Choices choices =
+      Mipro(std::get<MiproOptions>(chosen->options)).choices(*prepared.student, task);
+
+  ScoreTable table;
+  table.examples = task.validation.size();
+  for (std::size_t p = 0; p < choices.instructions.size(); ++p) {
+    auto& predictor = table.predictors.emplace_back();
+    predictor.instructions = choices.instructions[p];
+    for (const auto& demos : choices.demo_sets[p]) predictor.demos.push_back(show(demos));
+  }
+  const auto space = table.space();
+  std::size_t requests = table.examples;
+  for (const Variable& variable : space) requests *= variable.choices;
+  run.models.stage("recording");
+  run.progress.stage("recording", static_cast<std::int64_t>(requests));
+  Combination at(space.size(), 0);
+  for (;;) {
+    const auto evaluation = evaluate(*choices.apply(*prepared.student, at), task.validation,
+                                     task.metric, {task.model, task.stop});
+    if (evaluation.n_failed > 0)
+      throw Outage(fmt::format("{} of {} examples of combination {} were not answered",
+                               evaluation.n_failed, table.examples, key_of(at)));
+    table.scores[at] = evaluation.scores;
+    std::size_t v = space.size();
+    while (v > 0 && static_cast<std::size_t>(++at[v - 1]) == space[v - 1].choices) at[--v] = 0;
+    if (v == 0) return table;
+  }
+}
+
+int record_command(const RecordArguments& arguments, Progress& progress, std::stop_token stop) {
+  const Config config = load_config(arguments.config, arguments.sets);
+  refuse_sweep(config);
+  const ExperimentOptions options = read_experiment(config);
+  const auto* experiment = std::get_if<ProgramExperiment>(&options.experiment);
+  if (!experiment) config.fail("only an experiment with a 'program' can be recorded as a table");
+  VerifiedFiles verified;
+  verify(config, options, verified);
+
+  const fs::path folder =
+      arguments.out.empty()
+          ? fs::path("runs") / fmt::format("{}-{}-table", options.name, options.hash)
+          : arguments.out;
+  const fs::path file = folder / "table.json";
+  std::optional<ScoreTable> table;
+  try {
+    const RunEnd end = work_in_folder(
+        config, options, folder, progress, stop, nullptr,
+        [&](RunContext& run) { table = record_scores(*experiment, run); },
+        [&](Store& store) {
+          if (!store.meta("incomplete").value_or("").empty()) table.reset();
+          if (table) write_score_table(*table, file);
+        });
+    if (!table) {
+      tell(fmt::format("theta: {}: {}", name_of(end.state), end.why));
+      return end.state == RunState::kStopped ? kBudgetSpent : kAnswersMissing;
+    }
+  } catch (const Interrupted&) {
+    throw stopped_in(folder);
+  }
+  fmt::print("{} combinations on {} examples: {}\n", table->scores.size(), table->examples,
+             file.string());
+  return 0;
+}
+
+}  // namespace theta

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "core/config.hpp"
+#include "core/progress.hpp"
+#include "core/result.hpp"
+#include "experiments/report/report.hpp"
+#include "experiments/runs/experiment.hpp"
+
+namespace theta {
+
+class ModelPool;
+
+enum class RunState { kWaiting, kRunning, kDone, kIncomplete, kFailed, kStopped };
+const char* name_of(RunState state);
+
+/// How a run's work came to its end.
+struct RunEnd {
+  RunState state = RunState::kDone;  ///< or kStopped by its budget, or kIncomplete
+  std::string why = {};              ///< it is not done
+};
+
+/// Does the work of a config in its folder, which it claims, on models that keep to the budget and
+/// share the cache. The record says at any time how the run stands: read_status(). It begins a new
+/// try (Store::begin_try), and ends as incomplete where a service's fault left any request without
+/// an answer, also where the work ended with an Outage after some were answered: what depends on
+/// them is not what it would have been, and another try mends it.
+/// @param config  what `options` were read from
+/// @param pool    models shared with runs side by side; null: its own
+/// @param work    can be cut short by the budget
+/// @param finish  leaves what there is, after `work` or as much of it as was done
+/// @throws what `work` and `finish` throw; Interrupted when stopped; UserError if the folder holds
+/// a run of another config or other data.
+RunEnd work_in_folder(const Config& config, const ExperimentOptions& options,
+                      const std::filesystem::path& folder, Progress& progress, std::stop_token stop,
+                      ModelPool* pool, const std::function<void(RunContext&)>& work,
+                      const std::function<void(Store&)>& finish);
+
+/// What a person is told who stopped a command that works in a folder.
+Interrupted stopped_in(const std::filesystem::path& folder);
+
+/// Runs an experiment in its folder, to its end or on from where it stopped, and writes its report
+/// there. Parameters and exceptions as above.
+/// @return the report; where the budget was spent (Report::stopped) or answers are missing
+///   (Report::incomplete), of what was done.
+Report run_in_folder(const Config& config, const ExperimentOptions& options,
+                     const std::filesystem::path& folder, Progress& progress, std::stop_token stop,
+                     ModelPool* pool = nullptr);
+
+/// What a run will ask for, as models tell whose answers are made up. Real answers can bootstrap
+/// more or fewer demos.
+/// @param on_asked  is told of every request; may be empty
+/// @param scratch   the folder in which it works; empty: the temporary directory
+std::vector<StageUsage> forecast(const ExperimentOptions& options, Models::Purpose purpose,
+                                 std::stop_token stop, Models::OnAsked on_asked = {},
+                                 const std::filesystem::path& scratch = {});
+/// Calls only, by stage: what a progress line needs. Empty where it cannot be told.
+Plan forecast_calls(const ExperimentOptions& options, std::stop_token stop,
+                    const std::filesystem::path& scratch);
+
+/// How a run stands.
+struct RunStatus {
+  RunState state = RunState::kWaiting;
+  std::string error;           ///< why it failed, stopped or is incomplete
+  std::string hash;            ///< of its config
+  std::string stage;           ///< while it runs
+  std::optional<double> best;  ///< what is known of the best candidate of its searches so far
+  Usage kept;                  ///< answers paid for, once each
+  std::optional<double> left_s;
+};
+
+/// @param folder  may hold no run: then it is waiting. One whose record is damaged has failed.
+RunStatus read_status(const std::filesystem::path& folder);
+
+}  // namespace theta

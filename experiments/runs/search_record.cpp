@@ -1,0 +1,94 @@
+#include "experiments/runs/search_record.hpp"
+
+#include <algorithm>
+
+#include "experiments/report/report.hpp"
+
+namespace theta {
+namespace {
+
+/// A program's prompts may hold bytes that a model made up.
+std::string dumped(const nlohmann::json& json) {
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::string prompt_text(const Module& program) {
+  std::string out;
+  for (const Predictor* predictor : program.predictors()) {
+    out += predictor->name + ": " + predictor->signature.instructions + "\n";
+    for (const Demo& demo : predictor->demos) {
+      for (const auto& [name, value] : demo.fields)
+        out += "  " + name + ": " + to_text(value) + "\n";
+      out += "\n";
+    }
+  }
+  return out;
+}
+
+/// For the report: [[tokens, score, sd, candidate], ..].
+nlohmann::json listed(const std::vector<Tradeoff>& front) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const Tradeoff& one : front)
+    list.push_back({one.prompt_tokens, one.score, one.sd, one.candidate});
+  return list;
+}
+
+}  // namespace
+
+SearchRecord::SearchRecord(RunContext& run, std::string student)
+    : run_(run), student_(std::move(student)) {
+  run_.store.set_meta("student", student_);
+}
+
+void SearchRecord::add_prompt(const std::string& title, const Module& program) {
+  prompts_.push_back({title, prompt_text(program)});
+}
+
+void SearchRecord::put_proposals(const std::string& search,
+                                 std::vector<std::pair<std::string, std::int64_t>> counts) {
+  const auto known =
+      std::ranges::find(proposals_, search, [](const auto& one) { return one.first; });
+  if (known == proposals_.end())
+    proposals_.emplace_back(search, std::move(counts));
+  else
+    known->second = std::move(counts);
+}
+
+Compiled SearchRecord::compile(const OptimizerConfig& config, const std::string& search,
+                               const Module& student, Task task) {
+  task.max_evaluations = config.max_evaluations;
+  task.gate = config.gate;
+  task.on_trial = [&](TrialRecord trial) {
+    trial.search = search;
+    run_.store.put_trial(trial);
+    run_.show_trial(trial);
+    return false;
+  };
+  Compiled compiled = make_optimizer(config.options)->compile(student, task);
+  run_.progress.note("");
+  gates_.push_back({search, gate_json(compiled.gate)});
+  if (!compiled.stopped) remark_on(search, compiled.gate, config.gate);
+  if (compiled.proposals.asked > 0) put_proposals(search, compiled.proposals.list());
+  if (!compiled.front.empty()) fronts_.push_back({search, listed(compiled.front)});
+  return compiled;
+}
+
+void SearchRecord::remark_on(const std::string& search, const Decision& gate,
+                             const GateOptions& options) const {
+  if (!gate.saved) run_.remark(search + ": " + verdict_text(gate, student_));
+  if (options.fresh == 0)
+    run_.remark(search + ": judged by the search's own belief, as `fresh: 0` keeps no example");
+  else if (gate.found && gate.n_fresh == 0 && gate.estimate > 0)
+    run_.remark(search + ": judged by the search's own belief, as no fresh example was scored");
+}
+
+void SearchRecord::keep() const {
+  run_.store.set_meta("rows", rows_.dump());
+  run_.store.set_meta("comparisons", comparisons_.dump());
+  run_.store.set_meta("prompts", dumped(prompts_));
+  run_.store.set_meta("proposals", nlohmann::json(proposals_).dump());
+  run_.store.set_meta("fronts", dumped(fronts_));
+  run_.store.set_meta("gates", gates_.dump());
+}
+
+}  // namespace theta

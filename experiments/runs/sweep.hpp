@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "core/config.hpp"
+#include "core/progress.hpp"
+#include "experiments/runs/experiment.hpp"
+
+namespace theta {
+
+/// One run of a sweep: the config with a value of every axis put in.
+struct SweepRun {
+  Config config;
+  ExperimentOptions options;
+  std::string setting;        ///< the values of all axes but the seeds: `surrogate=tpe, hyperbaton`
+  std::size_t group = 0;      ///< runs that differ in their seed alone are one group
+  bool seeded = false;        ///< by the axis `seeds`
+  std::string label() const;  ///< setting and seed, for people
+};
+
+struct Sweep {
+  std::string name;
+  std::vector<SweepRun> runs;  ///< first the list, then the grid in file order; seeds innermost
+};
+
+bool is_sweep(const Config& config);
+/// @throws UserError with the position of `sweep:` where one run is wanted and the config has many.
+void refuse_sweep(const Config& config);
+
+/// Expands a config with a `sweep:` section: every combination of
+///
+///     sweep:
+///       list: {navigate: {data.file: navigate.json}, ...}   # or [{key: value, ...}, ...]
+///       grid: {optimizers.0.surrogate: [paired, tpe], ...}
+///       seeds: [1, 2, 3]
+///
+/// where keys are dotted paths into the config. Each run is read strictly, as a config of its own.
+/// @throws UserError with the position in this file for the first thing that is wrong, in any run.
+/// @param files  see read_experiment()
+Sweep read_sweep(const Config& config, FileHashes files = {});
+
+/// The folder of a run within its sweep's. Its name is the hash of the run's config, so that a
+/// changed run is another one and a finished one is found again.
+std::filesystem::path folder_of(const SweepRun& run, const std::filesystem::path& sweep);
+
+/// The runs that did not get to their end, each as `label: reason`.
+struct SweepEnd {
+  std::vector<std::string> failed;
+  std::vector<std::string> incomplete;  ///< a service left requests without an answer
+  std::vector<std::string> stopped;     ///< by their budgets
+};
+
+/// Runs what is not done yet, `jobs` runs side by side, with shared models and cache. A run that
+/// fails stops no other. Leaves DIR/sweep.json, DIR/cache.db, and a folder for each run.
+/// @throws Interrupted when stopped: what is done is kept.
+SweepEnd run_sweep(const Sweep& sweep, const std::filesystem::path& folder, std::size_t jobs,
+                   Progress& progress, std::stop_token stop);
+
+/// A run as sweep.json lists it.
+struct ListedRun {
+  std::string folder, label, setting;
+  std::size_t group = 0;
+  std::uint64_t seed = 0;
+};
+
+/// What sweep.json holds: the runs of a sweep's folder.
+struct SweepList {
+  std::string name;
+  std::vector<ListedRun> runs;
+};
+bool holds_sweep(const std::filesystem::path& folder);
+/// @throws RunError if the list is missing or damaged.
+SweepList read_sweep_list(const std::filesystem::path& folder);
+
+}  // namespace theta

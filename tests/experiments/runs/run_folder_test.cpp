@@ -1,0 +1,24 @@
+#include "experiments/runs/run_folder.hpp"
+
+#include <gtest/gtest.h>
+
+#include "core/records/store.hpp"
+#include "tests/support/temporary_folder.hpp"
+
+namespace theta {
+namespace {
+
+TEST(ReadStatus, ShowsTheBestOfTheSearchesAsEachOfThemStands) {
+  const TemporaryFolder folder;
+  {
+    Store store(folder.path() / "run.db");
+    store.put_trial({"copro", 1, "default", "{}", .5, 60, false, .5, .375, .625});
+    store.put_trial({"mipro", 1, "default", "{}", .5, 60, false, .5, .375, .625});
+    store.put_trial({"mipro", 2, "minibatch", "{}", 1, 62, true, .875, .75, 1});
+    store.put_trial({"mipro", 3, "minibatch", "{}", 0, 64, false, .75, .5, 1});
+  }
+  EXPECT_EQ(read_status(folder.path()).best, .75);
+}
+
+}  // namespace
+}  // namespace theta
