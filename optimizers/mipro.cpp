@@ -12,7 +12,6 @@
 #include "optimizers/dspy_search.hpp"
 #include "optimizers/paired_search.hpp"
 #include "optimizers/pareto.hpp"
-#include "optimizers/text_kernel.hpp"
 
 namespace theta {
 namespace {
@@ -167,37 +166,6 @@ std::vector<Tradeoff> front_of(const std::vector<PairedSearchResult::Tried>& tri
 
 }  // namespace
 
-std::vector<Variable> Choices::space(const Module& student) const {
-  std::vector<Variable> variables;
-  const auto predictors = student.predictors();
-  for (std::size_t p = 0; p < predictors.size(); ++p) {
-    std::vector<std::string> shown;
-    for (const auto& demos : demo_sets[p]) {
-      shown.emplace_back();
-      for (const auto& demo : demos)
-        for (const auto& [name, value] : demo.fields) shown.back() += to_text(value) + "\n";
-    }
-    variables.push_back({predictors[p]->name + ".instruction", instructions[p].size(), p,
-                         text_similarity(instructions[p])});
-    variables.push_back(
-        {predictors[p]->name + ".demos", demo_sets[p].size(), p, text_similarity(shown)});
-  }
-  return variables;
-}
-
-std::unique_ptr<Module> Choices::apply(const Module& student,
-                                       const Combination& combination) const {
-  auto program = student.clone();
-  const auto predictors = program->predictors();
-  for (std::size_t p = 0; p < predictors.size(); ++p) {
-    const auto at = [&](std::size_t v) { return static_cast<std::size_t>(combination[v]); };
-    predictors[p]->signature =
-        predictors[p]->signature.with_instructions(instructions[p].at(at(2 * p)));
-    predictors[p]->demos = demo_sets[p].at(at(2 * p + 1));
-  }
-  return program;
-}
-
 Mipro::Mipro(MiproOptions options) : options_(std::move(options)) {
   make_surrogate(options_.surrogate, {});
   if (options_.faithful) {
@@ -289,20 +257,22 @@ Choices Mipro::choices(const Module& student, const Task& task, Rng& rng) const 
     sets_are_used |= tries_demos(*predictor) || (proposes && options_.proposer.demos);
   }
 
-  Choices choices;
+  DemoSets sets;
   if (sets_are_used)
-    choices.demo_sets = demo_sets(student, task, rng);
+    sets = demo_sets(student, task, rng);
   else
-    for (const auto* predictor : predictors) choices.demo_sets.push_back({predictor->demos});
-  Proposals proposals = propose(student, choices.demo_sets, task.train, wanted,
-                                {task.proposer, task.stop}, options_.proposer, rng);
-  choices.instructions = std::move(proposals.instructions);
-  choices.counts = proposals.counts;
+    for (const auto* predictor : predictors) sets.push_back({predictor->demos});
+  Proposals proposals = propose(student, sets, task.train, wanted, {task.proposer, task.stop},
+                                options_.proposer, rng);
+  Choices choices{{}, proposals.counts};
   for (std::size_t p = 0; p < predictors.size(); ++p) {
+    auto& instructions = proposals.instructions[p];
     if (!options_.limits.freezes(*predictors[p], "instruction"))
       for (const auto& instruction : instructions_for(*predictors[p], options_))
-        add_new(choices.instructions[p], instruction);
-    if (!tries_demos(*predictors[p])) choices.demo_sets[p] = {predictors[p]->demos};
+        add_new(instructions, instruction);
+    if (!tries_demos(*predictors[p])) sets[p] = {predictors[p]->demos};
+    choices.parts.push_back(instruction_part(p, std::move(instructions)));
+    choices.parts.push_back(demos_part(p, std::move(sets[p])));
   }
   return choices;
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "optimizers/bootstrap_few_shot.hpp"
+#include "optimizers/choices.hpp"
 #include "optimizers/prompt_limits.hpp"
 #include "optimizers/proposer.hpp"
 #include "optimizers/search.hpp"
@@ -45,17 +46,6 @@ struct MiproOptions {
   std::map<std::string, std::vector<std::string>> instructions_of = {};
   ProposerOptions proposer = {};
   BootstrapOptions bootstrap = {};  ///< threshold, rounds and wave; the sizes above go before
-};
-
-/// The instructions and demo sets that are combined. A combination holds an index of both for each
-/// predictor in turn.
-struct Choices {
-  std::vector<std::vector<std::string>> instructions;  ///< [predictor][choice]
-  DemoSets demo_sets;                                  ///< [predictor][choice]
-  ProposalCounts counts;                               ///< what came of the proposals
-
-  std::vector<Variable> space(const Module& student) const;
-  std::unique_ptr<Module> apply(const Module& student, const Combination& combination) const;
 };
 
 /// MIPROv2: proposes instructions, bootstraps demo sets, and searches the best combination of both

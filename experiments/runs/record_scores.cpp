@@ -18,17 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A demo set as a reader sees it.
-std::string show(const std::vector<Demo>& demos) {
-  std::string text;
-  for (const Demo& demo : demos) {
-    for (const auto& [name, value] : demo.fields)
-      text += fmt::format("{}: {}\n", name, to_text(value));
-    text += "\n";
-  }
-  return text;
-}
-
 }  // namespace
 
 ScoreTable record_scores(const ProgramExperiment& experiment, RunContext& run) {
@@ -44,11 +33,8 @@ ScoreTable record_scores(const ProgramExperiment& experiment, RunContext& run) {
 
   ScoreTable table;
   table.examples = task.validation.size();
-  for (std::size_t p = 0; p < choices.instructions.size(); ++p) {
-    auto& predictor = table.predictors.emplace_back();
-    predictor.instructions = choices.instructions[p];
-    for (const auto& demos : choices.demo_sets[p]) predictor.demos.push_back(show(demos));
-  }
+  for (std::size_t p = 0; 2 * p < choices.parts.size(); ++p)
+    table.predictors.push_back({choices.texts(p, "instruction"), choices.texts(p, "demos")});
   const auto space = table.space();
   std::size_t requests = table.examples;
   for (const Variable& variable : space) requests *= variable.choices;

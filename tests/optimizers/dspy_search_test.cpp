@@ -157,16 +157,16 @@ TEST_F(FaithfulMipro, HasDSPysNumbersOfChoices) {
   MiproOptions options{.faithful = true, .auto_mode = "light"};
   options.proposer.writer.adapter = make_terse_adapter();
   const auto choices = Mipro(options).choices(scripted_.student(), scripted_.task());
-  EXPECT_EQ(choices.instructions[0].size(), 3u);
-  EXPECT_EQ(choices.demo_sets[0].size(), 6u);
-  EXPECT_TRUE(choices.demo_sets[0][0].empty());
+  EXPECT_EQ(choices.texts(0, "instruction").size(), 3u);
+  EXPECT_EQ(choices.texts(0, "demos").size(), 6u);
+  EXPECT_TRUE(choices.texts(0, "demos")[0].empty());
 }
 
 TEST_F(FaithfulMipro, KeepsProposalsThatRepeatTheProgramsOwn) {
   scripted_.written = {ScriptedTask::kOwn};
   MiproOptions options{.faithful = true, .num_instructions = 4};
   options.proposer.writer.adapter = make_terse_adapter();
-  EXPECT_THAT(Mipro(options).choices(scripted_.student(), scripted_.task()).instructions[0],
+  EXPECT_THAT(Mipro(options).choices(scripted_.student(), scripted_.task()).texts(0, "instruction"),
               ::testing::ElementsAre("Answer.", "Answer.", "Answer.", "Answer."));
 }
 

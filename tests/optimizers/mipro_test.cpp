@@ -126,8 +126,9 @@ TEST_F(MiproTest, TriesWhatPeopleWroteForAStepInThatStepAlone) {
   o.instructions_of = {{"label", {ScriptedTask::kBest}}};
   const Program student = two_steps(scripted_.adapter);
   const auto choices = Mipro(o).choices(student, scripted_.task());
-  EXPECT_THAT(choices.instructions[0], ElementsAre("Take a note."));
-  EXPECT_THAT(choices.instructions[1], ElementsAre(ScriptedTask::kOwn, ScriptedTask::kBest));
+  EXPECT_THAT(choices.texts(0, "instruction"), ElementsAre("Take a note."));
+  EXPECT_THAT(choices.texts(1, "instruction"),
+              ElementsAre(ScriptedTask::kOwn, ScriptedTask::kBest));
   o.instructions_of = {{"verdict", {ScriptedTask::kBest}}};
   EXPECT_EQ(error_of(o), "the program has no step `verdict` to instruct");
 }
@@ -220,9 +221,9 @@ TEST_F(MiproTest, FaithfulProposesNoMoreInstructionsThanThereAreDemoSets) {
   o.num_instructions = 12;
   o.num_demo_sets = 3;
   const auto choices = Mipro(o).choices(scripted_.student(), scripted_.task());
-  EXPECT_EQ(choices.demo_sets[0].size(), 3u);
-  EXPECT_TRUE(choices.demo_sets[0][0].empty());
-  EXPECT_EQ(choices.instructions[0].size(), 3u);
+  EXPECT_EQ(choices.texts(0, "demos").size(), 3u);
+  EXPECT_TRUE(choices.texts(0, "demos")[0].empty());
+  EXPECT_EQ(choices.texts(0, "instruction").size(), 3u);
 }
 
 TEST_F(MiproTest, SearchesADrawnPartOfValidationInAnAutoMode) {

@@ -1,0 +1,64 @@
+#include "optimizers/choices.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "optimizers/text_kernel.hpp"
+
+namespace theta {
+namespace {
+
+/// A demo set as a reader sees it.
+std::string show(const std::vector<Demo>& demos) {
+  std::string text;
+  for (const Demo& demo : demos) {
+    for (const auto& [name, value] : demo.fields)
+      text += fmt::format("{}: {}\n", name, to_text(value));
+    text += "\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+std::vector<std::string> Choices::texts(std::size_t predictor, std::string_view part) const {
+  for (const PromptPart& p : parts)
+    if (p.predictor == predictor && p.name == part) return p.texts;
+  return {};
+}
+
+std::vector<Variable> Choices::space(const Module& student) const {
+  const auto predictors = student.predictors();
+  std::vector<Variable> space;
+  for (const PromptPart& part : parts)
+    space.push_back({fmt::format("{}.{}", predictors[part.predictor]->name, part.name),
+                     part.texts.size(), part.predictor, text_similarity(part.texts)});
+  return space;
+}
+
+std::unique_ptr<Module> Choices::apply(const Module& student,
+                                       const Combination& combination) const {
+  require(combination.size() == parts.size(), "a combination has a choice of every variable");
+  auto program = student.clone();
+  const auto predictors = program->predictors();
+  for (std::size_t v = 0; v < parts.size(); ++v)
+    parts[v].apply(*predictors[parts[v].predictor], static_cast<std::size_t>(combination[v]));
+  return program;
+}
+
+PromptPart instruction_part(std::size_t predictor, std::vector<std::string> instructions) {
+  return {"instruction", predictor, instructions, [instructions](Predictor& p, std::size_t choice) {
+            p.signature = p.signature.with_instructions(instructions.at(choice));
+          }};
+}
+
+PromptPart demos_part(std::size_t predictor, std::vector<std::vector<Demo>> sets) {
+  std::vector<std::string> texts;
+  for (const auto& demos : sets) texts.push_back(show(demos));
+  return {
+      "demos", predictor, std::move(texts),
+      [sets = std::move(sets)](Predictor& p, std::size_t choice) { p.demos = sets.at(choice); }};
+}
+
+}  // namespace theta
