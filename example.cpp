@@ -10,7 +10,7 @@ using namespace theta;
 
 Program make_program() {
   Program program;
-  const auto mood = program.add(Predict("review -> mood", {.max_tokens = 12}));
+  const auto mood = program.add(Predict("review -> mood", {}, {.max_tokens = 12}));
   const auto verdict = program.add(Predict("review, mood -> verdict: Literal['good', 'bad']"));
   program.forward = [=](Batch& batch) {
     batch.run(mood);

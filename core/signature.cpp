@@ -12,6 +12,8 @@
 namespace theta {
 namespace {
 
+constexpr const char* kReasoning = "reasoning";
+
 constexpr std::string_view kSpace = " \t\n\r\f\v";
 
 std::string lower(std::string_view text) {
@@ -211,7 +213,16 @@ Field make_field(std::string name, Type type, std::string description) {
 }
 
 Signature chain_of_thought(const Signature& signature) {
-  return signature.prepend_output(make_field("reasoning"));
+  return signature.prepend_output(make_field(kReasoning));
+}
+
+bool reasons(const Signature& signature) {
+  return signature.outputs.size() > 1 && signature.outputs.front().name == kReasoning;
+}
+
+Signature without_reasoning(Signature signature) {
+  if (reasons(signature)) signature.outputs.erase(signature.outputs.begin());
+  return signature;
 }
 
 }  // namespace theta

@@ -54,5 +54,9 @@ Field make_field(std::string name, Type type = {}, std::string description = "")
 /// DSPy's chain of thought is an edit of the signature, nothing else: a `reasoning` output in
 /// front.
 Signature chain_of_thought(const Signature& signature);
+/// Whether it is one: its first output is `reasoning`, and not its only one.
+bool reasons(const Signature& signature);
+/// The signature that a chain of thought is an edit of.
+Signature without_reasoning(Signature signature);
 
 }  // namespace theta

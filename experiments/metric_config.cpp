@@ -279,7 +279,7 @@ class Builder {
                               .labelled = {},
                               .inputs = names_of(signature_.inputs),
                               .scored = options.scored,
-                              .adapter = make_adapter(options.adapter),
+                              .adapter = make_adapter({.adapter = options.adapter}),
                               .max_tokens = options.max_tokens};
     if (judged.outputs.empty()) judged.outputs = names_of(signature_.outputs);
     const auto in_all = [&](const std::string& output) {

@@ -1,8 +1,10 @@
 #include "experiments/optimizer_config.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 
 #include "experiments/data/data_config.hpp"
 #include "optimizers/pipeline.hpp"
@@ -24,7 +26,8 @@ const std::vector<std::string> kOptimizers = {
     "pipeline"};
 
 WriterOptions read_writer(const Config& section, WriterOptions writer) {
-  writer.adapter = make_adapter(section.choice("adapter", {"chat", "json", "terse"}, "chat"));
+  writer.adapter =
+      make_adapter({.adapter = section.choice("adapter", {"chat", "json", "terse"}, "chat")});
   writer.temperature = read_temperature(section, writer.temperature);
   writer.max_tokens = read_int(section, "max_tokens", writer.max_tokens, 1);
   writer.attempts = read_int(section, "attempts", writer.attempts, 1);
@@ -69,6 +72,50 @@ BootstrapOptions read_bootstrap(const Config& options, BootstrapOptions bootstra
   return bootstrap;
 }
 
+/// The values of a key of `space`: the same that it may have in `program`.
+std::vector<std::string> read_values(const Config& space, const std::string& key,
+                                     std::span<const std::string_view> names) {
+  std::vector<std::string> values;
+  if (const auto list = space.find(key))
+    for (const Config& value : list->items()) {
+      if (std::ranges::find(names, value.text()) == names.end())
+        value.fail(fmt::format("'{}' is a list of {}; this is '{}'", key, fmt::join(names, ", "),
+                               value.text()));
+      values.push_back(value.text());
+    }
+  return values;
+}
+
+template <typename Enum>
+std::vector<Enum> read_values_as(const Config& space, const std::string& key,
+                                 std::span<const std::string_view> names) {
+  std::vector<Enum> values;
+  for (const std::string& value : read_values(space, key, names))
+    values.push_back(static_cast<Enum>(std::ranges::find(names, value) - names.begin()));
+  return values;
+}
+
+/// `space: {adapter: [chat, terse], ..}`; nothing where it is not given.
+std::optional<FormatSpace> read_space(const Config& options) {
+  const auto section = options.find("space");
+  if (!section) return std::nullopt;
+  constexpr std::array<std::string_view, 3> kAdapters{"chat", "json", "terse"};
+  constexpr std::array<std::string_view, 2> kOptions{"hidden", "listed"}, kBools{"false", "true"};
+  FormatSpace space;
+  space.adapters = read_values(*section, "adapter", kAdapters);
+  space.list_options = read_values_as<bool>(*section, "options", kOptions);
+  space.label_orders = read_values_as<LabelOrder>(*section, "label_order", kLabelOrderNames);
+  space.instruction_places =
+      read_values_as<InstructionPlace>(*section, "instruction_place", kInstructionPlaceNames);
+  space.openings = section->texts("opening");
+  space.answerings = read_values_as<Answering>(*section, "answering", kAnsweringNames);
+  space.calibrations = read_values_as<Calibration>(*section, "calibrate", kCalibrationNames);
+  space.reasoning = read_values_as<bool>(*section, "chain_of_thought", kBools);
+  space.calibration_examples =
+      read_count(*section, "calibration_examples", space.calibration_examples, 1);
+  return space;
+}
+
 /// What is DSPy's alone, and what it does not go with.
 void read_faithful(const Config& options, MiproOptions& mipro) {
   const auto refuse = [&](const char* key, const std::string& message) {
@@ -78,6 +125,7 @@ void read_faithful(const Config& options, MiproOptions& mipro) {
   if (mipro.faithful) {
     refuse("surrogate", "a faithful mipro searches with tpe: leave 'surrogate' out");
     refuse("max_prompt_tokens", "a faithful mipro has no token limit, as DSPy has none");
+    refuse("space", "a faithful mipro tries no formats, as DSPy's does not: leave 'space' out");
     refuse("stop_below",
            "a faithful mipro runs to its end, as DSPy's does: leave 'stop_below' out");
   } else {
@@ -112,6 +160,7 @@ MiproOptions read_mipro(const Config& options, std::uint64_t seed) {
     mipro.stop_below = threshold->number();
     if (!(mipro.stop_below >= 0)) threshold->fail("'stop_below' must be at least 0");
   }
+  mipro.space = read_space(options);
   mipro.limits = read_limits(options);
   const auto instructions = options.find("instructions");
   if (!instructions || !instructions->is_map())
@@ -153,6 +202,7 @@ RandomSearchOptions read_random_search(const Config& options, std::uint64_t seed
   RandomSearchOptions search;
   search.num_candidates = read_int(options, "num_candidates", search.num_candidates, 1);
   search.bootstrap = read_bootstrap(options, search.bootstrap);
+  search.space = read_space(options);
   search.seed = seed;
   return search;
 }

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
@@ -29,24 +30,47 @@ bool reads_data_alone(const ProgramOptions& program, std::size_t i) {
   });
 }
 
+template <typename Enum, std::size_t N>
+Enum read_name(const Config& section, std::string_view key,
+               const std::array<std::string_view, N>& names, Enum fallback) {
+  const std::string chosen = section.choice(key, {names.begin(), names.end()},
+                                            names.at(static_cast<std::size_t>(fallback)));
+  return static_cast<Enum>(std::ranges::find(names, chosen) - names.begin());
+}
+
 void read_answering(const Config& section, StepOptions& step) {
-  const std::string answering = section.choice("answering", {"generate", "score"}, "generate");
-  step.predict.answering = answering == "score" ? Answering::kScore : Answering::kGenerate;
-  const std::string calibrate =
-      section.choice("calibrate", {"none", "content_free", "train"}, "none");
-  step.predict.calibrate = calibrate == "content_free";
-  if (calibrate == "train")
+  Format& format = step.format;
+  format.answering = read_name(section, "answering", kAnsweringNames, format.answering);
+  format.calibration = read_name(section, "calibrate", kCalibrationNames, format.calibration);
+  if (format.calibration == Calibration::kTrain)
     step.calibration_examples = read_size(section, "calibration_examples", 20, 1);
   if (const auto inputs = section.find("calibrated_on"))
     for (const Config& input : inputs->items()) {
       Record record;
       for (const auto& [name, value] : input.entries()) record.set(name, value.text());
-      step.calibration.push_back(std::move(record));
+      format.calibrated_on.push_back(std::move(record));
     }
-  if (answering == "score" && step.signature.outputs.back().type.options().empty())
+  const bool scores = format.answering == Answering::kScore;
+  if (scores && step.signature.outputs.back().type.options().empty())
     section.at("signature").fail("answering 'score' needs a Literal or bool as the last output");
-  if (calibrate != "none" && answering != "score")
+  if (format.calibration != Calibration::kNone && !scores)
     section.at("calibrate").fail("only scored outputs can be calibrated: set answering to 'score'");
+}
+
+void read_format(const Config& section, StepOptions& step) {
+  Format& format = step.format;
+  format.adapter = section.choice("adapter", {"chat", "json", "terse"}, format.adapter);
+  format.list_options = read_list_options(section, format.adapter);
+  format.label_order = read_name(section, "label_order", kLabelOrderNames, format.label_order);
+  format.instruction_place =
+      read_name(section, "instruction_place", kInstructionPlaceNames, format.instruction_place);
+  if (format.adapter != "terse" && format.instruction_place != InstructionPlace::kBefore)
+    section.at("instruction_place")
+        .fail(
+            "an instruction can stand elsewhere with the terse adapter alone: DSPy's, chat and "
+            "json, have it in the system's message");
+  format.opening = section.text("opening", "");
+  read_answering(section, step);
 }
 
 void read_samples(const Config& section, StepOptions& step) {
@@ -55,7 +79,7 @@ void read_samples(const Config& section, StepOptions& step) {
   if (step.samples == 1) return;
   if (step.predict.temperature == 0)
     section.at("temperature").fail("samples are all alike at temperature 0: set a higher one");
-  if (step.predict.answering == Answering::kScore && step.asked().outputs.size() == 1)
+  if (step.format.answering == Answering::kScore && step.asked().outputs.size() == 1)
     section.at("samples").fail(
         "samples of scored options are all alike, as nothing is generated: leave 'samples' out, "
         "or set chain_of_thought or answering");
@@ -66,12 +90,9 @@ StepOptions read_step(const Config& section, const Types& types) {
   const Config signature = section.at("signature");
   step.signature = read_signature(signature, section.text("instructions", ""), types);
   step.signature = read_descriptions(section, step.signature);
-  step.adapter = section.choice("adapter", {"chat", "json", "terse"}, step.adapter);
-  step.list_options = read_list_options(section, step.adapter);
   step.chain_of_thought = section.boolean("chain_of_thought", false);
-  read_answering(section, step);
+  read_format(section, step);
   step.predict.grammar = section.boolean("grammar", true);
-  step.predict.opening = section.text("opening", "");
   step.predict.max_tokens = read_int(section, "max_tokens", step.predict.max_tokens, 1);
   step.predict.retry_unparsable = read_int(section, "retry_unparsable", 0, 0);
   read_samples(section, step);
@@ -112,7 +133,7 @@ ProgramOptions read_steps(const Config& steps, const Types& types) {
     program.steps.push_back(std::move(step));
     check_outputs(program, section);
     const std::size_t i = program.steps.size() - 1;
-    if (program.steps[i].calibration_examples > 0 && !reads_data_alone(program, i))
+    if (program.steps[i].format.calibration == Calibration::kTrain && !reads_data_alone(program, i))
       section.at("calibrate")
           .fail(
               "a step that reads what other steps give has no training inputs: set calibrate to "
@@ -123,24 +144,29 @@ ProgramOptions read_steps(const Config& steps, const Types& types) {
 }
 
 nlohmann::ordered_json step_json(const StepOptions& step) {
-  const bool score = step.predict.answering == Answering::kScore;
+  const auto name_of = [](const auto& names, auto value) {
+    return names.at(static_cast<std::size_t>(value));
+  };
+  const Format& format = step.format;
   nlohmann::ordered_json out;
   if (!step.name.empty()) out["name"] = step.name;
   out.update({{"signature", step.signature.text()},
-              {"adapter", step.adapter},
-              {"options", step.list_options ? "listed" : "hidden"},
+              {"adapter", format.adapter},
+              {"options", format.list_options ? "listed" : "hidden"},
+              {"label_order", name_of(kLabelOrderNames, format.label_order)},
+              {"instruction_place", name_of(kInstructionPlaceNames, format.instruction_place)},
               {"chain_of_thought", step.chain_of_thought},
-              {"answering", score ? "score" : "generate"},
-              {"calibrate", step.predict.calibrate ? "content_free" : "none"},
+              {"answering", name_of(kAnsweringNames, format.answering)},
+              {"calibrate", name_of(kCalibrationNames, format.calibration)},
               {"grammar", step.predict.grammar},
-              {"opening", step.predict.opening},
+              {"opening", format.opening},
               {"max_tokens", step.predict.max_tokens},
               {"retry_unparsable", step.predict.retry_unparsable},
               {"temperature", step.predict.temperature},
               {"top_p", step.predict.top_p}});
   if (step.samples > 1) out["samples"] = step.samples;
   if (!step.model.empty()) out["model"] = step.model;
-  for (const Record& input : step.calibration) {
+  for (const Record& input : format.calibrated_on) {
     nlohmann::ordered_json record;
     for (const auto& [name, value] : input) record[name] = to_text(value);
     out["calibrated_on"].push_back(std::move(record));
@@ -176,8 +202,9 @@ Signature ProgramOptions::data_signature() const {
 }
 
 bool ProgramOptions::needs_training() const {
-  return std::ranges::any_of(steps,
-                             [](const StepOptions& step) { return step.calibration_examples > 0; });
+  return std::ranges::any_of(steps, [](const StepOptions& step) {
+    return step.format.calibration == Calibration::kTrain;
+  });
 }
 
 Signature read_signature(const Config& text, std::string instructions, const Types& types) {
@@ -191,7 +218,7 @@ Signature read_signature(const Config& text, std::string instructions, const Typ
 bool read_list_options(const Config& section, std::string_view adapter) {
   const bool listed = section.choice("options", {"listed", "hidden"}, "listed") == "listed";
   try {
-    (void)make_adapter(adapter, listed);
+    (void)make_adapter({.adapter = std::string(adapter), .list_options = listed});
   } catch (const UserError& e) {
     section.at("options").fail(e.what());
   }
@@ -245,11 +272,27 @@ void fail_without_input(const Config& program, const ProgramOptions& options,
 }
 
 std::unique_ptr<Predict> make_predict(const StepOptions& step) {
-  auto predict = std::make_unique<Predict>(
-      step.asked(), std::shared_ptr<const Adapter>(make_adapter(step.adapter, step.list_options)),
-      step.predict);
-  if (!step.calibration.empty()) predict->calibrate_on(step.calibration);
-  return predict;
+  return std::make_unique<Predict>(step.asked(), step.format, step.predict);
+}
+
+ProgramOptions uncalibrated(ProgramOptions options) {
+  for (StepOptions& step : options.steps)
+    if (step.format.calibration == Calibration::kTrain)
+      step.format.calibration = Calibration::kNone;
+  return options;
+}
+
+ProgramOptions as_compiled(ProgramOptions options, const Module& program) {
+  const auto predictors = program.predictors();
+  require(predictors.size() == options.steps.size(), "a step has a predictor");
+  for (std::size_t i = 0; i < predictors.size(); ++i) {
+    StepOptions& step = options.steps[i];
+    if (predictors[i]->format) step.format = *predictors[i]->format;
+    const bool reasoning = reasons(predictors[i]->signature);
+    if (!reasoning) step.signature = without_reasoning(step.signature);
+    step.chain_of_thought = reasoning && !reasons(step.signature);
+  }
+  return options;
 }
 
 std::unique_ptr<Module> make_program(const ProgramOptions& options, const ProgramUse& use) {

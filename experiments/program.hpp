@@ -15,15 +15,14 @@ namespace theta {
 struct StepOptions {
   std::string name;  ///< of a step; empty: it is the whole program
   Signature signature;
-  std::string adapter = "chat";
-  bool list_options = true;  ///< the adapter tells the model what outputs with options may say
+  /// With `calibrate: train` its inputs are those of a saved prompt, or are put there once the data
+  /// are read.
+  Format format;
   bool chain_of_thought = false;
   PredictOptions predict;
-  /// Training inputs that the options' scores are calibrated on.
-  std::size_t calibration_examples = 0;
-  std::vector<Record> calibration = {};  ///< in a saved prompt: those inputs
-  std::size_t samples = 1;               ///< answers asked for, of which the majority is kept
-  std::string model = {};                ///< role of the model that is asked; empty: the program's
+  std::size_t calibration_examples = 20;  ///< most training inputs that it is calibrated on
+  std::size_t samples = 1;                ///< answers asked for, of which the majority is kept
+  std::string model = {};                 ///< role of the model that is asked; empty: the program's
 
   /// The signature that is asked: with the reasoning, if there is any.
   Signature asked() const;
@@ -44,7 +43,8 @@ struct ProgramOptions {
 /// A program of one signature,
 ///
 ///     {signature: "a -> b", instructions: .., descriptions: {a: ..}, adapter: chat|json|terse,
-///      options: listed|hidden, chain_of_thought: false, answering: generate|score,
+///      options: listed|hidden, label_order: declared|reversed,
+///      instruction_place: before|behind|both, chain_of_thought: false, answering: generate|score,
 ///      calibrate: none|content_free|train, calibration_examples: 20, opening: .., grammar: true,
 ///      max_tokens: 256, retry_unparsable: 0, temperature: 0, top_p: 1, samples: 1}
 ///
@@ -73,6 +73,13 @@ std::vector<Config> step_models(const Config& program);
                                      const std::string& input, const std::string& data_give);
 
 std::unique_ptr<Predict> make_predict(const StepOptions& options);
+
+/// The options without the calibration on training inputs: what a program is before it sees any.
+ProgramOptions uncalibrated(ProgramOptions options);
+
+/// The options of a program that was made with `options` and whose steps were since given other
+/// formats, or a reasoning, by a search.
+ProgramOptions as_compiled(ProgramOptions options, const Module& program);
 
 /// What a program is made for.
 struct ProgramUse {

@@ -4,15 +4,22 @@
 
 namespace theta {
 
-std::unique_ptr<Adapter> make_adapter(std::string_view name, bool list_options) {
-  if (name == "terse") return make_terse_adapter(list_options);
-  if (!list_options)
+std::shared_ptr<const Adapter> make_adapter(const Format& format) {
+  if (format.own_adapter) return format.own_adapter;
+  if (format.adapter == "terse")
+    return make_terse_adapter(format.list_options, format.instruction_place);
+  if (format.adapter != "chat" && format.adapter != "json")
+    throw UserError("unknown adapter '" + format.adapter + "'; there are chat, json and terse");
+  if (!format.list_options)
     throw UserError(
         "options can be hidden by the terse adapter alone: DSPy's, chat and json, "
         "list them");
-  if (name == "chat") return make_chat_adapter();
-  if (name == "json") return make_json_adapter();
-  throw UserError("unknown adapter '" + std::string(name) + "'; there are chat, json and terse");
+  if (format.instruction_place != InstructionPlace::kBefore)
+    throw UserError(
+        "the instruction can stand elsewhere with the terse adapter alone: DSPy's, chat and json, "
+        "have it in the system's message");
+  if (format.adapter == "chat") return make_chat_adapter();
+  return make_json_adapter();
 }
 
 }  // namespace theta

@@ -9,6 +9,7 @@
 #include "core/example.hpp"
 #include "core/models/language_model.hpp"
 #include "core/signature.hpp"
+#include "modules/format.hpp"
 
 namespace theta {
 
@@ -66,9 +67,12 @@ std::unique_ptr<Adapter> make_chat_adapter();
 std::unique_ptr<Adapter> make_json_adapter();
 /// For small models: the instruction, then `Prefix: value` lines; a tenth of the tokens.
 /// @param list_options  below the instruction a line tells what each output may say that has options
-std::unique_ptr<Adapter> make_terse_adapter(bool list_options = true);
-/// `chat`, `json` or `terse`.
-/// @throws UserError for another name, and where chat or json are not to list the options.
-std::unique_ptr<Adapter> make_adapter(std::string_view name, bool list_options = true);
+/// @param place  of the instruction and those lines; without demos they stand once, before the input
+std::unique_ptr<Adapter> make_terse_adapter(bool list_options = true,
+                                            InstructionPlace place = InstructionPlace::kBefore);
+/// The adapter of a format.
+/// @throws UserError for an unknown name, and for what chat and json do not have: options that are
+///   not listed, an instruction elsewhere.
+std::shared_ptr<const Adapter> make_adapter(const Format& format);
 
 }  // namespace theta

@@ -232,7 +232,8 @@ std::vector<Judgement> Judge::generate(std::span<const Question> questions,
   std::vector<Judgement> out(questions.size());
   for (const auto& [key, members] : groups) {
     const Question& one = questions[members.front()];
-    Predict predict(signature(one.persona), adapter_, {.max_tokens = options_.max_tokens});
+    Predict predict(signature(one.persona), {.own_adapter = adapter_},
+                    {.max_tokens = options_.max_tokens});
     predict.predictors()[0]->demos = demos(one);
     std::vector<Record> batch;
     batch.reserve(members.size());

@@ -45,10 +45,10 @@ Grade grade_of(const Prediction& judged, bool scored) {
 
 Metric judge_metric(const JudgeMetricOptions& options, LanguageModel& model) {
   auto judge = std::make_shared<const Predict>(
-      signature_of(options), options.adapter,
-      PredictOptions{.answering = options.scored ? Answering::kScore : Answering::kGenerate,
-                     .max_tokens = options.max_tokens},
-      "judge");
+      signature_of(options),
+      Format{.own_adapter = options.adapter,
+             .answering = options.scored ? Answering::kScore : Answering::kGenerate},
+      PredictOptions{.max_tokens = options.max_tokens}, "judge");
   return BatchMetric{[options, judge, &model](std::span<const Graded> wave,
                                               const std::stop_token& stop) {
     std::vector<Record> inputs;

@@ -21,6 +21,11 @@ void set_usage(Result<Prediction>& answer, const Usage& usage) {
   }
 }
 
+std::string form_text(const Predictor& predictor) {
+  return (predictor.format ? to_text(*predictor.format) : "") +
+         (reasons(predictor.signature) ? ", reasoning" : "");
+}
+
 std::vector<const Predictor*> Module::predictors() const {
   // The non-const overload only hands out pointers; it changes nothing.
   const auto mine = const_cast<Module*>(this)->predictors();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -9,6 +10,7 @@
 #include "core/example.hpp"
 #include "core/models/language_model.hpp"
 #include "core/signature.hpp"
+#include "modules/format.hpp"
 
 namespace theta {
 
@@ -17,8 +19,12 @@ struct Predictor {
   std::string name;  ///< DSPy's attribute path: `predict`, `judge.predict`
   Signature signature;
   std::vector<Demo> demos;
+  std::optional<Format> format = {};  ///< nothing: it is for its module to say how it is asked
   bool operator==(const Predictor&) const = default;
 };
+
+/// The format of a predictor that has one, and whether it reasons.
+std::string form_text(const Predictor& predictor);
 
 /// One predictor's call inside a program's run.
 struct Step {

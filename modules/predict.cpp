@@ -52,6 +52,15 @@ Record content_free(const Signature& signature) {
   return inputs;
 }
 
+/// The inputs that a format calibrates on.   @throws UserError for kTrain without any.
+std::vector<Record> calibrating(const Format& format, const Signature& signature) {
+  if (format.calibration == Calibration::kNone) return {};
+  if (format.calibration == Calibration::kContentFree) return {content_free(signature)};
+  if (format.calibrated_on.empty())
+    throw UserError("a step is calibrated on training inputs, and has none");
+  return format.calibrated_on;
+}
+
 /// The fields of `record` that are inputs of the signature.
 Record inputs_of(const Signature& signature, const Record& record) {
   Record inputs;
@@ -59,115 +68,91 @@ Record inputs_of(const Signature& signature, const Record& record) {
   return inputs;
 }
 
-}  // namespace
+/// How the answers to one prompt came.
+struct Origin {
+  Usage usage;
+  bool truncated = false, named = false;  ///< the last
+  std::string note = {};                  ///< of the last
+};
 
-Predict::Predict(Signature signature, std::shared_ptr<const Adapter> adapter,
-                 PredictOptions options, std::string name)
-    : predictor_{std::move(name), std::move(signature), {}},
-      adapter_(std::move(adapter)),
-      options_(options) {
-  const bool scores = options_.answering == Answering::kScore;
-  const Field& last = predictor_.signature.outputs.at(predictor_.signature.outputs.size() - 1);
-  if (scores && last.type.options().empty()) {
-    throw UserError(
-        fmt::format("the output `{}: {}` has no options to score; make it a Literal or a bool, or "
-                    "let it be generated",
-                    last.name, last.type.name()));
+/// What came back, by prompt.
+struct Answers {
+  std::vector<Result<Record>> outputs;                ///< those that are generated
+  std::vector<Result<std::vector<double>>> logprobs;  ///< of the last output's options, if scored
+  std::vector<Origin> origins;
+
+  void append(Answers more) {
+    std::ranges::move(more.outputs, std::back_inserter(outputs));
+    std::ranges::move(more.logprobs, std::back_inserter(logprobs));
+    std::ranges::move(more.origins, std::back_inserter(origins));
   }
-  if (options_.calibrate && !scores) {
-    throw UserError("only scored outputs can be calibrated: set the answering to score");
+};
+
+/// A predictor as it is asked. What it refers to outlives it.
+struct Form {
+  const Format& format;
+  const PredictOptions& options;
+  const Signature& declared;
+  const std::vector<Demo>& demos;
+  std::shared_ptr<const Adapter> adapter = make_adapter(format);
+  Signature signature = in_order(declared, format.label_order);  ///< as prompts show it
+
+  Form(const Predictor& predictor, const PredictOptions& asked)
+      : format(*predictor.format),
+        options(asked),
+        declared(predictor.signature),
+        demos(predictor.demos) {}
+
+  std::vector<Messages> prompts(std::span<const Record> inputs) const {
+    return adapter->format(signature, demos, inputs);
   }
-  if (options_.calibrate) calibration_ = {content_free(predictor_.signature)};
-}
+  /// What the model makes of the prompts: a wave, and a second where the last of several outputs is
+  /// scored.
+  Answers ask(std::vector<Messages> prompts, const Call& call,
+              std::span<const std::uint64_t> seeds) const;
 
-Predict::Predict(std::string_view signature, PredictOptions options)
-    : Predict(Signature::parse(signature), make_chat_adapter(), std::move(options)) {}
+ private:
+  /// Asks for the first `count` outputs of every prompt in one wave, and in a further one for those
+  /// that cannot be read. Takes the prompts unless a second wave is to score.
+  std::vector<Result<Record>> generate(std::span<Messages> prompts, std::size_t count,
+                                       const Call& call, std::span<const std::uint64_t> seeds,
+                                       std::span<Origin> origins) const;
+  /// The outputs in an answer; a prompt's fault that shows it.
+  Result<Record> read(const Response& answer, const Signature& wanted,
+                      const std::string& prefix) const;
+  /// Log-probabilities of the last output's options behind the outputs before it, in one wave.
+  /// Takes the prompts.
+  std::vector<Result<std::vector<double>>> score(std::span<Messages> prompts,
+                                                 std::span<const Result<Record>> before,
+                                                 const Call& call, std::span<Origin> origins) const;
+};
 
-Predict ChainOfThought(const Signature& signature, std::shared_ptr<const Adapter> adapter,
-                       PredictOptions options) {
-  return {chain_of_thought(signature), std::move(adapter), std::move(options)};
-}
-
-Predict ChainOfThought(std::string_view signature, PredictOptions options) {
-  return ChainOfThought(Signature::parse(signature), make_chat_adapter(), std::move(options));
-}
-
-void Predict::calibrate_on(std::vector<Record> inputs) {
-  require(options_.answering == Answering::kScore, "only scored outputs are calibrated");
-  calibration_ = std::move(inputs);
-}
-
-std::unique_ptr<Module> Predict::clone() const { return std::make_unique<Predict>(*this); }
-
-Messages Predict::messages(const Record& inputs) const {
-  return adapter_->format(predictor_.signature, predictor_.demos, inputs);
-}
-
-std::vector<Result<Prediction>> Predict::run(std::span<const Record> inputs, const Call& call,
-                                             std::span<const std::uint64_t> seeds) const {
-  require(seeds.empty() || seeds.size() == inputs.size(), "a seed for every input");
-  if (inputs.empty()) return {};
-  const Signature& signature = predictor_.signature;
-  std::vector<Messages> prompts = adapter_->format(signature, predictor_.demos, inputs);
-  if (!calibration_.empty()) {
-    for (auto& prompt : adapter_->format(signature, predictor_.demos, calibration_)) {
-      prompts.push_back(std::move(prompt));
-    }
-  }
-
-  const bool scores = options_.answering == Answering::kScore;
+Answers Form::ask(std::vector<Messages> prompts, const Call& call,
+                  std::span<const std::uint64_t> seeds) const {
+  const bool scores = format.answering == Answering::kScore;
   const std::size_t generated = signature.outputs.size() - (scores ? 1 : 0);
-  std::vector<Result<Record>> outputs(prompts.size(), Record{});
-  std::vector<Origin> origins(prompts.size());
+  const std::size_t n = prompts.size();
+  Answers answers{std::vector<Result<Record>>(n, Record{}),
+                  std::vector<Result<std::vector<double>>>(n, std::vector<double>{}),
+                  std::vector<Origin>(n)};
+  auto& [outputs, logprobs, origins] = answers;
   if (generated > 0) outputs = generate(prompts, generated, call, seeds, origins);
-  std::vector<Result<std::vector<double>>> logprobs(prompts.size(), std::vector<double>{});
   if (scores) logprobs = score(prompts, outputs, call, origins);
-
-  std::vector<Result<Prediction>> predictions;
-  predictions.reserve(inputs.size());
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    Origin& origin = origins[i];
-    if (!outputs[i] || !logprobs[i]) {
-      Error error = std::move(!outputs[i] ? outputs[i].error() : logprobs[i].error());
-      error.prompt_tokens = origin.usage.prompt_tokens;
-      error.generated_tokens = origin.usage.generated_tokens;
-      predictions.emplace_back(std::move(error));
-      continue;
-    }
-    Prediction prediction{.fields = std::move(*outputs[i]),
-                          .trace = {},
-                          .option_logprobs = std::move(*logprobs[i]),
-                          .usage = origin.usage,
-                          .truncated = origin.truncated,
-                          .named = origin.named,
-                          .note = std::move(origin.note)};
-    if (scores) {
-      const Field& last = signature.outputs.back();
-      const auto best = std::ranges::max_element(prediction.option_logprobs);
-      const auto index = static_cast<std::size_t>(best - prediction.option_logprobs.begin());
-      prediction.fields.set(last.name, *last.type.cast(last.type.options().at(index)));
-    }
-    prediction.trace.push_back(
-        {.predictor = 0, .inputs = inputs_of(signature, inputs[i]), .outputs = prediction.fields});
-    predictions.emplace_back(std::move(prediction));
-  }
-  return predictions;
+  return answers;
 }
 
-std::vector<Result<Record>> Predict::generate(std::span<Messages> prompts, std::size_t count,
-                                              const Call& call,
-                                              std::span<const std::uint64_t> seeds,
-                                              std::span<Origin> origins) const {
-  const bool scores = options_.answering == Answering::kScore;
-  const Signature& signature = predictor_.signature;
-  const double temperature = call.temperature >= 0 ? call.temperature : options_.temperature;
-  std::string prefix = adapter_->answer_prefix(signature, {}, 0);
-  if (!options_.opening.empty()) {
+std::vector<Result<Record>> Form::generate(std::span<Messages> prompts, std::size_t count,
+                                           const Call& call, std::span<const std::uint64_t> seeds,
+                                           std::span<Origin> origins) const {
+  const bool scores = format.answering == Answering::kScore;
+  const double temperature = call.temperature >= 0 ? call.temperature : options.temperature;
+  std::string prefix = adapter->answer_prefix(signature, {}, 0);
+  if (!format.opening.empty()) {
     if (!prefix.ends_with('\n')) prefix += ' ';
-    prefix += options_.opening;
+    prefix += format.opening;
   }
-  const std::string grammar = options_.grammar ? adapter_->grammar(signature, count) : "";
-  const std::vector<std::string> stop = adapter_->stop(signature, count);
+  const std::string grammar = options.grammar ? adapter->grammar(signature, count) : "";
+  const std::vector<std::string> stop = adapter->stop(signature, count);
   std::vector<Request> wave;
   wave.reserve(prompts.size());
   for (std::size_t i = 0; i < prompts.size(); ++i) {
@@ -176,9 +161,9 @@ std::vector<Result<Record>> Predict::generate(std::span<Messages> prompts, std::
                     .options = {},
                     .grammar = grammar,
                     .stop = stop,
-                    .max_tokens = options_.max_tokens,
+                    .max_tokens = options.max_tokens,
                     .temperature = temperature,
-                    .top_p = options_.top_p,
+                    .top_p = options.top_p,
                     .seed = temperature <= 0   ? 0
                             : i < seeds.size() ? seeds[i]
                                                : derive_seed(call.rollout, i)});
@@ -189,7 +174,7 @@ std::vector<Result<Record>> Predict::generate(std::span<Messages> prompts, std::
   std::vector<std::size_t> asked(prompts.size());
   std::iota(asked.begin(), asked.end(), 0);
   for (int attempt = 0; !asked.empty(); ++attempt) {
-    const auto answers = ask(call.model, wave, call.stop);
+    const auto answers = theta::ask(call.model, wave, call.stop);
     std::vector<std::size_t> again;
     std::vector<Request> next;
     for (std::size_t k = 0; k < asked.size(); ++k) {
@@ -200,10 +185,10 @@ std::vector<Result<Record>> Predict::generate(std::span<Messages> prompts, std::
       if (!answer) continue;
       origin.truncated = answer->truncated;
       origin.note = answer->note;
-      if (outputs[asked[k]] || attempt == options_.retry_unparsable) continue;
+      if (outputs[asked[k]] || attempt == options.retry_unparsable) continue;
       again.push_back(asked[k]);
       next.push_back(shown_its_fault(std::move(wave[k]),
-                                     whole(*adapter_, wanted, prefix, answer->text),
+                                     whole(*adapter, wanted, prefix, answer->text),
                                      outputs[asked[k]].error()));
     }
     asked = std::move(again);
@@ -212,38 +197,37 @@ std::vector<Result<Record>> Predict::generate(std::span<Messages> prompts, std::
   return outputs;
 }
 
-Result<Record> Predict::read(const Response& answer, const Signature& wanted,
-                             const std::string& prefix) const {
-  const std::string text = whole(*adapter_, wanted, prefix, answer.text);
+Result<Record> Form::read(const Response& answer, const Signature& wanted,
+                          const std::string& prefix) const {
+  const std::string text = whole(*adapter, wanted, prefix, answer.text);
   // What is written before scored options may be left empty; an answer may not.
-  Result<Record> parsed = strip(answer.text).empty() && options_.answering == Answering::kGenerate
+  Result<Record> parsed = strip(answer.text).empty() && format.answering == Answering::kGenerate
                               ? Error{Fault::kPrompt, "the answer is empty"}
-                              : adapter_->parse(wanted, text);
+                              : adapter->parse(wanted, text);
   if (parsed) return parsed;
-  return Error{Fault::kPrompt, fmt::format("{}{}; the answer: {}", parsed.error().message,
-                                           answer.truncated ? fmt::format(" (cut after {} tokens)",
-                                                                          options_.max_tokens)
-                                                            : "",
-                                           shorten(text, kShownBytes))};
+  return Error{
+      Fault::kPrompt,
+      fmt::format("{}{}; the answer: {}", parsed.error().message,
+                  answer.truncated ? fmt::format(" (cut after {} tokens)", options.max_tokens) : "",
+                  shorten(text, kShownBytes))};
 }
 
-std::vector<Result<std::vector<double>>> Predict::score(std::span<Messages> prompts,
-                                                        std::span<const Result<Record>> before,
-                                                        const Call& call,
-                                                        std::span<Origin> origins) const {
-  const Signature& signature = predictor_.signature;
+std::vector<Result<std::vector<double>>> Form::score(std::span<Messages> prompts,
+                                                     std::span<const Result<Record>> before,
+                                                     const Call& call,
+                                                     std::span<Origin> origins) const {
   const std::size_t last = signature.outputs.size() - 1;
-  const std::vector<std::string> options = adapter_->options(signature, last);
+  const std::vector<std::string> texts = adapter->options(declared, last);
   std::vector<Request> wave;
   for (std::size_t i = 0; i < prompts.size(); ++i) {
     if (!before[i]) continue;
     Request request;
     request.messages = std::move(prompts[i]);
-    request.answer_prefix = adapter_->answer_prefix(signature, *before[i], last);
-    request.options = options;
+    request.answer_prefix = adapter->answer_prefix(signature, *before[i], last);
+    request.options = texts;
     wave.push_back(std::move(request));
   }
-  const auto answers = ask(call.model, wave, call.stop);
+  const auto answers = theta::ask(call.model, wave, call.stop);
 
   std::vector<Result<std::vector<double>>> logprobs;
   auto answer = answers.begin();
@@ -259,19 +243,19 @@ std::vector<Result<std::vector<double>>> Predict::score(std::span<Messages> prom
       logprobs.emplace_back(scored.error());
       continue;
     }
-    require(scored->option_logprobs.size() == options.size(), "a model scores every option");
+    require(scored->option_logprobs.size() == texts.size(), "a model scores every option");
     logprobs.emplace_back(scored->option_logprobs);
     origin.truncated = scored->truncated;
     origin.named = scored->named;
     origin.note = scored->note;
   }
-  if (!calibration_.empty()) calibrate(logprobs, origins);
   return logprobs;
 }
 
-void Predict::calibrate(std::vector<Result<std::vector<double>>>& logprobs,
-                        std::span<Origin> origins) const {
-  const auto inputs = logprobs.size() - calibration_.size();
+/// Subtracts from the answers what those behind the first `inputs`, which calibrate, say on average.
+/// What was named has no probabilities: it is neither calibrated nor calibrates.
+void calibrate(Answers& answers, std::size_t inputs) {
+  auto& [outputs, logprobs, origins] = answers;
   std::vector<double> bias;
   double counted = 0;
   bool named = false;
@@ -304,7 +288,83 @@ void Predict::calibrate(std::vector<Result<std::vector<double>>>& logprobs,
     *logprobs[i] = normalised(std::move(*logprobs[i]));
     for (std::size_t k = 0; k < bias.size(); ++k) (*logprobs[i])[k] -= bias[k] / counted;
   }
-  logprobs.resize(inputs, Error{});
+}
+
+/// @param logprobs  empty unless the last output was scored
+Result<Prediction> prediction_of(const Signature& signature, const Record& inputs,
+                                 Result<Record> outputs, Result<std::vector<double>> logprobs,
+                                 Origin origin) {
+  if (!outputs || !logprobs) {
+    Error error = std::move(!outputs ? outputs.error() : logprobs.error());
+    error.prompt_tokens = origin.usage.prompt_tokens;
+    error.generated_tokens = origin.usage.generated_tokens;
+    return error;
+  }
+  Prediction prediction{.fields = std::move(*outputs),
+                        .trace = {},
+                        .option_logprobs = std::move(*logprobs),
+                        .usage = origin.usage,
+                        .truncated = origin.truncated,
+                        .named = origin.named,
+                        .note = std::move(origin.note)};
+  if (!prediction.option_logprobs.empty()) {
+    const Field& last = signature.outputs.back();
+    const auto best = std::ranges::max_element(prediction.option_logprobs);
+    const auto index = static_cast<std::size_t>(best - prediction.option_logprobs.begin());
+    prediction.fields.set(last.name, *last.type.cast(last.type.options().at(index)));
+  }
+  prediction.trace.push_back(
+      {.predictor = 0, .inputs = inputs_of(signature, inputs), .outputs = prediction.fields});
+  return prediction;
+}
+
+}  // namespace
+
+Predict::Predict(Signature signature, Format format, PredictOptions options, std::string name)
+    : predictor_{std::move(name), std::move(signature), {}, std::move(format)}, options_(options) {
+  check_format(*predictor_.format, predictor_.signature);
+}
+
+Predict::Predict(std::string_view signature, Format format, PredictOptions options)
+    : Predict(Signature::parse(signature), std::move(format), options) {}
+
+Predict ChainOfThought(const Signature& signature, Format format, PredictOptions options) {
+  return {chain_of_thought(signature), std::move(format), options};
+}
+
+Predict ChainOfThought(std::string_view signature, Format format, PredictOptions options) {
+  return ChainOfThought(Signature::parse(signature), std::move(format), options);
+}
+
+std::unique_ptr<Module> Predict::clone() const { return std::make_unique<Predict>(*this); }
+
+Messages Predict::messages(const Record& inputs) const {
+  return Form(predictor_, options_).prompts({&inputs, 1}).front();
+}
+
+std::vector<Result<Prediction>> Predict::run(std::span<const Record> inputs, const Call& call,
+                                             std::span<const std::uint64_t> seeds) const {
+  require(seeds.empty() || seeds.size() == inputs.size(), "a seed for every input");
+  require(predictor_.format.has_value(), "a Predict has a format");
+  if (inputs.empty()) return {};
+  const Signature& signature = predictor_.signature;
+  check_format(*predictor_.format, signature);
+  const Form form(predictor_, options_);
+  std::vector<Messages> prompts = form.prompts(inputs);
+  std::vector<Messages> behind = form.prompts(calibrating(form.format, signature));
+  const bool calibrated = !behind.empty(), apart = call.model.unit() > 1;
+  if (!apart) std::ranges::move(behind, std::back_inserter(prompts));
+  Answers answers = form.ask(std::move(prompts), call, seeds);
+  if (calibrated && apart) answers.append(form.ask(std::move(behind), call, {}));
+  if (calibrated) calibrate(answers, inputs.size());
+
+  std::vector<Result<Prediction>> predictions;
+  predictions.reserve(inputs.size());
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    predictions.push_back(prediction_of(signature, inputs[i], std::move(answers.outputs[i]),
+                                        std::move(answers.logprobs[i]),
+                                        std::move(answers.origins[i])));
+  return predictions;
 }
 
 }  // namespace theta

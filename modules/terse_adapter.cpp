@@ -99,24 +99,24 @@ void check_labels(const Signature& signature) {
 
 class TerseAdapter final : public Adapter {
  public:
-  explicit TerseAdapter(bool list_options) : list_options_(list_options) {}
+  TerseAdapter(bool list_options, InstructionPlace place)
+      : list_options_(list_options), place_(place) {}
 
   std::string name() const override { return "terse"; }
 
   std::vector<Messages> format(const Signature& signature, std::span<const Demo> demos,
                                std::span<const Record> inputs) const override {
     check_labels(signature);
-    std::vector<std::string> parts = {std::string(strip(signature.instructions))};
-    for (const Field& field : signature.outputs) {
-      if (list_options_ && !field.type.options().empty())
-        parts.front() += "\n" + options_line(field);
-      if (has_schema(field.type)) parts.front() += "\n" + schema_line(field);
-    }
+    std::vector<std::string> parts;
     for (const Demo& demo : demos) {
       const std::string asked = lines_of(signature.inputs, demo.fields, block);
       const std::string answered = lines_of(signature.outputs, demo.fields, line);
       if (!asked.empty() && !answered.empty()) parts.push_back(asked + "\n" + answered);
     }
+    const bool behind = !parts.empty() && place_ != InstructionPlace::kBefore;
+    const bool before = !behind || place_ == InstructionPlace::kBoth;
+    if (before) parts.insert(parts.begin(), instruction(signature));
+    if (behind) parts.push_back(instruction(signature));
     parts.emplace_back();  // the input's
     std::vector<Messages> all;
     for (const Record& record : inputs) {
@@ -222,13 +222,24 @@ text ::= [^ \t\n\r\x0B\x0C] [^\n\r\x0B\x0C]*
   }
 
  private:
+  /// With what it has to say of the outputs.
+  std::string instruction(const Signature& signature) const {
+    std::string out(strip(signature.instructions));
+    for (const Field& field : signature.outputs) {
+      if (list_options_ && !field.type.options().empty()) out += "\n" + options_line(field);
+      if (has_schema(field.type)) out += "\n" + schema_line(field);
+    }
+    return out;
+  }
+
   const bool list_options_;
+  const InstructionPlace place_;
 };
 
 }  // namespace
 
-std::unique_ptr<Adapter> make_terse_adapter(bool list_options) {
-  return std::make_unique<TerseAdapter>(list_options);
+std::unique_ptr<Adapter> make_terse_adapter(bool list_options, InstructionPlace place) {
+  return std::make_unique<TerseAdapter>(list_options, place);
 }
 
 }  // namespace theta

@@ -171,6 +171,7 @@ Mipro::Mipro(MiproOptions options) : options_(std::move(options)) {
   if (options_.faithful) {
     if (options_.limits.max_prompt_tokens > 0)
       throw UserError("a faithful mipro has no max_prompt_tokens, as DSPy has none");
+    if (options_.space) throw UserError("a faithful mipro tries no formats, as DSPy does not");
     options_.proposer.unique = false;
     options_.proposer.history = false;
     options_.proposer.writer.max_copied = 0;
@@ -244,6 +245,10 @@ Choices Mipro::choices(const Module& student, const Task& task, Rng& rng) const 
   const auto tries_demos = [&](const Predictor& p) {
     return !zero_shot && !options_.limits.freezes(p, "demos");
   };
+  const auto formats_of = [&](const Predictor& p) {
+    const bool fixed = options_.faithful || options_.limits.freezes(p, "format");
+    return fixed ? FormatSpace{} : options_.space;
+  };
   // DSPy grounds each instruction in a demo set of its own.
   const std::size_t most_instructions =
       options_.faithful ? std::min(options_.num_instructions, options_.num_demo_sets)
@@ -273,6 +278,8 @@ Choices Mipro::choices(const Module& student, const Task& task, Rng& rng) const 
     if (!tries_demos(*predictors[p])) sets[p] = {predictors[p]->demos};
     choices.parts.push_back(instruction_part(p, std::move(instructions)));
     choices.parts.push_back(demos_part(p, std::move(sets[p])));
+    auto formats = format_choices(student, p, formats_of(*predictors[p]), task.train);
+    if (formats.size() > 1) choices.parts.push_back(format_part(p, std::move(formats)));
   }
   return choices;
 }

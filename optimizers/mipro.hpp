@@ -2,11 +2,13 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "optimizers/bootstrap_few_shot.hpp"
 #include "optimizers/choices.hpp"
+#include "optimizers/format_space.hpp"
 #include "optimizers/prompt_limits.hpp"
 #include "optimizers/proposer.hpp"
 #include "optimizers/search.hpp"
@@ -39,6 +41,9 @@ struct MiproOptions {
   /// few examples at a time; or `gp`, `tpe` or `random`, which search() goes by as they say.
   std::string surrogate = "paired";
   double stop_below = 0;  ///< of `paired`, see PairedSearchOptions
+  /// The formats that are tried beside the student's; nothing: FormatSpace::usual() of steps whose
+  /// last output has options. A faithful one tries none, as DSPy does not.
+  std::optional<FormatSpace> space = {};
   std::uint64_t seed = 9;
   PromptLimits limits = {};
   std::vector<std::string> instructions = {};  ///< written by people, tried beside the proposals
@@ -51,7 +56,9 @@ struct MiproOptions {
 /// MIPROv2: proposes instructions, bootstraps demo sets, and searches the best combination of both
 /// over all predictors. Opsahl-Ong et al. 2024 (arXiv 2406.11695).
 ///
-/// Unless `faithful`, differs from DSPy 3.4.1 where that wastes evaluations: choice 0 of every
+/// Unless `faithful`, a third variable is the format that a step is asked in, as that moves scores
+/// as much as instructions do (Sclar et al. 2024, arXiv 2310.11324), and it differs from DSPy 3.4.1
+/// where that wastes evaluations: choice 0 of every
 /// variable is what the student came with, so that the default is a point of the space; equal
 /// choices are removed; candidates are compared on the same examples and nothing is evaluated
 /// twice; the surrogate sees single outcomes; a service's fault is no score. See paired_search()
@@ -59,7 +66,7 @@ struct MiproOptions {
 class Mipro final : public Optimizer {
  public:
   /// @throws UserError for an unknown surrogate or auto mode, for an auto mode without `faithful`,
-  ///   and for `faithful` with a token limit, which DSPy does not have.
+  ///   and for `faithful` with a token limit or formats, which DSPy does not have.
   explicit Mipro(MiproOptions options = {});
 
   std::string name() const override { return "mipro"; }

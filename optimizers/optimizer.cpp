@@ -96,9 +96,12 @@ Compiled Optimizer::compile(const Module& student, const Task& task) {
 std::string describe(const Module& program, const Combination& combination) {
   nlohmann::ordered_json candidate;
   if (!combination.empty()) candidate["combination"] = combination;
-  for (const auto* predictor : program.predictors())
-    candidate["predictors"][predictor->name] = {{"instruction", predictor->signature.instructions},
-                                                {"demos", predictor->demos.size()}};
+  for (const auto* predictor : program.predictors()) {
+    auto& described = candidate["predictors"][predictor->name];
+    described = {{"instruction", predictor->signature.instructions},
+                 {"demos", predictor->demos.size()}};
+    if (predictor->format) described["format"] = form_text(*predictor);
+  }
   // Instructions may hold bytes that a model made up.
   return candidate.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
@@ -207,8 +210,9 @@ std::optional<Evaluation> Contest::sample(const Module& program,
 
 std::optional<Evaluation> Contest::run(const Module& program, std::span<const Example> examples) {
   std::optional<Evaluation> evaluation;
-  const bool done = step(
-      [&] { evaluation = evaluate(program, examples, task_.metric, {task_.model, task_.stop}); });
+  const bool done = step([&] {
+    evaluation = evaluate(program, examples, task_.metric, {task_.model, task_.stop});
+  });
   if (!done) return std::nullopt;
   evaluations_ += static_cast<std::int64_t>(examples.size());
   if (!outages_.answered(results_of(*evaluation))) return std::nullopt;

@@ -85,7 +85,7 @@ class Optimizer {
 };
 
 /// A candidate for the record, as JSON: its combination if it has one, and each predictor's
-/// instruction and number of demos.
+/// instruction, number of demos and form_text() if it has a format.
 std::string describe(const Module& program, const Combination& combination = {});
 
 /// A search's trial for the record.

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+
+#include "modules/adapter.hpp"
 
 namespace theta {
 
@@ -12,6 +15,8 @@ bool is_called(const Predictor& predictor, std::string_view name) {
 
 namespace {
 
+constexpr std::array kParts = {"instruction", "demos", "format"};
+
 /// Whether `frozen` has a part of a predictor in mind: `demos`, or `NAME.demos`.
 bool names(const std::string& frozen, const Predictor& predictor, std::string_view part) {
   if (frozen == part) return true;
@@ -20,19 +25,32 @@ bool names(const std::string& frozen, const Predictor& predictor, std::string_vi
          is_called(predictor, frozen.substr(0, dot));
 }
 
+/// What a predictor asks, less its row; of one without a format its instruction and demos.
+Messages prompt_of(const Predictor& predictor) {
+  if (predictor.format) {
+    Record empty;
+    for (const Field& field : predictor.signature.inputs) empty.set(field.name, "");
+    return make_adapter(*predictor.format)
+        ->format(in_order(predictor.signature, predictor.format->label_order), predictor.demos,
+                 empty);
+  }
+  Messages messages = {{"system", predictor.signature.instructions}};
+  for (const auto& demo : predictor.demos) {
+    Message shown{"user", ""};
+    for (const auto& [name, value] : demo.fields)
+      shown.content += name + ": " + to_text(value) + "\n";
+    messages.push_back(std::move(shown));
+  }
+  return messages;
+}
+
 }  // namespace
 
 std::size_t prompt_tokens(const Module& program, const LanguageModel& model) {
   std::size_t sum = 0;
   for (const auto* predictor : program.predictors()) {
     Request request;
-    request.messages = {{"system", predictor->signature.instructions}};
-    for (const auto& demo : predictor->demos) {
-      Message shown{"user", ""};
-      for (const auto& [name, value] : demo.fields)
-        shown.content += name + ": " + to_text(value) + "\n";
-      request.messages.push_back(std::move(shown));
-    }
+    request.messages = prompt_of(*predictor);
     sum += model.count_tokens(request).value_or(prompt_bytes(request) / kBytesPerToken);
   }
   return sum;
@@ -42,7 +60,8 @@ void PromptLimits::check(const Module& student) const {
   const auto predictors = student.predictors();
   for (const auto& part : frozen)
     if (std::ranges::none_of(predictors, [&](const Predictor* predictor) {
-          return names(part, *predictor, "instruction") || names(part, *predictor, "demos");
+          return std::ranges::any_of(kParts,
+                                     [&](const char* one) { return names(part, *predictor, one); });
         }))
       throw UserError(fmt::format("the program has no `{}` to freeze", part));
 }

@@ -6,6 +6,22 @@
 
 namespace theta {
 
+namespace {
+
+/// Gives every step one of the student's formats in a space.
+void draw_formats(Module& program, const Module& student, const FormatSpace& space,
+                  std::span<const Example> train, std::uint64_t seed) {
+  Rng rng(derive_seed(seed, "formats"));
+  const auto predictors = program.predictors();
+  for (std::size_t p = 0; p < predictors.size(); ++p) {
+    const auto choices = format_choices(student, p, space, train);
+    const auto& drawn = choices[rng.below(choices.size())];
+    if (predictors[p]->format) set_format(*predictors[p], drawn);
+  }
+}
+
+}  // namespace
+
 Compiled RandomSearch::search(const Module& student, const Task& task) {
   Contest contest(name(), task);
   const auto done = [&](const std::function<std::unique_ptr<Module>()>& build) {
@@ -36,7 +52,9 @@ Compiled RandomSearch::search(const Module& student, const Task& task) {
       if (options.max_bootstrapped > 0)
         options.max_bootstrapped = static_cast<std::size_t>(
             Rng(seed).between(1, static_cast<std::int64_t>(options.max_bootstrapped)));
-      return bootstrapped(train, options);
+      auto program = bootstrapped(train, options);
+      if (options_.space) draw_formats(*program, student, *options_.space, task.train, seed);
+      return program;
     });
   }
   return std::move(contest).result();

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "optimizers/bootstrap_few_shot.hpp"
+#include "optimizers/format_space.hpp"
 
 namespace theta {
 
@@ -11,6 +13,9 @@ namespace theta {
 struct RandomSearchOptions {
   int num_candidates = 16;  ///< shuffled demo sets, beside the three fixed ones
   BootstrapOptions bootstrap = {};
+  /// Of each shuffled candidate, every step's format is drawn from this; nothing: it is the
+  /// student's, as in DSPy.
+  std::optional<FormatSpace> space = {};
   std::uint64_t seed = 0;  ///< the shuffled candidates draw from Random(seed + 0, 1, ..)
 };
 

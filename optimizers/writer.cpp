@@ -31,7 +31,8 @@ bool announces(std::string_view text) {
 
 std::vector<Result<Prediction>> Writer::write(const Signature& signature,
                                               std::span<const Record> inputs) {
-  const Predict predict(signature, options_.adapter, {.max_tokens = options_.max_tokens});
+  const Predict predict(signature, {.own_adapter = options_.adapter},
+                        {.max_tokens = options_.max_tokens});
   Call call = call_;
   call.rollout = derive_seed(seed_, calls_++);
   call.temperature = options_.temperature;

@@ -86,6 +86,18 @@ void adopt_sampling(const SavedSampling& saved, const Config& section, const std
                  fmt::join(adopted, ", "), place);
 }
 
+/// A prompt made before the inputs that calibrate were a choice of `calibrate` says `none` of it.
+void say_what_calibrates(Config& block) {
+  const Config program = block.at("program");
+  const auto steps = program.find("steps");
+  const std::size_t n = steps ? steps->items().size() : 1;
+  for (std::size_t i = 0; i < n; ++i) {
+    const Config step = steps ? steps->items()[i] : program;
+    if (step.find("calibrated_on") && step.text("calibrate", "none") == "none")
+      block.set((steps ? fmt::format("program.steps.{}", i) : "program") + ".calibrate=train");
+  }
+}
+
 SavedPrompt load_prompt(const PromptArguments& arguments) {
   SavedPrompt saved;
   saved.file = arguments.prompt.string();
@@ -95,6 +107,7 @@ SavedPrompt load_prompt(const PromptArguments& arguments) {
   if (!metadata || !metadata->find("theta")) config.set("metadata.theta={}");
   auto block = config.at("metadata").find("theta");
   const bool by_theta = block->find("program").has_value();
+  if (by_theta) say_what_calibrates(*block);
   for (const auto& set : arguments.sets) block->set(set);
   // A prompt that does not say was made before the terse adapter could list options.
   if (by_theta && !block->at("program").find("options") &&

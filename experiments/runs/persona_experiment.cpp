@@ -349,12 +349,12 @@ StepOptions read_theta(const Config& theta) {
   if (const auto text = theta.find("signature")) options.signature = read_signature(*text);
   if (const auto instructions = theta.find("instructions"))
     options.signature = options.signature.with_instructions(instructions->text());
-  options.adapter = theta.choice("adapter", {"chat", "json", "terse"}, "terse");
-  options.list_options = read_list_options(theta, options.adapter);
+  options.format.adapter = theta.choice("adapter", {"chat", "json", "terse"}, "terse");
+  options.format.list_options = read_list_options(theta, options.format.adapter);
   options.chain_of_thought = theta.boolean("chain_of_thought", false);
   options.predict.max_tokens = read_int(theta, "max_tokens", 32, 1);
   options.predict.top_p = read_top_p(theta, 1);
-  options.predict.opening = theta.text("opening", "");
+  options.format.opening = theta.text("opening", "");
   return options;
 }
 

@@ -111,8 +111,7 @@ void read_frozen(const Config& personas, SynthesizeMeOptions& module) {
 }  // namespace
 
 Judge PersonaSettings::make_judge() const {
-  Judge made(judge,
-             std::shared_ptr<const Adapter>(make_adapter(judge_adapter, judge_lists_options)));
+  Judge made(judge, make_adapter({.adapter = judge_adapter, .list_options = judge_lists_options}));
   made.predictor().demos = judge_demos;
   return made;
 }

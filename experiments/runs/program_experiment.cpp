@@ -104,7 +104,7 @@ void check_prompts(const Prepared& prepared, Models& models) {
           if (!inputs.find(field.name)) inputs.set(field.name, "");
         Request& request = wave.emplace_back();
         request.messages = predict->messages(inputs);
-        request.max_tokens = options.answering == Answering::kGenerate ? options.max_tokens : 1;
+        request.max_tokens = step.format.answering == Answering::kGenerate ? options.max_tokens : 1;
       }
     models[step.model.empty() ? kModel : step.model].check(wave);
   }
@@ -122,6 +122,17 @@ PromptModels models_of(const ProgramExperiment& experiment, const Models& models
   for (const std::string& judge : judges_of(experiment.metric))
     if (judge != kModel) all.roles.try_emplace(judge, models.options(judge));
   return all;
+}
+
+/// Remarks in which steps the saved prompt is asked otherwise than the program says.
+void remark_on_formats(const Module& saved, const Module& student, const RunContext& run) {
+  const auto now = saved.predictors(), before = student.predictors();
+  for (std::size_t i = 0; i < now.size(); ++i)
+    if (form_text(*now[i]) != form_text(*before[i]))
+      run.remark(
+          fmt::format("prompt.json: `{}` is asked in another format ({}) than the program "
+                      "says ({}), which DSPy does not keep: there it is asked in DSPy's",
+                      now[i]->name, form_text(*now[i]), form_text(*before[i])));
 }
 
 /// The metric of a run. In a dry run nobody's command grades the answers, which are made up, and a
@@ -177,12 +188,9 @@ Prepared prepare(const ProgramExperiment& experiment, RunContext& run) {
     prepared.data.remarks.push_back(fmt::format(
         "the metric looks at `{}`, as the data have no column `{}`", seen.front(), last));
   for (StepOptions& step : prepared.program.steps)
-    for (const Example& example : prepared.data.train) {
-      if (step.calibration.size() == step.calibration_examples) break;
-      Record& inputs = step.calibration.emplace_back();
-      for (const Field& field : step.signature.inputs)
-        inputs.set(field.name, example.fields.at(field.name));
-    }
+    if (step.format.calibration == Calibration::kTrain)
+      step.format.calibrated_on =
+          calibration_inputs(step.signature, prepared.data.train, step.calibration_examples);
   prepared.student = make_program(prepared.program, use_of(run));
   return prepared;
 }
@@ -204,7 +212,7 @@ Task task_of(const Prepared& prepared, RunContext& run) {
 void run_program_experiment(const ProgramExperiment& experiment, RunContext& run) {
   const Prepared prepared = prepare(experiment, run);
   const auto& [data, compiled_program, student, metric] = prepared;
-  const auto untouched = make_program(experiment.program, use_of(run));
+  const auto untouched = make_program(uncalibrated(experiment.program), use_of(run));
   for (const std::string& line : data.remarks) run.remark(line);
 
   SearchRecord record(run, "the untouched program");
@@ -246,6 +254,7 @@ void run_program_experiment(const ProgramExperiment& experiment, RunContext& run
     keep();  // also what a budget or a person stopped, before more is asked
     put_test_row(name, *compiled.program, data.test, metric, run);
   }
+  remark_on_formats(*best, *student, run);
 }
 
 }  // namespace theta

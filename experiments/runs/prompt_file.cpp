@@ -69,6 +69,20 @@ nlohmann::ordered_json runnable(const ProgramOptions& options, const ModelOption
   return block;
 }
 
+/// A program under the names that one made of its options has: a step that reasons is, for DSPy, a
+/// module that holds its predictor.
+std::unique_ptr<Module> renamed(const ProgramOptions& options, const Module& program) {
+  auto made = make_program(options);
+  const auto to = made->predictors();
+  const auto from = program.predictors();
+  for (std::size_t i = 0; i < to.size(); ++i) {
+    const std::string name = to[i]->name;
+    *to[i] = *from[i];
+    to[i]->name = name;
+  }
+  return made;
+}
+
 /// Keys of a server that only the command line gives, and save_prompt() leaves out.
 constexpr std::array kOfTheUser = {"api_key_env", "api_key_file", "ca_file"};
 
@@ -149,7 +163,8 @@ MetricOptions read_saved_metric(const Config& block, const Signature& signature)
 void save_prompt(const std::filesystem::path& file, const Module& program,
                  const ProgramOptions& options, const PromptModels& models,
                  const std::string& metric, const Columns& columns) {
-  nlohmann::ordered_json block = runnable(options, models.model);
+  const ProgramOptions now = as_compiled(options, program);
+  nlohmann::ordered_json block = runnable(now, models.model);
   for (const auto& [role, model] : models.roles) block["models"][role] = model_json(model);
   if (!metric.empty()) block["metric"] = nlohmann::ordered_json::parse(metric);
   for (const auto& [field, column] : columns.fields) block["fields"][field] = column;
@@ -158,15 +173,16 @@ void save_prompt(const std::filesystem::path& file, const Module& program,
   if (columns.delimiter != 0) block["delimiter"] = std::string(1, columns.delimiter);
   if (!columns.encoding.empty()) block["encoding"] = columns.encoding;
   for (const auto& [field, pattern] : columns.extract) block["extract"][field] = pattern.text();
-  write_whole(file, dump_state(program, block.dump()));
+  write_whole(file, dump_state(*renamed(now, program), block.dump()));
 }
 
 void save_prompt(const std::filesystem::path& file, const Module& theta,
                  const ProgramOptions& options, const ModelOptions& model,
                  const PersonaPrompt& personas) {
-  nlohmann::ordered_json block = runnable(options, model);
+  const ProgramOptions now = as_compiled(options, theta);
+  nlohmann::ordered_json block = runnable(now, model);
   block["personas"] = nlohmann::ordered_json::parse(to_json(personas));
-  write_whole(file, dump_state(theta, block.dump()));
+  write_whole(file, dump_state(*renamed(now, theta), block.dump()));
 }
 
 }  // namespace theta

@@ -28,8 +28,9 @@ ScoreTable record_scores(const ProgramExperiment& experiment, RunContext& run) {
     throw UserError("there is no mipro among the optimizers, whose choices could be recorded");
   const Prepared prepared = prepare(experiment, run);
   const Task task = task_of(prepared, run);
-  const Choices choices =
-      Mipro(std::get<MiproOptions>(chosen->options)).choices(*prepared.student, task);
+  MiproOptions options = std::get<MiproOptions>(chosen->options);
+  options.limits.frozen.emplace_back("format");  // a table is of instructions and demos
+  const Choices choices = Mipro(options).choices(*prepared.student, task);
 
   ScoreTable table;
   table.examples = task.validation.size();

@@ -16,6 +16,7 @@ std::string prompt_text(const Module& program) {
   std::string out;
   for (const Predictor* predictor : program.predictors()) {
     out += predictor->name + ": " + predictor->signature.instructions + "\n";
+    if (predictor->format) out += "  (asked: " + form_text(*predictor) + ")\n";
     for (const Demo& demo : predictor->demos) {
       for (const auto& [name, value] : demo.fields)
         out += "  " + name + ": " + to_text(value) + "\n";

@@ -58,10 +58,9 @@ std::vector<Example> examples() {
 
 /// The judge with its `number`th instruction, so that no two candidates share a request.
 Predict judge(std::size_t number) {
-  return Predict(chain_of_thought(Signature::parse(
-                     "conversation, first, second -> preference",
-                     fmt::format("Judge which reply the user prefers ({}).", number))),
-                 make_chat_adapter());
+  return Predict(chain_of_thought(
+      Signature::parse("conversation, first, second -> preference",
+                       fmt::format("Judge which reply the user prefers ({}).", number))));
 }
 
 /// Peak resident memory of this process in MiB.

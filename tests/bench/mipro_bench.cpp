@@ -99,6 +99,7 @@ Json theta_config(const Line& line, const std::filesystem::path& data, const Jso
           {"optimizers",
            {{{"name", "mipro"},
              {"faithful", line.faithful},
+             {"frozen", {"format"}},  // DSPy has none to choose
              {"num_instructions", 1},
              {"instructions", instructions},
              {"num_demo_sets", 4},

@@ -86,6 +86,24 @@ TEST(ReadProgram, OfStepsIsWhatItsJsonSays) {
   EXPECT_EQ(read(json).steps[0].samples, 3u);
 }
 
+TEST(ReadProgram, ReadsTheWholeFormatOfAStepAndWritesItAgain) {
+  const ProgramOptions program = read(
+      "{signature: \"a -> b: Literal['x', 'y']\", adapter: terse, options: hidden, "
+      "label_order: reversed, instruction_place: both, opening: It is, answering: score, "
+      "calibrate: train, calibrated_on: [{a: q}]}");
+  const Format expected{.adapter = "terse",
+                        .list_options = false,
+                        .label_order = LabelOrder::kReversed,
+                        .instruction_place = InstructionPlace::kBoth,
+                        .opening = "It is",
+                        .answering = Answering::kScore,
+                        .calibration = Calibration::kTrain,
+                        .calibrated_on = {{{"a", "q"}}}};
+  EXPECT_EQ(program.steps[0].format, expected);
+  EXPECT_EQ(read(program_json(program)).steps[0].format, expected);
+  EXPECT_EQ(uncalibrated(program).steps[0].format.calibration, Calibration::kNone);
+}
+
 TEST(ReadProgram, SaysWhatIsWrongWithItsSteps) {
   EXPECT_EQ(why_not("steps: []"), "p.yaml:1:8: a program has at least one step");
   EXPECT_EQ(why_not("{signature: a -> b, steps: [{signature: a -> b}]}"),

@@ -131,6 +131,7 @@ void add_asked(const std::string& text, Keys& keys) {
       {"optimizers.N", {"optimizers", "0"}},
       {"gate", {"optimizers", "0", "gate"}},
       {"proposer", {"optimizers", "0", "proposer"}},
+      {"space", {"optimizers", "0", "space"}},
       {"personas", {"personas"}},
       {"judge", {"personas", "judge"}},
       {"theta", {"personas", "theta"}},
@@ -150,7 +151,7 @@ TEST(ConfigReference, ListsTheKeysThatTheReadersAskFor) {
   Keys asked;
   const std::string program = kProgram;
   for (const char* name :
-       {"labeled_few_shot", "bootstrap_few_shot", "random_search", "mipro, proposer: {}",
+       {"labeled_few_shot", "bootstrap_few_shot", "random_search", "mipro, proposer: {}, space: {}",
         "mipro, faithful: true, proposer: {}", "copro", "gepa, proposer: {}"})
     add_asked(std::string(program).replace(program.find("NAME"), 4, name), asked);
   add_asked(std::string(program).replace(program.find("NAME"), 4,

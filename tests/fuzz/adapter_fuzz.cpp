@@ -58,7 +58,7 @@ void check_value(const Adapter& adapter, const std::string& value) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string text(reinterpret_cast<const char*>(data), size);
   for (const char* name : {"chat", "json", "terse"}) {
-    const auto adapter = make_adapter(name);
+    const auto adapter = make_adapter({.adapter = name});
     check_answer(*adapter, text);
     check_value(*adapter, text);
   }

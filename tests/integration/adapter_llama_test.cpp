@@ -36,7 +36,7 @@ TEST_P(EveryAdaptersGrammar, MakesTheAnswersOfARealModelParse) {
   LlamaModel model({.path = smollm(), .context = 2048});
   const Predict program(
       Signature::parse("text -> label: Literal['it\\'s fine', 'bad'], n: int, ok: bool"),
-      make_adapter(GetParam()), {.max_tokens = 100, .temperature = 1.5});
+      {.adapter = GetParam()}, {.max_tokens = 100, .temperature = 1.5});
   const std::vector<Record> inputs(2, {{"text", "An umbrella that \"works\"."}});
   for (const auto& prediction : program.run(inputs, {model})) {
     EXPECT_TRUE(prediction) << prediction.error().message;
@@ -88,7 +88,7 @@ TEST_P(EveryAdaptersGrammar, IsReadByLlamaAsByOurTests) {
   const auto signature = Signature::parse(
       "text -> why, label: Literal['it\\'s', 'say \"hi\"', 'é'], n: int, x: float, ok: bool, "
       "tags: list[str], last");
-  const std::string text = make_adapter(GetParam())->grammar(signature, 7);
+  const std::string text = make_adapter({.adapter = GetParam()})->grammar(signature, 7);
   LlamaGrammar grammar(text);
   ASSERT_TRUE(grammar.is_read());
   const GbnfLanguage language(text);

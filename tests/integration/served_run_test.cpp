@@ -94,6 +94,17 @@ class Faulty {
   std::map<std::string, int> failed_;
 };
 
+/// Right about every sentence that it is asked in DSPy's chat format, and wrong about every other.
+Reply understands_chat(const Seen& seen) {
+  const auto messages = ordered_json::parse(seen.body).at("messages");
+  const bool understood = messages.at(0).at("role") == "system";
+  const auto asked = messages.back().at("content").get<std::string>();
+  const int number = std::stoi(asked.substr(asked.rfind("number ") + 7));
+  const char* mood = (number % 2 == 0) == understood ? "good" : "bad";
+  return test::chat(understood ? fmt::format("[[ ## mood ## ]]\n{}\n\n[[ ## completed ## ]]", mood)
+                               : fmt::format("Mood: {}", mood));
+}
+
 class ServedRun : public testing::Test {
  protected:
   void SetUp() override {
@@ -169,6 +180,29 @@ TEST_F(ServedRun, OfAFaultyServerEndsWithTheSameReportAndRecordsEveryRetry) {
     EXPECT_EQ(count(database, "responses JOIN attempts USING (key) WHERE number = 1"),
               count(database, "(SELECT DISTINCT key FROM attempts)"));
   }
+}
+
+TEST_F(ServedRun, FindsTheFormatThatAModelUnderstandsAndSavesIt) {
+  const LoopbackServer server(understands_chat);
+  const Finished finished =
+      run(config(server, ""), "out",
+          {"--set", "program.adapter=terse", "--set",
+           "optimizers=[{name: mipro, num_instructions: 1, max_bootstrapped: 0, max_labeled: 0}]"});
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  const auto rows = lasting_report(out("out")).at("rows");
+  EXPECT_EQ(rows.at(0).at("accuracy"), 0) << rows;
+  EXPECT_EQ(rows.at(1).at("accuracy"), 1) << rows;
+  EXPECT_THAT(finished.err, HasSubstr("prompt.json: `predict` is asked in another format (chat) "
+                                      "than the program says (terse), which DSPy does not keep: "
+                                      "there it is asked in DSPy's"));
+  EXPECT_THAT(content(out("out") / "report.html"), HasSubstr("(asked: chat)"));
+  const Finished again =
+      run_to_end({theta_binary(), "eval", out("out") / "prompt.json", folder_.path() / "rows.csv"});
+  EXPECT_THAT(again.out, HasSubstr("exact_match 1.0000 on 60 examples")) << again.err;
+  const Finished otherwise =
+      run_to_end({theta_binary(), "eval", out("out") / "prompt.json", folder_.path() / "rows.csv",
+                  "--set", "program.adapter=terse"});
+  EXPECT_THAT(otherwise.out, HasSubstr("exact_match 0.0000 on 60 examples")) << otherwise.err;
 }
 
 TEST_F(ServedRun, LeavesTheKeyInNoFileAndNoLine) {

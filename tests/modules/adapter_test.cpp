@@ -286,7 +286,7 @@ TEST(EveryParse, TakesAMissingOutputThatMayBeNoneForNone) {
   const auto signature = Signature::parse("q -> a, hint: str | None");
   for (const auto& [name, text] :
        {std::pair{"chat", "[[ ## a ## ]]\nx"}, {"json", "{\"a\": \"x\"}"}, {"terse", "A: x"}}) {
-    const auto parsed = make_adapter(name)->parse(signature, text);
+    const auto parsed = make_adapter({.adapter = name})->parse(signature, text);
     ASSERT_TRUE(parsed) << why(parsed);
     EXPECT_EQ(*parsed, (Record{{"a", "x"}, {"hint", JsonValue{"null"}}}));
   }
@@ -387,9 +387,9 @@ TEST(TerseStop, EndsAnAnswerAtItsLastLine) {
 // ------------------------------------------------------------------------------------------
 
 TEST(MakeAdapter, KnowsThreeNames) {
-  for (const char* name : {"chat", "json", "terse"}) EXPECT_EQ(make_adapter(name)->name(), name);
+  for (const char* name : {"chat", "json", "terse"}) EXPECT_EQ(make_adapter({.adapter = name})->name(), name);
   try {
-    make_adapter("xml");
+    make_adapter({.adapter = "xml"});
     FAIL();
   } catch (const UserError& error) {
     EXPECT_STREQ(error.what(), "unknown adapter 'xml'; there are chat, json and terse");
@@ -397,10 +397,10 @@ TEST(MakeAdapter, KnowsThreeNames) {
 }
 
 TEST(MakeAdapter, HidesOptionsInTheTerseOneAlone) {
-  EXPECT_EQ(make_adapter("terse", false)->name(), "terse");
+  EXPECT_EQ(make_adapter({.adapter = "terse", .list_options = false})->name(), "terse");
   for (const char* name : {"chat", "json"}) {
     try {
-      make_adapter(name, false);
+      make_adapter({.adapter = name, .list_options = false});
       FAIL() << name;
     } catch (const UserError& error) {
       EXPECT_STREQ(error.what(),
@@ -412,7 +412,7 @@ TEST(MakeAdapter, HidesOptionsInTheTerseOneAlone) {
 
 class EveryAdapter : public testing::TestWithParam<std::string> {
  protected:
-  std::unique_ptr<Adapter> adapter_ = make_adapter(GetParam());
+  std::shared_ptr<const Adapter> adapter_ = make_adapter({.adapter = GetParam()});
 
   /// The assistant's turn that shows `outputs`, the terse adapter's without what stands before it.
   std::string written(const Signature& signature, const Record& outputs) const {

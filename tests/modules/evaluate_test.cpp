@@ -14,7 +14,7 @@ using testing::ElementsAre;
 using Status = Outcome::Status;
 
 const Predict& program() {
-  static const Predict predict(Signature::parse("text -> n: int"), make_terse_adapter());
+  static const Predict predict(Signature::parse("text -> n: int"), Format{.adapter = "terse"});
   return predict;
 }
 

@@ -11,7 +11,7 @@ namespace theta {
 
 /// Asks one question.
 inline Predict question() {
-  return {Signature::parse("question -> answer"), make_terse_adapter(), {.grammar = false}};
+  return {Signature::parse("question -> answer"), {.adapter = "terse"}, {.grammar = false}};
 }
 
 inline const std::vector<Record> kOne = {{{"question", "q"}}};

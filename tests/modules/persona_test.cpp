@@ -29,7 +29,7 @@ User critic() {
 
 /// What Θ writes for a user whose history is brief.
 WrittenPersonas written(const User& user, const PersonaWriting& writing, ScriptedModel& model) {
-  const Predict theta(persona_signature(), make_terse_adapter());
+  const Predict theta(persona_signature(), Format{.adapter = "terse"});
   const std::vector<UserHistory> one = {
       {user.id, format_history(user.context, HistoryStyle::kBrief)}};
   const auto out = write_personas(theta, one, writing, {.model = model}).at(0);
@@ -92,7 +92,7 @@ TEST(Personas, OfManyPeopleAreOneWaveAndThoseThatEachWouldGetAlone) {
   other.id = "u2";
   const PersonaWriting writing{.samples = 2, .seed = 5};
   const auto alone = written(critic(), writing, model), beside = written(other, writing, model);
-  const Predict theta(persona_signature(), make_terse_adapter());
+  const Predict theta(persona_signature(), Format{.adapter = "terse"});
   const std::vector<UserHistory> both = {{"u2", "history"}, {"u1", "history"}};
   const auto out = write_personas(theta, both, writing, {.model = model});
   ASSERT_EQ(model.waves().size(), 3u);
@@ -103,7 +103,7 @@ TEST(Personas, OfManyPeopleAreOneWaveAndThoseThatEachWouldGetAlone) {
 TEST(Personas, OfAnotherRolloutAreOthers) {
   ScriptedModel model(
       [](const Request& request) -> Result<Response> { return say(std::to_string(request.seed)); });
-  const Predict theta(persona_signature(), make_terse_adapter());
+  const Predict theta(persona_signature(), Format{.adapter = "terse"});
   const std::vector<UserHistory> one = {{"u", "history"}};
   const auto personas = [&](const Call& call) {
     return write_personas(theta, one, {.samples = 1, .seed = 5}, call).at(0)->personas;
@@ -204,7 +204,7 @@ TEST(Personas, WhatBroughtNoneIsCountedByItsKind) {
 TEST(Personas, AreLostWhereAnOutageLeavesNone) {
   ScriptedModel model([](const Request&) -> Result<Response> { return say("x"); },
                       {.failing = {0, 1}});
-  const Predict theta(persona_signature(), make_terse_adapter());
+  const Predict theta(persona_signature(), Format{.adapter = "terse"});
   const std::vector<UserHistory> one = {{"u", "history"}};
   const auto out = write_personas(theta, one, {.samples = 2}, {.model = model}).at(0);
   ASSERT_FALSE(out);

@@ -23,14 +23,20 @@ const Signature& judge() {
   return signature;
 }
 
-std::shared_ptr<const Adapter> terse() { return make_terse_adapter(/*list_options=*/false); }
+Format terse() { return {.adapter = "terse", .list_options = false}; }
+
+Format scored(Calibration calibration = Calibration::kNone) {
+  return {.adapter = "terse",
+          .list_options = false,
+          .answering = Answering::kScore,
+          .calibration = calibration};
+}
 
 /// The error that `answer` is met with, or what it says for the last output.
-std::string read(const std::shared_ptr<const Adapter>& adapter, const Signature& signature,
-                 const std::string& answer) {
+std::string read(const Format& format, const Signature& signature, const std::string& answer) {
   ScriptedModel model([&](const Request&) { return say(answer); });
   const std::vector<Record> inputs = {{{"question", "q"}}};
-  const auto prediction = Predict(signature, adapter).run(inputs, {model})[0];
+  const auto prediction = Predict(signature, format).run(inputs, {model})[0];
   if (!prediction) return prediction.error().message;
   return prediction->fields.text(signature.outputs.back().name);
 }
@@ -52,7 +58,7 @@ TEST(Predict, GeneratesABatchInOneWave) {
   ASSERT_THAT(model.waves(), SizeIs(1));
   Request expected = user_request("Judge.\n\nText: b");
   expected.answer_prefix = "Preference:";
-  expected.grammar = terse()->grammar(judge(), 1);
+  expected.grammar = make_adapter(terse())->grammar(judge(), 1);
   expected.stop = {"\n"};
   expected.max_tokens = 9;
   ASSERT_THAT(model.waves()[0], SizeIs(2));
@@ -69,8 +75,8 @@ TEST(Predict, GeneratesABatchInOneWave) {
 }
 
 TEST(Predict, OfATextIsAskedInDspysChatFormat) {
-  const Predict predict("text -> preference", {.max_tokens = 9});
-  const Predict spelled_out(Signature::parse("text -> preference"), make_chat_adapter());
+  const Predict predict("text -> preference", {}, {.max_tokens = 9});
+  const Predict spelled_out(Signature::parse("text -> preference"), Format{.adapter = "chat"});
   EXPECT_EQ(predict.signature(), spelled_out.signature());
   EXPECT_EQ(predict.messages(text("a")), spelled_out.messages(text("a")));
 }
@@ -167,7 +173,7 @@ TEST(Predict, AcceptsAnAnswerThatBeginsAnew) {
 TEST(Predict, TakesNoAnswerOutOfAnotherSection) {
   const auto one = Signature::parse("question -> answer");
   const auto two = chain_of_thought(one);
-  const std::shared_ptr<const Adapter> chat = make_chat_adapter(), json = make_json_adapter();
+  const Format chat{.adapter = "chat"}, json{.adapter = "json"};
   for (const char* begin : {"", "\n\n"}) {
     SCOPED_TRACE(std::string(begin));
     const auto other = begin + std::string("[[ ## thoughts ## ]]\nWell.\n\n[[ ## completed ## ]]");
@@ -212,19 +218,19 @@ TEST(Predict, AsksOnceMoreForWhatCannotBeReadAndShowsWhy) {
 
 TEST(Predict, TakesTheAnswerBehindReasoningThatWasLeftEmpty) {
   const auto two = chain_of_thought(Signature::parse("question -> answer"));
-  EXPECT_EQ(read(make_chat_adapter(), two, "\n[[ ## answer ## ]]\n4"), "4");
+  EXPECT_EQ(read(Format{}, two, "\n[[ ## answer ## ]]\n4"), "4");
 }
 
 TEST(Predict, TakesTheAnswerOutOfAnObject) {
-  EXPECT_EQ(read(make_chat_adapter(), Signature::parse("question -> answer"),
-                 "```json\n{\"answer\": \"4\"}\n```"),
-            "4");
+  EXPECT_EQ(
+      read(Format{}, Signature::parse("question -> answer"), "```json\n{\"answer\": \"4\"}\n```"),
+      "4");
 }
 
 TEST(Predict, TakesNoAnswerOutOfNothing) {
   const auto one = Signature::parse("question -> answer");
-  for (const auto& adapter : {std::shared_ptr<const Adapter>(make_chat_adapter()), terse()}) {
-    EXPECT_THAT(read(adapter, one, " \n"), HasSubstr("the answer is empty"));
+  for (const Format& format : {Format{}, terse()}) {
+    EXPECT_THAT(read(format, one, " \n"), HasSubstr("the answer is empty"));
   }
 }
 
@@ -242,7 +248,7 @@ TEST(Predict, NamesAMissingInput) {
 
 TEST(PredictScore, AsksForTheOptionsInOneWave) {
   ScriptedModel model = choosing(1);
-  const Predict predict(judge(), terse(), {.answering = Answering::kScore, .temperature = 1});
+  const Predict predict(judge(), scored(), {.temperature = 1});
   const std::vector<Record> inputs = {text("a"), text("b")};
   const auto predictions = predict.run(inputs, {model});
   ASSERT_THAT(model.waves(), SizeIs(1));
@@ -255,8 +261,7 @@ TEST(PredictScore, AsksForTheOptionsInOneWave) {
 
 TEST(PredictScore, GivesABooleanAsOne) {
   ScriptedModel model = choosing(0);
-  const Predict predict(Signature::parse("text -> ok: bool"), terse(),
-                        {.answering = Answering::kScore});
+  const Predict predict(Signature::parse("text -> ok: bool"), scored());
   const std::vector<Record> inputs = {text("a")};
   EXPECT_EQ(predict.run(inputs, {model})[0]->fields.at("ok"), Value(true));
 }
@@ -269,14 +274,14 @@ TEST(PredictScore, ScoresBehindTheReasoningThatItGeneratedFirst) {
         return say(" Because " + prompt.substr(prompt.size() - 1));
       },
       {.failing = {2}});
-  const Predict predict(chain_of_thought(judge()), terse(), {.answering = Answering::kScore});
+  const Predict predict(chain_of_thought(judge()), scored());
   const std::vector<Record> inputs = {text("a"), text("c"), text("d")};
   const auto predictions = predict.run(inputs, {model});
   const auto waves = model.waves();
   ASSERT_THAT(waves, SizeIs(2));
   ASSERT_THAT(waves[0], SizeIs(3));
   EXPECT_EQ(waves[0][0].answer_prefix, "Reasoning:");
-  EXPECT_EQ(waves[0][0].grammar, terse()->grammar(predict.signature(), 1));
+  EXPECT_EQ(waves[0][0].grammar, make_adapter(terse())->grammar(predict.signature(), 1));
   EXPECT_THAT(waves[0][0].stop, ElementsAre("\nPreference:"));
   ASSERT_THAT(waves[1], SizeIs(2));  // what failed is not scored
   EXPECT_EQ(waves[1][1].messages, waves[0][1].messages);
@@ -298,7 +303,7 @@ Result<Response> biased(const Request& request) {
 
 TEST(PredictScore, CalibratesByAContentFreeInput) {
   ScriptedModel model(biased);
-  const Predict predict(judge(), terse(), {.answering = Answering::kScore, .calibrate = true});
+  const Predict predict(judge(), scored(Calibration::kContentFree));
   const std::vector<Record> inputs = {text("a")};
   const auto prediction = predict.run(inputs, {model})[0];
   ASSERT_THAT(model.waves(), SizeIs(1));
@@ -316,8 +321,7 @@ TEST(PredictScore, CalibratesReasoningToo) {
   ScriptedModel model([](const Request& request) {
     return request.options.empty() ? Result<Response>(say(" so")) : biased(request);
   });
-  const Predict predict(chain_of_thought(judge()), terse(),
-                        {.answering = Answering::kScore, .calibrate = true});
+  const Predict predict(chain_of_thought(judge()), scored(Calibration::kContentFree));
   const std::vector<Record> inputs = {text("a"), text("b")};
   EXPECT_EQ(predict.run(inputs, {model})[1]->fields.text("preference"), "Second");
   EXPECT_THAT(model.waves(), ElementsAre(SizeIs(3), SizeIs(3)));
@@ -339,7 +343,7 @@ TEST(PredictScore, TellsWhichAnswersWereNamed) {
     return request.messages[0].content.ends_with("a") ? name(request, " Second")
                                                       : choose(request, " First");
   });
-  const Predict predict(judge(), terse(), {.answering = Answering::kScore});
+  const Predict predict(judge(), scored());
   const std::vector<Record> inputs = {text("a"), text("b")};
   const auto predictions = predict.run(inputs, {model});
   EXPECT_TRUE(predictions[0]->named);
@@ -352,7 +356,7 @@ TEST(PredictScore, DoesNotCalibrateWhatWasNamed) {
     return request.messages[0].content.ends_with("named") ? name(request, " First")
                                                           : biased(request);
   });
-  const Predict predict(judge(), terse(), {.answering = Answering::kScore, .calibrate = true});
+  const Predict predict(judge(), scored(Calibration::kContentFree));
   const std::vector<Record> inputs = {text("named"), text("a")};
   const auto predictions = predict.run(inputs, {model});
   EXPECT_EQ(predictions[0]->fields.text("preference"), "First");
@@ -364,7 +368,7 @@ TEST(PredictScore, CalibratesByNothingThatWasNamedAndSaysSo) {
   ScriptedModel model([](const Request& request) -> Result<Response> {
     return request.messages[0].content.ends_with("N/A") ? name(request, " First") : biased(request);
   });
-  const Predict predict(judge(), terse(), {.answering = Answering::kScore, .calibrate = true});
+  const Predict predict(judge(), scored(Calibration::kContentFree));
   const std::vector<Record> inputs = {text("a")};
   const auto predictions = predict.run(inputs, {model});
   EXPECT_THAT(predictions[0]->option_logprobs, ElementsAre(-2, -3));
@@ -383,7 +387,7 @@ TEST(Predict, CountsTheTokensOfWhatCannotBeParsed) {
 
 TEST(PredictScore, FailsWhereTheContentFreeInputFails) {
   ScriptedModel model(biased, {.failing = {2}});
-  const Predict predict(judge(), terse(), {.answering = Answering::kScore, .calibrate = true});
+  const Predict predict(judge(), scored(Calibration::kContentFree));
   const std::vector<Record> inputs = {text("a"), text("b")};
   for (const auto& prediction : predict.run(inputs, {model})) {
     ASSERT_FALSE(prediction);
@@ -393,9 +397,9 @@ TEST(PredictScore, FailsWhereTheContentFreeInputFails) {
 }
 
 TEST(Predict, RefusesToScoreOrCalibrateWithoutOptions) {
-  const auto message = [](const Signature& signature, PredictOptions options) {
+  const auto message = [](const Signature& signature, Format format) {
     try {
-      const Predict predict(signature, terse(), options);
+      const Predict predict(signature, std::move(format));
       return std::string("built");
     } catch (const UserError& error) {
       return std::string(error.what());
@@ -404,7 +408,7 @@ TEST(Predict, RefusesToScoreOrCalibrateWithoutOptions) {
   EXPECT_EQ(message(Signature::parse("text -> words: list[str]"), {.answering = Answering::kScore}),
             "the output `words: list[str]` has no options to score; make it a Literal or a bool, "
             "or let it be generated");
-  EXPECT_EQ(message(judge(), {.calibrate = true}),
+  EXPECT_EQ(message(judge(), {.calibration = Calibration::kContentFree}),
             "only scored outputs can be calibrated: set the answering to score");
 }
 
@@ -428,10 +432,11 @@ TEST(PredictCalibration, OnInputsSubtractsTheirMeanScore) {
     return response;
   });
   Predict predict(Signature::parse("review -> verdict: Literal['good', 'bad']"),
-                  make_terse_adapter(), {.answering = Answering::kScore});
+                  {.adapter = "terse", .answering = Answering::kScore});
   const std::vector<Record> inputs = {{{"review", "great"}}, {{"review", "broken"}}};
   EXPECT_EQ(predict.run(inputs, {.model = model})[0]->fields.text("verdict"), "bad");
-  predict.calibrate_on(inputs);
+  predict.predictors()[0]->format->calibration = Calibration::kTrain;
+  predict.predictors()[0]->format->calibrated_on = inputs;
   const auto predictions = predict.run(inputs, {.model = model});
   ASSERT_EQ(predictions.size(), 2u);
   EXPECT_EQ(predictions[0]->fields.text("verdict"), "good");

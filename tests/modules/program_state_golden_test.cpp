@@ -40,8 +40,7 @@ TEST(DspyState, OfEveryShapeLoadsAndIsSentAsDspySendsIt) {
     SCOPED_TRACE(row.at("name").get<std::string>());
     const Signature signature = Signature::parse(row.at("signature").get<std::string>());
     Predict program{
-        row.at("chain_of_thought").get<bool>() ? chain_of_thought(signature) : signature,
-        make_chat_adapter()};
+        row.at("chain_of_thought").get<bool>() ? chain_of_thought(signature) : signature};
     load_state(program, row.at("state").dump(), "state.json",
                row.at("predictor").get<std::string>());
     Record inputs;

@@ -20,11 +20,11 @@ using testing::HasSubstr;
 using testing::SizeIs;
 
 Predict predict(const std::string& signature, const std::string& name = "predict") {
-  return {Signature::parse(signature), make_chat_adapter(), {}, name};
+  return {Signature::parse(signature), {}, {}, name};
 }
 
 Predict reasoning(const std::string& signature, const std::string& name = "predict") {
-  return {chain_of_thought(Signature::parse(signature)), make_chat_adapter(), {}, name};
+  return {chain_of_thought(Signature::parse(signature)), {}, {}, name};
 }
 
 /// A program of several predictors.

@@ -17,7 +17,7 @@ using testing::Not;
 using testing::SizeIs;
 
 Predict terse(const char* signature) {
-  return {Signature::parse(signature), make_terse_adapter(), {.grammar = false}};
+  return {Signature::parse(signature), {.adapter = "terse"}, {.grammar = false}};
 }
 
 /// Writes `x!` as the notes of review `x`, and judges notes `good!` good.

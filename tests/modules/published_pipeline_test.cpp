@@ -79,7 +79,7 @@ TEST(SynthesizeMe, WritesAPersonaFromVerifiedReasoningAndChoosesDemos) {
   options.judging = Judging::kGenerated;
   options.reasoning = true;
   const Judge judge(options, make_terse_adapter());
-  const Predict theta(persona_signature(), make_terse_adapter());
+  const Predict theta(persona_signature(), Format{.adapter = "terse"});
   ScriptedModel model(model_answer);
   User user;
   user.id = "u";
@@ -99,7 +99,7 @@ TEST(SynthesizeMe, NeedsTwoPairs) {
   JudgeOptions options;
   options.signature = Signature::parse("first, second -> preference: Literal['First', 'Second']");
   const Judge judge(options, make_terse_adapter());
-  const Predict theta(persona_signature(), make_terse_adapter());
+  const Predict theta(persona_signature(), Format{.adapter = "terse"});
   ScriptedModel model(model_answer);
   User user;
   user.id = "u9";

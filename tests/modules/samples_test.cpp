@@ -59,7 +59,7 @@ TEST(Samples, AnswersThatExactMatchComparesAsOneAreCountedAsOne) {
 }
 
 TEST(Samples, AnswersThatCannotBeReadAreLeftOut) {
-  Predict number("question -> answer: int", {.grammar = false});
+  Predict number("question -> answer: int", {}, {.grammar = false});
   ScriptedModel model([next = 0](const Request&) mutable {
     return say(next++ == 0 ? "none" : "[[ ## answer ## ]]\n7");
   });
@@ -70,7 +70,7 @@ TEST(Samples, AnswersThatCannotBeReadAreLeftOut) {
 }
 
 TEST(Samples, WhereNoneCanBeReadTheFirstErrorStands) {
-  Predict number("question -> answer: int", {.grammar = false});
+  Predict number("question -> answer: int", {}, {.grammar = false});
   ScriptedModel model(
       [next = 0](const Request&) mutable { return say("no " + std::to_string(next++)); });
   const auto predictions = Samples(number.clone(), 2, majority).run(kOne, {model});

@@ -71,7 +71,7 @@ class Synthesis : public ::testing::Test {
   SynthesizeMe module(SynthesizeMeOptions options = {.writing = {.samples = 2}},
                       const JudgeOptions& judge = judge_options(),
                       Signature theta = persona_signature()) const {
-    return {Predict(std::move(theta), make_terse_adapter()), Judge(judge, make_terse_adapter()),
+    return {Predict(std::move(theta), Format{.adapter = "terse"}), Judge(judge, make_terse_adapter()),
             std::move(options), people_by_id(users_)};
   }
   static Signature about_tone() {

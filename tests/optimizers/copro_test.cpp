@@ -59,7 +59,7 @@ TEST_F(CoproTest, LeavesFrozenInstructionsAlone) {
 }
 
 TEST_F(CoproTest, TriesNoInstructionAboveTheTokenLimit) {
-  const auto compiled = compile({.limits = {.max_prompt_tokens = 3}});
+  const auto compiled = compile({.limits = {.max_prompt_tokens = 10}});
   EXPECT_GT(compiled.proposals.too_long, 0);
   EXPECT_NEAR(compiled.validation_score, .6, 1e-9);
 }

@@ -88,7 +88,7 @@ TEST_F(GepaTest, DropsRewritingsThatQuoteTheExamples) {
 }
 
 TEST_F(GepaTest, DropsRewritingsAboveTheTokenLimit) {
-  const auto compiled = compile({.limits = {.max_prompt_tokens = 3}});
+  const auto compiled = compile({.limits = {.max_prompt_tokens = 10}});
   EXPECT_GT(compiled.proposals.too_long, 0);
   EXPECT_EQ(instruction(compiled), "Think.");
 }

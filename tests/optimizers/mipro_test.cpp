@@ -50,9 +50,9 @@ class MiproTest : public ::testing::Test {
 
 TEST_F(MiproTest, RecordsIndicesAndTextsOfEveryCandidate) {
   const auto compiled = compile(options());
-  EXPECT_EQ(
-      compiled.trials[0].candidate,
-      R"({"combination":[0,0],"predictors":{"predict":{"instruction":"Answer.","demos":0}}})");
+  EXPECT_EQ(compiled.trials[0].candidate,
+            R"({"combination":[0,0],"predictors":{"predict":{"instruction":"Answer.","demos":0,)"
+            R"("format":"terse"}}})");
   EXPECT_THAT(candidates(compiled),
               Contains(HasSubstr(std::string(R"("instruction":")") + ScriptedTask::kBest)));
 }
@@ -191,7 +191,7 @@ TEST_F(MiproTest, TakesTheStudentsOwnDemosAsTheDefault) {
 TEST_F(MiproTest, TriesNoPromptAboveTheTokenLimit) {
   auto o = options();
   o.limits.max_prompt_tokens =
-      10;  // room for an instruction, not for four demos of four words or more
+      17;  // room for an instruction, not for four demos of four words or more
   const auto compiled = compile(o);
   EXPECT_THAT(candidates(compiled), Each(HasSubstr(R"("demos":0)")));
   EXPECT_NEAR(compiled.validation_score, .8, 1e-9);
@@ -276,9 +276,10 @@ TEST_F(MiproTest, EstimatesTheLengthOfPromptsThatOnlyAServerCounts) {
   auto program = scripted_.student();
   auto& predictor = *program.predictors()[0];
   predictor.signature = predictor.signature.with_instructions(std::string(400, 'x'));
-  EXPECT_EQ(prompt_tokens(program, server), 100u);
-  EXPECT_TRUE((PromptLimits{.max_prompt_tokens = 100}.admits(program, server)));
-  EXPECT_FALSE((PromptLimits{.max_prompt_tokens = 99}.admits(program, server)));
+  // And 31 bytes on what the label can be, and of the text's name.
+  EXPECT_EQ(prompt_tokens(program, server), 107u);
+  EXPECT_TRUE((PromptLimits{.max_prompt_tokens = 107}.admits(program, server)));
+  EXPECT_FALSE((PromptLimits{.max_prompt_tokens = 106}.admits(program, server)));
 }
 
 TEST_F(MiproTest, RefusesToFreezeWhatIsNotThere) {

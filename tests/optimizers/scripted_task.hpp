@@ -42,7 +42,7 @@ struct ScriptedTask {
       : model([this](const Request& request) { return answer(request); }, {.unit = unit}) {}
 
   Predict student() const {
-    return Predict(Signature::parse("text -> label: Literal['yes', 'no']", kOwn), adapter);
+    return Predict(Signature::parse("text -> label: Literal['yes', 'no']", kOwn), {.own_adapter = adapter});
   }
 
   Task task() {
@@ -96,9 +96,9 @@ struct ScriptedTask {
 /// make the note a sure one, and that makes .2 more of the labels right.
 inline Program two_steps(const std::shared_ptr<const Adapter>& adapter) {
   Program program;
-  program.add(Predict(Signature::parse("text -> note", "Take a note."), adapter));
+  program.add(Predict(Signature::parse("text -> note", "Take a note."), Format{.own_adapter = adapter}));
   program.add(Predict(
-      Signature::parse("note, text -> label: Literal['yes', 'no']", ScriptedTask::kOwn), adapter));
+      Signature::parse("note, text -> label: Literal['yes', 'no']", ScriptedTask::kOwn), Format{.own_adapter = adapter}));
   return program;
 }
 

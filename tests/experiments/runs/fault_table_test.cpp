@@ -85,7 +85,7 @@ struct FourExamples {
                                                                                   : bring(event);
         }),
         program(
-            std::make_unique<Predict>(Signature::parse("text -> n: int"), make_terse_adapter())) {
+            std::make_unique<Predict>(Signature::parse("text -> n: int"), Format{.adapter = "terse"})) {
     for (const char* text : {"a", "hit", "b", "c"})
       examples.push_back({text, "", {{"text", text}, {"n", std::int64_t{1}}}});
     if (event != Event::kMissing) return;
@@ -120,7 +120,7 @@ std::string in_steps(Event event) {
   for (Example& example : four.examples) example.fields.set("m", std::int64_t{1});
   Program program;
   program.add(std::move(four.program));
-  program.add(Predict(Signature::parse("n -> m: int"), make_terse_adapter()));
+  program.add(Predict(Signature::parse("n -> m: int"), Format{.adapter = "terse"}));
   const Evaluation out =
       evaluate(program, four.examples, make_metric("exact_match", make_field("m")), {four.model});
   return fmt::format("{:.2f}, {} failed, {} refused, {} unparsable, {} calls", out.mean(),
@@ -133,7 +133,7 @@ std::string sampled(Event event) {
     return next++ == 1 && event != Event::kMissing ? bring(event) : say(" 1");
   });
   std::unique_ptr<Module> program =
-      std::make_unique<Predict>(Signature::parse("text -> n: int"), make_terse_adapter());
+      std::make_unique<Predict>(Signature::parse("text -> n: int"), Format{.adapter = "terse"});
   if (event == Event::kMissing) program = std::make_unique<Short>(*program);
   const std::vector<Record> inputs = {{{"text", "a"}}};
   const auto kept = Samples(std::move(program), 3, majority).run(inputs, {model}).at(0);
@@ -248,7 +248,7 @@ std::string synthesized(Event event) {
     users[i].context[0].id += users[i].id;
     users[i].test = {two.pairs[i]};
   }
-  SynthesizeMe module(Predict(persona_signature(), make_terse_adapter()), *two.judge,
+  SynthesizeMe module(Predict(persona_signature(), Format{.adapter = "terse"}), *two.judge,
                       {.contrasts = {0}, .max_copied = 0}, people_by_id(users));
   module.set_judge_model(two.model);
   std::vector<Example> examples;

@@ -58,7 +58,7 @@ class EveryOptimizerOfTheta : public ::testing::TestWithParam<const char*> {
   EveryOptimizerOfTheta() {
     for (int n = 0; n < 24; ++n) users_.push_back(reader(n, n % 2 == 0));
     module_ = std::make_unique<SynthesizeMe>(
-        Predict(persona_signature(), make_terse_adapter()), Judge(options(), make_terse_adapter()),
+        Predict(persona_signature(), Format{.adapter = "terse"}), Judge(options(), make_terse_adapter()),
         SynthesizeMeOptions{.writing = {.samples = 1}, .verify = false}, people_by_id(users_));
   }
   static JudgeOptions options() {

@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "core/result.hpp"
+#include "modules/program_state.hpp"
 #include "tests/support/message_of.hpp"
 #include "tests/support/run_report.hpp"
 #include "tests/support/temporary_folder.hpp"
@@ -69,6 +70,32 @@ TEST(SavedPrompt, KeepsWhetherOptionsAreListed) {
     EXPECT_EQ(make_predict(again.steps[0])->messages({{"a", "?"}}),
               make_predict(program.steps[0])->messages({{"a", "?"}}));
   }
+}
+
+TEST(SavedPrompt, IsAskedInTheFormatThatASearchGaveIt) {
+  const TemporaryFolder folder;
+  const ProgramOptions program =
+      read_program(Config::parse("steps: [{signature: 'a -> b: bool', answering: score}, "
+                                 "{signature: 'b -> c: bool', adapter: terse}]",
+                                 "p.yaml"));
+  const auto compiled = make_program(program);
+  Format& first = *compiled->predictors()[0]->format;
+  first.calibration = Calibration::kTrain;
+  first.calibrated_on = {{{"a", "seen"}}};
+  Predictor& last = *compiled->predictors()[1];
+  last.signature = chain_of_thought(last.signature).with_instructions("Decide.");
+  last.format->adapter = "chat";
+  save_prompt(folder.path() / "prompt.json", *compiled, program,
+              {read_model(Config::parse("path: m.gguf", "m.yaml"))}, "");
+  const std::string state = content(folder.path() / "prompt.json");
+  const Config prompt = Config::parse(state, "prompt.json");
+  const ProgramOptions again = read_program(prompt.at("metadata").at("theta").at("program"));
+  const auto loaded = make_program(again);
+  load_state(*loaded, state, "prompt.json");
+  EXPECT_EQ(loaded->predictors()[1]->name, "c.predict") << "as DSPy's chain of thought";
+  EXPECT_EQ(loaded->predictors()[1]->signature, last.signature);
+  EXPECT_EQ(loaded->predictors()[1]->format, last.format);
+  EXPECT_EQ(*loaded->predictors()[0], *compiled->predictors()[0]);
 }
 
 TEST(SavedPrompt, IsWrittenWholeOrNotAtAll) {
