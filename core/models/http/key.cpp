@@ -18,22 +18,54 @@ struct Spelled {
   std::size_t length;
 };
 
-/// A printable character as a JSON string spells it at `at`, or as a string inside a string does,
+/// The printable character that `digits` of hexadecimal are the code of, else 0.
+char character_of(std::string_view digits) {
+  unsigned code = 0;
+  const char* end = digits.data() + digits.size();
+  const auto [read, error] = std::from_chars(digits.data(), end, code, 16);
+  return error == std::errc() && read == end && code > ' ' && code < 127 ? static_cast<char>(code)
+                                                                         : '\0';
+}
+
+/// A printable character as a URL spells it at `at`, or a JSON string, or a string inside a string,
 /// with more backslashes; a backslash, where what it escapes is another.
 Spelled spelled(std::string_view text, std::size_t at) {
+  if (text[at] == '%' && text.size() - at > 2) {
+    if (const char c = character_of(text.substr(at + 1, 2))) return {c, 3};
+  }
   if (text[at] != '\\') return {text[at], 1};
   const std::size_t slashes = std::min(text.find_first_not_of('\\', at), text.size()) - at;
   const std::string_view rest = text.substr(at + slashes);
   if (rest.starts_with('/') || rest.starts_with('"')) return {rest.front(), slashes + 1};
   if (rest.starts_with('u') && rest.size() >= 5) {
-    unsigned code = 0;
-    const char* end = rest.data() + 5;
-    const auto [read, error] = std::from_chars(rest.data() + 1, end, code, 16);
-    if (error == std::errc() && read == end && code > ' ' && code < 127) {
-      return {static_cast<char>(code), slashes + 5};
-    }
+    if (const char c = character_of(rest.substr(1, 4))) return {c, slashes + 5};
   }
   return {'\\', slashes};
+}
+
+constexpr std::string_view kStandIn = "[key]";
+
+/// Puts the stand-in where a text shows the key's beginning, its end or both around stars, dots or
+/// another mask.
+std::string without_masked(std::string text, std::string_view key) {
+  constexpr std::string_view kMask =
+      "*.#xX\xE2\x80\xA2\xA6";  // the last four: of a bullet, an ellipsis
+  constexpr std::size_t kShortestMask = 3, kFewestShown = 4;
+  for (std::size_t at = 0; (at = text.find_first_of(kMask, at)) != text.npos;) {
+    const std::size_t end = std::min(text.find_first_not_of(kMask, at), text.size());
+    const bool masks = end - at >= kShortestMask;
+    std::size_t before = masks ? std::min(at, key.size()) : 0;
+    while (before > 0 && text.compare(at - before, before, key, 0, before) != 0) --before;
+    std::size_t after = masks ? std::min(text.size() - end, key.size()) : 0;
+    while (after > 0 && text.compare(end, after, key, key.size() - after) != 0) --after;
+    if (before + after < kFewestShown) {
+      at = end;
+      continue;
+    }
+    text.replace(at - before, before + (end - at) + after, kStandIn);
+    at = at - before + kStandIn.size();
+  }
+  return text;
 }
 
 }  // namespace
@@ -63,15 +95,15 @@ std::string read_key(const HttpOptions& options) {
 
 std::string redacted(std::string text, const std::string& key) {
   constexpr std::size_t kShortest = 8;
-  constexpr std::string_view kStandIn = "[key]";
   if (key.size() < kShortest) return text;
   for (std::size_t at = 0; (at = text.find(key, at)) != text.npos; at += kStandIn.size()) {
     text.replace(at, key.size(), kStandIn);
   }
+  text = without_masked(std::move(text), key);
 
-  // Looking for other spellings is slow, and what else JSON escapes mostly stands in no key.
+  // Looking for other spellings is slow, and what else is escaped mostly stands in no key.
   bool escaped = false;
-  for (std::size_t at = 0; !escaped && (at = text.find('\\', at)) != text.npos;) {
+  for (std::size_t at = 0; !escaped && (at = text.find_first_of("\\%", at)) != text.npos;) {
     const Spelled letter = spelled(text, at);
     escaped = key.find(letter.character) != key.npos;
     at += letter.length;

@@ -10,7 +10,8 @@ namespace theta {
 /// @throws UserError if it cannot be read, naming the place.
 std::string read_key(const HttpOptions& options);
 
-/// What a server sent, with `[key]` in place of the key, as it is or as JSON spells it. A shorter
+/// What a server sent, with `[key]` in place of the key, as it is, as JSON or a URL
+/// spells it, or with its middle masked. A shorter
 /// key than 8 characters is left: it is a stand-in such as `none`, and answers hold its letters.
 std::string redacted(std::string text, const std::string& key);
 
