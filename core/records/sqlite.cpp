@@ -14,6 +14,7 @@ namespace theta {
 namespace {
 
 constexpr int kBusyTimeoutMs = 10'000;
+constexpr int kLongestValue = 256 << 20;  // bytes; a file from somebody else may hold anything
 
 /// A file as SQLite's URI for one that nobody changes.
 std::string immutable(const std::string& file) {
@@ -51,6 +52,7 @@ void Database::open(const std::string& name, int flags) {
   handle_.reset(opened);
   check(code);
   check(sqlite3_busy_timeout(opened, kBusyTimeoutMs));
+  sqlite3_limit(opened, SQLITE_LIMIT_LENGTH, kLongestValue);
 }
 
 void Database::check(int code) const {
@@ -110,6 +112,7 @@ bool Statement::Execution::next() {
 std::string Statement::Execution::text(int column) const {
   const auto* bytes = sqlite3_column_text(statement_.handle_.get(), column);
   const auto size = sqlite3_column_bytes(statement_.handle_.get(), column);
+  bytes_ += static_cast<std::size_t>(size);
   return {reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size)};
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -59,9 +60,12 @@ class Statement {
     std::string text(int column) const;
     std::int64_t integer(int column) const;
     double real(int column) const;
+    /// Of all that text() gave.
+    std::size_t bytes() const { return bytes_; }
 
    private:
     Statement& statement_;
+    mutable std::size_t bytes_ = 0;
   };
 
   /// Texts must live until the execution ends.

@@ -106,6 +106,34 @@ void check_schema(const Database& database) {
   }
 }
 
+/// A view or a computed column gives more than a file holds, and a trigger changes what is written.
+/// @throws RunError where there is any.
+void check_tables(const Database& database) {
+  if (database.value("SELECT (SELECT count(*) FROM sqlite_schema WHERE rootpage = 0) +"
+                     " (SELECT count(*) FROM sqlite_schema AS s, pragma_table_xinfo(s.name)"
+                     "  WHERE s.type = 'table' AND hidden <> 0)") != "0")
+    throw RunError(database.file() +
+                   " holds views, triggers or computed columns, and no run makes any: remove them");
+}
+
+/// What a report reads of a table at most, in memory: of outcomes, and of what it shows whole.
+constexpr std::size_t kMostOutcomes = 512UL << 20;
+constexpr std::size_t kMostShown = 64UL << 20;
+
+/// All rows of a query.   @throws RunError where they are more than `most` bytes.
+template <typename T, typename Make>
+std::vector<T> read_all(const Database& database, Statement& query, const char* what,
+                        std::size_t most, const Make& make) {
+  std::vector<T> all;
+  for (auto row = query.use(); row.next();) {
+    all.push_back(make(row));
+    if (all.size() * sizeof(T) + row.bytes() > most)
+      throw RunError(database.file() + " holds more than " + std::to_string(most >> 20) +
+                     " MiB of " + what + ", which no report reads");
+  }
+  return all;
+}
+
 Database open_database(const std::filesystem::path& file, Store::Access access) {
   const bool write = access == Store::Access::kWrite;
   if (!write && !std::filesystem::exists(file)) {
@@ -134,6 +162,7 @@ Database open_database(const std::filesystem::path& file, Store::Access access) 
   }
   check_is_record(database);
   check_schema(database);
+  check_tables(database);
   return database;
 }
 
@@ -336,7 +365,10 @@ std::optional<std::string> Store::meta(std::string_view key) const {
   const std::lock_guard guard(impl_->mutex);
   auto row = impl_->get_meta.use(key);
   if (!row.next()) return std::nullopt;
-  return row.text(0);
+  std::string value = row.text(0);
+  if (value.size() > kMostShown)
+    impl_->database.damaged("its " + std::string(key) + " is too long");
+  return value;
 }
 
 void Store::set_meta(std::string_view key, std::string_view value) {
@@ -439,50 +471,57 @@ void Store::add_timing(std::string_view what, double amount) {
 
 std::vector<Outcome> Store::outcomes() const {
   const std::lock_guard guard(impl_->mutex);
-  std::vector<Outcome> all;
-  for (auto row = impl_->all_outcomes.use(); row.next();) {
-    all.push_back({row.text(0), row.text(1), row.text(2), row.text(3),
-                   static_cast<int>(row.integer(4)), row.real(5), row.real(6),
-                   status_of(row.text(7)), row.text(8)});
-  }
-  return all;
+  const auto make = [](const Statement::Execution& row) {
+    return Outcome{row.text(0),
+                   row.text(1),
+                   row.text(2),
+                   row.text(3),
+                   static_cast<int>(row.integer(4)),
+                   row.real(5),
+                   row.real(6),
+                   status_of(row.text(7)),
+                   row.text(8)};
+  };
+  return read_all<Outcome>(impl_->database, impl_->all_outcomes, "outcomes", kMostOutcomes, make);
 }
 
 std::vector<PersonaRecord> Store::personas() const {
   const std::lock_guard guard(impl_->mutex);
-  std::vector<PersonaRecord> all;
-  for (auto row = impl_->all_personas.use(); row.next();) {
-    all.push_back({row.text(0), row.text(1), row.text(2), row.text(3), row.text(4), row.text(5),
-                   row.text(6)});
-  }
-  return all;
+  const auto make = [](const Statement::Execution& row) {
+    return PersonaRecord{row.text(0), row.text(1), row.text(2), row.text(3),
+                         row.text(4), row.text(5), row.text(6)};
+  };
+  return read_all<PersonaRecord>(impl_->database, impl_->all_personas, "personas", kMostShown,
+                                 make);
 }
 
 std::vector<TrialRecord> Store::trials() const {
   const std::lock_guard guard(impl_->mutex);
-  std::vector<TrialRecord> all;
-  for (auto row = impl_->all_trials.use(); row.next();) {
-    all.push_back({row.text(0), static_cast<int>(row.integer(1)), row.text(2), row.text(3),
-                   row.real(4), row.integer(5), row.integer(6) != 0, row.real(7), row.real(8),
-                   row.real(9)});
-  }
-  return all;
+  const auto make = [](const Statement::Execution& row) {
+    return TrialRecord{row.text(0),         static_cast<int>(row.integer(1)),
+                       row.text(2),         row.text(3),
+                       row.real(4),         row.integer(5),
+                       row.integer(6) != 0, row.real(7),
+                       row.real(8),         row.real(9)};
+  };
+  return read_all<TrialRecord>(impl_->database, impl_->all_trials, "trials", kMostShown, make);
 }
 
 std::vector<UsageRecord> Store::usage() const {
   const std::lock_guard guard(impl_->mutex);
-  std::vector<UsageRecord> all;
-  for (auto row = impl_->all_usage.use(); row.next();) {
-    all.push_back({row.text(0), row.text(1), {row.integer(2), row.integer(3), row.integer(4)}});
-  }
-  return all;
+  const auto make = [](const Statement::Execution& row) {
+    return UsageRecord{row.text(0), row.text(1), {row.integer(2), row.integer(3), row.integer(4)}};
+  };
+  return read_all<UsageRecord>(impl_->database, impl_->all_usage, "usage", kMostShown, make);
 }
 
 std::vector<std::pair<std::string, double>> Store::timing() const {
   const std::lock_guard guard(impl_->mutex);
-  std::vector<std::pair<std::string, double>> all;
-  for (auto row = impl_->all_timing.use(); row.next();) all.emplace_back(row.text(0), row.real(1));
-  return all;
+  const auto make = [](const Statement::Execution& row) {
+    return std::pair(row.text(0), row.real(1));
+  };
+  return read_all<std::pair<std::string, double>>(impl_->database, impl_->all_timing, "timing",
+                                                  kMostShown, make);
 }
 
 }  // namespace theta

@@ -342,6 +342,30 @@ TEST_F(StoreTest, RefusesADatabaseOfSomethingElse) {
   EXPECT_FALSE(std::filesystem::exists(file().string() + "-wal"));
 }
 
+TEST_F(StoreTest, ReadsNoViewNorComputedColumnOfSomebodyElse) {
+  { const Store store(file()); }
+  execute("ALTER TABLE personas ADD COLUMN long TEXT AS (hex(zeroblob(1000000)))");
+  const std::string refused =
+      file().string() +
+      " holds views, triggers or computed columns, and no run makes any: remove them";
+  const auto open = [&] { const Store store(file(), Store::Access::kRead); };
+  EXPECT_EQ(message_of<RunError>(open), refused);
+  execute("ALTER TABLE personas DROP COLUMN long");
+  execute("DROP TABLE trials; CREATE VIEW trials AS SELECT key AS search FROM meta");
+  EXPECT_EQ(message_of<RunError>(open), refused);
+}
+
+TEST_F(StoreTest, ReadsNoMoreTrialsThanAReportHasMemoryFor) {
+  { const Store store(file()); }
+  execute(
+      "PRAGMA synchronous = OFF; WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 70)"
+      " INSERT INTO trials SELECT i, 's', i, 'full', hex(zeroblob(500000)), 0, 0, 0, 0, 0, 0 FROM "
+      "n");
+  const Store store(file(), Store::Access::kRead);
+  EXPECT_EQ(message_of<RunError>([&] { (void)store.trials(); }),
+            file().string() + " holds more than 64 MiB of trials, which no report reads");
+}
+
 TEST_F(StoreTest, HasOneLiveOwner) {
   const Store store(file());
   EXPECT_EQ(message_of<UserError>([&] { const Store second(file()); }),
