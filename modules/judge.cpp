@@ -222,39 +222,52 @@ std::vector<Judgement> Judge::score(std::span<const Question> questions, const C
 
 std::vector<Judgement> Judge::generate(std::span<const Question> questions,
                                        const Call& call) const {
-  // Questions under one signature and one set of demos are one wave.
-  std::map<std::tuple<std::string, const std::vector<Demo>*>, std::vector<std::size_t>> groups;
+  // Questions under one persona and one set of demos are one prompt and stand side by side, so that
+  // they share its prefix; all prompts are one wave.
+  std::map<std::pair<std::string, const std::vector<Demo>*>, std::size_t> known;
+  std::vector<std::vector<std::size_t>> groups;  // in the order of their first questions
   for (std::size_t i = 0; i < questions.size(); ++i) {
     const auto& [pair, chosen_first, persona, own] = questions[i];
     const bool behind = options_.place == PersonaPlace::kBehindPair && !persona.empty();
-    groups[{behind ? "." : persona, own && own->empty() ? nullptr : own}].push_back(i);
+    const auto [group, is_new] = known.try_emplace(
+        {behind ? "." : persona, own && own->empty() ? nullptr : own}, groups.size());
+    if (is_new) groups.emplace_back();
+    groups[group->second].push_back(i);
   }
-  std::vector<Judgement> out(questions.size());
-  for (const auto& [key, members] : groups) {
+  std::vector<Predictor> prompts;
+  prompts.reserve(groups.size());  // `asked` points into them
+  std::vector<const Predictor*> asked;
+  std::vector<Record> records;
+  std::vector<std::size_t> places;
+  for (const auto& members : groups) {
     const Question& one = questions[members.front()];
-    Predict predict(signature(one.persona), {.own_adapter = adapter_},
-                    {.max_tokens = options_.max_tokens});
-    predict.predictors()[0]->demos = demos(one);
-    std::vector<Record> batch;
-    batch.reserve(members.size());
-    for (const std::size_t i : members) batch.push_back(inputs(questions[i]));
-    const auto predictions = predict.run(batch, call);
-    const Field& answer = options_.signature.outputs[0];
-    for (std::size_t k = 0; k < members.size(); ++k) {
-      Judgement& judgement = out[members[k]];
-      if (!predictions[k]) {
-        const Error& error = predictions[k].error();
-        judgement.usage = {1, error.prompt_tokens, error.generated_tokens};
-        miss(judgement, error);
-        continue;
-      }
-      const bool says_first =
-          predictions[k]->fields.text(answer.name) == answer.type.options().front();
-      judgement.usage = predictions[k]->usage;
-      const bool right = says_first == questions[members[k]].chosen_first;
-      judgement.asked = {.log_odds = right ? 1.0 : -1.0, .is_choice = true};
-      if (options_.reasoning) judgement.reasoning = predictions[k]->fields.text("reasoning");
+    prompts.push_back({"judge", signature(one.persona), demos(one)});
+    for (const std::size_t i : members) {
+      asked.push_back(&prompts.back());
+      records.push_back(inputs(questions[i]));
+      places.push_back(i);
     }
+  }
+  const Predict predict(signature(""), {.own_adapter = adapter_},
+                        {.max_tokens = options_.max_tokens});
+  const auto predictions = predict.run_as(asked, records, call);
+
+  const Field& answer = options_.signature.outputs[0];
+  std::vector<Judgement> out(questions.size());
+  for (std::size_t k = 0; k < places.size(); ++k) {
+    Judgement& judgement = out[places[k]];
+    if (!predictions[k]) {
+      const Error& error = predictions[k].error();
+      judgement.usage = {1, error.prompt_tokens, error.generated_tokens};
+      miss(judgement, error);
+      continue;
+    }
+    const bool says_first =
+        predictions[k]->fields.text(answer.name) == answer.type.options().front();
+    judgement.usage = predictions[k]->usage;
+    const bool right = says_first == questions[places[k]].chosen_first;
+    judgement.asked = {.log_odds = right ? 1.0 : -1.0, .is_choice = true};
+    if (options_.reasoning) judgement.reasoning = predictions[k]->fields.text("reasoning");
   }
   return out;
 }

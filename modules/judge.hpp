@@ -100,6 +100,11 @@ struct Judgement {
     return x > 0 ? 1.0 : x < 0 ? 0.0 : 0.5;
   }
   bool is_choice() const { return asked.is_choice; }
+  /// How much the judge agrees with the person, whatever it says: probability(), of a plain choice
+  /// score().
+  double agreement(double contrast) const {
+    return is_choice() ? score(contrast) : probability(contrast);
+  }
   /// Leaves of it which text is chosen in each order, without contrast: to stand beside choices.
   void to_choice();
   /// The reasoning that led to the person's choice in the order of the question; empty if none did.

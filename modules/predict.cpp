@@ -318,6 +318,27 @@ Result<Prediction> prediction_of(const Signature& signature, const Record& input
   return prediction;
 }
 
+/// Asks the prompts, and what calibrates behind them.
+std::vector<Result<Prediction>> answered(const Form& form, std::vector<Messages> prompts,
+                                         std::span<const Record> inputs, const Call& call,
+                                         std::span<const std::uint64_t> seeds) {
+  const Signature& signature = form.declared;
+  std::vector<Messages> behind = form.prompts(calibrating(form.format, signature));
+  const bool calibrated = !behind.empty(), apart = call.model.unit() > 1;
+  if (!apart) std::ranges::move(behind, std::back_inserter(prompts));
+  Answers answers = form.ask(std::move(prompts), call, seeds);
+  if (calibrated && apart) answers.append(form.ask(std::move(behind), call, {}));
+  if (calibrated) calibrate(answers, inputs.size());
+
+  std::vector<Result<Prediction>> predictions;
+  predictions.reserve(inputs.size());
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    predictions.push_back(prediction_of(signature, inputs[i], std::move(answers.outputs[i]),
+                                        std::move(answers.logprobs[i]),
+                                        std::move(answers.origins[i])));
+  return predictions;
+}
+
 }  // namespace
 
 Predict::Predict(Signature signature, Format format, PredictOptions options, std::string name)
@@ -347,24 +368,24 @@ std::vector<Result<Prediction>> Predict::run(std::span<const Record> inputs, con
   require(seeds.empty() || seeds.size() == inputs.size(), "a seed for every input");
   require(predictor_.format.has_value(), "a Predict has a format");
   if (inputs.empty()) return {};
-  const Signature& signature = predictor_.signature;
-  check_format(*predictor_.format, signature);
+  check_format(*predictor_.format, predictor_.signature);
   const Form form(predictor_, options_);
-  std::vector<Messages> prompts = form.prompts(inputs);
-  std::vector<Messages> behind = form.prompts(calibrating(form.format, signature));
-  const bool calibrated = !behind.empty(), apart = call.model.unit() > 1;
-  if (!apart) std::ranges::move(behind, std::back_inserter(prompts));
-  Answers answers = form.ask(std::move(prompts), call, seeds);
-  if (calibrated && apart) answers.append(form.ask(std::move(behind), call, {}));
-  if (calibrated) calibrate(answers, inputs.size());
+  return answered(form, form.prompts(inputs), inputs, call, seeds);
+}
 
-  std::vector<Result<Prediction>> predictions;
-  predictions.reserve(inputs.size());
+std::vector<Result<Prediction>> Predict::run_as(std::span<const Predictor* const> as,
+                                                std::span<const Record> inputs,
+                                                const Call& call) const {
+  require(as.size() == inputs.size(), "a prompt for every input");
+  require(predictor_.format.has_value(), "a Predict has a format");
+  if (inputs.empty()) return {};
+  check_format(*predictor_.format, predictor_.signature);
+  const Form form(predictor_, options_);
+  std::vector<Messages> prompts;
   for (std::size_t i = 0; i < inputs.size(); ++i)
-    predictions.push_back(prediction_of(signature, inputs[i], std::move(answers.outputs[i]),
-                                        std::move(answers.logprobs[i]),
-                                        std::move(answers.origins[i])));
-  return predictions;
+    prompts.push_back(form.adapter->format(in_order(as[i]->signature, form.format.label_order),
+                                           as[i]->demos, inputs[i]));
+  return answered(form, std::move(prompts), inputs, call, {});
 }
 
 }  // namespace theta

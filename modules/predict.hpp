@@ -50,6 +50,11 @@ class Predict final : public Module {
   /// @param seeds  (n), or empty: derived from Call::rollout and the input's place
   std::vector<Result<Prediction>> run(std::span<const Record> inputs, const Call& call,
                                       std::span<const std::uint64_t> seeds) const;
+  /// The same, where input i is asked under the instructions and demos of `as[i]`: a wave of several
+  /// prompts.
+  /// @param as  (n), each with this signature's outputs
+  std::vector<Result<Prediction>> run_as(std::span<const Predictor* const> as,
+                                         std::span<const Record> inputs, const Call& call) const;
   std::vector<Predictor*> predictors() override { return {&predictor_}; }
   std::unique_ptr<Module> clone() const override;
   /// ChainOfThought is a module of DSPy's that holds a Predict.

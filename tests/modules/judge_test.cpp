@@ -160,6 +160,31 @@ TEST(Judge, PutsThePersonaIntoTheInstructionWhereAsked) {
   EXPECT_LT(text.find("FOLLOWING PERSONA\n===\nlikes brevity\n==="), text.find("It broke."));
 }
 
+TEST(Judge, AsksInOneWaveUnderThePersonasAndDemosOfAll) {
+  JudgeOptions options = brief(Judging::kGenerated);
+  options.place = PersonaPlace::kInstruction;
+  const Judge judge = make_judge(options);
+  ScriptedModel model([](const Request& request) -> Result<Response> {
+    const bool critic = prompt(request).find("Likes complaints.") != std::string::npos;
+    return say(critic ? "First" : "Second");
+  });
+  const std::vector<Demo> demos = {judge.demo(kOther, true, "Likes praise.")};
+  const std::vector<Question> questions = {{&kPair, true, "Likes complaints.", nullptr},
+                                           {&kPair, true, "Likes praise.", &demos},
+                                           {&kPair, true, "", nullptr},
+                                           {&kPair, false, "Likes complaints.", nullptr}};
+  const auto out = judge.judge(questions, {.model = model});
+  const auto waves = model.waves();
+  ASSERT_EQ(waves.size(), 1u);
+  std::vector<double> scores;
+  for (const Judgement& judgement : out) scores.push_back(judgement.score());
+  EXPECT_EQ(scores, (std::vector<double>{1, 0, 0, 0}));
+  std::size_t with_demo = 0;
+  for (const Request& request : waves[0])
+    with_demo += prompt(request).find("Awful.") != std::string::npos;
+  EXPECT_EQ(with_demo, 1u);
+}
+
 TEST(Judge, LetsNoPersonaInTheInstructionOpenAField) {
   JudgeOptions options = brief(Judging::kScored);
   options.place = PersonaPlace::kInstruction;
