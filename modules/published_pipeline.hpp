@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -19,6 +20,11 @@ struct PublishedOptions {
   int candidates = 10;  ///< shuffled demo sets beside the fixed ones
   double stop_at_score = 0.8;  ///< the first set that reaches it is taken
   HistoryStyle style = HistoryStyle::kPublished;
+  /// Call for call what the package asks: labelled pairs are part of a history and shown to no
+  /// judge, as their fields have other names than the judge's, and sides are drawn anew.
+  bool faithful = false;
+  /// faithful: the pairs' own PreferencePair::flip are kept, as for rows that have the column.
+  bool keeps_sides = false;
 };
 
 /// A demo set for one user and what it scored.
@@ -32,6 +38,8 @@ struct DemoSet {
 struct PersonalJudge {
   std::string persona;
   std::vector<Demo> demos;
+  /// The user's, that demo sets point to.
+  std::shared_ptr<const std::vector<PreferencePair>> pairs;
   std::vector<DemoSet> reasoning_sets;  ///< stage 1's candidates, as scored
   std::vector<DemoSet> demo_sets;       ///< stage 3's
 };
@@ -45,17 +53,25 @@ std::vector<DemoSet> candidate_demo_sets(std::span<const PreferencePair> train,
                                          std::span<const PastJudgement* const> verified,
                                          const PublishedOptions& options, bool with_empty);
 
+/// Whether the chosen text is shown first, of `n` pairs in turn: the package's
+/// Random(42).choice([True, False]), for rows without a column `flip`.
+std::vector<bool> published_sides(std::size_t n);
+
 /// SynthesizeMe, section 3 of arXiv 2506.05598: (1) judge the user's pairs, keep the reasoning that
 /// led to the right answer, choose the set of judgements that helps most on held-out pairs; (2) let
 /// Θ write a persona from it; (3) choose demos for the judge with that persona the same way. Each
-/// training pair is judged once a stage and all sets are scored in one wave: the same sets and
-/// scores as the published loop with fewer calls. Labelled pairs are shown to the judge, which the
-/// package means to do but does not (its field names differ).
+/// training pair is judged once a stage, all sets of all users are scored in one wave, and sets that
+/// show the judge the same once: the same sets and scores as the published loop with fewer calls.
+/// Five waves, however many users there are.
+///
+/// Labelled pairs are shown to the judge, which the package means to do but does not (its field
+/// names differ), unless PublishedOptions::faithful.
 /// @param tracer       judges and reasons   @param synthesizer  runs Θ
-/// @throws UserError if the user has fewer than two pairs; RunError where a pair was not judged or
-///   no persona written.
-PersonalJudge synthesize_me(const Judge& judge, const Module& theta, const User& user,
-                            const PublishedOptions& options, const Call& tracer,
-                            const Call& synthesizer);
+/// @return one a user, in order: the service's fault where a pair was not judged or no persona
+///   written; the prompt's where Θ's answer cannot be used, and for fewer than two pairs.
+std::vector<Result<PersonalJudge>> synthesize_me(const Judge& judge, const Module& theta,
+                                                 std::span<const User* const> users,
+                                                 const PublishedOptions& options,
+                                                 const Call& tracer, const Call& synthesizer);
 
 }  // namespace theta
