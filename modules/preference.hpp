@@ -23,6 +23,7 @@ struct User {
   std::vector<PreferencePair> test;     ///< what it is scored on; never seen before
   std::string taste;                    ///< simulated users only: the hidden taste's name
   std::string true_persona;             ///< simulated users only: the taste in words
+  std::string demographics = {};  ///< what is known of who they are, in words; may be empty
   bool simulated = false;
 };
 

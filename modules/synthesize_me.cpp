@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "modules/copy_guard.hpp"
+#include "modules/demo_choice.hpp"
+#include "modules/self_test.hpp"
 
 namespace theta {
 namespace {
@@ -89,6 +91,23 @@ PersonaCounts PersonaTally::counts() const {
   return counts_;
 }
 
+std::optional<FoundPersona> PersonaMemo::find(const Key& key, const std::string& user) const {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [known, personas] : known_)
+    if (known == key) {
+      const auto found = personas.find(user);
+      return found == personas.end() ? std::nullopt : std::optional(found->second);
+    }
+  return std::nullopt;
+}
+
+void PersonaMemo::put(const Key& key, const std::string& user, const FoundPersona& found) {
+  const std::lock_guard lock(mutex_);
+  auto same = std::ranges::find(known_, key, [](const auto& one) { return one.first; });
+  if (same == known_.end()) same = known_.insert(known_.end(), {key, {}});
+  same->second.insert_or_assign(user, found);
+}
+
 std::shared_ptr<const People> people_by_id(std::span<const User> users) {
   auto people = std::make_shared<People>();
   for (const User& user : users)
@@ -142,6 +161,61 @@ void SynthesizeMe::tell(const PersonaCounts& counts) const {
 
 std::vector<Result<FoundPersona>> SynthesizeMe::personas(std::span<const User* const> users,
                                                          const Call& call) const {
+  // Where answers stand alone, a repeated request is answered from the record.
+  const LanguageModel& judge_model = judging(call).model;
+  if (call.model.unit() == 1 && judge_model.unit() == 1) return ask_for_personas(users, call);
+  const PersonaMemo::Key key{*theta().predictors()[0], judge_.predictor(),
+                             call.model.identity() + "\n" + judge_model.identity(),
+                             call.temperature, call.rollout};
+  std::vector<const User*> unknown;
+  std::vector<std::optional<FoundPersona>> known;
+  for (const User* user : users)
+    if (!known.emplace_back(memo_->find(key, user->id))) unknown.push_back(user);
+  auto asked = ask_for_personas(unknown, call);
+  std::vector<Result<FoundPersona>> found;
+  auto next = asked.begin();
+  for (std::size_t i = 0; i < users.size(); ++i) {
+    if (known[i]) {
+      known[i]->usage = {};
+      found.emplace_back(*std::move(known[i]));
+      continue;
+    }
+    if (*next) memo_->put(key, users[i]->id, **next);
+    found.push_back(std::move(*next++));
+  }
+  return found;
+}
+
+void SynthesizeMe::share(std::span<const std::string> pool, std::span<const User* const> users,
+                         std::span<Result<FoundPersona>> found, const Call& call) const {
+  if (pool.empty()) return;
+  std::vector<PersonaTest> tests;
+  for (std::size_t i = 0; i < users.size(); ++i)
+    if (found[i]) tests.push_back({users[i]->context, pool});
+  const auto tested = verify_personas(judge_, tests, options_.contrasts, judging(call));
+  PersonaCounts counts;
+  auto test = tested.begin();
+  for (Result<FoundPersona>& one : found) {
+    if (!one) continue;
+    const Result<Verified>& verified = *test++;
+    if (!verified) continue;  // what was found before stands
+    counts.judged += static_cast<std::int64_t>(verified->judged);
+    counts.named += static_cast<std::int64_t>(verified->named);
+    counts.no_contrast += static_cast<std::int64_t>(verified->no_contrast);
+    one->usage += verified->usage;
+    const auto most = std::ranges::max_element(verified->each, {}, &Verification::fit);
+    if (most->fit <= one->fit) continue;
+    one->persona = pool[static_cast<std::size_t>(most - verified->each.begin())];
+    one->contrast = most->contrast;
+    one->fit = most->fit;
+    one->reasoning = most->reasoning;
+    one->outputs = {};
+  }
+  tell(counts);
+}
+
+std::vector<Result<FoundPersona>> SynthesizeMe::ask_for_personas(std::span<const User* const> users,
+                                                                 const Call& call) const {
   const auto histories = histories_of(judge_, users, options_.writing.style, judging(call));
   std::vector<UserHistory> known;
   for (const auto& history : histories)
@@ -167,6 +241,8 @@ std::vector<Result<FoundPersona>> SynthesizeMe::personas(std::span<const User* c
     found[i]->usage += histories[i]->usage;
     found[i]->usage += written[i]->usage;
   }
+  add_demos(users, found, call);
+  if (options_.abstain) abstain(users, found, call);
   return found;
 }
 
@@ -233,14 +309,57 @@ std::vector<Result<FoundPersona>> SynthesizeMe::kept(
   return found;
 }
 
-std::vector<Demo> SynthesizeMe::demos_of(const User& user, const FoundPersona& found) const {
-  std::vector<Demo> demos;
-  for (std::size_t i = 0; i < std::min(user.context.size(), options_.demos); ++i) {
-    const PreferencePair& pair = user.context[i];
-    demos.push_back(judge_.demo(pair, pair.flip, found.persona,
-                                found.reasoning.empty() ? "" : found.reasoning[i]));
+void SynthesizeMe::add_demos(std::span<const User* const> users,
+                             std::span<Result<FoundPersona>> found, const Call& call) const {
+  if (options_.demos == 0) return;
+  if (!options_.choose_demos) {
+    for (std::size_t u = 0; u < users.size(); ++u) {
+      if (!found[u]) continue;
+      const auto& pairs = users[u]->context;
+      for (std::size_t i = 0; i < std::min(pairs.size(), options_.demos); ++i)
+        found[u]->demos.push_back(
+            judge_.demo(pairs[i], pairs[i].flip, found[u]->persona,
+                        found[u]->reasoning.empty() ? "" : found[u]->reasoning[i]));
+    }
+    return;
   }
-  return demos;
+  std::vector<DemoQuestion> questions;
+  for (std::size_t u = 0; u < users.size(); ++u)
+    if (found[u]) questions.push_back({users[u], found[u]->persona, found[u]->contrast});
+  auto choices =
+      theta::choose_demos(judge_, questions, options_.demos, options_.folds, judging(call));
+  auto choice = choices.begin();
+  for (Result<FoundPersona>& one : found) {
+    if (!one) continue;
+    Result<DemoChoice>& chosen = *choice++;
+    if (!chosen) {
+      one = chosen.error();
+      continue;
+    }
+    one->demos = std::move(chosen->demos);
+    one->usage += chosen->usage;
+  }
+}
+
+void SynthesizeMe::abstain(std::span<const User* const> users,
+                           std::span<Result<FoundPersona>> found, const Call& call) const {
+  SynthesizeMe without = *this;
+  without.options_.abstain = false;
+  const auto tested = self_test(without, users, options_.folds, call);
+  for (std::size_t u = 0; u < users.size(); ++u) {
+    if (!found[u]) continue;
+    if (!tested[u] && tested[u].error().fault == Fault::kService) {
+      found[u] = tested[u].error();
+      continue;
+    }
+    if (tested[u]) found[u]->usage += tested[u]->usage;
+    if (tested[u] && tested[u]->helps()) continue;
+    found[u]->abstained = true;
+    found[u]->persona.clear();
+    found[u]->demos.clear();
+    found[u]->outputs = {};
+    found[u]->contrast = 0;
+  }
 }
 
 SynthesizeMe::Asked SynthesizeMe::people_of(std::span<const Record> inputs) const {
@@ -264,10 +383,6 @@ std::vector<Result<Prediction>> SynthesizeMe::run(std::span<const Record> inputs
                                                   const Call& call) const {
   const auto [users, owner] = people_of(inputs);
   const auto found = personas(users, call);
-  std::vector<std::vector<Demo>> demos(users.size());
-  for (std::size_t u = 0; u < users.size(); ++u)
-    if (found[u]) demos[u] = demos_of(*users[u], *found[u]);
-
   std::vector<PreferencePair> pairs;
   pairs.reserve(inputs.size());  // questions point into them
   std::vector<Question> questions;
@@ -275,7 +390,7 @@ std::vector<Result<Prediction>> SynthesizeMe::run(std::span<const Record> inputs
     const auto& one = found[owner[i]];
     if (!one) continue;
     pairs.push_back(judge_.pair_of(inputs[i]));
-    questions.push_back({&pairs.back(), true, one->persona, &demos[owner[i]]});
+    questions.push_back({&pairs.back(), true, one->persona, &one->demos});
   }
   const auto judgements = judge_.judge(questions, judging(call));
 

@@ -4,8 +4,10 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/example.hpp"
@@ -46,6 +48,41 @@ class PersonaTally {
   PersonaCounts counts_;
 };
 
+/// The persona that a person got.
+struct FoundPersona {
+  /// Empty: the judge explains this person better without any that was tried, or Θ wrote none.
+  std::string persona = {};
+  double contrast = 1;       ///< the weight of the judge without persona that goes with it
+  double fit = 0;            ///< on the person's context, nats a pair, where it was verified
+  std::string history = {};  ///< what Θ was shown
+  std::vector<std::string> reasoning = {};  ///< Verification::reasoning of the persona
+  std::vector<Demo> demos = {};             ///< that the judge is shown of the person's own pairs
+  bool abstained = false;      ///< a persona was found, and is not used as it does not help
+  std::string unwritten = {};  ///< why none of Θ's samples could be used; empty: there was one
+  Record outputs = {};  ///< all that Θ wrote; empty where the persona is none of this person's
+  Usage usage = {};     ///< of all that was asked for it
+};
+
+/// Personas that were found, by all that they hang on: so that a search that meets a person again
+/// under the same Θ does not ask again. Shared by the copies of a module. Thread-safe.
+class PersonaMemo {
+ public:
+  /// What a persona hangs on beside the person: the prompts, the models and how Θ is sampled.
+  struct Key {
+    Predictor theta, judge;
+    std::string models;
+    double temperature = -1;
+    std::uint64_t rollout = 0;
+    bool operator==(const Key&) const = default;
+  };
+  std::optional<FoundPersona> find(const Key& key, const std::string& user) const;
+  void put(const Key& key, const std::string& user, const FoundPersona& found);
+
+ private:
+  mutable std::mutex mutex_;  // guards what follows
+  std::vector<std::pair<Key, std::map<std::string, FoundPersona>>> known_;
+};
+
 /// The people that a module may be asked about, by id.
 using People = std::map<std::string, User, std::less<>>;
 /// @throws UserError if two have one id.
@@ -60,23 +97,14 @@ struct SynthesizeMeOptions {
   std::vector<double> contrasts = {0, 1};
   std::vector<std::string> pool = {};  ///< personas of others that every person may get
   std::size_t max_copied = 40;         ///< bytes that a persona may quote of the person's own pairs
-  /// Pairs of the person's own that the judge is shown as demos, the first of them.
+  /// Pairs of the person's own that the judge is shown as demos, at most.
   std::size_t demos = 0;
+  bool choose_demos = false;  ///< by choose_demos(); else they are the first
+  /// A persona, with its demos, is used only where self_test() says that it helps this person.
+  bool abstain = false;
+  std::size_t folds = 3;    ///< of both, which cross-validate
   bool tune_theta = true;   ///< Θ is one of predictors()
   bool tune_judge = false;  ///< the judge is
-};
-
-/// The persona that a person got.
-struct FoundPersona {
-  /// Empty: the judge explains this person better without any that was tried, or Θ wrote none.
-  std::string persona = {};
-  double contrast = 1;       ///< the weight of the judge without persona that goes with it
-  double fit = 0;            ///< on the person's context, nats a pair, where it was verified
-  std::string history = {};  ///< what Θ was shown
-  std::vector<std::string> reasoning = {};  ///< Verification::reasoning of the persona
-  std::string unwritten = {};  ///< why none of Θ's samples could be used; empty: there was one
-  Record outputs = {};  ///< all that Θ wrote; empty where the persona is none of this person's
-  Usage usage = {};     ///< of all that was asked for it
 };
 
 /// SynthesizeMe (arXiv 2506.05598): predicts which of two texts a person prefers, from a persona
@@ -86,8 +114,8 @@ struct FoundPersona {
 ///     prediction  the persona; the choice, by the judge's output; `probability` of that choice
 ///
 /// An answer to a whole batch takes a handful of waves over all its people and pairs: one where
-/// histories show reasoning, one that writes the personas, one that verifies them, and one that
-/// judges. A person of several inputs gets one persona. It is the same in every batch.
+/// histories show reasoning, one that writes the personas, one that verifies them, two where demos
+/// are chosen, as many again where it may abstain, and one that judges. A person of several inputs gets one persona. It is the same in every batch.
 ///
 /// The predictors are `theta` and `judge`, those of them that are to be tuned. A trace holds Θ's
 /// step where it wrote the persona that was kept, and the judge's in the order that was asked.
@@ -110,13 +138,20 @@ class SynthesizeMe final : public Module {
   std::vector<Predictor*> predictors() override;
   std::unique_ptr<Module> clone() const override { return std::make_unique<SynthesizeMe>(*this); }
 
-  /// The personas of these people.
+  /// The personas of these people. Where a model's answers hang on what is computed with them, a
+  /// person's is asked for once a prompt, whoever asks again.
   /// @return one a person, in order: the service's fault where it left no persona of Θ's, or no
   ///   pair to verify one on.
   std::vector<Result<FoundPersona>> personas(std::span<const User* const> users,
                                              const Call& call) const;
-  /// The person's own pairs that the judge is shown.
-  std::vector<Demo> demos_of(const User& user, const FoundPersona& found) const;
+  /// Gives each of these people the persona of `pool` that explains their own choices better than
+  /// what was found for them, if one does: one wave.
+  void share(std::span<const std::string> pool, std::span<const User* const> users,
+             std::span<Result<FoundPersona>> found, const Call& call) const;
+  /// Takes demos from the own pairs of these people for the personas that were found for them, as
+  /// the options say; also for people without one.
+  void add_demos(std::span<const User* const> users, std::span<Result<FoundPersona>> found,
+                 const Call& call) const;
 
   /// One pair of a person as an example, in the order of PreferencePair::flip: the inputs, the
   /// choice and, where a persona is known, it and what Θ is shown: so that whoever searches has
@@ -124,6 +159,8 @@ class SynthesizeMe final : public Module {
   Example example(const User& user, const PreferencePair& pair,
                   const FoundPersona* found = nullptr) const;
 
+  /// A call of the judge.
+  Call judging(const Call& call) const;
   /// Θ alone, as a program of its own.
   Predict theta() const;
   const Judge& judge() const { return judge_; }
@@ -143,8 +180,12 @@ class SynthesizeMe final : public Module {
     std::vector<Record> outputs;  ///< of those that Θ wrote for this person, which come first
   };
 
-  Call judging(const Call& call) const;
+  std::vector<Result<FoundPersona>> ask_for_personas(std::span<const User* const> users,
+                                                     const Call& call) const;
   void tell(const PersonaCounts& counts) const;
+  /// Takes personas away from those whom they do not help.
+  void abstain(std::span<const User* const> users, std::span<Result<FoundPersona>> found,
+               const Call& call) const;
   Asked people_of(std::span<const Record> inputs) const;
   Candidates candidates_of(const User& user, const WrittenPersonas& written,
                            PersonaCounts& counts) const;
@@ -161,6 +202,7 @@ class SynthesizeMe final : public Module {
   std::shared_ptr<const People> people_;
   LanguageModel* judge_model_ = nullptr;
   PersonaTally* tally_ = nullptr;
+  std::shared_ptr<PersonaMemo> memo_ = std::make_shared<PersonaMemo>();
 };
 
 /// 1 where the judge chooses what the person chose, 0 where it does not, .5 where both texts are

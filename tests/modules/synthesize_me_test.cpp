@@ -4,8 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
 
+#include "modules/demo_choice.hpp"
 #include "modules/evaluate.hpp"
+#include "modules/self_test.hpp"
 #include "tests/support/message_of.hpp"
 #include "tests/support/scripted_model.hpp"
 
@@ -110,6 +113,35 @@ TEST_F(Synthesis, KeepsThePersonaThatExplainsThePersonBest) {
   EXPECT_EQ(out.contrast, 1);
   EXPECT_NEAR(out.fit, -std::log1p(std::exp(-2.0)), 1e-12);  // +1 with, -1 without the persona
   EXPECT_TRUE(out.outputs.empty());                          // Θ did not write it
+}
+
+TEST_F(Synthesis, SharesAPersonaOfOthersThatExplainsAPersonBetter) {
+  const SynthesizeMe module = this->module();
+  const std::vector<const User*> users = {&users_[0], &users_[4]};
+  const Call call{.model = model_};
+  auto found = module.personas(users, call);
+  const FoundPersona before = *found[1];
+  const std::vector<std::string> pool = {"Likes complaints"};
+  module.share(pool, users, found, call);
+  EXPECT_EQ(found[0]->persona, "Likes complaints");
+  EXPECT_NEAR(found[0]->fit, -std::log1p(std::exp(-2.0)), 1e-12);
+  EXPECT_THAT(found[0]->outputs, IsEmpty());     // Θ did not write it for this person
+  EXPECT_EQ(found[1]->persona, before.persona);  // a fan of praise
+  EXPECT_EQ(found[1]->fit, before.fit);
+}
+
+TEST_F(Synthesis, AsksForAPersonOnceAPromptWhereAnswersHangOnTheirWave) {
+  ScriptedModel model(answer, {.unit = 16});
+  const SynthesizeMe module = this->module({.verify = false});
+  const auto one = scored(module, examples(module, 2), model);
+  const std::size_t calls = model.calls();
+  const SynthesizeMe copy = module;
+  const auto again = scored(copy, examples(module, 2), model);
+  EXPECT_EQ(model.calls() - calls, calls - 2);  // the judgements alone
+  EXPECT_EQ(one.scores, again.scores);
+  SynthesizeMe other = this->module({.verify = false}, judge_options(), about_tone());
+  const auto anew = scored(with_predictors(module, other), examples(module, 2), model);
+  EXPECT_NE(one.scores, anew.scores);
 }
 
 TEST_F(Synthesis, KeepsNoPersonaWhereTheJudgeExplainsThePersonBetterWithoutOne) {
@@ -422,6 +454,130 @@ TEST_F(Synthesis, RefusesFieldsOfOneNameAndPeopleItDoesNotKnow) {
 TEST_F(Synthesis, TakesOverPredictors) {
   const SynthesizeMe tuned = module({}, judge_options(), about_tone());
   EXPECT_EQ(with_predictors(module(), tuned).theta().signature(), about_tone());
+}
+
+/// Judges by the first demo: complaints are chosen where one was chosen in it; else, praise.
+Result<Response> learns_from_demos(const Request& request) {
+  if (asks_for_a_persona(request)) return say("Likes things");
+  const std::string& text = request.messages.back().content;
+  const auto shows = [&](const char* what, std::size_t at) {
+    return at != std::string::npos && text.substr(at).starts_with(what);
+  };
+  const bool critic = text.find("Preference: ") != std::string::npos &&
+                      shows("First: Bad", text.find("First: ")) ==
+                          shows("Preference: First", text.find("Preference: "));
+  const bool bad_first = shows("First: Bad", text.rfind("First: "));
+  Response response;
+  response.text = request.options[0];
+  response.option_logprobs = {bad_first == critic ? 1.0 : -1.0, 0.0};
+  return response;
+}
+
+TEST_F(Synthesis, ShowsDemosOnlyToWhomTheyHelp) {
+  User critic_of_many = critic("a"), fan_of_many = fan("fan");
+  for (User* user : {&critic_of_many, &fan_of_many})
+    user->context.insert(user->context.end(), user->test.begin(), user->test.end());
+  JudgeOptions scored = judge_options();
+  scored.judging = Judging::kScored;
+  const SynthesizeMe module = this->module({.writing = {.samples = 1},
+                                            .verify = false,
+                                            .contrasts = {0},
+                                            .demos = 2,
+                                            .choose_demos = true},
+                                           scored);
+  ScriptedModel model(learns_from_demos);
+  const std::vector<const User*> users = {&critic_of_many, &fan_of_many};
+  const auto found = module.personas(users, {.model = model});
+  EXPECT_THAT(found[0]->demos, SizeIs(2));
+  EXPECT_THAT(found[1]->demos, IsEmpty());  // who is right without them
+  EXPECT_EQ(model.waves().size(), 3u);      // personas, traces, and the demos of all folds
+}
+
+TEST_F(Synthesis, AbstainsWhereThePersonaDoesNotHelp) {
+  // The judge expects praise, and complaints where the persona says so: of no help to a fan.
+  const SynthesizeMe module =
+      this->module({.writing = {.samples = 1}, .verify = false, .abstain = true, .folds = 2},
+                   judge_options(), about_tone());
+  const std::vector<const User*> users = {&users_[0], &users_[4]};
+  const auto found = module.personas(users, {.model = model_});
+  EXPECT_EQ(found[0]->persona, "Likes complaints");
+  EXPECT_FALSE(found[0]->abstained);
+  EXPECT_EQ(found[1]->persona, "");
+  EXPECT_TRUE(found[1]->abstained);
+  EXPECT_EQ(found[1]->contrast, 0);
+}
+
+TEST_F(Synthesis, TestsAPersonOnPairsThatThePersonaWasNotMadeFrom) {
+  const SynthesizeMe module =
+      this->module({.writing = {.samples = 1}, .verify = false}, judge_options(), about_tone());
+  const std::vector<const User*> users = {&users_[0], &users_[4]};
+  const auto tested = self_test(module, users, 2, {.model = model_});
+  EXPECT_EQ(tested[0]->pairs, 2u);
+  EXPECT_EQ(tested[0]->accuracy, 1);
+  EXPECT_EQ(tested[0]->plain_accuracy, 0);
+  EXPECT_TRUE(tested[0]->helps());
+  EXPECT_GT(tested[0]->p_better, 0.8);
+  EXPECT_EQ(tested[1]->accuracy, 0);
+  EXPECT_EQ(tested[1]->plain_accuracy, 1);
+  EXPECT_FALSE(tested[1]->helps());
+  const auto waves = model_.waves();
+  for (const Request& request : waves[0])  // each fold's history lacks its pair
+    EXPECT_NE(request.messages.back().content.find("thing 0") == std::string::npos,
+              request.messages.back().content.find("thing 1") == std::string::npos);
+}
+
+TEST_F(Synthesis, CannotTestAPersonOfASinglePair) {
+  User single = users_[0];
+  single.context.resize(1);
+  const std::vector<const User*> users = {&single};
+  const auto tested = self_test(module(), users, 3, {.model = model_});
+  EXPECT_EQ(tested[0].error().message, "a person of a single pair cannot be tested on others");
+}
+
+TEST(ShrunkGain, ExpectsLessOfFewPairsThanOfMany) {
+  const std::vector<double> few(2, 0.5), many(20, 0.5), none(6, 0.0), mixed = {1, -1, 1, -1};
+  EXPECT_LT(shrunk_gain(few).gain, shrunk_gain(many).gain);
+  EXPECT_LT(shrunk_gain(few).p_better, 0.9);
+  EXPECT_GT(shrunk_gain(many).p_better, 0.999);
+  EXPECT_LT(shrunk_gain(many).gain, 0.5);
+  EXPECT_EQ(shrunk_gain(none).p_better, 0.5);
+  EXPECT_EQ(shrunk_gain(mixed).gain, 0);
+}
+
+// Traces of all pairs, one persona, and as many judgements a rule as there are pairs, of two rules
+// at most: 20 + 1 + 20 + 2 * 20 where the package asks 173.
+TEST_F(Synthesis, AsksLessThanHalfOfWhatThePackageAsks) {
+  User user;
+  user.id = "many";
+  for (int k = 0; k < 20; ++k) {
+    const std::string thing = "thing " + std::to_string(k);
+    user.context.push_back({.id = thing,
+                            .context = "",
+                            .chosen = "Bad " + thing,
+                            .rejected = "Good " + thing,
+                            .flip = k % 2 == 0});
+  }
+  JudgeOptions options = judge_options();
+  options.judging = Judging::kGenerated;
+  options.reasoning = true;
+  const SynthesizeMe module =
+      this->module({.writing = {.samples = 1, .style = HistoryStyle::kPublished},
+                    .verify = false,
+                    .contrasts = {0},
+                    .demos = 4,
+                    .choose_demos = true},
+                   options);
+  ScriptedModel model([](const Request& request) -> Result<Response> {
+    if (asks_for_a_persona(request)) return say("Likes things");
+    const std::string& text = request.messages.back().content;
+    const bool right = std::hash<std::string>{}(text) % 3 > 0;
+    return say(std::string("Reasoning: so\nPreference: ") +
+               ((text.rfind("First: Bad") != std::string::npos) == right ? "First" : "Second"));
+  });
+  const std::vector<const User*> users = {&user};
+  ASSERT_TRUE(module.personas(users, {.model = model})[0]);
+  EXPECT_LE(model.calls(), 81u);
+  EXPECT_GE(model.calls(), 41u);
 }
 
 }  // namespace
