@@ -169,7 +169,7 @@ void check_splits(const Config& config, const PersonaExperiment& experiment) {
         .fail(fmt::format("'{}' needs {} people, {}: give '{}: NUMBER' here", who, split, why,
                           split));
   };
-  for (const OptimizerConfig& optimizer : experiment.optimizers) {
+  for (const auto& [optimizer, models] : experiment.optimizers) {
     if (sizes.validation == 0) fail(optimizer.label, "validation", "by whose choices Θ is chosen");
     if (sizes.train == 0 && needs_training(optimizer.options))
       fail(optimizer.label, "train", "whom it learns from");
@@ -208,6 +208,8 @@ bool verify_data(const Config& config, const ProgramExperiment& experiment) {
 }
 
 bool verify_data(const Config& config, const PersonaExperiment& experiment) {
+  if (!experiment.theta_file.empty())
+    at(config.at("personas").at("theta").at("load"), [&] { (void)make_theta(experiment); });
   const Config data = config.at("data");
   const auto* pairs = std::get_if<PairsOptions>(&experiment.users);
   if (pairs == nullptr) {

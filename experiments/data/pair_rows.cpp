@@ -190,8 +190,9 @@ Messages asked(const RowReader& row, const Messages& chosen, const Messages& rej
     row.remark(key, fmt::format("no `context`: column `{}` is read as the context", key));
     return question;
   }
-  constexpr std::array kRead = {"user_id", "context",     "chosen",  "rejected",       "split",
-                                "flip",    "winner_slot", "pair_id", "conversation_id"};
+  constexpr std::array kRead = {"user_id",         "context",     "chosen",      "rejected",
+                                "split",           "flip",        "winner_slot", "pair_id",
+                                "conversation_id", "demographics"};
   std::vector<std::string> unread;
   for (const auto& [key, value] : row.json().items())
     if (std::ranges::find(kRead, key) == kRead.end()) unread.push_back(key);
@@ -248,7 +249,7 @@ std::vector<std::string> columns_of_pairs() {
   std::vector<std::string> columns = {
       "user_id",     "context", "chosen",          "rejected",       "split",          "flip",
       "winner_slot", "pair_id", "conversation_id", "conversation_a", "conversation_b", "winner",
-      "judge",       "turn"};
+      "judge",       "turn",    "demographics"};
   columns.insert(columns.end(), kQuestions.begin(), kQuestions.end());
   return columns;
 }
@@ -268,6 +269,7 @@ std::optional<Choice> read_choice(const std::string& where, const Json& json, bo
   }
   if (!choice) return std::nullopt;
   if (row.fills("pair_id")) choice->pair.id = row.text("pair_id");
+  if (row.fills("demographics")) choice->demographics = row.text("demographics");
   if (by_conversation) choice->conversation = row.text("conversation_id");
   return choice;
 }

@@ -16,6 +16,7 @@ namespace theta {
 struct Choice {
   PreferencePair pair;  ///< its id is empty where the row has none
   std::string user;
+  std::string demographics;  ///< empty where the row has none
   std::string conversation;
   std::optional<bool> is_test;  ///< where the row itself says
   std::optional<bool> flip;     ///< likewise

@@ -144,6 +144,7 @@ void read_texts(const PairsOptions& options, const std::unordered_map<std::size_
   for_each_choice(options, format, remarks,
                   [&](std::size_t row, const std::string&, std::optional<Choice> choice) {
                     const auto& [user, is_test] = places.at(row);
+                    if (user->demographics.empty()) user->demographics = choice->demographics;
                     (is_test ? user->test : user->context).push_back(std::move(choice->pair));
                   });
 }

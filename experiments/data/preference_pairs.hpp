@@ -44,7 +44,8 @@ struct LoadedPairs {
 /// - `conversation_a`, `conversation_b`, `winner` and `judge` (Chatbot Arena, MT-bench). The vote
 ///   is on everything from the first turn that differs, up to `turn` where it is given.
 ///
-/// PreferencePair::flip is the row's `flip`, else whether the winner stood in slot a, else drawn.
+/// User::demographics is what the first of a user's rows that has `demographics` says there, a text
+/// or an object as JSON. PreferencePair::flip is the row's `flip`, else whether the winner stood in slot a, else drawn.
 /// A text that is messages, in JSON or as Python and its data frames print them, as CSV files have
 /// it, is read as messages; a flag may be True, 1 or yes. What was so decided, other data in texts and
 /// columns that may hold what was asked and are not read are in the users' remarks. The file is read

@@ -33,16 +33,19 @@ const std::vector<std::string> kNotHashed = {"models.*.path",
                                              "data.file",
                                              "data.files.*",
                                              "data.splits",
-                                             "data.pairs.file"};
+                                             "data.pairs.file",
+                                             "personas.theta.load"};
 
 const std::vector<std::string> kPaths = {
-    "models.*.path",    "models.*.lora.*.path", "models.*.api_key_file",
-    "models.*.ca_file", "cache.path",           "data.file",
-    "data.files.*",     "data.splits.*",        "data.pairs.file"};
+    "models.*.path",      "models.*.lora.*.path", "models.*.api_key_file",
+    "models.*.ca_file",   "cache.path",           "data.file",
+    "data.files.*",       "data.splits.*",        "data.pairs.file",
+    "personas.theta.load"};
 
-/// The places of the data's files in a config.
-std::vector<std::pair<std::string, Config>> data_files(const Config& data) {
+/// The places of the data's files in a config, and of a Θ's.
+std::vector<std::pair<std::string, Config>> data_files(const Config& config) {
   std::vector<std::pair<std::string, Config>> files;
+  const Config data = config.at("data");
   const auto add = [&](const Config& mapping, const char* key) {
     if (const auto file = mapping.find(key)) files.emplace_back(key, *file);
   };
@@ -51,6 +54,7 @@ std::vector<std::pair<std::string, Config>> data_files(const Config& data) {
     if (const auto splits = data.find(key))
       for (const char* split : {"train", "validation", "test"}) add(*splits, split);
   if (const auto pairs = data.find("pairs")) add(*pairs, "file");
+  if (const auto personas = config.find("personas")) add(personas->at("theta"), "load");
   return files;
 }
 
@@ -82,7 +86,7 @@ std::string source_of(const ModelOptions& model, FileHashes& hashes) {
 std::string hash_of(const Config& config, const ModelTable& models, FileHashes& hashes) {
   std::string text = config.canonical(kNotHashed, secret_places());
   for (const auto& [name, model] : models.models) text += "\n" + name + source_of(model, hashes);
-  for (const auto& [place, value] : data_files(config.at("data")))
+  for (const auto& [place, value] : data_files(config))
     text += "\n" + place + name_and_hash(path_of(value), hashes, sha256_file);
   return sha256(text).substr(0, 12);
 }
@@ -106,9 +110,13 @@ ExperimentOptions read_experiment(const Config& config, FileHashes& hashes) {
     config.at("name").fail("a name is not empty and holds no space or slash: it names a folder");
   options.seed = static_cast<std::uint64_t>(config.integer("seed", 0));
   if (config.find("personas")) {
-    options.models = read_models(config.at("models"), {"teacher"}, {"student", "proposer"});
+    const PersonaExperiment experiment = read_persona_experiment(config);
+    std::vector<std::string> optional = {"student", "proposer", "judge"};
+    for (const std::string& student : experiment.students)
+      if (student != "student") optional.push_back(student);
+    options.models = read_models(config.at("models"), {"teacher"}, optional);
     options.models.stand_in("proposer", "teacher");
-    options.experiment = read_persona_experiment(config);
+    options.experiment = experiment;
   } else if (config.find("program")) {
     const std::vector<Config> of_steps = step_models(config.at("program"));
     std::vector<std::string> optional = {"proposer", "teacher", "judge"};

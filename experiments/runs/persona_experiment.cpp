@@ -1,346 +1,43 @@
 #include "experiments/runs/persona_experiment.hpp"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <memory>
 #include <utility>
 
-#include "core/models/outage.hpp"
-#include "core/rng.hpp"
 #include "experiments/data/data_config.hpp"
-#include "experiments/runs/persona_prompt.hpp"
-#include "experiments/runs/persona_row.hpp"
-#include "experiments/runs/prompt_file.hpp"
+#include "experiments/files.hpp"
+#include "experiments/runs/persona_run.hpp"
 #include "experiments/runs/search_record.hpp"
+#include "experiments/runs/state_file.hpp"
+#include "modules/program_state.hpp"
 
 namespace theta {
+
+using namespace persona_rows;
+
 namespace {
 
-constexpr const char* kRandom = "random";
-constexpr const char* kDefault = "default judge";
-constexpr const char* kTrue = "true persona";
-constexpr const char* kPersonas = "personas";
-constexpr const char* kVerified = "verified personas";
-constexpr const char* kDemos = "personas + demos";
-constexpr const char* kOptimised = "optimised Θ";
-constexpr const char* kMoved = "teacher's Θ";
-constexpr const char* kReoptimised = "re-optimised Θ";
+/// The rows that a config can name.
+const std::vector<std::string> kRows = {kRandom,   kPopulation, kDefault,    kDemographics,
+                                        kHistory,  kDemosOnly,  kTrue,       kPersonas,
+                                        kVerified, kDemos,      kAbstaining, kReference};
+/// Those that are made if none is named.
+const std::vector<std::string> kUsualRows = {kRandom,   kDefault,  kTrue,
+                                             kPersonas, kVerified, kDemos};
+/// Those that Θ has a part in.
+const std::vector<std::string> kRowsOfTheta = {kPersonas, kVerified, kDemos, kAbstaining,
+                                               kReference};
 
-/// The rows of each optimiser are told apart by its label where there are several.
-std::string labelled(const std::string& name, const PersonaExperiment& experiment,
-                     std::size_t optimizer) {
-  const auto& all = experiment.optimizers;
-  return all.size() < 2 ? name : name + ": " + all[optimizer].label;
+bool holds(const std::vector<std::string>& all, const std::string& one) {
+  return std::ranges::find(all, one) != all.end();
 }
 
-std::shared_ptr<const People> everybody(const Users& users) {
-  std::vector<User> all = users.train;
-  all.insert(all.end(), users.validation.begin(), users.validation.end());
-  all.insert(all.end(), users.test.begin(), users.test.end());
-  return people_by_id(all);
+bool holds_seed(const NamedRow& row) {
+  return std::ranges::find(row.thetas, ThetaOf::kSeed) != row.thetas.end();
 }
-
-std::vector<const User*> each_of(const std::vector<User>& users) {
-  std::vector<const User*> out;
-  for (const User& user : users) out.push_back(&user);
-  return out;
-}
-
-std::vector<std::pair<std::string, std::int64_t>> listed(const PersonaCounts& counts) {
-  return {{"asked", counts.asked},
-          {"failed", counts.failed},
-          {"unparsable", counts.unparsable},
-          {"refused", counts.refused},
-          {"not_fit", counts.not_fit},
-          {"repeated", counts.repeated},
-          {"written", counts.written},
-          {"copied", counts.copied},
-          {"kept_copies", counts.kept_copies},
-          {"longest_copy_bytes", counts.longest_copy},
-          {"judgements", counts.judged},
-          {"named", counts.named},
-          {"no_contrast", counts.no_contrast}};
-}
-
-/// A training user, and the persona that was found for them.
-struct LearntUser {
-  const User* user;
-  FoundPersona found;
-};
-
-/// Everything that is done with one model, teacher or student.
-class PersonaRun {
- public:
-  /// The references outlive this.
-  PersonaRun(const PersonaExperiment& experiment, const Users& users, std::string role,
-             SearchRecord& record, RunContext& run)
-      : experiment_(experiment),
-        users_(users),
-        people_(everybody(users)),
-        role_(std::move(role)),
-        record_(record),
-        run_(run),
-        writer_(run.models[role_]),
-        judging_(run.models.as("judge", role_)),
-        call_{.model = writer_, .stop = run.stop} {}
-
-  /// Finds personas for the training users with the seed Θ. The best become the pool, and are then
-  /// among every user's candidates, also the training users' own.
-  /// @throws Outage if one took all of them.
-  void learn_training_users() {
-    stage("personas of training users");
-    learn(module(true));
-    for (const LearntUser& one : learnt_)
-      if (pool_.size() < experiment_.pool &&
-          std::ranges::find(pool_, one.found.persona) == pool_.end())
-        pool_.push_back(one.found.persona);
-    if (!pool_.empty()) learn(module(true));
-  }
-
-  /// For Task::train: a pair of each training user that a persona was found for.
-  std::vector<Example> training_examples() const {
-    const SynthesizeMe seed = module(true);
-    std::vector<Example> out;
-    for (const auto& [user, found] : learnt_)
-      out.push_back(seed.example(*user, user->test.at(0), &found));
-    return out;
-  }
-
-  std::vector<Example> validation_examples() const {
-    const SynthesizeMe seed = module(true);
-    std::vector<Example> out;
-    for (const User& user : users_.validation)
-      for (const PreferencePair& pair : user.test) out.push_back(seed.example(user, pair));
-    return out;
-  }
-
-  /// Compiles Θ by every optimiser.
-  void optimise(const std::vector<Example>& train) {
-    const SynthesizeMe seed = module(experiment_.settings.module.verify);
-    record_.add_prompt("seed Θ, " + role_, seed);
-    for (std::size_t i = 0; i < experiment_.optimizers.size(); ++i) {
-      const std::string search = labelled("theta-" + role_, experiment_, i);
-      stage("searching Θ" +
-            (experiment_.optimizers.size() < 2 ? "" : ": " + experiment_.optimizers[i].label));
-      Compiled compiled = record_.compile(experiment_.optimizers[i], search, seed,
-                                          {.train = train,
-                                           .validation = validation_examples(),
-                                           .metric = make_agreement(seed.answer()),
-                                           .model = writer_,
-                                           .proposer = run_.models["proposer"],
-                                           .teacher = run_.models["teacher"],
-                                           .stop = run_.stop,
-                                           .in_turn = judging_.unit() != 1});
-      record_.add_prompt(optimised_row(i) + ", " + role_, *compiled.program);
-      optimised_.push_back(with_predictors(seed, *compiled.program));
-      gates_.push_back(compiled.gate);
-      tell_counts();
-      record_.keep();
-      save();
-    }
-    if (experiment_.optimizers.empty()) save();
-  }
-
-  void add_baselines() {
-    add_row(kDefault);
-    if (!users_.test.at(0).true_persona.empty()) {
-      PersonaRow& truth = add_row(kTrue);
-      for (const User& user : users_.test)
-        truth.personas.emplace(user.id, FoundPersona{.persona = user.true_persona});
-    }
-    add_personas(kPersonas, module(false));
-    add_personas(kVerified, module(true));
-  }
-
-  /// A row of personas that this role's model writes with a Θ.
-  void add_personas(const std::string& name, const SynthesizeMe& theta) {
-    stage(name);
-    const Usage before = asked();
-    PersonaRow& row = add_row(name, &theta.judge());
-    row.add_personas(theta, users_.test, call_);
-    row.usage = asked() - before;
-    tell_counts();
-  }
-
-  /// The rows of the Θ that this role's searches found.
-  void add_optimised() {
-    for (std::size_t i = 0; i < optimised_.size(); ++i)
-      add_personas(optimised_row(i), optimised_[i]);
-  }
-
-  /// The rows of the Θ that another role's searches found.
-  void add_moved(const PersonaRun& teacher) {
-    const SynthesizeMe seed = module(experiment_.settings.module.verify);
-    for (std::size_t i = 0; i < teacher.optimised_.size(); ++i)
-      add_personas(labelled(kMoved, experiment_, i), with_predictors(seed, teacher.optimised_[i]));
-  }
-
-  /// The verified personas again, with some of the user's own choices as demos before the pair, and
-  /// the reasoning that verification had of them.
-  void add_demos() {
-    PersonaRow row = *std::ranges::find(rows_, std::string(kVerified), &PersonaRow::name);
-    row.name = kDemos;
-    const SynthesizeMe with_demos = module(true, experiment_.demos);
-    for (const User& user : users_.test)
-      if (const auto& found = row.personas.at(user.id))
-        row.demos[user.id] = with_demos.demos_of(user, *found);
-    rows_.push_back(std::move(row));
-  }
-
-  /// Judges every test pair under every row, and keeps the rows.
-  void judge_test_users() {
-    stage("judging test users", /*measures=*/true);
-    judge_rows(users_.test, rows_, call_of_judge());
-    put_random_row();
-    for (const PersonaRow& row : rows_) {
-      run_.put_row(row.name, role_, row.outcomes, row.usage);
-      if (row.name != kDefault && row.name != kDemos) put_personas(row);
-      for (const std::string& line : row.remarks()) run_.remark(line);
-    }
-    const PersonaCounts counts = tally_.counts();
-    if (counts.named > 0)
-      run_.remark(fmt::format(
-          "finding personas, {}: {} of {} judgements were named, not scored{}", role_, counts.named,
-          counts.judged, counts.no_contrast > 0 ? ": contrast fell back to the plain choice" : ""));
-  }
-
- private:
-  bool is_student() const { return role_ == "student"; }
-  std::string optimised_row(std::size_t i) const {
-    return labelled(is_student() ? kReoptimised : kOptimised, experiment_, i);
-  }
-  void stage(const std::string& name, bool measures = false) {
-    run_.stage(role_ + ": " + name, measures);
-  }
-  Call call_of_judge() const { return {.model = judging_, .stop = run_.stop}; }
-
-  /// SynthesizeMe with the seed Θ.
-  SynthesizeMe module(bool verify, std::size_t demos = 0) const {
-    PersonaSettings settings = experiment_.settings;
-    settings.module.verify = verify;
-    settings.module.demos = demos;
-    SynthesizeMe out = settings.make_module(*make_predict(experiment_.theta), pool_, people_);
-    out.set_judge_model(judging_);
-    out.set_tally(tally_);
-    return out;
-  }
-
-  void learn(const SynthesizeMe& seed) {
-    const auto found = seed.personas(each_of(users_.train), call_);
-    learnt_.clear();
-    std::size_t lost = 0;
-    std::string why;  // the first was
-    for (std::size_t i = 0; i < found.size(); ++i) {
-      if (!found[i] && lost++ == 0) why = found[i].error().message;
-      if (found[i] && !found[i]->persona.empty()) learnt_.push_back({&users_.train[i], *found[i]});
-    }
-    const std::string line = fmt::format(
-        "{}: the personas of {} of {} training users are lost, the first because of: {}", role_,
-        lost, found.size(), why);
-    if (!found.empty() && lost == found.size()) throw Outage(line);
-    if (lost > 0) run_.remark(line);
-    std::ranges::stable_sort(learnt_, std::ranges::greater{},
-                             [](const LearntUser& one) { return one.found.fit; });
-    tell_counts();
-  }
-
-  PersonaRow& add_row(const std::string& name, const Judge* judge = nullptr) {
-    // Rows of one judge are asked in one wave.
-    const Judge made = judge ? *judge : experiment_.settings.make_judge();
-    const auto same = std::ranges::find_if(
-        rows_, [&](const PersonaRow& row) { return row.judge->predictor() == made.predictor(); });
-    auto shared = same == rows_.end() ? std::make_shared<const Judge>(made) : same->judge;
-    return rows_.emplace_back(PersonaRow{.name = name, .model = role_, .judge = std::move(shared)});
-  }
-
-  Usage asked() const {
-    Usage usage = writer_.asked();
-    usage += judging_.asked();
-    return usage;
-  }
-
-  void tell_counts() {
-    record_.put_proposals("personas by " + role_, listed(tally_.counts()));
-    record_.keep();
-  }
-
-  /// Leaves the best Θ where a run leaves its prompt, with what its row is made with.
-  void save() const {
-    std::size_t best = 0;
-    for (std::size_t i = 1; i < gates_.size(); ++i)
-      if (gates_[i].saved && (!gates_[best].saved || gates_[i].estimate > gates_[best].estimate))
-        best = i;
-    const bool verify = experiment_.settings.module.verify;
-    const SynthesizeMe module = optimised_.empty() ? this->module(verify) : optimised_[best];
-    const auto ids = [](std::initializer_list<const std::vector<User>*> splits) {
-      std::vector<std::string> out;
-      for (const auto* users : splits)
-        for (const User& user : *users) out.push_back(user.id);
-      return out;
-    };
-    PersonaPrompt prompt{
-        .row = optimised_.empty() ? (verify ? kVerified : kPersonas) : optimised_row(best),
-        .settings = experiment_.settings,
-        .pool = pool_,
-        .people = experiment_.users,
-        .test = ids({&users_.test}),
-        .made_with = ids({&users_.train, &users_.validation})};
-    prompt.settings.adopt(module.judge());
-    save_prompt(run_.folder / (is_student() ? "prompt.student.json" : "prompt.json"),
-                module.theta(), ProgramOptions{{experiment_.theta}}, run_.models.options(role_),
-                prompt);
-  }
-
-  void put_random_row() {
-    std::vector<Outcome> outcomes;
-    for (const User& user : users_.test)
-      for (const PreferencePair& pair : user.test)
-        for (const int variant : {0, 1}) {
-          Rng coin(derive_seed(derive_seed(run_.seed, "random row " + role_ + pair.id),
-                               static_cast<std::uint64_t>(variant)));
-          const bool right = coin.below(2) == 0;
-          outcomes.push_back({kRandom, role_, pair.id, user.id, variant, right ? 1.0 : 0.0,
-                              right ? 1.0 : -1.0, Outcome::Status::kScored});
-        }
-    run_.store.put_row(kRandom, role_, outcomes, {});
-  }
-
-  void put_personas(const PersonaRow& row) {
-    std::vector<PersonaRecord> records;
-    for (const User& user : users_.test) {
-      const auto found = row.personas.find(user.id);
-      if (found == row.personas.end() || !found->second) continue;  // its judgements say why
-      records.push_back({row.name, role_, user.id, found->second->persona,
-                         source_of(row.name, *found->second), user.taste,
-                         stated_taste(found->second->persona)});
-    }
-    run_.store.put_personas(records);
-  }
-
-  /// Where a persona came from.
-  std::string source_of(const std::string& row, const FoundPersona& found) const {
-    if (row == kTrue) return "taste";
-    if (found.persona.empty()) return found.unwritten.empty() ? "none" : "none: " + found.unwritten;
-    return found.outputs.empty() ? "training user" : "theta";
-  }
-
-  const PersonaExperiment& experiment_;
-  const Users& users_;
-  const std::shared_ptr<const People> people_;
-  const std::string role_;
-  SearchRecord& record_;
-  RunContext& run_;
-  RecordedModel& writer_;   ///< the role's model as it runs Θ
-  RecordedModel& judging_;  ///< and as it judges
-  const Call call_;
-  mutable PersonaTally tally_;      ///< of all that the modules were asked for
-  std::vector<LearntUser> learnt_;  ///< those with a persona, the best explained first
-  std::vector<std::string> pool_;
-  std::vector<SynthesizeMe> optimised_;  ///< by optimiser; the seed where none was saved
-  std::vector<Decision> gates_;          ///< likewise
-  std::vector<PersonaRow> rows_;
-};
 
 /// The program; what is said of its samples is among the settings.
 StepOptions read_theta(const Config& theta) {
@@ -370,26 +67,162 @@ SynthesizeMe of_nobody(const PersonaExperiment& experiment, const Config& person
 
 /// Names the rows and what is compared with what.
 void describe_rows(const PersonaExperiment& experiment, SearchRecord& record) {
-  for (const char* row : {kRandom, kDefault, kTrue, kPersonas, kVerified, kDemos})
-    record.add_row(row);
-  for (const char* row : {kOptimised, kMoved, kReoptimised})
-    for (std::size_t i = 0; i < experiment.optimizers.size(); ++i)
-      record.add_row(labelled(row, experiment, i));
-  for (std::size_t i = 0; i < experiment.optimizers.size(); ++i)
-    for (const char* against : {kDefault, kPersonas, kVerified})
-      record.compare(labelled(kOptimised, experiment, i), against);
-  record.compare(kVerified, kDefault);
-  record.compare(kPersonas, kDefault);
-  record.compare(kTrue, kDefault);
-  for (std::size_t i = 0; i < experiment.optimizers.size(); ++i) {
-    for (const char* against : {kDefault, kPersonas, kVerified})
-      record.compare(labelled(kReoptimised, experiment, i), against);
-    record.compare(labelled(kReoptimised, experiment, i), labelled(kMoved, experiment, i));
-    record.compare(labelled(kMoved, experiment, i), kDefault);
+  std::vector<std::string> models = {"teacher"};
+  models.insert(models.end(), experiment.students.begin(), experiment.students.end());
+  std::vector<std::string> optimised, moved, reoptimised;
+  const auto add = [](std::vector<std::string>& rows, const std::string& row) {
+    if (!holds(rows, row)) rows.push_back(row);
+  };
+  for (const std::string& model : models) {
+    const auto optimizers = optimizers_of(experiment, model);
+    const bool teacher = model == "teacher";
+    for (std::size_t i = 0; i < optimizers.size(); ++i) {
+      if (teacher)
+        add(optimised, labelled(kOptimised, optimizers, i));
+      else
+        add(reoptimised, labelled(kReoptimised, optimizers, i));
+      if ((teacher && models.size() > 1) || experiment.transfer_all)
+        add(moved, labelled(moved_row(model), optimizers, i));
+    }
   }
+  for (const NamedRow& row : experiment.rows)
+    for (const ThetaOf whose : row.thetas) {
+      if (whose == ThetaOf::kSeed) record.add_row(row.name);
+      if (whose == ThetaOf::kMoved)
+        for (const std::string& theta : moved) record.add_row(row.name + ", " + theta);
+      if (whose != ThetaOf::kOptimised) continue;
+      for (const auto& rows : {optimised, reoptimised})
+        for (const std::string& theta : rows) record.add_row(row.name + ", " + theta);
+    }
+  for (const auto& rows : {optimised, moved, reoptimised})
+    for (const std::string& row : rows) record.add_row(row);
+
+  const auto compare = [&](const std::string& row, std::initializer_list<const char*> against) {
+    for (const char* other : against) record.compare(row, other);
+  };
+  for (const std::string& row : optimised) compare(row, {kDefault, kPersonas, kVerified});
+  for (const NamedRow& row : experiment.rows)
+    if (row.name != kDefault && row.name != kRandom && holds_seed(row))
+      record.compare(row.name, kDefault);
+  for (const std::string& row : reoptimised) {
+    compare(row, {kDefault, kPersonas, kVerified});
+    for (const std::string& other : moved) record.compare(row, other);
+  }
+  for (const std::string& row : moved) compare(row, {kDefault, kPersonas});
+}
+
+/// `personas`, or `{row: personas, theta: [seed, optimised]}`.
+NamedRow read_row(const Config& row) {
+  const Config name = row.is_map() ? row.at("row") : row;
+  NamedRow read{name.text()};
+  if (!holds(kRows, read.name))
+    name.fail(
+        fmt::format("there is no row `{}`; there are: {}", read.name, fmt::join(kRows, ", ")));
+  const auto theta = row.is_map() ? row.find("theta") : std::nullopt;
+  if (!theta) return read;
+  if (!holds(kRowsOfTheta, read.name))
+    theta->fail("no Θ has a part in the row `" + read.name + "`");
+  read.thetas.clear();
+  for (const Config& one : theta->is_sequence() ? theta->items() : std::vector{*theta}) {
+    if (one.text() == "seed")
+      read.thetas.push_back(ThetaOf::kSeed);
+    else if (one.text() == "optimised")
+      read.thetas.push_back(ThetaOf::kOptimised);
+    else if (one.text() == "moved")
+      read.thetas.push_back(ThetaOf::kMoved);
+    else
+      one.fail("there is no Θ `" + one.text() + "`; there are seed, optimised and moved");
+  }
+  return read;
+}
+
+std::vector<NamedRow> read_rows(const Config& personas) {
+  std::vector<NamedRow> read;
+  const auto rows = personas.find("rows");
+  if (!rows) {
+    for (const std::string& name : kUsualRows) read.push_back({name});
+    return read;
+  }
+  for (const Config& row : rows->items()) {
+    NamedRow one = read_row(row);
+    if (std::ranges::find(read, one.name, &NamedRow::name) != read.end())
+      row.fail("the row `" + one.name + "` stands here twice");
+    read.push_back(std::move(one));
+  }
+  return read;
+}
+
+/// `demos: 3`, the first of a person's pairs, or `demos: {chosen: 3}`.
+void read_demos(const Config& personas, PersonaExperiment& experiment) {
+  const auto demos = personas.find("demos");
+  experiment.choose_demos = demos && demos->is_map();
+  experiment.demos =
+      experiment.choose_demos ? read_size(*demos, "chosen", 0, 1) : read_size(personas, "demos", 3);
+}
+
+/// `compat: reference`, or the reference's parameters.
+PublishedOptions read_published(const Config& personas) {
+  PublishedOptions options{.faithful = true};
+  const auto compat = personas.find("compat");
+  if (!compat) return options;
+  if (!compat->is_map()) {
+    personas.choice("compat", {"reference"}, "reference");
+    return options;
+  }
+  options.train_share = read_share(*compat, "train_share", options.train_share, 0, 1);
+  options.max_bootstrapped = read_int(*compat, "max_bootstrapped", options.max_bootstrapped, -1);
+  options.max_labeled = read_int(*compat, "max_labeled", options.max_labeled, 0);
+  options.candidates = read_int(*compat, "candidates", options.candidates, 0);
+  options.stop_at_score = read_share(*compat, "stop_at_score", options.stop_at_score, 0, 1);
+  options.keeps_sides = compat->choice("sides", {"drawn", "given"}, "drawn") == "given";
+  return options;
+}
+
+/// The models beside the teacher: those that are named, else `student` if the config has one.
+std::vector<std::string> read_students(const Config& config) {
+  const Config models = config.at("models");
+  const Config personas = config.at("personas");
+  if (!personas.find("students"))
+    return models.find("student") ? std::vector<std::string>{"student"}
+                                  : std::vector<std::string>{};
+  for (const Config& student : personas.at("students").items()) {
+    if (student.text() == "teacher") student.fail("the teacher is no student");
+    if (!models.find(student.text()))
+      student.fail("`" + student.text() + "` is not a model of this config: add it under 'models'");
+  }
+  return personas.texts("students");
+}
+
+std::vector<ThetaOptimizer> read_theta_optimizers(const Config& config, std::uint64_t seed,
+                                                  const Module& theta,
+                                                  const std::vector<std::string>& students) {
+  std::vector<ThetaOptimizer> read;
+  for (OptimizerConfig& one : read_optimizers(config, seed, theta)) {
+    const Config section = config.at("optimizers").items()[read.size()];
+    read.push_back({std::move(one), section.texts("models")});
+    for (const std::string& model : read.back().models)
+      if (model != "teacher" && !holds(students, model))
+        section.at("models").fail(fmt::format("`{}` writes no personas here; there are teacher{}{}",
+                                              model, students.empty() ? "" : ", ",
+                                              fmt::join(students, ", ")));
+  }
+  return read;
 }
 
 }  // namespace
+
+std::unique_ptr<Predict> make_theta(const PersonaExperiment& experiment) {
+  auto theta = make_predict(experiment.theta);
+  if (experiment.theta_file.empty()) return theta;
+  const LoadedState loaded = load_state(*theta, read_state_file(experiment.theta_file),
+                                        experiment.theta_file.string(), experiment.theta_predictor);
+  for (const std::string& line : loaded.remarks) spdlog::warn("{}", line);
+  return theta;
+}
+
+bool ThetaOptimizer::is_of(const std::string& model) const {
+  return models.empty() || std::ranges::find(models, model) != models.end();
+}
 
 PersonaExperiment read_persona_experiment(const Config& config) {
   PersonaExperiment experiment;
@@ -398,13 +231,20 @@ PersonaExperiment read_persona_experiment(const Config& config) {
   const auto seed = static_cast<std::uint64_t>(config.integer("seed", 0));
   experiment.settings = read_persona_settings(personas, seed);
   experiment.theta = read_theta(personas.at("theta"));
+  if (const auto file = personas.at("theta").find("load")) experiment.theta_file = path_of(*file);
+  experiment.theta_predictor = personas.at("theta").text("predictor", "");
   experiment.pool = read_size(personas, "pool", 6);
-  experiment.demos = read_size(personas, "demos", 3);
-  experiment.optimizers = read_optimizers(config, seed, of_nobody(experiment, personas));
+  read_demos(personas, experiment);
+  experiment.published = read_published(personas);
+  experiment.rows = read_rows(personas);
+  experiment.students = read_students(config);
+  experiment.transfer_all = personas.choice("transfer", {"teacher", "all"}, "teacher") == "all";
+  experiment.optimizers =
+      read_theta_optimizers(config, seed, of_nobody(experiment, personas), experiment.students);
   if (const auto search = personas.find("search")) {
     if (!experiment.optimizers.empty())
       search->fail("'optimizers' say how Θ is searched for: take 'search' out");
-    experiment.optimizers.push_back(read_search(*search, seed));
+    experiment.optimizers.push_back({read_search(*search, seed), {}});
   }
   return experiment;
 }
@@ -422,26 +262,32 @@ void run_persona_experiment(const PersonaExperiment& experiment, RunContext& run
   describe_rows(experiment, record);
   record.keep();
 
-  PersonaRun teacher(experiment, users, "teacher", record, run);
-  for (const OptimizerConfig& optimizer : experiment.optimizers)
-    check_gated(teacher.validation_examples(), optimizer.gate, optimizer.max_evaluations);
-  teacher.learn_training_users();
-  const auto train = teacher.training_examples();
-  teacher.optimise(train);
-  teacher.add_baselines();
-  teacher.add_optimised();
-  teacher.add_demos();
-  teacher.judge_test_users();
-
-  if (!run.models.has("student")) return;
-  PersonaRun student(experiment, users, "student", record, run);
-  student.learn_training_users();
-  student.optimise(train);
-  student.add_baselines();
-  student.add_moved(teacher);
-  student.add_optimised();
-  student.add_demos();
-  student.judge_test_users();
+  std::vector<std::string> roles = {"teacher"};
+  roles.insert(roles.end(), experiment.students.begin(), experiment.students.end());
+  std::vector<std::unique_ptr<PersonaRun>> runs;
+  std::vector<Example> train;  // whom the teacher found personas for
+  for (const std::string& role : roles) {
+    runs.push_back(std::make_unique<PersonaRun>(experiment, users, role, record, run));
+    PersonaRun& one = *runs.back();
+    for (const OptimizerConfig* optimizer : optimizers_of(experiment, role))
+      check_gated(one.validation_examples(), optimizer->gate, optimizer->max_evaluations);
+    one.learn_training_users();
+    if (role == "teacher") train = one.training_examples();
+    one.optimise(train);
+    if (!experiment.transfer_all) {
+      std::vector<const PersonaRun*> others;
+      if (role != "teacher") others.push_back(runs.front().get());
+      one.add_rows(others);
+      one.judge_test_users();
+    }
+  }
+  for (std::size_t i = 0; experiment.transfer_all && i < runs.size(); ++i) {
+    std::vector<const PersonaRun*> others;
+    for (const auto& other : runs)
+      if (other != runs[i]) others.push_back(other.get());
+    runs[i]->add_rows(others);
+    runs[i]->judge_test_users();
+  }
 }
 
 }  // namespace theta

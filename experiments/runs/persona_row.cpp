@@ -43,12 +43,11 @@ void ask_about(const User& user, PersonaRow& row, std::vector<Question>& questio
                                 Outcome::Status::kFailed, found->second.error().message});
     return;
   }
-  const auto demos = row.demos.find(user.id);
   for (const PreferencePair& pair : user.test)
     for (const bool chosen_first : {true, false}) {
       if (row.judge->options().both_orders && !chosen_first) continue;  // asked with the other
       questions.push_back({&pair, chosen_first, plain ? "" : found->second->persona,
-                           demos == row.demos.end() ? nullptr : &demos->second});
+                           plain ? nullptr : &found->second->demos});
       asked.push_back({&row, &user, plain ? 0 : found->second->contrast});
     }
 }
@@ -77,11 +76,8 @@ void PersonaRow::add_personas(const SynthesizeMe& module, std::span<const User> 
   std::vector<const User*> users;
   for (const User& user : people) users.push_back(&user);
   auto found = module.personas(users, call);
-  for (std::size_t i = 0; i < users.size(); ++i) {
-    if (found[i] && module.options().demos > 0)
-      demos[users[i]->id] = module.demos_of(*users[i], *found[i]);
+  for (std::size_t i = 0; i < users.size(); ++i)
     personas.emplace(users[i]->id, std::move(found[i]));
-  }
 }
 
 std::vector<std::string> PersonaRow::remarks() const {

@@ -25,7 +25,6 @@ struct PersonaRow {
   std::shared_ptr<const Judge> judge;
   /// By user id; of nobody: the judge without a persona.
   std::map<std::string, Result<FoundPersona>> personas = {};
-  std::map<std::string, std::vector<Demo>> demos = {};  ///< by user id
   Usage usage = {};
   std::vector<Outcome> outcomes = {};
 
@@ -33,7 +32,7 @@ struct PersonaRow {
   std::size_t uncompared = 0;       ///< without contrast for another reason
   std::string why_uncompared = {};  ///< the first of these reasons
 
-  /// The personas that the module has for these people, and the demos.
+  /// The personas that the module has for these people.
   void add_personas(const SynthesizeMe& module, std::span<const User> people, const Call& call);
   std::vector<std::string> remarks() const;
 };

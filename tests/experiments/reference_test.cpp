@@ -98,7 +98,13 @@ metric: METRIC
 constexpr const char* kTastes = R"(name: a
 models: {teacher: {path: m.gguf}}
 data: {tastes: {}}
-personas: {judge: {signature: "first, second -> better: Literal['First', 'Second']"}, theta: {}}
+personas:
+  judge: {signature: "first, second -> better: Literal['First', 'Second']"}
+  theta: {}
+  demos: {chosen: 2}
+  rows: [{row: personas}]
+  compat: {}
+optimizers: [{name: mipro}]
 )";
 constexpr const char* kPairs = R"(name: a
 models: {teacher: {path: m.gguf}}
@@ -133,6 +139,9 @@ void add_asked(const std::string& text, Keys& keys) {
       {"proposer", {"optimizers", "0", "proposer"}},
       {"space", {"optimizers", "0", "space"}},
       {"personas", {"personas"}},
+      {"demos", {"personas", "demos"}},
+      {"rows.N", {"personas", "rows", "0"}},
+      {"compat", {"personas", "compat"}},
       {"judge", {"personas", "judge"}},
       {"theta", {"personas", "theta"}},
       {"budget", {"budget"}},
