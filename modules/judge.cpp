@@ -95,6 +95,14 @@ Judge::Judge(JudgeOptions options, std::shared_ptr<const Adapter> adapter)
   predictor_ = {"judge", std::move(with_persona), {}};
 }
 
+Judge Judge::tracer() const {
+  JudgeOptions options = options_;
+  options.judging = Judging::kGenerated;
+  options.reasoning = true;
+  options.both_orders = false;
+  return {std::move(options), adapter_};
+}
+
 Signature Judge::signature(const std::string& persona) const {
   const std::string& instructions = predictor_.signature.instructions;
   if (persona.empty()) {

@@ -144,6 +144,9 @@ class Judge {
             const std::string& reasoning = "") const;
 
   const JudgeOptions& options() const { return options_; }
+  /// The same judge made to write its answer behind a reasoning, in one order: whose reasoning shows
+  /// Θ why a person chose.
+  Judge tracer() const;
 
  private:
   Signature signature(const std::string& persona) const;

@@ -165,18 +165,18 @@ std::string format_history(std::span<const PreferencePair> pairs, HistoryStyle s
 
 std::vector<Result<UserHistory>> histories_of(const Judge& judge,
                                               std::span<const User* const> users,
-                                              HistoryStyle style, const Call& call) {
+                                              const PersonaWriting& writing, const Call& call) {
   std::vector<Result<UserHistory>> out;
-  if (style != HistoryStyle::kPublished || !judge.options().reasoning) {
+  if (!writing.reasoning) {
     for (const User* user : users)
-      out.emplace_back(UserHistory{user->id, format_history(user->context, style)});
+      out.emplace_back(UserHistory{user->id, format_history(user->context, writing.style)});
     return out;
   }
   std::vector<Question> questions;
   for (const User* user : users)
     for (const PreferencePair& pair : user->context)
       questions.push_back({&pair, pair.flip, "", {}});
-  const auto judgements = judge.judge(questions, call);
+  const auto judgements = judge.tracer().judge(questions, call);
   std::size_t next = 0;
   for (const User* user : users) {
     std::vector<PastJudgement> past;
@@ -192,7 +192,7 @@ std::vector<Result<UserHistory>> histories_of(const Judge& judge,
     if (lost)
       out.emplace_back(Error{Fault::kService, lost->error});
     else
-      out.emplace_back(UserHistory{user->id, format_history(past, style), usage});
+      out.emplace_back(UserHistory{user->id, format_history(past, writing.style), usage});
   }
   return out;
 }

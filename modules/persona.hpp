@@ -41,6 +41,9 @@ struct PersonaWriting {
   double temperature = 1.0;   ///< of the samples
   std::size_t max_words = 0;  ///< > 0: only the first clause counts, and longer ones are left out
   HistoryStyle style = HistoryStyle::kBrief;
+  /// What Θ is shown of a choice holds the reasoning by which the judge, without a persona, came to
+  /// it, where it did: SynthesizeMe's first step. kChosen shows none.
+  bool reasoning = false;
   std::uint64_t seed = 0;  ///< every user and sample has its own, derived from it
 };
 
@@ -51,13 +54,13 @@ struct UserHistory {
   Usage usage = {};  ///< of the judgements that it shows the reasoning of
 };
 
-/// What Θ is shown of these users. With a judge that reasons, kPublished shows the reasoning by
-/// which the judge, without a persona, came to the person's choice: one wave for all users.
+/// What Θ is shown of these users: with PersonaWriting::reasoning, one wave for all of them, and
+/// choices that the judge did not come to stand there without reasoning.
 /// @return one a user, in order: the service's fault where a judgement that the history holds was
 ///   lost.
 std::vector<Result<UserHistory>> histories_of(const Judge& judge,
                                               std::span<const User* const> users,
-                                              HistoryStyle style, const Call& call);
+                                              const PersonaWriting& writing, const Call& call);
 
 /// What Θ wrote for a person.
 struct WrittenPersonas {

@@ -216,7 +216,7 @@ void SynthesizeMe::share(std::span<const std::string> pool, std::span<const User
 
 std::vector<Result<FoundPersona>> SynthesizeMe::ask_for_personas(std::span<const User* const> users,
                                                                  const Call& call) const {
-  const auto histories = histories_of(judge_, users, options_.writing.style, judging(call));
+  const auto histories = histories_of(judge_, users, options_.writing, judging(call));
   std::vector<UserHistory> known;
   for (const auto& history : histories)
     if (history) known.push_back(*history);

@@ -92,6 +92,15 @@ Json judge_json(const PersonaSettings& settings) {
   return out;
 }
 
+/// `reasoning:` of a Θ; by default that of a judge that reasons is shown in the published history.
+bool read_reasoning(const Config& theta, const JudgeOptions& judge) {
+  const std::string history = theta.text("history", "brief");
+  const bool reasoning = theta.boolean("reasoning", judge.reasoning && history == "published");
+  if (reasoning && history == "chosen")
+    theta.at("reasoning").fail("the history `chosen` shows no reasoning: take brief or published");
+  return reasoning;
+}
+
 void read_frozen(const Config& personas, SynthesizeMeOptions& module) {
   const auto frozen = personas.find("frozen");
   if (!frozen) return;
@@ -140,6 +149,7 @@ PersonaSettings read_persona_settings(const Config& personas, std::uint64_t seed
                     .temperature = read_temperature(theta, 1),
                     .max_words = read_size(theta, "max_words", 0),
                     .style = read_word(theta, "history", kStyles),
+                    .reasoning = read_reasoning(theta, settings.judge),
                     .seed = derive_seed(seed, "personas")};
   module.max_copied = read_size(theta, "max_copied", module.max_copied);
   module.verify = theta.boolean("verify", module.verify);
@@ -165,6 +175,7 @@ nlohmann::ordered_json to_json(const PersonaSettings& settings) {
                {{"samples", module.writing.samples},
                 {"temperature", module.writing.temperature},
                 {"history", word_of(module.writing.style, kStyles)},
+                {"reasoning", module.writing.reasoning},
                 {"max_words", module.writing.max_words},
                 {"max_copied", module.max_copied},
                 {"verify", module.verify}}}};

@@ -223,16 +223,36 @@ TEST(History, OfAJudgeThatReasonsShowsWhatLedItToThePersonsChoice) {
   const User user = critic();
   const std::vector<const User*> users = {&user};
   const auto published =
-      histories_of(judge, users, HistoryStyle::kPublished, {.model = model}).at(0);
+      histories_of(judge, users, {.style = HistoryStyle::kPublished, .reasoning = true},
+                   {.model = model})
+          .at(0);
   ASSERT_TRUE(published);
   EXPECT_THAT(published->text,
               HasSubstr("(SECOND COMPLETION)**: «It works.»\n===\n**Reasoning**: «the "
                         "first complains»\n===\n**TRUE USER PREFERENCE**: First"));
   EXPECT_THAT(published->text, HasSubstr("«Dull.»\n===\n**TRUE USER PREFERENCE**: Second"));
   EXPECT_EQ(model.calls(), 2u);
-  const auto brief = histories_of(judge, users, HistoryStyle::kBrief, {.model = model}).at(0);
+  const auto brief =
+      histories_of(judge, users, {.style = HistoryStyle::kBrief}, {.model = model}).at(0);
   EXPECT_EQ(brief->text, format_history(critic().context, HistoryStyle::kBrief));
   EXPECT_EQ(model.calls(), 2u);  // which shows no reasoning, and asks for none
+}
+
+TEST(History, ShowsTheReasoningOfAScoringJudgeThatIsMadeToWrite) {
+  JudgeOptions options;
+  options.signature = Signature::parse("first, second -> preference: Literal['First', 'Second']");
+  options.both_orders = true;
+  const Judge judge(options, make_terse_adapter());
+  ScriptedModel model([](const Request&) -> Result<Response> {
+    return say("Reasoning: the first complains\nPreference: First");
+  });
+  const User user = critic();
+  const std::vector<const User*> users = {&user};
+  const auto brief = histories_of(judge, users, {.style = HistoryStyle::kBrief, .reasoning = true},
+                                  {.model = model})
+                         .at(0);
+  EXPECT_THAT(brief->text, HasSubstr("\nWhy: the first complains"));
+  EXPECT_EQ(model.calls(), 2u);  // each pair once
 }
 
 /// A contrast judge's verification of `likes complaints` and of nothing on critic()'s two pairs.

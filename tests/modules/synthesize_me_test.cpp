@@ -74,8 +74,8 @@ class Synthesis : public ::testing::Test {
   SynthesizeMe module(SynthesizeMeOptions options = {.writing = {.samples = 2}},
                       const JudgeOptions& judge = judge_options(),
                       Signature theta = persona_signature()) const {
-    return {Predict(std::move(theta), Format{.adapter = "terse"}), Judge(judge, make_terse_adapter()),
-            std::move(options), people_by_id(users_)};
+    return {Predict(std::move(theta), Format{.adapter = "terse"}),
+            Judge(judge, make_terse_adapter()), std::move(options), people_by_id(users_)};
   }
   static Signature about_tone() {
     return persona_signature().with_instructions("Describe the tone.");
@@ -282,7 +282,7 @@ TEST_F(Synthesis, AsksForHistoriesInOneWaveToo) {
     return say("Reasoning: it complains\nPreference: First");
   });
   const SynthesizeMe module =
-      this->module({.writing = {.samples = 1, .style = HistoryStyle::kPublished},
+      this->module({.writing = {.samples = 1, .style = HistoryStyle::kPublished, .reasoning = true},
                     .verify = false,
                     .contrasts = {0}},
                    options);
@@ -561,7 +561,7 @@ TEST_F(Synthesis, AsksLessThanHalfOfWhatThePackageAsks) {
   options.judging = Judging::kGenerated;
   options.reasoning = true;
   const SynthesizeMe module =
-      this->module({.writing = {.samples = 1, .style = HistoryStyle::kPublished},
+      this->module({.writing = {.samples = 1, .style = HistoryStyle::kPublished, .reasoning = true},
                     .verify = false,
                     .contrasts = {0},
                     .demos = 4,

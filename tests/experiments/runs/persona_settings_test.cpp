@@ -25,7 +25,8 @@ TEST(PersonaSettings, AreTheSameReadBack) {
               "judging": "generated", "persona": "instruction", "orders": "both",
               "reasoning": true, "max_tokens": 99, "descriptions": {"talk": "What was said."},
               "demos": [{"a": "One.", "b": "Two.", "better": "A"}]},
-    "theta": {"samples": 3, "temperature": 0.7, "history": "published", "max_words": 12,
+    "theta": {"samples": 3, "temperature": 0.7, "history": "published", "reasoning": true,
+              "max_words": 12,
               "max_copied": 17, "verify": false}})");
   const PersonaSettings settings = settings_of(json.dump());
   EXPECT_EQ(to_json(settings), json);
@@ -53,6 +54,18 @@ TEST(PersonaSettings, HaveNoWeightsWhereNothingIsTakenAway) {
                 testing::EndsWith("`contrasts` weigh the judge without persona, which is only "
                                   "asked where `judging` is 'contrast'"));
   EXPECT_FALSE(to_json(settings_of("{judge: {judging: scored}, theta: {}}")).contains("contrasts"));
+}
+
+TEST(PersonaSettings, ShowReasoningWhereAHistoryCan) {
+  const auto reasoning = [](const std::string& judge, const std::string& theta) {
+    return settings_of("{judge: {" + judge + "}, theta: {" + theta + "}}").module.writing.reasoning;
+  };
+  EXPECT_FALSE(reasoning("", "history: published"));
+  EXPECT_TRUE(reasoning("judging: generated, reasoning: true", "history: published"));
+  EXPECT_FALSE(reasoning("judging: generated, reasoning: true", "history: brief"));
+  EXPECT_TRUE(reasoning("", "history: brief, reasoning: true"));
+  EXPECT_EQ(message_of<UserError>([&] { reasoning("", "history: chosen, reasoning: true"); }),
+            "p.yaml:1:49: the history `chosen` shows no reasoning: take brief or published");
 }
 
 TEST(PersonaSettings, TakeOverWhatWasTunedOfAJudge) {
