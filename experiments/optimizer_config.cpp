@@ -124,6 +124,10 @@ void read_faithful(const Config& options, MiproOptions& mipro) {
   mipro.faithful = options.boolean("faithful", false);
   if (mipro.faithful) {
     refuse("surrogate", "a faithful mipro searches with tpe: leave 'surrogate' out");
+    refuse("glossary",
+           "a faithful mipro has instructions and demo sets alone: leave 'glossary' out");
+    refuse("max_by_rule",
+           "a faithful mipro makes demo sets by DSPy's rules: leave 'max_by_rule' out");
     refuse("max_prompt_tokens", "a faithful mipro has no token limit, as DSPy has none");
     refuse("space", "a faithful mipro tries no formats, as DSPy's does not: leave 'space' out");
     refuse("stop_below",
@@ -161,6 +165,14 @@ MiproOptions read_mipro(const Config& options, std::uint64_t seed) {
     if (!(mipro.stop_below >= 0)) threshold->fail("'stop_below' must be at least 0");
   }
   mipro.space = read_space(options);
+  mipro.max_by_rule = read_count(options, "max_by_rule", mipro.max_by_rule);
+  if (const auto glossary = options.find("glossary")) {
+    mipro.glossary.written =
+        read_count(*glossary, "written", mipro.glossary.written, 0, kMostChoices);
+    mipro.glossary.read_off = glossary->boolean("read_off", mipro.glossary.read_off);
+    mipro.glossary.rows = read_count(*glossary, "rows", mipro.glossary.rows, 1);
+    mipro.glossary.most_labels = read_count(*glossary, "most_labels", mipro.glossary.most_labels);
+  }
   mipro.limits = read_limits(options);
   const auto instructions = options.find("instructions");
   if (!instructions || !instructions->is_map())

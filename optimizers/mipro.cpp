@@ -9,6 +9,7 @@
 
 #include "core/rng.hpp"
 #include "modules/evaluate.hpp"
+#include "optimizers/demo_rules.hpp"
 #include "optimizers/dspy_search.hpp"
 #include "optimizers/paired_search.hpp"
 #include "optimizers/pareto.hpp"
@@ -269,17 +270,30 @@ Choices Mipro::choices(const Module& student, const Task& task, Rng& rng) const 
     for (const auto* predictor : predictors) sets.push_back({predictor->demos});
   Proposals proposals = propose(student, sets, task.train, wanted, {task.proposer, task.stop},
                                 options_.proposer, rng);
+  std::vector<bool> open;
+  for (const auto* predictor : predictors)
+    open.push_back(!options_.faithful && !options_.limits.freezes(*predictor, "instruction"));
+  Choices glossaries = glossary_parts(student, task.train, open, {task.proposer, task.stop},
+                                      options_.proposer.writer, options_.glossary, rng);
   Choices choices{{}, proposals.counts};
+  choices.counts += glossaries.counts;
   for (std::size_t p = 0; p < predictors.size(); ++p) {
     auto& instructions = proposals.instructions[p];
     if (!options_.limits.freezes(*predictors[p], "instruction"))
       for (const auto& instruction : instructions_for(*predictors[p], options_))
         add_new(instructions, instruction);
-    if (!tries_demos(*predictors[p])) sets[p] = {predictors[p]->demos};
+    if (!tries_demos(*predictors[p]))
+      sets[p] = {predictors[p]->demos};
+    else if (!options_.faithful)
+      for (auto& demos : demo_sets_by_rule(task.train, predictors[p]->signature,
+                                           options_.max_labeled, options_.max_by_rule, rng))
+        add_new(sets[p], std::move(demos));
     choices.parts.push_back(instruction_part(p, std::move(instructions)));
     choices.parts.push_back(demos_part(p, std::move(sets[p])));
     auto formats = format_choices(student, p, formats_of(*predictors[p]), task.train);
     if (formats.size() > 1) choices.parts.push_back(format_part(p, std::move(formats)));
+    for (auto& part : glossaries.parts)
+      if (part.predictor == p) choices.parts.push_back(std::move(part));
   }
   return choices;
 }

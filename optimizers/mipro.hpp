@@ -9,6 +9,7 @@
 #include "optimizers/bootstrap_few_shot.hpp"
 #include "optimizers/choices.hpp"
 #include "optimizers/format_space.hpp"
+#include "optimizers/glossary.hpp"
 #include "optimizers/prompt_limits.hpp"
 #include "optimizers/proposer.hpp"
 #include "optimizers/search.hpp"
@@ -40,6 +41,11 @@ struct MiproOptions {
   /// `paired`, which searches by paired_search() and spends what the three numbers above come to, a
   /// few examples at a time; or `gp`, `tpe` or `random`, which search() goes by as they say.
   std::string surrogate = "paired";
+  /// Parts that an instruction may be given beside its words; none if `faithful`.
+  GlossaryOptions glossary = {};
+  /// Most demos in the sets that demo_sets_by_rule() adds to the bootstrapped; 0, or `faithful`: it
+  /// adds none.
+  std::size_t max_by_rule = 24;
   double stop_below = 0;  ///< of `paired`, see PairedSearchOptions
   /// The formats that are tried beside the student's; nothing: FormatSpace::usual() of steps whose
   /// last output has options. A faithful one tries none, as DSPy does not.
@@ -53,8 +59,8 @@ struct MiproOptions {
   BootstrapOptions bootstrap = {};  ///< threshold, rounds and wave; the sizes above go before
 };
 
-/// MIPROv2: proposes instructions, bootstraps demo sets, and searches the best combination of both
-/// over all predictors. Opsahl-Ong et al. 2024 (arXiv 2406.11695).
+/// MIPROv2: proposes instructions, bootstraps demo sets, and searches the best combination of both,
+/// and of what else may vary in a prompt, over all predictors. Opsahl-Ong et al. 2024 (arXiv 2406.11695).
 ///
 /// Unless `faithful`, a third variable is the format that a step is asked in, as that moves scores
 /// as much as instructions do (Sclar et al. 2024, arXiv 2310.11324), and it differs from DSPy 3.4.1

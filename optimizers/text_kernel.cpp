@@ -1,76 +1,27 @@
 #include "optimizers/text_kernel.hpp"
 
 #include <Eigen/Eigenvalues>
-#include <cctype>
-#include <cmath>
-#include <cstdint>
-#include <map>
-#include <set>
 #include <vector>
 
 #include "core/result.hpp"
-#include "core/rng.hpp"
+#include "core/tfidf.hpp"
 
 namespace theta {
 namespace {
 
-constexpr std::uint64_t kFeatures = 1 << 16;
 constexpr double kLittle = 0.01;  ///< of the variance of a choice: says nothing
-
-using Features = std::map<std::uint64_t, double>;
-
-std::vector<std::string> words(const std::string& text) {
-  std::vector<std::string> found(1);
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x80 || std::isalnum(byte))
-      found.back() += static_cast<char>(byte < 0x80 ? std::tolower(byte) : byte);
-    else if (!found.back().empty())
-      found.emplace_back();
-  }
-  if (found.back().empty()) found.pop_back();
-  return found;
-}
-
-Features count(const std::string& text) {
-  Features features;
-  std::string before;
-  for (const auto& word : words(text)) {
-    ++features[derive_seed(0, word) % kFeatures];
-    if (!before.empty()) ++features[derive_seed(0, before + ' ' + word) % kFeatures];
-    before = word;
-  }
-  return features;
-}
 
 /// (n x n) cosines of TF-IDF vectors, ones on the diagonal.
 Eigen::MatrixXd cosines(std::span<const std::string> texts) {
-  std::vector<Features> all;
-  std::map<std::uint64_t, double> documents;
-  for (const auto& text : texts) {
-    all.push_back(count(text));
-    for (const auto& [feature, n] : all.back()) ++documents[feature];
-  }
-  const auto n = static_cast<double>(texts.size());
-  for (auto& features : all) {
-    double squares = 0;
-    for (auto& [feature, weight] : features) {
-      weight = (1 + std::log(weight)) * (1 + std::log((1 + n) / (1 + documents[feature])));
-      squares += weight * weight;
-    }
-    for (auto& [feature, weight] : features) weight /= std::sqrt(squares);
-  }
+  const Tfidf tfidf(texts);
+  std::vector<SparseVector> all;
+  for (const auto& text : texts) all.push_back(tfidf.vector(text));
   const auto size = static_cast<Eigen::Index>(texts.size());
   Eigen::MatrixXd cosine = Eigen::MatrixXd::Identity(size, size);
   for (Eigen::Index a = 0; a < size; ++a)
-    for (Eigen::Index b = 0; b < a; ++b) {
-      double sum = 0;
-      const auto& other = all[static_cast<std::size_t>(b)];
-      for (const auto& [feature, weight] : all[static_cast<std::size_t>(a)])
-        if (const auto found = other.find(feature); found != other.end())
-          sum += weight * found->second;
-      cosine(a, b) = cosine(b, a) = sum;
-    }
+    for (Eigen::Index b = 0; b < a; ++b)
+      cosine(a, b) = cosine(b, a) =
+          dot(all[static_cast<std::size_t>(a)], all[static_cast<std::size_t>(b)]);
   return cosine;
 }
 

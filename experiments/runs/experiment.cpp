@@ -29,6 +29,7 @@ const std::vector<std::string> kNotHashed = {"models.*.path",
                                              "models.*.ca_file",
                                              "models.*.price",
                                              "budget",
+                                             "embedder.path",
                                              "cache",
                                              "data.file",
                                              "data.files.*",
@@ -37,10 +38,10 @@ const std::vector<std::string> kNotHashed = {"models.*.path",
                                              "personas.theta.load"};
 
 const std::vector<std::string> kPaths = {
-    "models.*.path",      "models.*.lora.*.path", "models.*.api_key_file",
-    "models.*.ca_file",   "cache.path",           "data.file",
-    "data.files.*",       "data.splits.*",        "data.pairs.file",
-    "personas.theta.load"};
+    "models.*.path",    "models.*.lora.*.path", "models.*.api_key_file",
+    "models.*.ca_file", "cache.path",           "data.file",
+    "data.files.*",     "data.splits.*",        "data.pairs.file",
+    "embedder.path",    "personas.theta.load"};
 
 /// The places of the data's files in a config, and of a Θ's.
 std::vector<std::pair<std::string, Config>> data_files(const Config& config) {
@@ -88,6 +89,8 @@ std::string hash_of(const Config& config, const ModelTable& models, FileHashes& 
   for (const auto& [name, model] : models.models) text += "\n" + name + source_of(model, hashes);
   for (const auto& [place, value] : data_files(config))
     text += "\n" + place + name_and_hash(path_of(value), hashes, sha256_file);
+  if (const auto embedder = config.find("embedder"))
+    text += "\nembedder" + name_and_hash(path_of(embedder->at("path")), hashes, sha256_sample);
   return sha256(text).substr(0, 12);
 }
 

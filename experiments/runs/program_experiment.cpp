@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "core/rng.hpp"
 #include "experiments/data/data_config.hpp"
@@ -171,8 +172,11 @@ ProgramExperiment read_program_experiment(const Config& config) {
       if (field.name != "sentence")
         fail_without_input(config.at("program"), program, field.name, "`sentence`");
   const auto seed = static_cast<std::uint64_t>(config.integer("seed", 0));
-  experiment.optimizers =
-      read_optimizers(config, seed, *make_program(program), {kUntouched, kCalibrated});
+  experiment.baselines = read_baselines(config, program, experiment.metric);
+  std::set<std::string> rows_of_its_own = {kUntouched, kCalibrated};
+  for (const Baseline baseline : experiment.baselines.rows)
+    rows_of_its_own.emplace(name_of(baseline));
+  experiment.optimizers = read_optimizers(config, seed, *make_program(program), rows_of_its_own);
   return experiment;
 }
 
@@ -216,7 +220,6 @@ void run_program_experiment(const ProgramExperiment& experiment, RunContext& run
   for (const std::string& line : data.remarks) run.remark(line);
 
   SearchRecord record(run, "the untouched program");
-  record.add_row(kUntouched);
   record.add_prompt(kUntouched, *untouched);
   std::unique_ptr<Module> best = student->clone();
   double best_gain = 0;
@@ -229,6 +232,11 @@ void run_program_experiment(const ProgramExperiment& experiment, RunContext& run
   check_prompts(prepared, run.models);
   for (const OptimizerConfig& config : experiment.optimizers)
     check_gated(data.validation, config.gate, config.max_evaluations);
+  for (const Baseline baseline : experiment.baselines.rows)
+    record.add_row(std::string(name_of(baseline)));
+  keep();
+  put_baselines(experiment.baselines, data, experiment.program.data_signature(), metric, run);
+  record.add_row(kUntouched);
   keep();
   put_test_row(kUntouched, *untouched, data.test, metric, run);
   // Like with like: what calibration brings is no search's gain.

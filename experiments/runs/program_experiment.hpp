@@ -9,6 +9,7 @@
 #include "experiments/metric_config.hpp"
 #include "experiments/optimizer_config.hpp"
 #include "experiments/program.hpp"
+#include "experiments/runs/baselines.hpp"
 #include "experiments/runs/run_context.hpp"
 
 namespace theta {
@@ -19,6 +20,7 @@ struct ProgramExperiment {
   DataOptions data;
   MetricOptions metric;
   std::vector<OptimizerConfig> optimizers;
+  BaselineOptions baselines;
 };
 
 /// What the searches of an experiment start from.
@@ -29,7 +31,7 @@ struct Prepared {
   Metric metric;
 };
 
-/// Reads the `program:`, `data:`, `metric:` and `optimizers:` sections. Opens no data.
+/// Reads the sections `program`, `data`, `metric`, `optimizers`, `baselines` and `embedder`. Opens no data.
 ProgramExperiment read_program_experiment(const Config& config);
 
 /// Loads the data and makes the student and the metric, whose steps and judges ask the models of the

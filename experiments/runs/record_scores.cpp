@@ -28,8 +28,10 @@ ScoreTable record_scores(const ProgramExperiment& experiment, RunContext& run) {
     throw UserError("there is no mipro among the optimizers, whose choices could be recorded");
   const Prepared prepared = prepare(experiment, run);
   const Task task = task_of(prepared, run);
-  MiproOptions options = std::get<MiproOptions>(chosen->options);
-  options.limits.frozen.emplace_back("format");  // a table is of instructions and demos
+  // A table is of instructions and demo sets.
+  auto options = std::get<MiproOptions>(chosen->options);
+  options.limits.frozen.emplace_back("format");
+  options.glossary = {.written = 0, .read_off = false};
   const Choices choices = Mipro(options).choices(*prepared.student, task);
 
   ScoreTable table;

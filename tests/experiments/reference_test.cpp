@@ -76,6 +76,7 @@ data: {file: rows.csv, split: {train: 1, validation: 1, test: 1}}
 program: {signature: "a -> b: bool", answering: score, calibrate: train, calibrated_on: []}
 optimizers:
   - {name: NAME, gate: {}}
+embedder: {path: e.gguf}
 budget: {}
 cache: {path: c.db}
 )";
@@ -123,6 +124,7 @@ void add_asked(const std::string& text, Keys& keys) {
       {"models.NAME", {"models", "proposer"}},
       {"lora.N", {"models", "task", "lora", "0"}},
       {"price", {"models", "task", "price"}},
+      {"embedder", {"embedder"}},
       {"data", {"data"}},
       {"split", {"data", "split"}},
       {"splits", {"data", "splits"}},
@@ -136,6 +138,7 @@ void add_asked(const std::string& text, Keys& keys) {
       {"metric.judge", {"metric", "judge"}},
       {"optimizers.N", {"optimizers", "0"}},
       {"gate", {"optimizers", "0", "gate"}},
+      {"glossary", {"optimizers", "0", "glossary"}},
       {"proposer", {"optimizers", "0", "proposer"}},
       {"space", {"optimizers", "0", "space"}},
       {"personas", {"personas"}},
@@ -159,9 +162,9 @@ void add_asked(const std::string& text, Keys& keys) {
 TEST(ConfigReference, ListsTheKeysThatTheReadersAskFor) {
   Keys asked;
   const std::string program = kProgram;
-  for (const char* name :
-       {"labeled_few_shot", "bootstrap_few_shot", "random_search", "mipro, proposer: {}, space: {}",
-        "mipro, faithful: true, proposer: {}", "copro", "gepa, proposer: {}"})
+  for (const char* name : {"labeled_few_shot", "bootstrap_few_shot", "random_search",
+                           "mipro, glossary: {}, proposer: {}, space: {}",
+                           "mipro, faithful: true, proposer: {}", "copro", "gepa, proposer: {}"})
     add_asked(std::string(program).replace(program.find("NAME"), 4, name), asked);
   add_asked(std::string(program).replace(program.find("NAME"), 4,
                                          "pipeline, steps: [{name: labeled_few_shot}]"),

@@ -496,41 +496,6 @@ TEST_F(LlamaModelTest, NamesAnAdapterThatIsMissingOrOfAnotherModelAtItsPlace) {
                          " is not a GGUF file: it does not begin with the letters GGUF");
 }
 
-double dot(const std::vector<float>& a, const std::vector<float>& b) {
-  double sum = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) sum += static_cast<double>(a[i]) * b[i];
-  return sum;
-}
-
-TEST_F(LlamaModelTest, EmbedsTextsAsDirectionsThatDependOnNothingElse) {
-  const std::vector<std::string> texts = {"The cat sleeps on the warm sofa.",
-                                          "A kitten is sleeping on the couch.",
-                                          "Quarterly revenue of the steel industry fell by 3 %."};
-  const auto together = model_->embed(texts, {});
-  ASSERT_EQ(together.size(), 3U);
-  for (const auto& vector : together) {
-    EXPECT_EQ(vector.size(), 576U);
-    EXPECT_NEAR(dot(vector, vector), 1, 1e-5);
-  }
-  answers(mixed_wave());
-  EXPECT_EQ(model_->embed(std::vector{texts[1]}, {})[0], together[1]);
-  EXPECT_GT(dot(together[0], together[1]), dot(together[0], together[2]) + 0.01);
-  EXPECT_GT(dot(together[0], together[1]), dot(together[1], together[2]) + 0.01);
-}
-
-TEST_F(LlamaModelTest, EmbedsATextOfSeveralBatchesButNoneThatDoesNotFit) {
-  std::string text;
-  for (int i = 0; i < 150; ++i) text += " rain";
-  EXPECT_NEAR(dot(model_->embed(std::vector{text}, {})[0], model_->embed(std::vector{text}, {})[0]),
-              1, 1e-5);
-  EXPECT_EQ(message_of<UserError>([&] { (void)model_->embed(std::vector<std::string>{""}, {}); }),
-            "an empty text has no embedding");
-  for (int i = 0; i < 450; ++i) text += " rain";
-  EXPECT_EQ(message_of<UserError>([&] { (void)model_->embed(std::vector{text}, {}); }),
-            "text of 600 tokens does not fit the window of 512 tokens of "
-            "smollm2-135m-instruct-q4_1.gguf");
-}
-
 TEST_F(LlamaModelTest, NamesWhatIsWrongWithItsOptions) {
   const auto error = [](auto change) {
     LlamaOptions bad = options();

@@ -22,6 +22,8 @@ MiproOptions options() {
           .num_demo_sets = 4,
           .num_trials = 20,
           .minibatch_size = 20,
+          .glossary = {.written = 0, .read_off = false},
+          .max_by_rule = 0,
           .proposer = {.writer = {.adapter = make_terse_adapter(), .attempts = 10}}};
 }
 
@@ -175,6 +177,23 @@ TEST_F(MiproTest, TriesInstructionsWrittenByPeople) {
   EXPECT_EQ(compiled.program->predictors()[0]->signature.instructions, "By hand.");
   EXPECT_EQ(scripted_.proposer.calls(), 0u);
   EXPECT_THAT(candidates(compiled), Each(Not(HasSubstr(R"("combination":[2)"))));
+}
+
+TEST_F(MiproTest, SearchesGlossariesAndDemoSetsByRuleAmongTheRest) {
+  auto o = options();
+  o.glossary = {.written = 1};
+  o.max_by_rule = 4;
+  const auto choices = Mipro(o).choices(scripted_.student(), scripted_.task());
+  ASSERT_EQ(choices.parts.size(), 3u);
+  EXPECT_EQ(choices.parts[2].name, "glossary");
+  EXPECT_GT(choices.parts[2].texts.size(), 1u);
+  const auto sets = [&](std::size_t by_rule) {
+    o.max_by_rule = by_rule;
+    return Mipro(o).choices(scripted_.student(), scripted_.task()).texts(0, "demos").size();
+  };
+  EXPECT_EQ(sets(4), sets(0) + 4);  // one and two of each label, in two orders
+  o.faithful = true;
+  EXPECT_EQ(Mipro(o).choices(scripted_.student(), scripted_.task()).parts.size(), 2u);
 }
 
 TEST_F(MiproTest, TakesTheStudentsOwnDemosAsTheDefault) {

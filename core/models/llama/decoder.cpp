@@ -4,7 +4,6 @@
 #include <llama.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "core/result.hpp"
 
@@ -15,8 +14,7 @@ void LlamaDecoder::Free::operator()(llama_context* context) const { llama_free(c
 LlamaDecoder::LlamaDecoder(const LlamaOptions& options, llama_model* model)
     : name_(options.path.filename().string()),
       batch_(options.batch),
-      vocabulary_(static_cast<std::size_t>(llama_vocab_n_tokens(llama_model_get_vocab(model)))),
-      width_(static_cast<std::size_t>(llama_model_n_embd_out(model))) {
+      vocabulary_(static_cast<std::size_t>(llama_vocab_n_tokens(llama_model_get_vocab(model)))) {
   llama_context_params params = llama_context_default_params();
   params.n_ctx = static_cast<std::uint32_t>(options.context);
   params.n_batch = static_cast<std::uint32_t>(options.batch);
@@ -112,30 +110,6 @@ void LlamaDecoder::decode(const std::vector<BatchPlanner::Entry>& entries,
 
 std::span<const float> LlamaDecoder::logits(std::size_t entry) const {
   return {llama_get_logits_ith(context_.get(), static_cast<std::int32_t>(entry)), vocabulary_};
-}
-
-std::vector<float> LlamaDecoder::embed(std::span<const Token> tokens, const std::stop_token& stop) {
-  clear();
-  llama_set_embeddings(context_.get(), true);
-  std::vector<double> sum(width_);
-  for (std::size_t begin = 0; begin < tokens.size(); begin += batch_) {
-    std::vector<BatchPlanner::Entry> entries;
-    for (std::size_t i = begin; i < std::min(begin + batch_, tokens.size()); ++i) {
-      entries.push_back({tokens[i], i, 0, {0}});
-    }
-    decode(entries, std::vector<std::int8_t>(entries.size(), 1), stop);
-    for (std::size_t i = 0; i < entries.size(); ++i) {
-      const float* at = llama_get_embeddings_ith(context_.get(), static_cast<std::int32_t>(i));
-      for (std::size_t k = 0; k < width_; ++k) sum[k] += at[k];
-    }
-  }
-  llama_set_embeddings(context_.get(), false);
-  double square = 0;
-  for (const double x : sum) square += x * x;
-  require(std::isfinite(square) && square > 0, "the output of a model has a direction");
-  std::vector<float> out;
-  for (const double x : sum) out.push_back(static_cast<float>(x / std::sqrt(square)));
-  return out;
 }
 
 }  // namespace theta

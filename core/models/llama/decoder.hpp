@@ -37,10 +37,6 @@ class LlamaDecoder {
   /// What the model said at an entry of the last pass, one a token of the vocabulary.
   std::span<const float> logits(std::size_t entry) const;
 
-  /// The mean over the tokens of the last layer's output, normalised to length 1. Empties the cache
-  /// first.
-  std::vector<float> embed(std::span<const Token> tokens, const std::stop_token& stop);
-
  private:
   struct Free {
     void operator()(llama_context* context) const;
@@ -50,7 +46,6 @@ class LlamaDecoder {
   const std::size_t batch_;
   std::unique_ptr<llama_context, Free> context_;
   std::size_t vocabulary_ = 0;
-  std::size_t width_ = 0;
 };
 
 }  // namespace theta

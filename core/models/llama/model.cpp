@@ -5,38 +5,18 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <utility>
 
 #include "core/clock.hpp"
 #include "core/models/llama/gguf_file.hpp"
+#include "core/models/llama/start.hpp"
 #include "core/models/llama/stream.hpp"
 #include "core/models/llama/weights.hpp"
 #include "core/result.hpp"
 #include "core/sha256.hpp"
 
 namespace theta {
-namespace {
-
-// What llama.cpp warns of (a window larger than the cache) is as we want it, and its errors (an
-// interrupted batch) come back as exceptions of our own: all of it is detail.
-void log_to_spdlog(ggml_log_level, const char* text, void*) {
-  std::string_view line = text;
-  while (!line.empty() && line.back() == '\n') line.remove_suffix(1);
-  if (!line.empty()) spdlog::debug("llama.cpp: {}", line);
-}
-
-void start_llama() {
-  static std::once_flag started;
-  std::call_once(started, [] {
-    llama_log_set(log_to_spdlog, nullptr);
-    llama_backend_init();
-  });
-}
-
-}  // namespace
-
 void LlamaModel::Free::operator()(llama_model* model) const { llama_model_free(model); }
 
 LlamaModel::LlamaModel(LlamaOptions options) : options_(std::move(options)) {
@@ -54,11 +34,7 @@ LlamaModel::LlamaModel(LlamaOptions options) : options_(std::move(options)) {
                                 options_.sequences, options_.context));
   }
   if (options_.unit == 0) throw UserError("unit must be at least 1");
-  if (options_.gpu_layers != 0 && !llama_supports_gpu_offload()) {
-    throw UserError(fmt::format(
-        "{}: gpu_layers must be 0, not {}: llama.cpp was built without a GPU, or finds none",
-        options_.path.string(), options_.gpu_layers));
-  }
+  check_gpu(options_.path, options_.gpu_layers);
   check_gguf(options_.path, GgufKind::kModel);
   for (const LoraAdapter& lora : options_.lora) {
     try {
@@ -68,26 +44,12 @@ LlamaModel::LlamaModel(LlamaOptions options) : options_(std::move(options)) {
     }
   }
 
-  llama_model_params model_params = llama_model_default_params();
-  model_params.n_gpu_layers = options_.gpu_layers;
-  // Else a GPU would compute large batches all the same, and a CPU's answers depended on its host.
-  std::array<ggml_backend_dev_t, 1> no_device = {nullptr};
-  if (options_.gpu_layers == 0) model_params.devices = no_device.data();
-  // Mapped weights are page cache: a host short of memory drops them and reads them anew each
-  // token.
-  model_params.load_mode = LLAMA_LOAD_MODE_NONE;
-  model_params.vocab_only = options_.vocab_only;
   const std::filesystem::path weights =
       options_.convert.empty() || options_.vocab_only
           ? options_.path
           : converted_weights(options_.path, hash(), options_.convert, options_.converted,
                               options_.threads);
-  model_.reset(llama_model_load_from_file(weights.c_str(), model_params));
-  if (!model_) {
-    throw UserError(
-        fmt::format("{} is not a model that llama.cpp can load (the log at level debug says why)",
-                    options_.path.string()));
-  }
+  model_.reset(load_weights(options_.path, weights, options_.gpu_layers, options_.vocab_only));
   if (llama_model_has_encoder(model_.get()) || llama_model_is_recurrent(model_.get()) ||
       llama_model_is_hybrid(model_.get())) {
     throw UserError(fmt::format(
@@ -286,26 +248,6 @@ void LlamaModel::compute(std::span<LlamaJob> unit, const std::function<void(std:
   }
   spent.reused_tokens = spent.asked_tokens - spent.computed_tokens;
   count(spent);
-}
-
-std::vector<std::vector<float>> LlamaModel::embed(std::span<const std::string> texts,
-                                                  std::stop_token stop) {
-  require(decoder_.has_value(), "a model loaded for a dry run embeds nothing");
-  std::vector<std::vector<Token>> tokens;
-  for (const std::string& text : texts) {
-    if (text.empty()) throw UserError("an empty text has no embedding");
-    tokens.push_back(tokenizer_->text_tokens(text));
-    if (tokens.back().size() > window()) {
-      throw UserError(fmt::format("text of {} tokens does not fit the window of {} tokens of {}",
-                                  tokens.back().size(), window(),
-                                  options_.path.filename().string()));
-    }
-  }
-  const std::lock_guard lock(embedding_);
-  if (!embedder_) embedder_.emplace(options_, model_.get());
-  std::vector<std::vector<float>> out;
-  for (const std::vector<Token>& text : tokens) out.push_back(embedder_->embed(text, stop));
-  return out;
 }
 
 }  // namespace theta

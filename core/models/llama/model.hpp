@@ -48,13 +48,6 @@ class LlamaModel final : public LanguageModel {
   std::optional<std::size_t> count_tokens(const Request& request) const override;
   HostCounters counters() const override;
 
-  /// The direction of each text: the mean over its tokens of what the last layer says, normalised
-  /// to length 1. Texts are read one by one, so a vector depends on nothing but its text. Takes a
-  /// cache of its own at the first call.
-  /// @throws UserError for a text that is empty or does not fit the window.
-  /// @throws Interrupted when `stop` is requested.
-  std::vector<std::vector<float>> embed(std::span<const std::string> texts, std::stop_token stop);
-
  private:
   struct Free {
     void operator()(llama_model* model) const;
@@ -72,9 +65,7 @@ class LlamaModel final : public LanguageModel {
   std::unique_ptr<llama_model, Free> model_;
   std::optional<ChatTokenizer> tokenizer_;
   std::optional<LlamaDecoder> decoder_;  // none for a dry run
-  std::optional<LlamaDecoder> embedder_;
-  std::mutex computing_;  // held while decoder_ is used in deterministic mode
-  std::mutex embedding_;  // held while embedder_ is used
+  std::mutex computing_;                 // held while decoder_ is used in deterministic mode
 
   mutable std::once_flag hashed_;
   mutable std::string hash_;      // of the weights

@@ -33,7 +33,7 @@ program:
   signature: "sentence -> mood: Literal['good', 'bad']"
 optimizers:
   - {{name: random_search}}
-  - {{name: mipro, num_instructions: 1, instructions: [Say good.], num_demo_sets: 2,
+  - {{name: mipro, num_instructions: 1, instructions: [Say good.], num_demo_sets: 2, max_by_rule: 0,
      max_bootstrapped: 0, max_labeled: 2}}
 )";
 

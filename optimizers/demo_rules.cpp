@@ -1,0 +1,80 @@
+#include "optimizers/demo_rules.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "core/tfidf.hpp"
+#include "optimizers/training_rows.hpp"
+
+namespace theta {
+namespace {
+
+constexpr std::array<std::size_t, 3> kOfEach{1, 2, 4};
+
+Demo demo_of(const Example& example, const Signature& signature) {
+  Record fields;
+  for (const auto& name : signature.names())
+    if (const Value* value = example.fields.find(name)) fields.set(name, *value);
+  return {std::move(fields)};
+}
+
+/// Rows round by round: one of each label, then one more of each.
+std::vector<std::size_t> interleaved(const std::vector<std::vector<std::size_t>>& of,
+                                     std::size_t of_each) {
+  std::vector<std::size_t> chosen;
+  for (std::size_t round = 0; round < of_each; ++round)
+    for (const auto& rows : of)
+      if (round < rows.size()) chosen.push_back(rows[round]);
+  return chosen;
+}
+
+/// Each the one that is least like those before it.
+std::vector<std::size_t> spread(const std::vector<std::string>& texts, std::size_t size,
+                                std::size_t first) {
+  const Tfidf tfidf(texts);
+  std::vector<SparseVector> vectors;
+  for (const auto& text : texts) vectors.push_back(tfidf.vector(text));
+  std::vector<double> nearest(texts.size(), 0);
+  std::vector<std::size_t> chosen{first};
+  while (chosen.size() < std::min(size, texts.size())) {
+    for (std::size_t i = 0; i < texts.size(); ++i)
+      nearest[i] =
+          i == chosen.back() ? 2 : std::max(nearest[i], dot(vectors[i], vectors[chosen.back()]));
+    chosen.push_back(static_cast<std::size_t>(std::ranges::min_element(nearest) - nearest.begin()));
+  }
+  return chosen;
+}
+
+}  // namespace
+
+std::vector<std::vector<Demo>> demo_sets_by_rule(std::span<const Example> train,
+                                                 const Signature& signature, std::size_t size,
+                                                 std::size_t most, Rng& rng) {
+  const TrainingRows rows(train, signature);
+  std::vector<std::vector<Demo>> sets;
+  if (rows.rows.empty()) return sets;
+  const auto add = [&](const std::vector<std::size_t>& chosen) {
+    std::vector<Demo> demos;
+    for (const auto i : chosen) demos.push_back(demo_of(*rows.rows[i], signature));
+    if (!demos.empty() && std::ranges::find(sets, demos) == sets.end())
+      sets.push_back(std::move(demos));
+  };
+  const auto labels = signature.outputs.back().type.options();
+  if (labels.empty()) {
+    if (size > 0) add(spread(rows.inputs, size, rng.below(rows.rows.size())));
+    return sets;
+  }
+  auto of = rows.by_label(labels);
+  for (auto& with_label : of) rng.shuffle(with_label);
+  for (const std::size_t n : kOfEach) {
+    if (n * labels.size() > most) break;
+    auto chosen = interleaved(of, n);
+    rng.shuffle(chosen);
+    add(chosen);
+    std::ranges::reverse(chosen);
+    add(chosen);
+  }
+  return sets;
+}
+
+}  // namespace theta

@@ -1,0 +1,41 @@
+#include "optimizers/training_rows.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace theta {
+
+TrainingRows::TrainingRows(std::span<const Example> train, const Signature& signature) {
+  const Field& answer = signature.outputs.back();
+  for (const Example& example : train) {
+    const bool whole = example.fields.find(answer.name) &&
+                       std::ranges::all_of(signature.inputs, [&](const Field& field) {
+                         return example.fields.find(field.name) != nullptr;
+                       });
+    if (!whole) continue;
+    std::string text;
+    for (const Field& field : signature.inputs) {
+      const std::string value = field.type.text(*example.fields.find(field.name));
+      if (signature.inputs.size() == 1)
+        text = value;
+      else
+        text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", field.name, value);
+    }
+    rows.push_back(&example);
+    inputs.push_back(std::move(text));
+    answers.push_back(to_text(*example.fields.find(answer.name)));
+  }
+}
+
+std::vector<std::vector<std::size_t>> TrainingRows::by_label(
+    std::span<const std::string> labels) const {
+  std::vector<std::vector<std::size_t>> of(labels.size());
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    const auto at = std::ranges::find(labels, answers[i]);
+    if (at != labels.end()) of[static_cast<std::size_t>(at - labels.begin())].push_back(i);
+  }
+  return of;
+}
+
+}  // namespace theta

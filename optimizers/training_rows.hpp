@@ -1,0 +1,24 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/example.hpp"
+#include "core/signature.hpp"
+
+namespace theta {
+
+/// Training rows that show what a predictor is to do: they hold all that it reads, and what it is to
+/// say last.
+struct TrainingRows {
+  std::vector<const Example*> rows;  ///< of `train`, which outlives this
+  std::vector<std::string> inputs;   ///< (n) as one text each: the value; of several, `name: value`
+  std::vector<std::string> answers;  ///< (n) the last output
+
+  TrainingRows(std::span<const Example> train, const Signature& signature);
+  /// Indices of the rows of each label, in the order of `labels`.
+  std::vector<std::vector<std::size_t>> by_label(std::span<const std::string> labels) const;
+};
+
+}  // namespace theta
