@@ -21,9 +21,14 @@ std::size_t read_count(const Config& options, std::string_view key, std::size_t 
 /// The search keeps something to search by.
 constexpr double kMostFresh = 0.9;
 
-const std::vector<std::string> kOptimizers = {
-    "labeled_few_shot", "bootstrap_few_shot", "random_search", "mipro", "copro", "gepa",
-    "pipeline"};
+const std::vector<std::string> kOptimizers = {"labeled_few_shot",
+                                              "knn_few_shot",
+                                              "bootstrap_few_shot",
+                                              "random_search",
+                                              "mipro",
+                                              "copro",
+                                              "gepa",
+                                              "pipeline"};
 
 WriterOptions read_writer(const Config& section, WriterOptions writer) {
   writer.adapter =
@@ -126,6 +131,7 @@ void read_faithful(const Config& options, MiproOptions& mipro) {
     refuse("surrogate", "a faithful mipro searches with tpe: leave 'surrogate' out");
     refuse("glossary",
            "a faithful mipro has instructions and demo sets alone: leave 'glossary' out");
+    refuse("nearest", "a faithful mipro shows every input the same demos: leave 'nearest' out");
     refuse("max_by_rule",
            "a faithful mipro makes demo sets by DSPy's rules: leave 'max_by_rule' out");
     refuse("max_prompt_tokens", "a faithful mipro has no token limit, as DSPy has none");
@@ -165,6 +171,7 @@ MiproOptions read_mipro(const Config& options, std::uint64_t seed) {
     if (!(mipro.stop_below >= 0)) threshold->fail("'stop_below' must be at least 0");
   }
   mipro.space = read_space(options);
+  mipro.nearest = read_count(options, "nearest", mipro.nearest);
   mipro.max_by_rule = read_count(options, "max_by_rule", mipro.max_by_rule);
   if (const auto glossary = options.find("glossary")) {
     mipro.glossary.written =
@@ -224,6 +231,7 @@ OptimizerOptions read_options(const Config& section, std::uint64_t seed) {
   const std::string name = section.choice("name", kOptimizers, "");
   if (name == "labeled_few_shot")
     return LabeledFewShotOptions{.k = read_count(section, "k", 16, 1)};
+  if (name == "knn_few_shot") return KnnFewShotOptions{.k = read_count(section, "k", 4, 1)};
   if (name == "bootstrap_few_shot") return read_bootstrap(section, {});
   if (name == "random_search") return read_random_search(section, seed);
   if (name == "mipro") return read_mipro(section, seed);
@@ -325,6 +333,9 @@ std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options) {
   struct Make {
     std::unique_ptr<Optimizer> operator()(const LabeledFewShotOptions& o) const {
       return std::make_unique<LabeledFewShot>(o);
+    }
+    std::unique_ptr<Optimizer> operator()(const KnnFewShotOptions& o) const {
+      return std::make_unique<KnnFewShot>(o);
     }
     std::unique_ptr<Optimizer> operator()(const BootstrapOptions& o) const {
       return std::make_unique<BootstrapFewShot>(o);

@@ -17,8 +17,9 @@
 namespace theta {
 
 struct PipelineOptions;
-using OptimizerOptions = std::variant<LabeledFewShotOptions, BootstrapOptions, RandomSearchOptions,
-                                      MiproOptions, CoproOptions, GepaOptions, PipelineOptions>;
+using OptimizerOptions =
+    std::variant<LabeledFewShotOptions, KnnFewShotOptions, BootstrapOptions, RandomSearchOptions,
+                 MiproOptions, CoproOptions, GepaOptions, PipelineOptions>;
 /// Optimisers run one after another: `{name: pipeline, steps: [{name: ..}, ..]}`.
 struct PipelineOptions {
   std::vector<OptimizerOptions> steps;

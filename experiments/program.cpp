@@ -38,6 +38,12 @@ Enum read_name(const Config& section, std::string_view key,
   return static_cast<Enum>(std::ranges::find(names, chosen) - names.begin());
 }
 
+Record record_of(const Config& fields) {
+  Record record;
+  for (const auto& [name, value] : fields.entries()) record.set(name, value.text());
+  return record;
+}
+
 void read_answering(const Config& section, StepOptions& step) {
   Format& format = step.format;
   format.answering = read_name(section, "answering", kAnsweringNames, format.answering);
@@ -45,11 +51,7 @@ void read_answering(const Config& section, StepOptions& step) {
   if (format.calibration == Calibration::kTrain)
     step.calibration_examples = read_size(section, "calibration_examples", 20, 1);
   if (const auto inputs = section.find("calibrated_on"))
-    for (const Config& input : inputs->items()) {
-      Record record;
-      for (const auto& [name, value] : input.entries()) record.set(name, value.text());
-      format.calibrated_on.push_back(std::move(record));
-    }
+    for (const Config& input : inputs->items()) format.calibrated_on.push_back(record_of(input));
   const bool scores = format.answering == Answering::kScore;
   if (scores && step.signature.outputs.back().type.options().empty())
     section.at("signature").fail("answering 'score' needs a Literal or bool as the last output");
@@ -166,11 +168,12 @@ nlohmann::ordered_json step_json(const StepOptions& step) {
               {"top_p", step.predict.top_p}});
   if (step.samples > 1) out["samples"] = step.samples;
   if (!step.model.empty()) out["model"] = step.model;
-  for (const Record& input : format.calibrated_on) {
+  const auto texts_of = [](const Record& fields) {
     nlohmann::ordered_json record;
-    for (const auto& [name, value] : input) record[name] = to_text(value);
-    out["calibrated_on"].push_back(std::move(record));
-  }
+    for (const auto& [name, value] : fields) record[name] = to_text(value);
+    return record;
+  };
+  for (const Record& input : format.calibrated_on) out["calibrated_on"].push_back(texts_of(input));
   return out;
 }
 

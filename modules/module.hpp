@@ -11,6 +11,7 @@
 #include "core/models/language_model.hpp"
 #include "core/signature.hpp"
 #include "modules/format.hpp"
+#include "modules/nearest_demos.hpp"
 
 namespace theta {
 
@@ -20,6 +21,7 @@ struct Predictor {
   Signature signature;
   std::vector<Demo> demos;
   std::optional<Format> format = {};  ///< nothing: it is for its module to say how it is asked
+  std::optional<NearestDemos> nearest = {};  ///< stand behind `demos`; where there is a format
   bool operator==(const Predictor&) const = default;
 };
 

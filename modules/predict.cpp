@@ -94,6 +94,7 @@ struct Form {
   const PredictOptions& options;
   const Signature& declared;
   const std::vector<Demo>& demos;
+  const std::optional<NearestDemos>& nearest;
   std::shared_ptr<const Adapter> adapter = make_adapter(format);
   Signature signature = in_order(declared, format.label_order);  ///< as prompts show it
 
@@ -101,10 +102,19 @@ struct Form {
       : format(*predictor.format),
         options(asked),
         declared(predictor.signature),
-        demos(predictor.demos) {}
+        demos(predictor.demos),
+        nearest(predictor.nearest) {}
 
   std::vector<Messages> prompts(std::span<const Record> inputs) const {
-    return adapter->format(signature, demos, inputs);
+    if (!nearest) return adapter->format(signature, demos, inputs);
+    std::vector<Messages> all;
+    const auto picked = nearest->pick(declared, inputs);
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      std::vector<Demo> shown = demos;
+      shown.insert(shown.end(), picked[i].begin(), picked[i].end());
+      all.push_back(adapter->format(signature, shown, inputs[i]));
+    }
+    return all;
   }
   /// What the model makes of the prompts: a wave, and a second where the last of several outputs is
   /// scored.

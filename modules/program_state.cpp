@@ -28,26 +28,36 @@ std::vector<Field*> all_fields(Signature& signature) {
   return fields;
 }
 
-Json to_json(Predictor predictor) {
-  Json demos = Json::array();
-  for (const Demo& demo : predictor.demos) {
+Json to_json(std::span<const Demo> demos) {
+  Json all = Json::array();
+  for (const Demo& demo : demos) {
     Json out = Json::object();
     if (demo.augmented) out["augmented"] = true;
     for (const auto& [name, value] : demo.fields) {
       out[name] = json_of(value);
     }
-    demos.push_back(std::move(out));
+    all.push_back(std::move(out));
   }
+  return all;
+}
+
+Json to_json(Predictor predictor) {
   Json fields = Json::array();
   for (const Field* field : all_fields(predictor.signature)) {
     fields.push_back({{"prefix", field->prefix}, {"description", field->description}});
   }
-  return {{"traces", Json::array()},
-          {"train", Json::array()},
-          {"demos", std::move(demos)},
-          {"signature",
-           {{"instructions", predictor.signature.instructions}, {"fields", std::move(fields)}}},
-          {"lm", nullptr}};
+  Json state = {
+      {"traces", Json::array()},
+      {"train", Json::array()},
+      {"demos", to_json(predictor.demos)},
+      {"signature",
+       {{"instructions", predictor.signature.instructions}, {"fields", std::move(fields)}}},
+      {"lm", nullptr}};
+  // DSPy keeps what it does not know, and shows none of it.
+  if (predictor.nearest)
+    state["nearest"] = {{"k", predictor.nearest->k()},
+                        {"demos", to_json(predictor.nearest->pool())}};
+  return state;
 }
 
 /// A node of a state file that knows where it stands.
@@ -120,6 +130,20 @@ Demo to_demo(const Node& node, const Signature& signature, std::set<std::string>
     demo.fields.set(key, value_of(value));
   }
   return demo;
+}
+
+NearestDemos to_nearest(const Node& node, const Signature& signature,
+                        std::set<std::string>& unshown) {
+  const Node k = node.child("k");
+  if (!k.json.is_number_unsigned() || k.json == 0) k.fail("a number of demos is expected");
+  std::vector<Demo> pool;
+  for (const Node& demo : node.child("demos").items()) {
+    pool.push_back(to_demo(demo, signature, unshown));
+    for (const Field& input : signature.inputs)
+      if (!pool.back().fields.find(input.name))
+        demo.fail(fmt::format("`{}` is missing, by which inputs pick their demos", input.name));
+  }
+  return {std::move(pool), signature, k.json.get<std::size_t>()};
 }
 
 /// The field that a saved one is of, told by its default description, `${name}`, or by its prefix;
@@ -264,12 +288,16 @@ Predictor restored(Predictor predictor, const Node& state, bool as_is, LoadedSta
       predictor.demos.back().as_is = as_is;
     }
   }
+  predictor.nearest.reset();
+  if (state.json.contains("nearest"))
+    predictor.nearest = to_nearest(state.child("nearest"), predictor.signature, unshown);
   if (!unshown.empty())
     loaded.remarks.push_back(fmt::format("{}: demos hold `{}`, which no field shows", state.file,
                                          fmt::join(unshown, "`, `")));
   constexpr std::array kRead = {"traces",
                                 "train",
                                 "demos",
+                                "nearest",
                                 "lm",
                                 "fields",
                                 "metadata",

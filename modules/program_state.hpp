@@ -14,7 +14,7 @@ void check_names(const Module& program);
 
 /// A program's state as JSON that DSPy 3.4.1 loads, and that it writes itself: one object for each
 /// predictor under its name, with instructions, the prefixes and descriptions of the fields in
-/// order (inputs first) and demos. A bare Predict (Module::is_bare()) is flat, as dspy.Predict; one
+/// order (inputs first) and demos, and those that inputs pick from, which DSPy ignores. A bare Predict (Module::is_bare()) is flat, as dspy.Predict; one
 /// whose first output is `reasoning` stands under `predict`, as dspy.ChainOfThought. What DSPy does not keep (field
 /// names, types, the adapter) may stand in `theta_block_json`, written to metadata.theta, which
 /// DSPy ignores. Indented by 2, non-ASCII kept, with a final newline.

@@ -9,6 +9,7 @@
 
 #include "core/models/outage.hpp"
 #include "core/rng.hpp"
+#include "optimizers/demo_rules.hpp"
 
 namespace theta {
 namespace {
@@ -178,7 +179,18 @@ Compiled better_of(const std::string& name, const Module& student, const Task& t
 
 std::unique_ptr<Module> without_demos(const Module& student) {
   auto program = student.clone();
-  for (auto* predictor : program->predictors()) predictor->demos.clear();
+  for (auto* predictor : program->predictors()) {
+    predictor->demos.clear();
+    predictor->nearest.reset();
+  }
+  return program;
+}
+
+std::unique_ptr<Module> with_nearest_demos(const Module& student, std::span<const Example> train,
+                                           std::size_t k) {
+  auto program = without_demos(student);
+  for (auto* predictor : program->predictors())
+    predictor->nearest = nearest_demos(train, predictor->signature, k);
   return program;
 }
 
@@ -253,6 +265,11 @@ Compiled LabeledFewShot::search(const Module& student, const Task& task) {
   return better_of(name(), student, task, [&] {
     return with_labeled_demos(student, task.train, options_.k, options_.sample);
   });
+}
+
+Compiled KnnFewShot::search(const Module& student, const Task& task) {
+  return better_of(name(), student, task,
+                   [&] { return with_nearest_demos(student, task.train, options_.k); });
 }
 
 Compiled BootstrapFewShot::search(const Module& student, const Task& task) {

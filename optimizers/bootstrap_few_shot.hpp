@@ -17,6 +17,11 @@ namespace theta {
 std::unique_ptr<Module> with_labeled_demos(const Module& student, std::span<const Example> train,
                                            std::size_t k, bool sample = true);
 
+/// Every predictor picks the `k` training examples that are most like its input, among those that
+/// hold all that it reads and its last output; it has no other demos.
+std::unique_ptr<Module> with_nearest_demos(const Module& student, std::span<const Example> train,
+                                           std::size_t k);
+
 /// The student without demos.
 std::unique_ptr<Module> without_demos(const Module& student);
 
@@ -64,6 +69,22 @@ class LabeledFewShot final : public Optimizer {
 
  private:
   LabeledFewShotOptions options_;
+};
+
+struct KnnFewShotOptions {
+  std::size_t k = 4;
+};
+
+/// DSPy's KNNFewShot with labelled demos: with_nearest_demos() if that is better on validation than
+/// the student.
+class KnnFewShot final : public Optimizer {
+ public:
+  explicit KnnFewShot(KnnFewShotOptions options = {}) : options_(options) {}
+  std::string name() const override { return "knn_few_shot"; }
+  Compiled search(const Module& student, const Task& task) override;
+
+ private:
+  KnnFewShotOptions options_;
 };
 
 /// bootstrap() if that is better on validation than the student.

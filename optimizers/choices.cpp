@@ -53,12 +53,20 @@ PromptPart instruction_part(std::size_t predictor, std::vector<std::string> inst
           }};
 }
 
-PromptPart demos_part(std::size_t predictor, std::vector<std::vector<Demo>> sets) {
+PromptPart demos_part(std::size_t predictor, std::vector<std::vector<Demo>> sets,
+                      std::vector<NearestDemos> nearest) {
   std::vector<std::string> texts;
   for (const auto& demos : sets) texts.push_back(show(demos));
-  return {
-      "demos", predictor, std::move(texts),
-      [sets = std::move(sets)](Predictor& p, std::size_t choice) { p.demos = sets.at(choice); }};
+  for (const auto& demos : nearest)
+    texts.push_back(
+        fmt::format("the {} of {} examples most like the input", demos.k(), demos.pool().size()));
+  return {"demos", predictor, std::move(texts),
+          [sets = std::move(sets), nearest = std::move(nearest)](Predictor& p, std::size_t choice) {
+            // Choice 0 is the student's own, with what it picks.
+            if (choice > 0) p.nearest.reset();
+            p.demos = choice < sets.size() ? sets[choice] : std::vector<Demo>();
+            if (choice >= sets.size()) p.nearest = nearest.at(choice - sets.size());
+          }};
 }
 
 }  // namespace theta

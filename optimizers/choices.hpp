@@ -37,7 +37,9 @@ struct Choices {
 
 /// Whole instructions.
 PromptPart instruction_part(std::size_t predictor, std::vector<std::string> instructions);
-/// Whole demo sets.
-PromptPart demos_part(std::size_t predictor, std::vector<std::vector<Demo>> sets);
+/// Whole demo sets, and behind them those that every input picks for itself: each stands in place of
+/// a set.
+PromptPart demos_part(std::size_t predictor, std::vector<std::vector<Demo>> sets,
+                      std::vector<NearestDemos> nearest = {});
 
 }  // namespace theta

@@ -47,6 +47,15 @@ std::vector<std::size_t> spread(const std::vector<std::string>& texts, std::size
 
 }  // namespace
 
+std::optional<NearestDemos> nearest_demos(std::span<const Example> train,
+                                          const Signature& signature, std::size_t k) {
+  const TrainingRows rows(train, signature);
+  if (rows.rows.empty()) return std::nullopt;
+  std::vector<Demo> pool;
+  for (const Example* row : rows.rows) pool.push_back(demo_of(*row, signature));
+  return NearestDemos(std::move(pool), signature, k);
+}
+
 std::vector<std::vector<Demo>> demo_sets_by_rule(std::span<const Example> train,
                                                  const Signature& signature, std::size_t size,
                                                  std::size_t most, Rng& rng) {

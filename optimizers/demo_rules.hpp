@@ -1,14 +1,21 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "core/example.hpp"
 #include "core/rng.hpp"
 #include "core/signature.hpp"
+#include "modules/nearest_demos.hpp"
 
 namespace theta {
+
+/// The rows that hold all that the signature reads and its last output, as a pool to pick from; none
+/// without such rows.
+std::optional<NearestDemos> nearest_demos(std::span<const Example> train,
+                                          const Signature& signature, std::size_t k);
 
 /// Demo sets that a rule makes of training rows, without asking a model.
 ///

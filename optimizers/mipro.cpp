@@ -275,6 +275,15 @@ Choices Mipro::choices(const Module& student, const Task& task, Rng& rng) const 
     open.push_back(!options_.faithful && !options_.limits.freezes(*predictor, "instruction"));
   Choices glossaries = glossary_parts(student, task.train, open, {task.proposer, task.stop},
                                       options_.proposer.writer, options_.glossary, rng);
+  const auto nearest_for = [&](const Predictor& predictor, bool tries) {
+    std::vector<NearestDemos> nearest;
+    if (!tries || options_.faithful || !predictor.format) return nearest;
+    for (const std::size_t k : {options_.nearest, 2 * options_.nearest})
+      if (auto demos = nearest_demos(task.train, predictor.signature, k);
+          k > 0 && demos && demos->pool().size() > k)
+        nearest.push_back(*std::move(demos));
+    return nearest;
+  };
   Choices choices{{}, proposals.counts};
   choices.counts += glossaries.counts;
   for (std::size_t p = 0; p < predictors.size(); ++p) {
@@ -289,7 +298,8 @@ Choices Mipro::choices(const Module& student, const Task& task, Rng& rng) const 
                                            options_.max_labeled, options_.max_by_rule, rng))
         add_new(sets[p], std::move(demos));
     choices.parts.push_back(instruction_part(p, std::move(instructions)));
-    choices.parts.push_back(demos_part(p, std::move(sets[p])));
+    choices.parts.push_back(demos_part(p, std::move(sets[p]),
+                                       nearest_for(*predictors[p], tries_demos(*predictors[p]))));
     auto formats = format_choices(student, p, formats_of(*predictors[p]), task.train);
     if (formats.size() > 1) choices.parts.push_back(format_part(p, std::move(formats)));
     for (auto& part : glossaries.parts)

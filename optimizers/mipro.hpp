@@ -46,6 +46,9 @@ struct MiproOptions {
   /// Most demos in the sets that demo_sets_by_rule() adds to the bootstrapped; 0, or `faithful`: it
   /// adds none.
   std::size_t max_by_rule = 24;
+  /// Demos that every input picks for itself among the training examples, and twice as many, as
+  /// further choices beside the sets; 0, or `faithful`: no such choice.
+  std::size_t nearest = 4;
   double stop_below = 0;  ///< of `paired`, see PairedSearchOptions
   /// The formats that are tried beside the student's; nothing: FormatSpace::usual() of steps whose
   /// last output has options. A faithful one tries none, as DSPy does not.

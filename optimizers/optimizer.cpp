@@ -100,6 +100,7 @@ std::string describe(const Module& program, const Combination& combination) {
     auto& described = candidate["predictors"][predictor->name];
     described = {{"instruction", predictor->signature.instructions},
                  {"demos", predictor->demos.size()}};
+    if (predictor->nearest) described["nearest"] = predictor->nearest->k();
     if (predictor->format) described["format"] = form_text(*predictor);
   }
   // Instructions may hold bytes that a model made up.

@@ -30,9 +30,14 @@ Messages prompt_of(const Predictor& predictor) {
   if (predictor.format) {
     Record empty;
     for (const Field& field : predictor.signature.inputs) empty.set(field.name, "");
+    auto demos = predictor.demos;
+    if (predictor.nearest) {  // any of them: which it is depends on the input
+      const auto& pool = predictor.nearest->pool();
+      const auto shown = std::min(predictor.nearest->k(), pool.size());
+      demos.insert(demos.end(), pool.begin(), pool.begin() + static_cast<std::ptrdiff_t>(shown));
+    }
     return make_adapter(*predictor.format)
-        ->format(in_order(predictor.signature, predictor.format->label_order), predictor.demos,
-                 empty);
+        ->format(in_order(predictor.signature, predictor.format->label_order), demos, empty);
   }
   Messages messages = {{"system", predictor.signature.instructions}};
   for (const auto& demo : predictor.demos) {

@@ -1,8 +1,8 @@
 #include "optimizers/training_rows.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+
+#include "modules/nearest_demos.hpp"
 
 namespace theta {
 
@@ -14,16 +14,8 @@ TrainingRows::TrainingRows(std::span<const Example> train, const Signature& sign
                          return example.fields.find(field.name) != nullptr;
                        });
     if (!whole) continue;
-    std::string text;
-    for (const Field& field : signature.inputs) {
-      const std::string value = field.type.text(*example.fields.find(field.name));
-      if (signature.inputs.size() == 1)
-        text = value;
-      else
-        text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", field.name, value);
-    }
     rows.push_back(&example);
-    inputs.push_back(std::move(text));
+    inputs.push_back(input_text(signature, example.fields));
     answers.push_back(to_text(*example.fields.find(answer.name)));
   }
 }

@@ -32,6 +32,7 @@ ScoreTable record_scores(const ProgramExperiment& experiment, RunContext& run) {
   auto options = std::get<MiproOptions>(chosen->options);
   options.limits.frozen.emplace_back("format");
   options.glossary = {.written = 0, .read_off = false};
+  options.nearest = 0;
   const Choices choices = Mipro(options).choices(*prepared.student, task);
 
   ScoreTable table;

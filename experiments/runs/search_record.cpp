@@ -1,5 +1,7 @@
 #include "experiments/runs/search_record.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "experiments/report/report.hpp"
@@ -17,6 +19,9 @@ std::string prompt_text(const Module& program) {
   for (const Predictor* predictor : program.predictors()) {
     out += predictor->name + ": " + predictor->signature.instructions + "\n";
     if (predictor->format) out += "  (asked: " + form_text(*predictor) + ")\n";
+    if (predictor->nearest)
+      out += fmt::format("  (with the {} of {} examples most like the input)\n",
+                         predictor->nearest->k(), predictor->nearest->pool().size());
     for (const Demo& demo : predictor->demos) {
       for (const auto& [name, value] : demo.fields)
         out += "  " + name + ": " + to_text(value) + "\n";

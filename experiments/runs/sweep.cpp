@@ -87,6 +87,16 @@ Axis read_values(const std::string& path, const Config& values, const Position& 
   return axis;
 }
 
+/// A list of seeds, or `{values: .., also: ..}` with further keys that take them.
+Axis read_seeds(const Config& seeds, const Position& where) {
+  if (!seeds.is_map()) return read_values("seed", seeds, where);
+  Axis axis = read_values("seed", seeds.at("values"), where);
+  for (const Config& path : seeds.at("also").items())
+    for (Choice& choice : axis)
+      choice.changes.push_back({path.text(), choice.changes.front().value, path.position()});
+  return axis;
+}
+
 /// No two axes may change the same key, as the later would undo the earlier.
 void check_distinct(const std::vector<Axis>& axes) {
   std::map<std::string, std::size_t> axis_of;
@@ -139,7 +149,7 @@ Sweep read_sweep(const Config& config, FileHashes files) {
       axes.push_back(read_values(path, values, grid->position_of(path)));
   const std::size_t seeds_axis = axes.size();
   if (const auto seeds = section.find("seeds"))
-    axes.push_back(read_values("seed", *seeds, section.position_of("seeds")));
+    axes.push_back(read_seeds(*seeds, section.position_of("seeds")));
   section.finish();
   if (axes.empty()) section.fail("a sweep needs a 'grid', a 'list' or 'seeds'");
   check_distinct(axes);

@@ -36,7 +36,7 @@ void refuse_sweep(const Config& config);
 ///     sweep:
 ///       list: {navigate: {data.file: navigate.json}, ...}   # or [{key: value, ...}, ...]
 ///       grid: {optimizers.0.surrogate: [paired, tpe], ...}
-///       seeds: [1, 2, 3]
+///       seeds: [1, 2, 3]              # or {values: [1, 2, 3], also: [data.split.seed]}
 ///
 /// where keys are dotted paths into the config. Each run is read strictly, as a config of its own.
 /// @throws UserError with the position in this file for the first thing that is wrong, in any run.

@@ -43,7 +43,7 @@ TEST(LogisticRegression, RefusesRowsThatDoNotFit) {
 
 TEST(NearestCentroid, FollowsTheDirectionOfTheMeans) {
   const Plane plane;
-  EXPECT_THAT(nearest_centroid(plane.K, plane.Q, plane.y, 3), ElementsAre(1, 2, 1));
+  EXPECT_THAT(nearest_centroid(plane.K, plane.Q, plane.y, 3), ElementsAre(0, 2, 1));
 }
 
 TEST(NearestCentroid, NeverChoosesAClassWithoutRows) {

@@ -26,7 +26,9 @@ std::vector<std::string> letters(std::string_view text) {
 TEST(Mean, OfNothingIsAnError) {
   EXPECT_EQ(mean(std::vector<double>{1, 2, 6}), 3);
   EXPECT_EQ(message_of<std::invalid_argument>([] { mean({}); }), "mean: no values");
-  EXPECT_EQ(message_of<std::invalid_argument>([] { mean(std::vector<double>{1, NAN}); }),
+  EXPECT_EQ(message_of<std::invalid_argument>([] {
+              mean(std::vector<double>{1, NAN});
+            }),
             "mean: a value is not finite");
 }
 

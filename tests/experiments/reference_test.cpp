@@ -162,8 +162,8 @@ void add_asked(const std::string& text, Keys& keys) {
 TEST(ConfigReference, ListsTheKeysThatTheReadersAskFor) {
   Keys asked;
   const std::string program = kProgram;
-  for (const char* name : {"labeled_few_shot", "bootstrap_few_shot", "random_search",
-                           "mipro, glossary: {}, proposer: {}, space: {}",
+  for (const char* name : {"labeled_few_shot", "knn_few_shot", "bootstrap_few_shot",
+                           "random_search", "mipro, glossary: {}, proposer: {}, space: {}",
                            "mipro, faithful: true, proposer: {}", "copro", "gepa, proposer: {}"})
     add_asked(std::string(program).replace(program.find("NAME"), 4, name), asked);
   add_asked(std::string(program).replace(program.find("NAME"), 4,

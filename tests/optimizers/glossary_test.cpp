@@ -42,7 +42,7 @@ class Glossary : public ::testing::Test {
     return say(answer_(request.messages.back().content.find("Label: card") != std::string::npos));
   }};
   const Predict student_{Signature::parse("text -> topic: Literal['card', 'transfer']", "Which?"),
-                         make_terse_adapter()};
+                         {.adapter = "terse"}};
 };
 
 TEST_F(Glossary, AsksOneQuestionALabelAllInOneWave) {
@@ -89,7 +89,7 @@ TEST_F(Glossary, IsDroppedWhereTheAnswersSayNoMoreThanTheLabels) {
 }
 
 TEST_F(Glossary, TellsTheFormOfFreeAnswers) {
-  const Predict student{Signature::parse("text -> topic", "Which?"), make_terse_adapter()};
+  const Predict student{Signature::parse("text -> topic", "Which?"), {.adapter = "terse"}};
   const auto choices = parts(student);
   ASSERT_EQ(choices.parts.size(), 1u);
   EXPECT_EQ(choices.parts[0].name, "form");

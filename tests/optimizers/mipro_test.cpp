@@ -24,6 +24,7 @@ MiproOptions options() {
           .minibatch_size = 20,
           .glossary = {.written = 0, .read_off = false},
           .max_by_rule = 0,
+          .nearest = 0,
           .proposer = {.writer = {.adapter = make_terse_adapter(), .attempts = 10}}};
 }
 

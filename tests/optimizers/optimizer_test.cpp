@@ -533,6 +533,7 @@ TEST(Pipeline, KeepsTheFrontOfTheStepThatHasOne) {
 
 const auto kEvery = ::testing::Values(
     Named{"labeled_few_shot", [](std::uint64_t) { return std::make_unique<LabeledFewShot>(); }, .5},
+    Named{"knn_few_shot", [](std::uint64_t) { return std::make_unique<KnnFewShot>(); }, .5},
     Named{"bootstrap_few_shot", [](std::uint64_t) { return std::make_unique<BootstrapFewShot>(); },
           .5},
     Named{"random_search",

@@ -153,7 +153,8 @@ const std::vector<Broken>& broken_configs() {
        {},
        "broken.json"},
       {"TheOptimizerIsUnknown", kTask, "name: mipro", "name: miprov",
-       ":16:12: 'name' is not one of labeled_few_shot, bootstrap_few_shot, random_search, mipro, "
+       ":16:12: 'name' is not one of labeled_few_shot, knn_few_shot, bootstrap_few_shot, "
+       "random_search, mipro, "
        "copro, gepa, pipeline: 'miprov'; did you mean 'mipro'?"},
       {"AnOptimizerHasNoName", kTask, "name: mipro, ", "", ":16:5: 'name' is missing here"},
       {"AnOptimizerStandsTwice", kTask, "{name: mipro, num_trials: 2}", "{name: random_search}",
@@ -212,7 +213,8 @@ const std::vector<Broken>& broken_configs() {
        ":16:29: a pipeline has at least one step"},
       {"AStepOfAPipelineIsUnknown", kTask, "{name: mipro, num_trials: 2}",
        "{name: pipeline, steps: [{name: coper}]}",
-       ":16:37: 'name' is not one of labeled_few_shot, bootstrap_few_shot, random_search, mipro, "
+       ":16:37: 'name' is not one of labeled_few_shot, knn_few_shot, bootstrap_few_shot, "
+       "random_search, mipro, "
        "copro, gepa, pipeline: 'coper'"},
       {"ABudgetIsNegative", kTask, "num_trials: 2", "max_evaluations: -1",
        ":16:36: 'max_evaluations' must be at least 0, not -1"},

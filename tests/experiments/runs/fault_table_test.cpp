@@ -84,8 +84,8 @@ struct FourExamples {
           return request.messages.back().content.find("hit") == std::string::npos ? say(" 1")
                                                                                   : bring(event);
         }),
-        program(
-            std::make_unique<Predict>(Signature::parse("text -> n: int"), Format{.adapter = "terse"})) {
+        program(std::make_unique<Predict>(Signature::parse("text -> n: int"),
+                                          Format{.adapter = "terse"})) {
     for (const char* text : {"a", "hit", "b", "c"})
       examples.push_back({text, "", {{"text", text}, {"n", std::int64_t{1}}}});
     if (event != Event::kMissing) return;
@@ -360,7 +360,7 @@ std::string replayed(Event event) {
 
 std::string swept(Event event) {
   const Served served(event);
-  const Finished finished = served.run({"sweep"}, "", "sweep: {seeds: [1, 2]}");
+  const Finished finished = served.run({"sweep"}, "", "baselines: []\nsweep: {seeds: [1, 2]}");
   if (event == Event::kMissing) {
     const auto run = lasting_report(served.out()).at("runs").at(0).at("folder");
     fs::remove_all(served.out() / run);

@@ -75,6 +75,18 @@ TEST(Sweep, EachRunIsTheConfigWithItsValuesPutInAndHasItsHash) {
   EXPECT_EQ(run.options.seed, 1U);
 }
 
+TEST(Sweep, SeedsMoveFurtherKeysThatAreNamed) {
+  std::string text = with("  seeds: [1, 2]", "  seeds: {values: [1, 2], also: [data.split.seed]}");
+  text.replace(text.find(", data.split.seed: 3"), 20, "");
+  const Sweep sweep = sweep_of(text);
+  ASSERT_EQ(sweep.runs.size(), 8U);
+  EXPECT_EQ(sweep.runs[1].label(), "scored, surrogate=paired, seed 2");
+  EXPECT_EQ(sweep.runs[1].config.at("data").at("split").integer("seed", 0), 2);
+  EXPECT_EQ(sweep.runs[1].group, 0U);
+  EXPECT_EQ(error_of(with("  seeds: [1, 2]", "  seeds: {values: [1, 2], also: [data.split.seed]}")),
+            "sweep.yaml:17:34: 'data.split.seed' is on another axis of this sweep already");
+}
+
 TEST(Sweep, AListWithoutNamesIsNamedByWhatItChanges) {
   const Sweep sweep = sweep_of(with(
       "    scored: {program.answering: score}\n    long: {program.max_tokens: 99, "

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "core/config.hpp"
+#include "core/models/llama/embedder.hpp"
+#include "experiments/metric_config.hpp"
+#include "experiments/program.hpp"
+#include "experiments/runs/run_context.hpp"
+
+namespace theta {
+
+/// What a user would take in place of a prompt: classifiers of texts that see the labelled rows which
+/// a search sees, those of training and validation.
+enum class Baseline {
+  kMajority,  ///< the most frequent label
+  kCentroid,  ///< nearest_centroid()
+  kLogistic   ///< LogisticRegression, its penalty by cross-validation
+};
+
+/// The name of its row: `majority`, `nearest centroid`, `logistic regression`.
+std::string_view name_of(Baseline baseline);
+
+struct BaselineOptions {
+  std::vector<Baseline> rows;
+  /// What tells which texts are alike; none: their words, as Tfidf weights them.
+  std::optional<LlamaEmbedderOptions> embedder;
+};
+
+/// Reads `baselines: [majority, centroid, logistic]` and `embedder: {path, threads, gpu_layers,
+/// context, prefix}` of a config. By default all three where the answer is one of some labels and no
+/// judge or command grades it; else none.
+/// @throws UserError with the position where the answer has no labels.
+BaselineOptions read_baselines(const Config& config, const ProgramOptions& program,
+                               const MetricOptions& metric);
+
+/// Scores each on the test split and keeps its row. Nothing where a row of the data has no label.
+/// @param signature  that the rows of `data` were read as
+void put_baselines(const BaselineOptions& options, const Dataset& data, const Signature& signature,
+                   const Metric& metric, RunContext& run);
+
+}  // namespace theta
