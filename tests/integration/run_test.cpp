@@ -312,7 +312,9 @@ TEST_F(Run, AFolderInUseIsRefused) {
 
 TEST_F(Run, ADryRunSpendsNothingAndForeseesTheRun) {
   const fs::path out = folder_.path() / "out";
-  auto dry = command(kTask, out);
+  // A calibrated candidate asks more than another, and scores decide which are tried.
+  const std::string task = std::string(kTask) + "    frozen: [format]\n";
+  auto dry = command(task.c_str(), out);
   dry.push_back("--dry-run");
   const Finished finished = run_to_end(dry);
   EXPECT_EQ(finished.code, 0) << finished.err;
@@ -336,7 +338,7 @@ TEST_F(Run, ADryRunSpendsNothingAndForeseesTheRun) {
   for (const auto& [role, numbers] : foreseen)
     for (std::size_t i = 0; i < 3; ++i) all[i] += numbers[i];
 
-  run(kTask, "out");
+  run(task.c_str(), "out");
   // Made-up answers bootstrap other demos than real ones do, so the forecast is no bound.
   const double asked = number_of(out,
                                  "SELECT sum(amount) FROM timing WHERE what LIKE '% attempts' "
