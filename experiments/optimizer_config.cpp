@@ -256,7 +256,26 @@ OptimizerConfig read_optimizer(const Config& section, std::uint64_t seed) {
     config.gate.fresh = read_share(*gate, "fresh", config.gate.fresh, 0, kMostFresh);
     config.gate.threshold = read_share(*gate, "threshold", config.gate.threshold, 0.5, 1);
   }
+  if (const auto shorten = section.find("shorten")) {
+    config.shorten.emplace();
+    config.shorten->within = read_share(*shorten, "within", config.shorten->within, 0, 1);
+    config.shorten->max_evaluations =
+        shorten->integer("max_evaluations", config.shorten->max_evaluations);
+  }
   return config;
+}
+
+PromptLimits limits_of(const OptimizerOptions& options) {
+  if (const auto* mipro = std::get_if<MiproOptions>(&options)) return mipro->limits;
+  if (const auto* copro = std::get_if<CoproOptions>(&options)) return copro->limits;
+  if (const auto* gepa = std::get_if<GepaOptions>(&options)) return gepa->limits;
+  PromptLimits limits;
+  if (const auto* pipeline = std::get_if<PipelineOptions>(&options))
+    for (const OptimizerOptions& step : pipeline->steps) {
+      const PromptLimits own = limits_of(step);
+      limits.frozen.insert(limits.frozen.end(), own.frozen.begin(), own.frozen.end());
+    }
+  return limits;
 }
 
 void check_names_in(const Config& section, const OptimizerOptions& options, const Module& program) {
@@ -266,13 +285,9 @@ void check_names_in(const Config& section, const OptimizerOptions& options, cons
       check_names_in(steps[i], pipeline->steps[i], program);
     return;
   }
-  const PromptLimits* limits = nullptr;
   const auto* mipro = std::get_if<MiproOptions>(&options);
-  if (mipro) limits = &mipro->limits;
-  if (const auto* copro = std::get_if<CoproOptions>(&options)) limits = &copro->limits;
-  if (const auto* gepa = std::get_if<GepaOptions>(&options)) limits = &gepa->limits;
   try {
-    if (limits) limits->check(program);
+    limits_of(options).check(program);
   } catch (const UserError& e) {
     section.at("frozen").fail(e.what());
   }

@@ -13,6 +13,7 @@
 #include "optimizers/gepa.hpp"
 #include "optimizers/mipro.hpp"
 #include "optimizers/random_search.hpp"
+#include "optimizers/shorten.hpp"
 
 namespace theta {
 
@@ -31,7 +32,11 @@ struct OptimizerConfig {
   OptimizerOptions options;
   std::int64_t max_evaluations = 0;  ///< see Task
   GateOptions gate = {};
+  std::optional<ShortenOptions> shorten = {};  ///< of what the gate let through
 };
+
+/// What an optimiser may not do to a program; of a pipeline what none of its steps may.
+PromptLimits limits_of(const OptimizerOptions& options);
 
 /// Reads `{name: mipro, label: paired, max_evaluations: 2000, gate: {fresh: .3}, ..}`; see each optimiser's options.
 /// Every search draws from `seed`, the config's.

@@ -9,6 +9,7 @@
 
 #include "core/rng.hpp"
 #include "experiments/data/data_config.hpp"
+#include "experiments/report/text_table.hpp"
 #include "experiments/runs/prompt_file.hpp"
 #include "experiments/runs/search_record.hpp"
 #include "experiments/types.hpp"
@@ -109,6 +110,21 @@ void check_prompts(const Prepared& prepared, Models& models) {
       }
     models[step.model.empty() ? kModel : step.model].check(wave);
   }
+}
+
+std::string shortened_name(const std::string& label) { return label + ", shortened"; }
+
+/// What is left of a program that its optimiser's `shorten` allows, and a remark that says so.
+std::unique_ptr<Module> shortened_program(const std::string& row, const Module& program,
+                                          const Task& task, const OptimizerConfig& config,
+                                          RunContext& run) {
+  Shortened made = shorten(program, task, limits_of(config.options), *config.shorten);
+  run.remark(row, fmt::format(": {} demos and pieces of instructions deleted, from {} to {} prompt "
+                              "tokens; {} before, {} after on validation",
+                              made.deleted, prompt_tokens(program, task.model),
+                              prompt_tokens(*made.program, task.model), fraction(made.before, 2),
+                              fraction(made.score, 2)));
+  return std::move(made.program);
 }
 
 ProgramUse use_of(RunContext& run) {
@@ -255,12 +271,24 @@ void run_program_experiment(const ProgramExperiment& experiment, RunContext& run
     record.add_row(name);
     record.compare(name, student_row);
     record.add_prompt(name, *compiled.program);
-    if (compiled.gate.saved && compiled.gate.estimate > best_gain) {
+    const bool is_best = compiled.gate.saved && compiled.gate.estimate > best_gain;
+    if (is_best) {
       best_gain = compiled.gate.estimate;
       best = compiled.program->clone();
     }
     keep();  // also what a budget or a person stopped, before more is asked
     put_test_row(name, *compiled.program, data.test, metric, run);
+    if (!config.shorten || !compiled.gate.saved) continue;
+    const std::string shorter = shortened_name(name);
+    run.stage(shorter);
+    const auto shortened =
+        shortened_program(shorter, *compiled.program, task_of(prepared, run), config, run);
+    record.add_row(shorter);
+    record.compare(shorter, name);
+    record.add_prompt(shorter, *shortened);
+    if (is_best) best = shortened->clone();
+    keep();
+    put_test_row(shorter, *shortened, data.test, metric, run);
   }
   remark_on_formats(*best, *student, run);
 }

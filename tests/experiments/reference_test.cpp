@@ -75,7 +75,7 @@ models:
 data: {file: rows.csv, split: {train: 1, validation: 1, test: 1}}
 program: {signature: "a -> b: bool", answering: score, calibrate: train, calibrated_on: []}
 optimizers:
-  - {name: NAME, gate: {}}
+  - {name: NAME, gate: {}, shorten: {}}
 embedder: {path: e.gguf}
 budget: {}
 cache: {path: c.db}
@@ -139,6 +139,7 @@ void add_asked(const std::string& text, Keys& keys) {
       {"optimizers.N", {"optimizers", "0"}},
       {"gate", {"optimizers", "0", "gate"}},
       {"glossary", {"optimizers", "0", "glossary"}},
+      {"shorten", {"optimizers", "0", "shorten"}},
       {"proposer", {"optimizers", "0", "proposer"}},
       {"space", {"optimizers", "0", "space"}},
       {"personas", {"personas"}},
