@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 
+#include "core/ascii.hpp"
 #include "core/json_value.hpp"
 
 namespace theta {
@@ -283,8 +283,7 @@ class Mender {
     std::string_view text = text_.substr(begin, at_ - begin);
     while (!text.empty() && kBlank.find(text.back()) != kBlank.npos) text.remove_suffix(1);
     if (text.empty()) ++at_;  // a character that means nothing here
-    std::string name(text);
-    for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    const std::string name = ascii::lower(text);
     if (in == In::kKey) return text;
     if (name == "true" || name == "false") return name == "true";
     if (name == "null" || name == "none") return nullptr;

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "core/ascii.hpp"
 #include "core/json_value.hpp"
 #include "core/utf8.hpp"
 
@@ -15,7 +16,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::string_view kBlank = " \t\r\n\v\f";
 constexpr int kMostNested = 100;
 
 /// Reads a text from its begin. Every part returns false for what it is not.
@@ -31,7 +31,9 @@ class Reader {
   }
 
  private:
-  void skip() { rest_.remove_prefix(std::min(rest_.find_first_not_of(kBlank), rest_.size())); }
+  void skip() {
+    rest_.remove_prefix(std::min(rest_.find_first_not_of(ascii::kBlank), rest_.size()));
+  }
   bool take(std::string_view token) {
     if (!rest_.starts_with(token)) return false;
     rest_.remove_prefix(token.size());
@@ -193,16 +195,10 @@ class Reader {
   std::string_view rest_;
 };
 
-std::string_view trimmed(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(kBlank);
-  if (first == text.npos) return {};
-  return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
-}
-
 }  // namespace
 
 bool is_bracketed(std::string_view text) {
-  text = trimmed(text);
+  text = ascii::trim(text, ascii::kBlank);
   return (text.starts_with('[') && text.ends_with(']')) ||
          (text.starts_with('{') && text.ends_with('}')) ||
          (text.starts_with("array(") && text.ends_with(')'));

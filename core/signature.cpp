@@ -6,6 +6,7 @@
 #include <regex>
 #include <utility>
 
+#include "core/ascii.hpp"
 #include "core/nearest.hpp"
 #include "core/type_parser.hpp"
 
@@ -13,14 +14,6 @@ namespace theta {
 namespace {
 
 constexpr const char* kReasoning = "reasoning";
-
-constexpr std::string_view kSpace = " \t\n\r\f\v";
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return out;
-}
 
 // --- instructions -------------------------------------------------------------------------------
 
@@ -39,9 +32,9 @@ std::string cleandoc(const std::string& text) {
   }
   std::size_t margin = std::string::npos;
   for (std::size_t i = 1; i < lines.size(); ++i) {
-    margin = std::min(margin, lines[i].find_first_not_of(kSpace));
+    margin = std::min(margin, lines[i].find_first_not_of(ascii::kBlank));
   }
-  lines[0].erase(0, lines[0].find_first_not_of(kSpace));
+  lines[0].erase(0, lines[0].find_first_not_of(ascii::kBlank));
   if (margin != std::string::npos) {
     for (std::size_t i = 1; i < lines.size(); ++i) lines[i].erase(0, margin);
   }
@@ -76,7 +69,7 @@ std::string infer_prefix(const std::string& name) {
     std::string word = snake.substr(begin, end - begin);
     const bool acronym = std::ranges::none_of(word, [](char c) { return c >= 'a' && c <= 'z'; });
     if (!acronym) {
-      word = lower(word);
+      word = ascii::lower(word);
       word[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(word[0])));
     }
     if (begin > 0) out += ' ';

@@ -1,12 +1,12 @@
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "core/ascii.hpp"
 #include "core/json_repair.hpp"
 #include "core/json_value.hpp"
 #include "core/type.hpp"
@@ -17,19 +17,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Kind = Type::Kind;
 
-constexpr std::string_view kSpace = " \t\n\r\f\v";
-
-std::string_view trim(std::string_view text, std::string_view what = kSpace) {
-  const std::size_t first = text.find_first_not_of(what);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(what) - first + 1);
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return out;
-}
+std::string_view trim(std::string_view text) { return ascii::trim(text, ascii::kBlank); }
 
 bool is_quoted(std::string_view text) {
   return text.size() > 1 && text.front() == text.back() &&
@@ -71,7 +59,7 @@ std::optional<bool> read_bool(std::string_view text) {
   static const std::array<std::string_view, 7> kTrue = {"true", "yes", "y", "t", "on", "1", "1.0"};
   static const std::array<std::string_view, 7> kFalse = {"false", "no", "n",  "f",
                                                          "off",   "0",  "0.0"};
-  const std::string word = lower(text);
+  const std::string word = ascii::lower(text);
   if (std::ranges::find(kTrue, word) != kTrue.end()) return true;
   if (std::ranges::find(kFalse, word) != kFalse.end()) return false;
   return std::nullopt;
@@ -80,7 +68,7 @@ std::optional<bool> read_bool(std::string_view text) {
 /// A whole number or decimal, `true` and `false` counting 1 and 0 as they do in Python.
 template <typename T>
 std::optional<T> read_number(std::string_view text) {
-  const std::string word = lower(text);
+  const std::string word = ascii::lower(text);
   if (word == "true") return T{1};
   if (word == "false") return T{0};
   if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
@@ -128,11 +116,11 @@ std::optional<Value> read_literal(const std::vector<Value>& literals, std::strin
   if (known(unquote(text))) return found;
   const bool stopped = text.ends_with('.');
   if (stopped) text.remove_suffix(1);
-  text = trim(text, "*`");
+  text = ascii::trim(text, "*`");
   if (!stopped && text.ends_with('.')) text.remove_suffix(1);
   if (known(unquote(text))) return found;
   // JSON's spelling of what is no text.
-  const std::string word = lower(text);
+  const std::string word = ascii::lower(text);
   if (word == "true" && known("True")) return found;
   if (word == "false" && known("False")) return found;
   if (word == "null" && known("None")) return found;
@@ -259,7 +247,7 @@ Json json_of_answer(std::string_view text, bool structured) {
   if (structured || opens)
     if (auto json = repaired_json(text)) return *std::move(json);
   if (is_quoted(bare)) return std::string(unquote(bare));
-  const std::string word = lower(bare);
+  const std::string word = ascii::lower(bare);
   if (word == "true" || word == "false") return word == "true";
   if (word.empty() || word == "null" || word == "none") return nullptr;
   try {

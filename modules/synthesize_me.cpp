@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "modules/copy_guard.hpp"
+#include "modules/counts.hpp"
 #include "modules/demo_choice.hpp"
 #include "modules/self_test.hpp"
 
@@ -62,23 +63,30 @@ Error error_of(const Judgement& judgement) {
       fault, judgement.error, {}, judgement.usage.prompt_tokens, judgement.usage.generated_tokens};
 }
 
+constexpr NamedCount<PersonaCounts> kCounts[] = {
+    {"asked", &PersonaCounts::asked},
+    {"failed", &PersonaCounts::failed},
+    {"unparsable", &PersonaCounts::unparsable},
+    {"refused", &PersonaCounts::refused},
+    {"not_fit", &PersonaCounts::not_fit},
+    {"repeated", &PersonaCounts::repeated},
+    {"written", &PersonaCounts::written},
+    {"copied", &PersonaCounts::copied},
+    {"kept_copies", &PersonaCounts::kept_copies},
+    {"longest_copy_bytes", &PersonaCounts::longest_copy, true},
+    {"judgements", &PersonaCounts::judged},
+    {"named", &PersonaCounts::named},
+    {"no_contrast", &PersonaCounts::no_contrast}};
+
 }  // namespace
 
 PersonaCounts& PersonaCounts::operator+=(const PersonaCounts& other) {
-  asked += other.asked;
-  failed += other.failed;
-  unparsable += other.unparsable;
-  refused += other.refused;
-  not_fit += other.not_fit;
-  repeated += other.repeated;
-  written += other.written;
-  copied += other.copied;
-  kept_copies += other.kept_copies;
-  longest_copy = std::max(longest_copy, other.longest_copy);
-  judged += other.judged;
-  named += other.named;
-  no_contrast += other.no_contrast;
+  add(*this, other, kCounts);
   return *this;
+}
+
+std::vector<std::pair<std::string, std::int64_t>> PersonaCounts::list() const {
+  return listed(*this, kCounts);
 }
 
 void PersonaTally::add(const PersonaCounts& counts) {

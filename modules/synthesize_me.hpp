@@ -34,6 +34,8 @@ struct PersonaCounts {
   std::int64_t named = 0;         ///< of them: Judgement::named
   std::int64_t no_contrast = 0;   ///< of them: Judgement::no_contrast
 
+  /// For a report: what, and how many.
+  std::vector<std::pair<std::string, std::int64_t>> list() const;
   PersonaCounts& operator+=(const PersonaCounts& other);
 };
 

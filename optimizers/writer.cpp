@@ -1,11 +1,12 @@
 #include "optimizers/writer.hpp"
 
 #include <algorithm>
-#include <cctype>
 
+#include "core/ascii.hpp"
 #include "core/models/outage.hpp"
 #include "core/models/thoughts.hpp"
 #include "core/rng.hpp"
+#include "modules/counts.hpp"
 #include "modules/predict.hpp"
 #include "modules/text.hpp"
 
@@ -20,12 +21,22 @@ std::string_view without_quotes(std::string_view text) {
 
 /// Whether a text is a line that says that an instruction follows.
 bool announces(std::string_view text) {
-  std::string line(text);
-  std::ranges::transform(line, line.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string line = ascii::lower(text);
   return line.ends_with(':') && line.find('\n') == line.npos &&
          (line.find("instruction") != line.npos || line.find("prompt") != line.npos);
 }
+
+constexpr NamedCount<ProposalCounts> kCounts[] = {
+    {"asked", &ProposalCounts::asked},
+    {"failed", &ProposalCounts::failed},
+    {"unparsable", &ProposalCounts::unparsable},
+    {"cut", &ProposalCounts::cut},
+    {"thoughts", &ProposalCounts::thoughts},
+    {"fenced", &ProposalCounts::fenced},
+    {"duplicate", &ProposalCounts::duplicate},
+    {"copied", &ProposalCounts::copied},
+    {"too_long", &ProposalCounts::too_long},
+    {"longest_copy_bytes", &ProposalCounts::longest_copy, true}};
 
 }  // namespace
 
@@ -52,25 +63,12 @@ std::string Writer::write(const Signature& signature, const Record& input) {
 }
 
 ProposalCounts& ProposalCounts::operator+=(const ProposalCounts& other) {
-  asked += other.asked;
-  failed += other.failed;
-  unparsable += other.unparsable;
-  cut += other.cut;
-  thoughts += other.thoughts;
-  fenced += other.fenced;
-  duplicate += other.duplicate;
-  copied += other.copied;
-  too_long += other.too_long;
-  longest_copy = std::max(longest_copy, other.longest_copy);
+  add(*this, other, kCounts);
   return *this;
 }
 
 std::vector<std::pair<std::string, std::int64_t>> ProposalCounts::list() const {
-  return {{"asked", asked},           {"failed", failed},
-          {"unparsable", unparsable}, {"cut", cut},
-          {"thoughts", thoughts},     {"fenced", fenced},
-          {"duplicate", duplicate},   {"copied", copied},
-          {"too_long", too_long},     {"longest_copy_bytes", longest_copy}};
+  return listed(*this, kCounts);
 }
 
 std::optional<std::string> Screen::take(const Result<Prediction>& answer, std::string_view field,

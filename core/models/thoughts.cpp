@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <optional>
 
+#include "core/ascii.hpp"
+
 namespace theta {
 namespace {
-
-constexpr std::string_view kBlank = " \t\r\n\v\f";
 
 struct Marks {
   std::string_view open, close;  ///< in lower case
@@ -31,16 +31,13 @@ constexpr Marks kMarks[] = {
 /// The first bytes of all marks.
 constexpr std::string_view kFirstBytes = "<[\xE2";
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 bool starts_with(std::string_view text, std::string_view mark) {
-  return text.size() >= mark.size() && std::equal(mark.begin(), mark.end(), text.begin(),
-                                                  [](char m, char c) { return m == lower(c); });
+  return text.size() >= mark.size() &&
+         std::equal(mark.begin(), mark.end(), text.begin(),
+                    [](char m, char c) { return m == ascii::lower(c); });
 }
 
-std::string_view trim_left(std::string_view text) {
-  return text.substr(std::min(text.find_first_not_of(kBlank), text.size()));
-}
+std::string_view trim_left(std::string_view text) { return ascii::trim_left(text, ascii::kBlank); }
 
 /// The first place of a mark.
 std::size_t find(std::string_view text, std::string_view mark) {
@@ -105,7 +102,7 @@ Told behind_thought(std::string_view text) {
 }
 
 bool may_open_thought(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(kBlank);
+  const std::size_t first = text.find_first_not_of(ascii::kBlank);
   return first != text.npos && kFirstBytes.find(text[first]) != kFirstBytes.npos;
 }
 

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/ascii.hpp"
 #include "core/result.hpp"
 #include "core/rng.hpp"
 #include "experiments/data/data_config.hpp"
@@ -46,8 +47,8 @@ struct Units {
   }
 };
 
-std::optional<Split> read_split_name(std::string name) {
-  for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+std::optional<Split> read_split_name(std::string_view said) {
+  const std::string name = ascii::lower(said);
   if (name == "train" || name == "training") return Split::kTrain;
   if (name == "validation" || name == "valid" || name == "val" || name == "dev")
     return Split::kValidation;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "core/ascii.hpp"
 #include "core/utf8.hpp"
 
 namespace theta {
@@ -123,10 +124,7 @@ class TableReader {
   std::ptrdiff_t line_ = 1;
 };
 
-std::string trimmed(const std::string& text) {
-  const std::size_t begin = text.find_first_not_of(" \t");
-  return begin == text.npos ? "" : text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
-}
+std::string trimmed(const std::string& text) { return std::string(ascii::trim(text, " \t")); }
 
 /// Whether a column is read: it is named, or a path goes into what its texts hold.
 bool is_read(const std::vector<std::string>& read, const std::string& column) {

@@ -8,8 +8,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 
+#include "core/ascii.hpp"
 #include "core/file_kind.hpp"
 #include "core/result.hpp"
 #include "core/utf8.hpp"
@@ -18,11 +18,6 @@ namespace theta {
 namespace {
 
 constexpr std::size_t kPiece = 1 << 18;
-
-std::string lower(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
-}
 
 /// The encoding that the first bytes of a file tell; empty: UTF-8, or one that has no mark.
 std::string told_encoding(std::string_view head) {
@@ -139,7 +134,7 @@ TextFile::TextFile(const std::filesystem::path& file, const std::string& encodin
   const std::string head = state.bytes(kPiece);
   if (const std::string kind = kind_of_bytes(head); !kind.empty())
     throw UserError(fmt::format("{} holds {}", state.name, kind));
-  const std::string said = lower(encoding);
+  const std::string said = ascii::lower(encoding);
   const bool utf8 = said == "utf-8" || said == "utf8" || said == "utf-8-sig";
   const std::string used = encoding.empty() ? told_encoding(head) : encoding;
   if (!used.empty() && !utf8) state.decoder = std::make_unique<Decoder>(state.name, used);

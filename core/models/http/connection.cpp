@@ -13,6 +13,7 @@
 #include "core/ascii.hpp"
 #include "core/inflate.hpp"
 #include "core/models/http/retry_after.hpp"
+#include "core/visible.hpp"
 
 namespace theta::http_io {
 
@@ -55,12 +56,12 @@ Awaitable<void> Connection::tunnel(const Url& url, const HttpProxy& proxy, const
   co_await net::async_read_until(socket_, net::dynamic_buffer(answer, kMostHead), "\r\n\r\n",
                                  net::redirect_error(kAwait, error));
   if (error) co_return not_open("no answer", error, deadline, out);
-  const std::string status = answer.substr(0, answer.find('\r'));
+  const std::string status = answer.substr(0, answer.find_first_of("\r\n"));
   if (status.starts_with("HTTP/1.") && status.find(" 2") == status.find(' ')) co_return;
   constexpr std::size_t kShown = 100;
   out.outcome = kNoConnection;
   out.failure = fmt::format("the proxy {} opens no way to {}:{}: {}{}", proxy.shown(), to, url.port,
-                            ascii::printable(status.substr(0, kShown)),
+                            visible(status.substr(0, kShown)),
                             status.find(" 407") != status.npos
                                 ? "; put its user and password into " + proxy.variable
                                 : "");
@@ -219,7 +220,7 @@ void Connection::take(Parser& parser, Attempt& out) const {
   }
   out.passing = known;
   out.outcome = "unreadable answer";
-  out.failure = fmt::format("an answer compressed by {} cannot be read: {}", ascii::printable(name),
+  out.failure = fmt::format("an answer compressed by {} cannot be read: {}", visible(name),
                             text.error().message);
 }
 

@@ -4,19 +4,12 @@
 #include <llama.h>
 
 #include <algorithm>
-#include <cctype>
 
+#include "core/ascii.hpp"
 #include "core/result.hpp"
 
 namespace theta {
 namespace {
-
-std::string trimmed(const std::string& text) {
-  const auto space = [](unsigned char c) { return std::isspace(c) != 0; };
-  const auto begin = std::find_if_not(text.begin(), text.end(), space);
-  const auto end = std::find_if_not(text.rbegin(), text.rend(), space).base();
-  return begin < end ? std::string(begin, end) : std::string();
-}
 
 // What stands for message `i` while the template is rendered. A vertical tab at both ends shows
 // afterwards whether the template trims its messages.
@@ -103,7 +96,9 @@ std::vector<ChatTokenizer::Span> ChatTokenizer::render(const Request& request) c
                                   name_, messages[i].role));
     }
     spans.push_back({text.substr(end, at - end), true});
-    spans.push_back({trims ? trimmed(messages[i].content) : messages[i].content, false});
+    spans.push_back(
+        {trims ? std::string(ascii::trim(messages[i].content, ascii::kBlank)) : messages[i].content,
+         false});
     end = at + found.size();
   }
   spans.push_back({text.substr(end), true});
