@@ -4,7 +4,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "core/models/http/model.hpp"
 #include "core/models/llama/model.hpp"
@@ -12,7 +11,7 @@
 #include "experiments/http_config.hpp"
 #include "experiments/runs/counting_model.hpp"
 #include "experiments/runs/model_pool.hpp"
-#include "experiments/runs/remarks.hpp"
+#include "experiments/runs/run_record.hpp"
 
 namespace theta {
 namespace {
@@ -143,8 +142,8 @@ std::string model_name(const ModelOptions& options) {
   return std::get<HttpOptions>(options).model;
 }
 
-std::string described(const ModelTable& table) {
-  auto out = nlohmann::json::array();
+std::vector<DescribedModel> described(const ModelTable& table) {
+  std::vector<DescribedModel> out;
   for (const auto& [name, options] : table.models) {
     std::string how = model_name(options);
     if (const auto* llama = std::get_if<LlamaOptions>(&options)) {
@@ -157,7 +156,7 @@ std::string described(const ModelTable& table) {
     }
     out.push_back({name, how});
   }
-  return out.dump();
+  return out;
 }
 
 CacheOptions read_cache(const Config& cache) {

@@ -14,6 +14,7 @@
 #include "core/records/answer_cache.hpp"
 #include "core/records/recorded_model.hpp"
 #include "experiments/runs/budget.hpp"
+#include "experiments/runs/run_record.hpp"
 
 namespace theta {
 
@@ -56,8 +57,8 @@ ModelTable read_models(const Config& models, const std::vector<std::string>& req
 /// What a model is called: its file's name, or the name that its servers know it by.
 std::string model_name(const ModelOptions& options);
 
-/// JSON `[[name, how it is run], ...]`: file, conversion, adapters and mode; or the server's model.
-std::string described(const ModelTable& table);
+/// How each is run: file, conversion, adapters and mode; or the server's model.
+std::vector<DescribedModel> described(const ModelTable& table);
 
 /// `{path: FILE, mode: record | replay | off}`.
 CacheOptions read_cache(const Config& cache);

@@ -22,18 +22,16 @@ class DspySearch {
         all_(examples),
         rng_(options.seed),
         tpe_(space),
-        incumbent_(space.size(), 0) {
+        incumbent_(space.size(), 0),
+        log_(options.max_evaluations, options.stop) {
     std::iota(all_.begin(), all_.end(), std::size_t{0});
   }
 
   SearchResult run() {
-    try {
-      if (evaluate("default", incumbent_, all_)) search_on();
-    } catch (const Interrupted&) {
-      if (trials_.empty()) throw;
-      stopped_ = true;
-    }
-    return {incumbent_, best_.score, std::move(trials_), stopped_};
+    log_.run([&] {
+      if (evaluate(TrialKind::kDefault, incumbent_, all_)) search_on();
+    });
+    return {incumbent_, best_.score, log_.trials(), log_.stopped()};
   }
 
  private:
@@ -52,14 +50,14 @@ class DspySearch {
     for (std::size_t t = 1; t <= options_.num_trials; ++t) {
       const Combination chosen = tpe_.suggest(rng_);
       if (!minibatches) {
-        if (!evaluate("full", chosen, all_)) return;
+        if (!evaluate(TrialKind::kFull, chosen, all_)) return;
         continue;
       }
-      if (!evaluate("minibatch", chosen, rng_.sample(all_.size(), n))) return;
+      if (!evaluate(TrialKind::kMinibatch, chosen, rng_.sample(all_.size(), n))) return;
       if (lost_.contains(chosen)) continue;
       auto tried = std::ranges::find(tried_, chosen, &Tried::combination);
       if (tried == tried_.end()) tried = tried_.insert(tried, {.combination = chosen});
-      tried->sum += trials_.back().score;
+      tried->sum += log_.trials().back().score;
       ++tried->minibatches;
       if (t % options_.full_every != 0 && t != options_.num_trials) continue;
       Tried* best = nullptr;
@@ -68,21 +66,19 @@ class DspySearch {
           best = &candidate;
       if (best == nullptr) continue;
       best->full = true;
-      if (!evaluate("full", best->combination, all_)) return;
+      if (!evaluate(TrialKind::kFull, best->combination, all_)) return;
     }
   }
 
-  /// @return whether to go on: the budget reached and on_trial did not stop the search.
-  bool evaluate(const std::string& kind, const Combination& candidate,
+  /// @return whether to go on: the budget was enough.
+  bool evaluate(TrialKind kind, const Combination& candidate,
                 const std::vector<std::size_t>& examples) {
-    if (options_.stop.stop_requested()) throw Interrupted("the search was stopped");
+    log_.check();
     if (lost_.contains(candidate)) return true;
-    const auto cost = static_cast<std::int64_t>(examples.size());
-    if (options_.max_evaluations > 0 && evaluations_ + cost > options_.max_evaluations)
-      return false;
+    if (!log_.affords(examples.size())) return false;
     const auto scores = evaluate_(candidate, examples);
     require(scores.size() == examples.size(), "an evaluation has a score for every example");
-    evaluations_ += cost;
+    log_.spend(examples.size());
     if (!outages_.answered(scores)) {  // DSPy scores this 0
       lost_.insert(candidate);
       return true;
@@ -91,15 +87,19 @@ class DspySearch {
     std::size_t scored = 0;
     for (const auto& one : scores)
       if (one) sum += *one, ++scored;
-    const int number = static_cast<int>(trials_.size()) + 1;
     const double score = rounded(sum / static_cast<double>(scored));
     tpe_.observe({{candidate, 0, score}});  // a trial has one score, whatever it is the mean of
-    const bool improved = kind == "full" && score > best_.score;
+    const bool improved = kind == TrialKind::kFull && score > best_.score;
     if (improved) incumbent_ = candidate;
-    if (improved || kind == "default") best_ = measured(score, scored);
-    trials_.push_back({number, kind, candidate, score, evaluations_, improved, incumbent_, best_});
-    stopped_ = options_.on_trial && options_.on_trial(trials_.back());
-    return !stopped_;
+    if (improved || kind == TrialKind::kDefault) best_ = measured(score, scored);
+    log_.add({.kind = kind,
+              .combination = candidate,
+              .score = score,
+              .improved = improved,
+              .incumbent = incumbent_,
+              .best = best_},
+             options_.on_trial);
+    return true;
   }
 
   const EvaluateCandidate& evaluate_;
@@ -110,11 +110,9 @@ class DspySearch {
   std::vector<Tried> tried_;  ///< in the order in which they were first tried
   Combination incumbent_;
   Estimate best_;
-  std::vector<Trial> trials_;
-  std::int64_t evaluations_ = 0;
+  TrialLog log_;
   Outages outages_;
   std::set<Combination> lost_;  ///< the service answered nothing of them: not asked again
-  bool stopped_ = false;
 };
 
 }  // namespace

@@ -333,9 +333,9 @@ Compiled Mipro::search(const Module& student, const Task& given) {
                         .stop = task.stop};
   options.on_trial = [&](const Trial& trial) {
     const auto program =
-        trial.kind == "default" ? student.clone() : candidates.program(trial.combination);
+        trial.kind == TrialKind::kDefault ? student.clone() : candidates.program(trial.combination);
     compiled.trials.push_back(record_of(name(), trial, describe(*program, trial.combination)));
-    return task.on_trial && task.on_trial(compiled.trials.back());
+    if (task.on_trial) task.on_trial(compiled.trials.back());
   };
   if (run.limits.max_prompt_tokens > 0)
     options.allowed = [&](const Combination& combination) {

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "modules/program_state.hpp"
 #include "optimizers/prompt_limits.hpp"
 
@@ -29,15 +27,12 @@ class Gate {
     Scores scores = scores_of(*evaluation);
     const auto& last = compiled_.trials.back();
     const Trial trial{.number = last.number + 1,
-                      .kind = "gate",
+                      .kind = TrialKind::kGate,
                       .score = score,
                       .evaluations = last.evaluations + static_cast<std::int64_t>(fresh_.size()),
                       .best = measured(scores)};
     compiled_.trials.push_back(record_of(search_, trial, describe(program)));
-    if (task_.on_trial && task_.on_trial(compiled_.trials.back())) {
-      compiled_.stopped = true;
-      return std::nullopt;
-    }
+    if (task_.on_trial) task_.on_trial(compiled_.trials.back());
     return scores;
   }
 
@@ -93,21 +88,17 @@ Compiled Optimizer::compile(const Module& student, const Task& task) {
   return compiled;
 }
 
-std::string describe(const Module& program, const Combination& combination) {
-  nlohmann::ordered_json candidate;
-  if (!combination.empty()) candidate["combination"] = combination;
-  for (const auto* predictor : program.predictors()) {
-    auto& described = candidate["predictors"][predictor->name];
-    described = {{"instruction", predictor->signature.instructions},
-                 {"demos", predictor->demos.size()}};
-    if (predictor->nearest) described["nearest"] = predictor->nearest->k();
-    if (predictor->format) described["format"] = form_text(*predictor);
-  }
-  // Instructions may hold bytes that a model made up.
-  return candidate.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+Candidate describe(const Module& program, const Combination& combination) {
+  Candidate candidate{.combination = combination};
+  for (const auto* predictor : program.predictors())
+    candidate.parts.push_back({predictor->name, predictor->signature.instructions,
+                               predictor->demos.size(),
+                               predictor->format ? form_text(*predictor) : "",
+                               predictor->nearest ? predictor->nearest->k() : 0});
+  return candidate;
 }
 
-TrialRecord record_of(std::string search, const Trial& trial, std::string candidate) {
+TrialRecord record_of(std::string search, const Trial& trial, Candidate candidate) {
   return {.search = std::move(search),
           .number = trial.number,
           .kind = trial.kind,
@@ -161,74 +152,60 @@ HeldBack check_gated(std::span<const Example> validation, const GateOptions& gat
   return held;
 }
 
-Contest::Contest(std::string name, const Task& task) : name_(std::move(name)), task_(task) {
+Contest::Contest(std::string name, const Task& task)
+    : name_(std::move(name)), task_(task), log_(task.max_evaluations, task.stop) {
   check_task(task);
-}
-
-bool Contest::affords(std::size_t evaluations) const {
-  return task_.max_evaluations == 0 ||
-         evaluations_ + static_cast<std::int64_t>(evaluations) <= task_.max_evaluations;
 }
 
 std::optional<Scores> Contest::enter(const std::function<std::unique_ptr<Module>()>& build) {
   over_ = over_ || !affords(task_.validation.size());
   if (over_) return std::nullopt;
-  std::unique_ptr<Module> program;
-  const bool built = step([&] {
-    if (task_.stop.stop_requested()) throw Interrupted("the search was stopped");
-    program = build();
+  std::optional<Scores> scores;
+  step([&] {
+    log_.check();
+    auto program = build();
+    const auto evaluation = run(*program, task_.validation);
+    if (!evaluation) return;
+    scores = scores_of(*evaluation);
+    const bool first = programs_.empty();
+    const bool improved = !first && better(*scores, best());
+    if (improved) best_ = programs_.size();
+    programs_.push_back(std::move(program));
+    scores_.push_back(*scores);
+    record(first ? TrialKind::kDefault : TrialKind::kFull, *programs_.back(), evaluation->mean(),
+           improved);
   });
-  if (!built) return std::nullopt;
-  const auto evaluation = run(*program, task_.validation);
-  if (!evaluation) return std::nullopt;
-  Scores scores = scores_of(*evaluation);
-  std::string candidate = describe(*program);
-  const bool first = programs_.empty();
-  const bool improved = !first && better(scores, best());
-  if (improved) best_ = programs_.size();
-  programs_.push_back(std::move(program));
-  scores_.push_back(scores);
-  record(first ? "default" : "full", std::move(candidate), evaluation->mean(), improved);
   return scores;
 }
 
 bool Contest::step(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Interrupted&) {
-    if (programs_.empty()) throw;
-    over_ = stopped_ = true;
-  }
+  over_ = !log_.run(work) || over_;
   return !over_;
 }
 
 std::optional<Evaluation> Contest::sample(const Module& program,
                                           std::span<const Example> examples) {
-  auto evaluation = run(program, examples);
-  if (evaluation) record("minibatch", describe(program), evaluation->mean(), false);
+  std::optional<Evaluation> evaluation;
+  step([&] {
+    evaluation = run(program, examples);
+    if (evaluation) record(TrialKind::kMinibatch, program, evaluation->mean());
+  });
   return evaluation;
 }
 
 std::optional<Evaluation> Contest::run(const Module& program, std::span<const Example> examples) {
-  std::optional<Evaluation> evaluation;
-  const bool done = step([&] {
-    evaluation = evaluate(program, examples, task_.metric, {task_.model, task_.stop});
-  });
-  if (!done) return std::nullopt;
-  evaluations_ += static_cast<std::int64_t>(examples.size());
-  if (!outages_.answered(results_of(*evaluation))) return std::nullopt;
+  auto evaluation = evaluate(program, examples, task_.metric, {task_.model, task_.stop});
+  log_.spend(examples.size());
+  if (!outages_.answered(results_of(evaluation))) return std::nullopt;
   return evaluation;
 }
 
-void Contest::record(const char* kind, std::string candidate, double score, bool improved) {
-  const Trial trial{.number = static_cast<int>(trials_.size()) + 1,
-                    .kind = kind,
-                    .score = score,
-                    .evaluations = evaluations_,
-                    .improved = improved,
-                    .best = measured(best())};
-  trials_.push_back(record_of(name_, trial, std::move(candidate)));
-  if (task_.on_trial && task_.on_trial(trials_.back())) over_ = stopped_ = true;
+void Contest::record(TrialKind kind, const Module& program, double score, bool improved) {
+  log_.add({.kind = kind, .score = score, .improved = improved, .best = measured(best())},
+           [&](const Trial& trial) {
+             trials_.push_back(record_of(name_, trial, describe(program)));
+             if (task_.on_trial) task_.on_trial(trials_.back());
+           });
 }
 
 Compiled Contest::result(const ProposalCounts& proposals) && {
@@ -249,7 +226,7 @@ Compiled Contest::result(const ProposalCounts& proposals) && {
           .student_score = mean(scores_[0]),
           .gain = gain,
           .trials = std::move(trials_),
-          .stopped = stopped_,
+          .stopped = log_.stopped(),
           .proposals = proposals};
 }
 

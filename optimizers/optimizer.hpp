@@ -27,13 +27,13 @@ struct Task {
   std::vector<Example> validation;  ///< the only examples that decide; not empty
   /// Thread-safe: a search can have several candidates evaluated at once.
   Metric metric;
-  LanguageModel& model;     ///< runs the program (DSPy's task model)
-  LanguageModel& proposer;  ///< writes instructions (prompt model)
-  LanguageModel& teacher;   ///< bootstraps demos
-  std::stop_token stop = {};
-  /// Called after every evaluation; returning true stops the search with the best so far. The
-  /// record's `search` is the optimiser's name, its `evaluations` all program runs scored so far.
-  std::function<bool(const TrialRecord&)> on_trial = {};
+  LanguageModel& model;       ///< runs the program (DSPy's task model)
+  LanguageModel& proposer;    ///< writes instructions (prompt model)
+  LanguageModel& teacher;     ///< bootstraps demos
+  std::stop_token stop = {};  ///< ends the search with the best so far
+  /// Called after every evaluation. The record's `search` is the optimiser's name, its
+  /// `evaluations` all program runs scored so far.
+  std::function<void(const TrialRecord&)> on_trial = {};
   /// Most program runs that may be scored, the student's and the gate's included; 0: no limit.
   /// Never exceeded: a step that would is not begun. What a teacher is asked for demos does not
   /// count.
@@ -53,10 +53,10 @@ struct Compiled {
   double validation_score = 0, student_score = 0;
   /// What the search believes of search()'s program less the student; nothing without a candidate.
   std::optional<Belief> gain = {};
-  Decision gate = {};       ///< of compile()
-  std::string winner = {};  ///< describe() of what the gate judged; empty where nothing was found
+  Decision gate = {};                    ///< of compile()
+  std::optional<Candidate> winner = {};  ///< what the gate judged; nothing where none was found
   std::vector<TrialRecord> trials;
-  bool stopped = false;      ///< by on_trial or the stop token, not the budget
+  bool stopped = false;      ///< by the stop token, not the budget
   ProposalCounts proposals;  ///< 0 where nothing is proposed
   /// Shortest first; empty where no surrogate has a belief.
   std::vector<Tradeoff> front = {};
@@ -84,12 +84,11 @@ class Optimizer {
   Compiled compile(const Module& student, const Task& task);
 };
 
-/// A candidate for the record, as JSON: its combination if it has one, and each predictor's
-/// instruction, number of demos and form_text() if it has a format.
-std::string describe(const Module& program, const Combination& combination = {});
+/// A candidate for the record.
+Candidate describe(const Module& program, const Combination& combination = {});
 
 /// A search's trial for the record.
-TrialRecord record_of(std::string search, const Trial& trial, std::string candidate);
+TrialRecord record_of(std::string search, const Trial& trial, Candidate candidate);
 
 /// An evaluation's scores; none where the service failed.
 Scores scores_of(const Evaluation& evaluation);
@@ -119,20 +118,21 @@ class Contest {
   std::optional<Scores> enter(const std::function<std::unique_ptr<Module>()>& build);
   /// Does what lies between evaluations.
   /// @return whether to go on: an interruption ends the contest.
+  /// @throws Interrupted if the student has not been evaluated.
   bool step(const std::function<void()>& work);
   /// Runs a program on some examples, which decides nothing: a `minibatch`. Does not look at the
   /// budget. nullopt: stopped, or the service answered nothing.
   std::optional<Evaluation> sample(const Module& program, std::span<const Example> examples);
 
   bool over() const { return over_; }  ///< stopped, or enter() did not have the budget
-  bool affords(std::size_t evaluations) const;
+  bool affords(std::size_t evaluations) const { return log_.affords(evaluations); }
   double score() const { return mean(best()); }  ///< of the best so far as measured
   /// The best of what entered after the student, by shrunken().
   Compiled result(const ProposalCounts& proposals = {}) &&;
 
  private:
   std::optional<Evaluation> run(const Module& program, std::span<const Example> examples);
-  void record(const char* kind, std::string candidate, double score, bool improved);
+  void record(TrialKind kind, const Module& program, double score, bool improved = false);
 
   std::string name_;
   const Task& task_;
@@ -141,11 +141,10 @@ class Contest {
   std::vector<std::unique_ptr<Module>> programs_;  ///< that entered; the student first
   std::vector<Scores> scores_;                     ///< of each
   std::size_t best_ = 0;                           ///< as measured, the first of equals
+  TrialLog log_;
+  std::vector<TrialRecord> trials_;  ///< those of log_ for the record
   Outages outages_;
-  std::int64_t evaluations_ = 0;
-  std::vector<TrialRecord> trials_;
   bool over_ = false;
-  bool stopped_ = false;
 };
 
 }  // namespace theta

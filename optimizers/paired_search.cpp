@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <future>
 #include <map>
 #include <numeric>
 #include <set>
@@ -65,7 +64,8 @@ class Search {
         examples_(examples),
         default_(space.size(), 0),
         incumbent_(default_),
-        leader_(default_) {
+        leader_(default_),
+        log_(options.budget, options.stop) {
     if (options.checked && options.budget < static_cast<std::int64_t>(order_.size()))
       throw UserError(
           fmt::format("a budget of {} evaluations does not cover the {} examples that the default "
@@ -76,14 +76,12 @@ class Search {
   }
 
   PairedSearchResult run() {
-    try {
-      if (!options_.checked || !run_wave({rest("default", default_)})) spend();
-      if (!stopped_ && options_.checked) check_winner();
-    } catch (const Interrupted&) {
-      if (trials_.empty()) throw;
-      stopped_ = true;
-    }
-    if (trials_.empty())
+    log_.run([&] {
+      if (options_.checked) run_wave({rest(TrialKind::kDefault, default_)});
+      spend();
+      if (options_.checked) check_winner();
+    });
+    if (log_.trials().empty())
       throw Outage(fmt::format("no example could be scored, the last because: {}", reason_));
     PairedSearchResult result;
     result.winner = winner();
@@ -92,8 +90,8 @@ class Search {
     // Unchecked, the best can be a default that was never asked: what is known of others says so.
     result.score = is_tried(incumbent_) ? mean(known_.at(incumbent_).scores)
                                         : surrogate_.posterior({incumbent_}).mean(0);
-    result.trials = std::move(trials_);
-    result.stopped = stopped_;
+    result.trials = log_.trials();
+    result.stopped = log_.stopped();
     std::vector<Combination> tried;
     for (const auto& [candidate, known] : known_)
       if (any(known.scores)) tried.push_back(candidate);
@@ -106,15 +104,13 @@ class Search {
 
  private:
   struct Asked {
-    const char* kind;
+    TrialKind kind;
     Suggestion suggestion;
   };
 
   void spend() {
-    for (survey();;) {
-      const auto wave = plan();
-      if (wave.empty() || run_wave(wave)) return;
-    }
+    survey();
+    for (auto wave = plan(); !wave.empty(); wave = plan()) run_wave(wave);
   }
 
   /// Scores the winner on everything, and the next one if that unseats it. A winner that nothing is
@@ -126,15 +122,16 @@ class Search {
       prefer_cheaper(affordable);
       Knowledge& known = known_.at(incumbent_);
       if (known.checked) break;
-      const Asked asked = rest("full", incumbent_);
+      const Asked asked = rest(TrialKind::kFull, incumbent_);
       if (asked.suggestion.examples.empty())
         known.checked = true;
-      else if (run_wave({asked}))
-        return;
+      else
+        run_wave({asked});
     }
-    const Trial& last = trials_.back();
-    if (last.kind == "minibatch" || last.combination != incumbent_)
-      record("full", incumbent_, mean(known_.at(incumbent_).scores), true);
+    const Trial& last = log_.trials().back();
+    if (last.kind == TrialKind::kMinibatch || last.combination != incumbent_)
+      record({TrialKind::kFull, {incumbent_, {}}}, mean(known_.at(incumbent_).scores), log_.spent(),
+             true);
   }
 
   /// Checked, goes back to the default if the incumbent is not better as measured.
@@ -223,8 +220,8 @@ class Search {
       const std::size_t n =
           std::min({options_.step, order_.size() - asked[chosen], static_cast<std::size_t>(room)});
       const auto from = order_.begin() + static_cast<std::ptrdiff_t>(asked[chosen]);
-      wave.push_back(
-          {"minibatch", {shortlist[chosen], {from, from + static_cast<std::ptrdiff_t>(n)}}});
+      wave.push_back({TrialKind::kMinibatch,
+                      {shortlist[chosen], {from, from + static_cast<std::ptrdiff_t>(n)}}});
       asked[chosen] += n;
       room -= static_cast<std::int64_t>(n);
       const Eigen::VectorXd learned = slope(static_cast<Eigen::Index>(chosen), n);
@@ -284,7 +281,7 @@ class Search {
   }
 
   /// Everything of `candidate` that has no score yet.
-  Asked rest(const char* kind, const Combination& candidate) const {
+  Asked rest(TrialKind kind, const Combination& candidate) const {
     Asked asked{kind, {candidate, {}}};
     const auto found = known_.find(candidate);
     for (const auto j : order_)
@@ -293,11 +290,11 @@ class Search {
   }
 
   std::vector<std::vector<Result<double>>> ask(const std::vector<Asked>& wave) {
-    if (options_.stop.stop_requested()) throw Interrupted("the search was stopped");
+    log_.check();
     std::vector<Suggestion> suggestions;
     for (const auto& asked : wave) {
       suggestions.push_back(asked.suggestion);
-      evaluations_ += static_cast<std::int64_t>(asked.suggestion.examples.size());
+      log_.spend(asked.suggestion.examples.size());
     }
     auto scores = evaluate_(suggestions);
     require(scores.size() == wave.size(), "an evaluation has scores for every suggestion");
@@ -307,10 +304,22 @@ class Search {
     return scores;
   }
 
-  /// Evaluates, learns and records.   @return whether to stop.
-  bool run_wave(const std::vector<Asked>& wave) {
-    std::int64_t before = evaluations_;
+  /// Evaluates, learns and records.
+  void run_wave(const std::vector<Asked>& wave) {
+    const std::int64_t before = log_.spent();
     const auto scores = ask(wave);
+    surrogate_.observe(learn(wave, scores));
+    if (options_.checked && !any(known_[default_].scores))
+      throw Outage(
+          fmt::format("no example of the default could be scored, the last because: {}", reason_));
+    survey();
+    choose_incumbent([](const Combination&) { return true; });
+    record(wave, scores, before);
+  }
+
+  /// Keeps what came of a wave.   @return the scores
+  std::vector<Observation> learn(const std::vector<Asked>& wave,
+                                 const std::vector<std::vector<Result<double>>>& scores) {
     std::vector<Observation> outcomes;
     for (std::size_t s = 0; s < wave.size(); ++s) {
       const auto& [kind, suggestion] = wave[s];
@@ -326,58 +335,50 @@ class Search {
         }
         reason_ = scores[s][i].error().message;
         // A last evaluation asks again for nothing but what failed before.
-        if (std::string_view(kind) != "full" && ++lost_ == kLost)
+        if (kind != TrialKind::kFull && ++lost_ == kLost)
           throw Outage(fmt::format(
               "no example of the last {} could be scored, the last because: {}", kLost, reason_));
       }
-      known.checked = std::string_view(kind) != "minibatch";
+      known.checked = kind != TrialKind::kMinibatch;
       // A candidate that the service refuses is not asked for ever.
       known.asked = known.checked || !any(known.scores) ? order_.size()
                                                         : known.asked + suggestion.examples.size();
     }
-    surrogate_.observe(outcomes);
-    if (options_.checked && !any(known_[default_].scores))
-      throw Outage(
-          fmt::format("no example of the default could be scored, the last because: {}", reason_));
+    return outcomes;
+  }
 
-    survey();
-    choose_incumbent([](const Combination&) { return true; });
+  /// Records the trials of a wave that brought a score.
+  /// @param spent  before the wave
+  void record(const std::vector<Asked>& wave,
+              const std::vector<std::vector<Result<double>>>& scores, std::int64_t spent) {
     std::size_t told = wave.size();  // what brought no score is not: it counts with the next
     const auto failed = [](const auto& score) { return !score; };
     while (told > 0 && std::ranges::all_of(scores[told - 1], failed)) --told;
-    evaluations_ = before;
-    for (std::size_t s = 0; s < wave.size(); ++s) {
-      const auto& [kind, suggestion] = wave[s];
-      evaluations_ += static_cast<std::int64_t>(suggestion.examples.size());
-      const auto& known = known_[suggestion.combination];
+    for (std::size_t s = 0; s < told; ++s) {
+      spent += static_cast<std::int64_t>(wave[s].suggestion.examples.size());
+      const auto& known = known_[wave[s].suggestion.combination];
       double sum = 0;
       int n = 0;
       for (const auto& score : scores[s])
         if (score) sum += *score, ++n;
-      if (n > 0 && record(kind, suggestion.combination,
-                          known.checked ? mean(known.scores) : sum / n, s + 1 == told))
-        return true;
+      if (n > 0)
+        record(wave[s], known.checked ? mean(known.scores) : sum / n, spent, s + 1 == told);
     }
-    return false;
   }
 
   /// The incumbent changes with the last trial of a wave.
-  bool record(const char* kind, const Combination& candidate, double score, bool last) {
-    const Combination before = trials_.empty() ? default_ : trials_.back().incumbent;
+  void record(const Asked& asked, double score, std::int64_t spent, bool last) {
+    const auto& trials = log_.trials();
+    const Combination before = trials.empty() ? default_ : trials.back().incumbent;
     const Combination& now = last ? incumbent_ : before;
     const Posterior belief = surrogate_.posterior({now});
-    return record({.kind = kind,
-                   .combination = candidate,
-                   .score = score,
-                   .improved = now != before,
-                   .incumbent = now,
-                   .best = believed(belief.mean(0), belief.variance(0))});
-  }
-  bool record(Trial trial) {
-    trial.number = static_cast<int>(trials_.size()) + 1;
-    trial.evaluations = evaluations_;
-    trials_.push_back(std::move(trial));
-    return stopped_ = options_.on_trial && options_.on_trial(trials_.back());
+    log_.add({.kind = asked.kind,
+              .combination = asked.suggestion.combination,
+              .score = score,
+              .improved = now != before,
+              .incumbent = now,
+              .best = believed(belief.mean(0), belief.variance(0))},
+             options_.on_trial, spent);
   }
 
   void survey() {
@@ -411,9 +412,6 @@ class Search {
     const auto found = known_.find(candidate);
     return found != known_.end() && any(found->second.scores);
   }
-  static bool any(const Scores& scores) {
-    return std::any_of(scores.begin(), scores.end(), [](const auto& s) { return s.has_value(); });
-  }
   bool is_beaten(const Combination& candidate) const {
     const auto& known = known_.at(candidate);
     return options_.checked && known.checked && !better(known.scores, known_.at(default_).scores);
@@ -422,12 +420,12 @@ class Search {
     const auto found = known_.find(candidate);
     return found == known_.end() ? 0 : found->second.asked;
   }
-  std::int64_t left() const { return options_.budget - evaluations_; }
+  std::int64_t left() const { return options_.budget - log_.spent(); }
   /// Evaluations that rest() would ask for; none for what was checked.
   std::int64_t cost_to_check(const Combination& candidate) const {
     const auto found = known_.find(candidate);
     if (found != known_.end() && found->second.checked) return 0;
-    return static_cast<std::int64_t>(rest("", candidate).suggestion.examples.size());
+    return static_cast<std::int64_t>(rest(TrialKind::kFull, candidate).suggestion.examples.size());
   }
 
   /// What it takes to check the best candidate beside the default, or one that is new.
@@ -474,36 +472,12 @@ class Search {
   Survey survey_;
   Combination incumbent_;
   Combination leader_;  ///< the highest mean of the last survey, tried or not
-  std::vector<Trial> trials_;
-  std::int64_t evaluations_ = 0;
+  TrialLog log_;
   std::size_t lost_ = 0;  ///< failures in a row
   std::string reason_;    ///< of the last failure
-  bool stopped_ = false;
 };
 
 }  // namespace
-
-EvaluateWave in_turn(EvaluateCandidate evaluate) {
-  return [evaluate = std::move(evaluate)](std::span<const Suggestion> wave) {
-    std::vector<std::vector<Result<double>>> scores;
-    for (const auto& [combination, examples] : wave)
-      scores.push_back(evaluate(combination, examples));
-    return scores;
-  };
-}
-
-EvaluateWave side_by_side(EvaluateCandidate evaluate) {
-  return [evaluate = std::move(evaluate)](std::span<const Suggestion> wave) {
-    std::vector<std::future<std::vector<Result<double>>>> asked;
-    for (const Suggestion& suggestion : wave)
-      asked.push_back(std::async(std::launch::async, [&] {
-        return evaluate(suggestion.combination, suggestion.examples);
-      }));
-    std::vector<std::vector<Result<double>>> scores;
-    for (auto& one : asked) scores.push_back(one.get());
-    return scores;
-  };
-}
 
 std::int64_t mipro_budget(std::size_t examples, std::size_t num_trials, std::size_t minibatch_size,
                           std::size_t full_every) {

@@ -7,29 +7,11 @@
 #include <stop_token>
 #include <vector>
 
+#include "optimizers/evaluate_wave.hpp"
 #include "optimizers/gate.hpp"
 #include "optimizers/paired_surrogate.hpp"
-#include "optimizers/search.hpp"
 
 namespace theta {
-
-/// Examples on which to score a candidate.
-struct Suggestion {
-  Combination combination;
-  std::vector<std::size_t> examples;
-};
-
-/// Scores several candidates, at once where it can: for each suggestion one score an example, in
-/// order, or the service's fault. May throw Interrupted.
-using EvaluateWave =
-    std::function<std::vector<std::vector<Result<double>>>(std::span<const Suggestion>)>;
-
-/// One candidate after another.
-EvaluateWave in_turn(EvaluateCandidate evaluate);
-
-/// Each candidate in a thread of its own, for calls that wait for a service. The first exception in
-/// the order of the wave is passed on, after all have ended.
-EvaluateWave side_by_side(EvaluateCandidate evaluate);
 
 struct PairedSearchOptions {
   std::int64_t budget = 0;  ///< candidate-example pairs that may be asked; never exceeded
@@ -55,7 +37,7 @@ struct PairedSearchOptions {
   std::uint64_t seed = 9;
   std::size_t pool = 1000;  ///< most candidates that are looked at for a wave
   std::function<bool(const Combination&)> allowed = {};  ///< as in SearchOptions
-  std::function<bool(const Trial&)> on_trial = {};
+  OnTrial on_trial = {};
   std::stop_token stop = {};
 };
 

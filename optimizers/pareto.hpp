@@ -2,15 +2,16 @@
 
 #include <cstddef>
 #include <span>
-#include <string>
 #include <vector>
+
+#include "core/records/trial.hpp"
 
 namespace theta {
 
 /// A candidate that no other tried one beats in both score and length of prompt.
 struct Tradeoff {
-  std::string candidate;  ///< as in its trials' records
-  double score = 0;       ///< the posterior's mean
+  Candidate candidate;
+  double score = 0;  ///< the posterior's mean
   double sd = 0;
   std::size_t prompt_tokens = 0;  ///< of instructions and demos
 };

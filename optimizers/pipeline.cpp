@@ -25,7 +25,7 @@ Compiled Pipeline::search(const Module& student, const Task& task) {
       trial.number += first;
       trial.evaluations += spent;
       made.trials.push_back(trial);
-      return task.on_trial && task.on_trial(trial);
+      if (task.on_trial) task.on_trial(trial);
     };
     try {
       Compiled next = step->search(*made.program, own);

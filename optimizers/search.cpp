@@ -1,55 +1,12 @@
 #include "optimizers/search.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <map>
 #include <set>
 
-#include "core/models/outage.hpp"
 #include "optimizers/combinations.hpp"
 
 namespace theta {
-
-bool better(const Scores& a, const Scores& b) {
-  require(a.size() == b.size(), "scores are of the same examples");
-  double gain = 0;
-  for (std::size_t j = 0; j < a.size(); ++j)
-    if (a[j] && b[j]) gain += *a[j] - *b[j];
-  return gain > 1e-9;
-}
-
-double mean(const Scores& scores) {
-  double sum = 0;
-  int n = 0;
-  for (const auto& score : scores)
-    if (score) sum += *score, ++n;
-  require(n > 0, "something was scored");
-  return sum / n;
-}
-
-bool Outages::answered(const std::vector<Result<double>>& scores) {
-  if (std::ranges::any_of(scores, [](const auto& score) { return static_cast<bool>(score); })) {
-    any_ = true;
-    in_a_row_ = 0;
-    return true;
-  }
-  if (!any_ || ++in_a_row_ == kLost)
-    throw Outage(fmt::format("no example of {} could be scored, the first because: {}",
-                             any_ ? fmt::format("{} evaluations in a row", kLost) : "the default",
-                             scores.front().error().message));
-  return false;
-}
-
-Estimate measured(double mean, std::size_t n) {
-  const auto examples = static_cast<double>(n);
-  return {mean, wilson(std::min(mean, 1.0) * examples, examples)};
-}
-
-Estimate measured(const Scores& scores) {
-  return measured(mean(scores), static_cast<std::size_t>(std::ranges::count_if(
-                                    scores, [](const auto& score) { return score.has_value(); })));
-}
 
 namespace {
 
@@ -70,19 +27,17 @@ class Search {
         options_(options),
         rng_(options.seed),
         order_(rng_.sample(examples, examples)),
-        incumbent_(space.size(), 0) {
+        incumbent_(space.size(), 0),
+        log_(options.max_evaluations, options.stop) {
     for (const auto& candidate : list_combinations(space, options.pool))
       if (candidate == incumbent_ || allowed(candidate)) all_.push_back(candidate);
   }
 
   SearchResult run() {
-    try {
-      if (!evaluate_rest("default", incumbent_)) search_on();
-    } catch (const Interrupted&) {
-      if (trials_.empty()) throw;
-      stopped_ = true;
-    }
-    return {incumbent_, mean(known_.at(incumbent_).scores), std::move(trials_), stopped_};
+    log_.run([&] {
+      if (evaluate_rest(TrialKind::kDefault, incumbent_)) search_on();
+    });
+    return {incumbent_, mean(known_.at(incumbent_).scores), log_.trials(), log_.stopped()};
   }
 
  private:
@@ -93,7 +48,7 @@ class Search {
       if (open.empty()) return;
       const Combination chosen = surrogate_.suggest(open, rng_);
       if (!minibatches) {
-        if (evaluate_rest("full", chosen)) return;
+        if (!evaluate_rest(TrialKind::kFull, chosen)) return;
         continue;
       }
       const auto found = known_.find(chosen);
@@ -103,17 +58,18 @@ class Search {
         const auto promising = most_promising();
         const auto rest =
             std::max(promising ? unseen(*promising).size() : 0, order_.size() - from - n);
-        if (!affords(n + rest)) {
+        if (!log_.affords(n + rest)) {
           // A minibatch that no full evaluation follows decides nothing.
-          if (promising) evaluate_rest("full", *promising);
+          if (promising) evaluate_rest(TrialKind::kFull, *promising);
           return;
         }
       }
-      if (evaluate("minibatch", chosen, {order_.begin() + static_cast<std::ptrdiff_t>(from), n}))
+      if (!evaluate(TrialKind::kMinibatch, chosen,
+                    {order_.begin() + static_cast<std::ptrdiff_t>(from), n}))
         return;
       if (t % options_.full_every != 0 && t != options_.num_trials) continue;
       const auto best = most_promising();
-      if (best && evaluate_rest("full", *best)) return;
+      if (best && !evaluate_rest(TrialKind::kFull, *best)) return;
     }
   }
 
@@ -124,26 +80,22 @@ class Search {
       if (found == known_.end() || !found->second.scores[j]) rest.push_back(j);
     return rest;
   }
-  bool affords(std::size_t examples) const {
-    return options_.max_evaluations == 0 ||
-           evaluations_ + static_cast<std::int64_t>(examples) <= options_.max_evaluations;
-  }
 
-  /// Evaluates on all examples that have no score yet. @return whether to stop, as evaluate().
-  bool evaluate_rest(const char* kind, const Combination& candidate) {
+  /// Evaluates on all examples that have no score yet. @return as evaluate().
+  bool evaluate_rest(TrialKind kind, const Combination& candidate) {
     return evaluate(kind, candidate, unseen(candidate));
   }
 
-  /// @return whether to stop: so says on_trial, or the budget, which keeps this from being asked.
-  bool evaluate(const char* kind, const Combination& candidate,
+  /// @return whether to go on: the budget was enough.
+  bool evaluate(TrialKind kind, const Combination& candidate,
                 std::span<const std::size_t> examples) {
-    if (options_.stop.stop_requested()) throw Interrupted("the search was stopped");
-    if (!affords(examples.size())) return true;
+    log_.check();
+    if (!log_.affords(examples.size())) return false;
     const auto scores = evaluate_(candidate, examples);
     require(scores.size() == examples.size(), "an evaluation has a score for every example");
-    evaluations_ += static_cast<std::int64_t>(examples.size());
+    log_.spend(examples.size());
     const bool answered = outages_.answered(scores);
-    const bool minibatch = std::string_view(kind) == "minibatch";
+    const bool minibatch = kind == TrialKind::kMinibatch;
     auto& known = known_[candidate];
     known.scores.resize(order_.size());
     std::vector<Observation> outcomes;
@@ -154,18 +106,21 @@ class Search {
       outcomes.push_back({candidate, examples[i], *scores[i]});
       sum += *scores[i];
     }
-    const bool unknown = std::ranges::none_of(known.scores, &std::optional<double>::has_value);
+    const bool unknown = !any(known.scores);
     known.asked = minibatch && !unknown ? known.asked + examples.size() : order_.size();
-    if (unknown || (minibatch && !answered)) return false;
+    if (unknown || (minibatch && !answered)) return true;
     surrogate_.observe(outcomes);
 
     const bool improved = known.complete() && better(known.scores, known_.at(incumbent_).scores);
     if (improved) incumbent_ = candidate;
-    trials_.push_back({static_cast<int>(trials_.size()) + 1, kind, candidate,
-                       minibatch ? sum / static_cast<double>(outcomes.size()) : mean(known.scores),
-                       evaluations_, improved, incumbent_, measured(known_.at(incumbent_).scores)});
-    stopped_ = options_.on_trial && options_.on_trial(trials_.back());
-    return stopped_;
+    log_.add({.kind = kind,
+              .combination = candidate,
+              .score = minibatch ? sum / static_cast<double>(outcomes.size()) : mean(known.scores),
+              .improved = improved,
+              .incumbent = incumbent_,
+              .best = measured(known_.at(incumbent_).scores)},
+             options_.on_trial);
+    return true;
   }
 
   /// The candidate to evaluate in full; none if all that were tried have been.
@@ -215,10 +170,8 @@ class Search {
   std::vector<Combination> all_;          ///< empty if the space is too large
   std::map<Combination, Knowledge> known_;
   Combination incumbent_;
-  std::vector<Trial> trials_;
-  std::int64_t evaluations_ = 0;
+  TrialLog log_;
   Outages outages_;
-  bool stopped_ = false;
 };
 
 }  // namespace

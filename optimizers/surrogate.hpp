@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/records/trial.hpp"
 #include "core/rng.hpp"
 
 namespace theta {
@@ -19,9 +20,6 @@ struct Variable {
   /// (text_similarity() of their texts). Empty: nothing is known.
   Eigen::MatrixXd similarity = {};
 };
-
-/// A point of the search: for each variable the index of its choice.
-using Combination = std::vector<int>;
 
 /// One outcome: candidate, example and score.
 struct Observation {

@@ -36,10 +36,6 @@ CREATE TABLE outcomes (
   id INTEGER PRIMARY KEY, method TEXT NOT NULL, model TEXT NOT NULL, item TEXT NOT NULL,
   user TEXT NOT NULL, variant INTEGER NOT NULL, score REAL NOT NULL, margin REAL NOT NULL,
   status TEXT NOT NULL, why TEXT NOT NULL, UNIQUE (method, model, item, variant));
-CREATE TABLE personas (
-  id INTEGER PRIMARY KEY, method TEXT NOT NULL, model TEXT NOT NULL, user TEXT NOT NULL,
-  persona TEXT NOT NULL, source TEXT NOT NULL, taste TEXT NOT NULL, matched TEXT NOT NULL,
-  UNIQUE (method, model, user));
 CREATE TABLE trials (
   id INTEGER PRIMARY KEY, search TEXT NOT NULL, number INTEGER NOT NULL, kind TEXT NOT NULL,
   candidate TEXT NOT NULL, score REAL NOT NULL, evaluations INTEGER NOT NULL,
@@ -174,6 +170,14 @@ Outcome::Status status_of(std::string_view name) {
   throw RunError("the store holds an outcome of unknown status " + std::string(name));
 }
 
+TrialKind kind_of(std::string_view name) {
+  for (const auto kind :
+       {TrialKind::kDefault, TrialKind::kMinibatch, TrialKind::kFull, TrialKind::kGate}) {
+    if (name_of(kind) == name) return kind;
+  }
+  throw RunError("the store holds a trial of unknown kind " + std::string(name));
+}
+
 }  // namespace
 
 std::string_view name_of(Outcome::Status status) {
@@ -301,11 +305,6 @@ struct Store::Impl {
       "INSERT INTO usage (method, model, calls, prompt_tokens, generated_tokens)"
       " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET calls = excluded.calls,"
       " prompt_tokens = excluded.prompt_tokens, generated_tokens = excluded.generated_tokens"};
-  Statement put_persona{
-      database,
-      "INSERT INTO personas (method, model, user, persona, source, taste, matched)"
-      " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET persona = excluded.persona,"
-      " source = excluded.source, taste = excluded.taste, matched = excluded.matched"};
   Statement put_trial{
       database,
       "INSERT INTO trials"
@@ -321,9 +320,6 @@ struct Store::Impl {
       database,
       "SELECT method, model, item, user, variant, score, margin, status, why"
       " FROM outcomes JOIN usage USING (method, model) ORDER BY usage.id, outcomes.id"};
-  Statement all_personas{database,
-                         "SELECT method, model, user, persona, source, taste, matched"
-                         " FROM personas ORDER BY id"};
   Statement all_trials{database,
                        "SELECT search, number, kind, candidate, score, evaluations, improved,"
                        " best, low, high FROM trials ORDER BY id"};
@@ -353,7 +349,7 @@ std::optional<int> Store::owner(const std::filesystem::path& file) {
 void Store::begin_try() {
   const std::lock_guard guard(impl_->mutex);
   Transaction transaction(impl_->database);
-  for (const char* table : {"outcomes", "personas", "trials", "usage"})
+  for (const char* table : {"outcomes", "trials", "usage"})
     impl_->database.run((std::string("DELETE FROM ") + table).c_str());
   impl_->database.run(
       "DELETE FROM meta WHERE key NOT IN ('schema', 'config_hash', 'progress')"
@@ -448,18 +444,10 @@ void Store::put_row(const std::string& method, const std::string& model,
   transaction.commit();
 }
 
-void Store::put_personas(const std::vector<PersonaRecord>& personas) {
-  const std::lock_guard guard(impl_->mutex);
-  Transaction transaction(impl_->database);
-  for (const auto& p : personas) {
-    impl_->put_persona.run(p.method, p.model, p.user, p.persona, p.source, p.taste, p.matched);
-  }
-  transaction.commit();
-}
-
 void Store::put_trial(const TrialRecord& trial) {
+  const std::string candidate = to_json(trial.candidate);
   const std::lock_guard guard(impl_->mutex);
-  impl_->put_trial.run(trial.search, trial.number, trial.kind, trial.candidate, trial.score,
+  impl_->put_trial.run(trial.search, trial.number, name_of(trial.kind), candidate, trial.score,
                        trial.evaluations, trial.improved ? 1 : 0, trial.best, trial.low,
                        trial.high);
 }
@@ -485,24 +473,14 @@ std::vector<Outcome> Store::outcomes() const {
   return read_all<Outcome>(impl_->database, impl_->all_outcomes, "outcomes", kMostOutcomes, make);
 }
 
-std::vector<PersonaRecord> Store::personas() const {
-  const std::lock_guard guard(impl_->mutex);
-  const auto make = [](const Statement::Execution& row) {
-    return PersonaRecord{row.text(0), row.text(1), row.text(2), row.text(3),
-                         row.text(4), row.text(5), row.text(6)};
-  };
-  return read_all<PersonaRecord>(impl_->database, impl_->all_personas, "personas", kMostShown,
-                                 make);
-}
-
 std::vector<TrialRecord> Store::trials() const {
   const std::lock_guard guard(impl_->mutex);
   const auto make = [](const Statement::Execution& row) {
-    return TrialRecord{row.text(0),         static_cast<int>(row.integer(1)),
-                       row.text(2),         row.text(3),
-                       row.real(4),         row.integer(5),
-                       row.integer(6) != 0, row.real(7),
-                       row.real(8),         row.real(9)};
+    return TrialRecord{row.text(0),          static_cast<int>(row.integer(1)),
+                       kind_of(row.text(2)), candidate_of(row.text(3)),
+                       row.real(4),          row.integer(5),
+                       row.integer(6) != 0,  row.real(7),
+                       row.real(8),          row.real(9)};
   };
   return read_all<TrialRecord>(impl_->database, impl_->all_trials, "trials", kMostShown, make);
 }

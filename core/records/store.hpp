@@ -9,19 +9,20 @@
 #include <vector>
 
 #include "core/models/language_model.hpp"
+#include "core/records/trial.hpp"
 
 namespace theta {
 
 /// What came of one scored item under one method: the smallest fact a report is made of.
 struct Outcome {
   enum class Status { kScored, kUnparsable, kRefused, kFailed };
-  std::string method;  ///< the row of the report: `default`, `verified personas`
+  std::string method;  ///< the row of the report: `untouched`
   std::string model;   ///< the column: `teacher`, `student`
-  std::string item;    ///< example or pair id
-  std::string group;   ///< user
-  int variant = 0;     ///< 0 or 1: which order a pair was shown in
+  std::string item;    ///< the example's id
+  std::string group;   ///< of items that belong together; empty: the item stands alone
+  int variant = 0;     ///< where an item is asked in several ways: which
   double score = 0;    ///< [0, 1]
-  /// Nats in favour of the answer wanted, in this order alone, where options were scored.
+  /// Nats in favour of the answer wanted, of this variant alone, where options were scored.
   double margin = 0;
   Status status = Status::kScored;
   std::string why = {};  ///< where it is not scored: what was wrong
@@ -34,28 +35,6 @@ Outcome::Status status_of(const Error& error);
 /// `scored`, `unparsable`, `refused` or `failed`.
 std::string_view name_of(Outcome::Status status);
 
-/// What a method settled on for a user.
-struct PersonaRecord {
-  std::string method, model, user, persona;
-  std::string source;   ///< where the persona came from: `theta`, `train user X`, `taste`
-  std::string taste;    ///< the user's true taste where it is known, else empty
-  std::string matched;  ///< the taste the persona states by the match rule, else empty
-};
-
-/// One evaluation of a search.
-struct TrialRecord {
-  std::string search;  ///< `theta-teacher`
-  int number = 0;
-  std::string kind;       ///< `default`, `minibatch`, `full` or `gate`
-  std::string candidate;  ///< JSON: indices and texts
-  double score = 0;
-  std::int64_t evaluations = 0;  ///< of the program on an example, so far, this trial included
-  bool improved = false;         ///< another candidate is the best from here on
-  /// Score of the best candidate so far and its 95 % interval: what a surrogate believes, else as
-  /// measured.
-  double best = 0, low = 0, high = 0;
-};
-
 struct UsageRecord {
   std::string method, model;
   Usage usage;
@@ -63,7 +42,7 @@ struct UsageRecord {
 
 /// The record of a run: one SQLite file in WAL mode. Every request, response, score and token count
 /// of a run is here, and the report is computed from it alone. Thread-safe. Tables: meta,
-/// responses, attempts, outcomes, personas, trials, usage, timing; `meta.schema` is kSchema.
+/// responses, attempts, outcomes, trials, usage, timing; `meta.schema` is kSchema.
 ///
 /// What a call has written when it returns survives SIGKILL; a power failure may cost the last
 /// calls, whole, and never the file. Writing what is there already replaces it in its place, so
@@ -71,7 +50,7 @@ struct UsageRecord {
 /// full, damaged file.
 class Store {
  public:
-  static constexpr int kSchema = 5;
+  static constexpr int kSchema = 6;
 
   enum class Access {
     kWrite,  ///< creates the file if need be; one live owner
@@ -89,8 +68,8 @@ class Store {
   /// The process that holds the file for writing; none where nobody does, or there is no file.
   static std::optional<int> owner(const std::filesystem::path& file);
 
-  /// Forgets everything that an earlier try at the run made of its answers: rows, trials, personas,
-  /// usage, and all meta but the config's hash, what the run went on for and what was learnt of its
+  /// Forgets everything that an earlier try at the run made of its answers: rows, trials, usage,
+  /// and all meta but the config's hash, what the run went on for and what was learnt of its
   /// models (`lessons ..`). Answers, attempts and timing stay, so that the new try finds the answers
   /// and leaves the record that it would have left alone.
   void begin_try();
@@ -121,14 +100,12 @@ class Store {
   /// that is no row of the table (a search) comes without outcomes.
   void put_row(const std::string& method, const std::string& model,
                const std::vector<Outcome>& outcomes, const Usage& usage);
-  void put_personas(const std::vector<PersonaRecord>& personas);  ///< by method, model and user
-  void put_trial(const TrialRecord& trial);                       ///< by search, number and kind
+  void put_trial(const TrialRecord& trial);  ///< by search, number and kind
   /// Adds to the run's host counters, kept over restarts.
   void add_timing(std::string_view what, double amount);
 
   // All in the order in which they were first put; outcomes row by row.
   std::vector<Outcome> outcomes() const;
-  std::vector<PersonaRecord> personas() const;
   std::vector<TrialRecord> trials() const;
   std::vector<UsageRecord> usage() const;
   std::vector<std::pair<std::string, double>> timing() const;

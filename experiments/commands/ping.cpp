@@ -9,6 +9,8 @@
 #include <utility>
 
 #include "core/log.hpp"
+#include "experiments/commands/commands.hpp"
+#include "experiments/commands/options.hpp"
 #include "experiments/runs/experiment.hpp"
 #include "experiments/runs/run_folder.hpp"
 #include "experiments/runs/sweep.hpp"
@@ -187,5 +189,32 @@ int ping(const Config& config, std::stop_token stop) {
   }
   return wrong;
 }
+
+namespace {
+
+class PingCommand final : public Command {
+ public:
+  PingCommand()
+      : Command(
+            {.name = "ping",
+             .arguments = "CONFIG",
+             .loads_models = true,
+             .help =
+                 R"(Asks each model of a config, once and without a retry, what a run will ask of it (the first
+request of each kind), and says how it is answered, or what is wrong.)"}) {}
+
+  void declare(Options& options) override { option::sets(options, sets_); }
+
+  int run(const std::vector<std::string>& arguments, const Host& host) override {
+    return ping(load_config(arguments[0], sets_), host.stop) > 0 ? 1 : 0;
+  }
+
+ private:
+  std::vector<std::string> sets_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_ping_command() { return std::make_unique<PingCommand>(); }
 
 }  // namespace theta

@@ -5,6 +5,7 @@
 #include "experiments/report/gnuplot.hpp"
 #include "experiments/report/html.hpp"
 #include "experiments/report/report.hpp"
+#include "experiments/report/report_tables.hpp"
 
 namespace theta {
 namespace {
@@ -79,7 +80,7 @@ std::string trajectory_script(const Report& report) {
   for (std::size_t s = 0; s < searches.size(); ++s) {
     data += fmt::format("$search{} << END\n", s);
     for (const auto& trial : report.trials) {
-      if (trial.search != searches[s] || trial.kind == "gate") continue;
+      if (trial.search != searches[s] || trial.kind == TrialKind::kGate) continue;
       data += fmt::format("{} {}\n", trial.evaluations, trial.best);
     }
     data += "END\n";
@@ -115,98 +116,96 @@ std::string details(std::string_view title, std::string_view text) {
                      html_escaped(text));
 }
 
-}  // namespace
+std::string note_of(const Report& report) {
+  return report.note.empty() ? "" : "<p class=\"note\">" + html_escaped(report.note) + "</p>\n";
+}
 
-std::string to_html(const Report& report) {
-  const auto note =
-      report.note.empty() ? "" : "<p class=\"note\">" + html_escaped(report.note) + "</p>\n";
+std::string warning(const std::string& line) {
+  return "<p class=\"note\">" + html_escaped(line) + "</p>\n";
+}
+
+/// A table under its title, if it has rows.
+std::string section(std::string_view title, const Table& table, std::string_view legend = "") {
+  if (table.rows.empty()) return "";
+  std::string out = fmt::format("<h2>{}</h2>\n", title);
+  if (!legend.empty()) out += fmt::format("<p class=\"muted\">{}.</p>\n", legend);
+  return out + html_table(table);
+}
+
+Table paired_table(const Report& report) {
+  Table table{{{"method"},
+               {"against"},
+               {"model"},
+               {"users", true},
+               {"judgements", true},
+               {"difference [95 %]", true},
+               {"interval"},
+               {""}}};
+  for (const auto& paired : report.paired)
+    table.rows.push_back({paired.method, paired.against, paired.model, std::to_string(paired.users),
+                          std::to_string(paired.judgements),
+                          difference_text(paired.difference, paired.low, paired.high, paired.p),
+                          paired.interval, missing_text(paired.missing, paired.missing_against)});
+  return table;
+}
+
+std::string personas(const Report& report) {
+  if (report.personas.empty()) return "";
+  Table table{
+      {{"user"}, {"method"}, {"model"}, {"persona"}, {"source"}, {"true taste"}, {"stated taste"}}};
+  for (const auto& p : report.personas)
+    table.rows.push_back({p.user, p.method, p.model, p.persona, p.source, p.taste, p.matched});
+  return "<h2>Personas</h2>\n" + note_of(report) + html_table(table);
+}
+
+Table proposals_table(const Report& report) {
+  Table table{{{"search"}, {"what came of them"}, {"", true}}};
+  for (const auto& [search, counts] : report.proposals)
+    for (const auto& [what, count] : counts)
+      table.rows.push_back({search, what, std::to_string(count)});
+  return table;
+}
+
+Table fronts_table(const Report& report) {
+  Table table{{{"search"}, {"prompt tokens", true}, {"score ± sd", true}, {"candidate"}}};
+  for (const auto& [search, points] : report.fronts)
+    for (const Tradeoff& one : points)
+      table.rows.push_back({search, std::to_string(one.prompt_tokens),
+                            fmt::format("{:.3f} ± {:.3f}", one.score, one.sd),
+                            to_json(one.candidate)});
+  return table;
+}
+
+/// What was measured, and how far it is to be trusted.
+std::string results(const Report& report) {
   std::string out;
   for (const auto& [name, how] : report.models)
     out += fmt::format("<p class=\"muted\">{}: {}</p>\n", html_escaped(name), html_escaped(how));
-  if (!report.stopped.empty())
-    out += "<p class=\"note\">Stopped early: " + html_escaped(report.stopped) + ".</p>\n";
-  if (!report.incomplete.empty())
-    out += "<p class=\"note\">Incomplete: " + html_escaped(report.incomplete) + ".</p>\n";
-  for (const auto& remark : report.remarks)
-    out += "<p class=\"note\">" + html_escaped(remark) + "</p>\n";
-  out += "<h2>Results</h2>\n" + note + result_table(report);
+  if (!report.stopped.empty()) out += warning("Stopped early: " + report.stopped + ".");
+  if (!report.incomplete.empty()) out += warning("Incomplete: " + report.incomplete + ".");
+  for (const auto& remark : report.remarks) out += warning(remark);
+  out += "<h2>Results</h2>\n" + note_of(report) + result_table(report);
   out += fmt::format("<p class=\"muted\">{}.</p>\n", kLegend);
-  if (const std::string few = few_users_of(report); !few.empty())
-    out += "<p class=\"note\">" + html_escaped(few) + ".</p>\n";
-  if (const Table missing = missing_answers(report); !missing.rows.empty())
-    out += html_table(missing);
-  if (const Table options = option_counts(report); !options.rows.empty())
-    out += html_table(options);
-  if (!report.paired.empty()) {
-    std::vector<std::vector<std::string>> rows;
-    for (const auto& paired : report.paired) {
-      rows.push_back({paired.method, paired.against, paired.model, std::to_string(paired.users),
-                      std::to_string(paired.judgements),
-                      difference_text(paired.difference, paired.low, paired.high, paired.p),
-                      paired.interval, missing_text(paired.missing, paired.missing_against)});
-    }
-    out += "<h2>Paired differences</h2>\n" + html_table({{{"method"},
-                                                          {"against"},
-                                                          {"model"},
-                                                          {"users", true},
-                                                          {"judgements", true},
-                                                          {"difference [95 %]", true},
-                                                          {"interval"},
-                                                          {""}},
-                                                         rows});
-  }
-  if (!report.gates.empty())
-    out += fmt::format("<h2>Gate</h2>\n<p class=\"muted\">{}.</p>\n{}", kGateLegend,
-                       html_table(gates_table(report)));
-  out += plots(report);
-  if (!report.personas.empty()) {
-    std::vector<std::vector<std::string>> rows;
-    for (const auto& p : report.personas) {
-      rows.push_back({p.user, p.method, p.model, p.persona, p.source, p.taste, p.matched});
-    }
-    out += "<h2>Personas</h2>\n" + note +
-           html_table({{{"user"},
-                        {"method"},
-                        {"model"},
-                        {"persona"},
-                        {"source"},
-                        {"true taste"},
-                        {"stated taste"}},
-                       rows});
-  }
+  if (const std::string few = few_users_of(report); !few.empty()) out += warning(few + ".");
+  for (const Table& table : {missing_answers(report), option_counts(report)})
+    if (!table.rows.empty()) out += html_table(table);
+  return out;
+}
+
+}  // namespace
+
+std::string to_html(const Report& report) {
+  std::string out = results(report);
+  out += section("Paired differences", paired_table(report));
+  out += section("Gate", gates_table(report), kGateLegend);
+  out += plots(report) + personas(report);
   if (!report.prompts.empty()) out += "<h2>Prompts</h2>\n";
-  for (const auto& [name, text] : report.prompts) out += details(name, text);
-  if (!report.proposals.empty()) {
-    std::vector<std::vector<std::string>> rows;
-    for (const auto& [search, counts] : report.proposals)
-      for (const auto& [what, count] : counts)
-        rows.push_back({search, what, std::to_string(count)});
-    out += "<h2>Instructions and personas that models wrote</h2>\n" +
-           html_table({{{"search"}, {"what came of them"}, {"", true}}, rows});
-  }
-  if (!report.fronts.empty()) {
-    std::vector<std::vector<std::string>> rows;
-    for (const auto& [search, front] : report.fronts)
-      for (const Tradeoff& one : front)
-        rows.push_back({search, std::to_string(one.prompt_tokens),
-                        fmt::format("{:.3f} ± {:.3f}", one.score, one.sd), one.candidate});
-    out += "<h2>Accuracy against prompt tokens</h2>\n" +
-           html_table(
-               {{{"search"}, {"prompt tokens", true}, {"score ± sd", true}, {"candidate"}}, rows});
-  }
-  if (!report.trials.empty()) {
-    out += fmt::format("<h2>Trials</h2>\n<p class=\"muted\">{}.</p>\n{}", kTrialsLegend,
-                       html_table(trials_of(report)));
-  }
-  if (!report.usage_by_role.empty())
-    out += "<h2>Usage by role</h2>\n" + html_table(usage_table(report.usage_by_role));
-  if (!report.timing.empty()) {
-    std::vector<std::vector<std::string>> rows;
-    for (const auto& [what, amount] : report.timing) {
-      rows.push_back({what, fmt::format("{:.6g}", amount)});
-    }
-    out += "<h2>Timing</h2>\n" + html_table({{{"what"}, {"amount", true}}, rows});
-  }
+  for (const auto& [title, text] : report.prompts) out += details(title, text);
+  out += section("Instructions and personas that models wrote", proposals_table(report));
+  out += section("Accuracy against prompt tokens", fronts_table(report));
+  out += section("Trials", trials_of(report), kTrialsLegend);
+  out += section("Usage by role", usage_table(report.usage_by_role));
+  out += section("Timing", timing_table(report.timing));
   if (!report.config.empty()) out += "<h2>Config</h2>\n" + details("resolved", report.config);
   return html_page(report.name.empty() ? "Theta run" : report.name,
                    fmt::format("config {}, seed {}", report.config_hash, report.seed), out);

@@ -7,6 +7,8 @@
 
 #include "experiments/files.hpp"
 #include "experiments/report/html.hpp"
+#include "experiments/report/report_json.hpp"
+#include "experiments/report/report_tables.hpp"
 #include "experiments/report/text_table.hpp"
 
 namespace theta {
@@ -69,14 +71,9 @@ void add_run(SweepReport& out, const std::string& setting, const Report& run) {
     }).usage += one.usage;
 }
 
-/// 6 significant digits, as in a run's report.
-Json number(double value) {
-  return std::strtod(fmt::format("{:.6g}", value).c_str(), nullptr) + 0.0;
-}
-
 Json numbers(const std::vector<double>& values) {
   Json out = Json::array();
-  for (const double value : values) out.push_back(number(value));
+  for (const double value : values) out.push_back(rounded(value));
   return out;
 }
 
@@ -134,13 +131,6 @@ Table run_table(const SweepReport& report) {
   return table;
 }
 
-Table timing_table(const SweepReport& report) {
-  Table table{{{"what"}, {"amount", true}}};
-  for (const auto& [what, amount] : report.timing)
-    table.rows.push_back({what, fmt::format("{:.6g}", amount)});
-  return table;
-}
-
 }  // namespace
 
 SweepReport make_sweep_report(const fs::path& folder) {
@@ -180,7 +170,7 @@ std::string to_json(const SweepReport& report) {
                             {"setting", listed.setting},
                             {"seed", listed.seed},
                             {"state", name_of(status.state)},
-                            {"best", status.best ? number(*status.best) : Json()},
+                            {"best", rounded(status.best)},
                             {"calls", status.kept.calls},
                             {"prompt_tokens", status.kept.prompt_tokens},
                             {"generated_tokens", status.kept.generated_tokens},
@@ -191,9 +181,9 @@ std::string to_json(const SweepReport& report) {
                             {"model", row.model},
                             {"seeds", row.accuracies.size()},
                             {"users", row.users},
-                            {"accuracy", number(row.mean)},
-                            {"low", number(row.interval.low)},
-                            {"high", number(row.interval.high)},
+                            {"accuracy", rounded(row.mean)},
+                            {"low", rounded(row.interval.low)},
+                            {"high", rounded(row.interval.high)},
                             {"interval", "t over seeds and each run's interval (MOVER)"},
                             {"accuracies", numbers(row.accuracies)},
                             {"unparsable", row.unparsable},
@@ -210,10 +200,10 @@ std::string to_json(const SweepReport& report) {
                               {"model", paired.model},
                               {"seeds", paired.differences.size()},
                               {"users", paired.users},
-                              {"difference", number(paired.mean)},
-                              {"low", number(low)},
-                              {"high", number(high)},
-                              {"p", number(paired.estimate.p())},
+                              {"difference", rounded(paired.mean)},
+                              {"low", rounded(low)},
+                              {"high", rounded(high)},
+                              {"p", rounded(paired.estimate.p())},
                               {"interval", "t over seeds and items (Satterthwaite)"},
                               {"missing", paired.missing},
                               {"missing_against", paired.missing_against},
@@ -234,7 +224,7 @@ std::string to_html(const SweepReport& report) {
     body += "<h2>Usage by role</h2>\n" + html_table(usage_table(report.usage_by_role));
   body += "<h2>Runs</h2>\n" + html_table(run_table(report));
   if (!report.timing.empty())
-    body += "<h2>Timing of the shared models</h2>\n" + html_table(timing_table(report));
+    body += "<h2>Timing of the shared models</h2>\n" + html_table(timing_table(report.timing));
   return html_page(report.name, fmt::format("{} runs", report.runs.size()), body);
 }
 

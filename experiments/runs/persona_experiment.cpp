@@ -254,8 +254,7 @@ void run_persona_experiment(const PersonaExperiment& experiment, RunContext& run
   for (const std::string& line : users.remarks) run.remark(line);
   if (users.test.empty()) throw UserError("a persona experiment needs test users");
   if (users.test[0].simulated)
-    run.store.set_meta(
-        "note",
+    put(run.store, part::kNote,
         "The users are simulated: their tastes are known, and their choices between real "
         "sentences follow the ratings of real people.");
   SearchRecord record(run, "the seed Θ");

@@ -31,22 +31,6 @@ std::vector<const User*> each_of(const std::vector<User>& users) {
   return out;
 }
 
-std::vector<std::pair<std::string, std::int64_t>> listed(const PersonaCounts& counts) {
-  return {{"asked", counts.asked},
-          {"failed", counts.failed},
-          {"unparsable", counts.unparsable},
-          {"refused", counts.refused},
-          {"not_fit", counts.not_fit},
-          {"repeated", counts.repeated},
-          {"written", counts.written},
-          {"copied", counts.copied},
-          {"kept_copies", counts.kept_copies},
-          {"longest_copy_bytes", counts.longest_copy},
-          {"judgements", counts.judged},
-          {"named", counts.named},
-          {"no_contrast", counts.no_contrast}};
-}
-
 /// The personas that most training users ended up with, of equals those that explain theirs best:
 /// what suits one taste does not crowd out what suits another.
 std::vector<std::string> most_common(const std::vector<LearntUser>& learnt, std::size_t most) {
@@ -345,7 +329,7 @@ Usage PersonaRun::asked() const {
 }
 
 void PersonaRun::tell_counts() {
-  record_.put_proposals("personas by " + role_, listed(tally_.counts()));
+  record_.put_proposals("personas by " + role_, tally_.counts().list());
   record_.keep();
 }
 
@@ -398,15 +382,15 @@ void PersonaRun::put_population_row() {
 }
 
 void PersonaRun::put_personas(const PersonaRow& row) {
-  std::vector<PersonaRecord> records;
+  std::vector<PersonaRecord> all = get(run_.store, part::kPersonas);
   for (const User& user : users_.test) {
     const auto found = row.personas.find(user.id);
     if (found == row.personas.end() || !found->second) continue;  // its judgements say why
-    records.push_back({row.name, role_, user.id, found->second->persona,
-                       source_of(row.name, *found->second), user.taste,
-                       stated_taste(found->second->persona)});
+    all.push_back({row.name, role_, user.id, found->second->persona,
+                   source_of(row.name, *found->second), user.taste,
+                   stated_taste(found->second->persona)});
   }
-  run_.store.put_personas(records);
+  put(run_.store, part::kPersonas, all);
 }
 
 }  // namespace theta

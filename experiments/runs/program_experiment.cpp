@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "core/rng.hpp"
@@ -50,7 +49,7 @@ void put_options(const std::string& method, const Field& answer, const std::vect
   const std::vector<std::string> options = answer.type.options();
   const auto unlabelled = [&](const Example& one) { return !one.fields.find(answer.name); };
   if (options.empty() || std::ranges::any_of(test, unlabelled)) return;
-  nlohmann::json counts = nlohmann::json::array();
+  OptionCounts counts{method, kModel, {}};
   for (const std::string& option : options) {
     std::size_t chosen = 0, right = 0;
     for (std::size_t i = 0; i < test.size(); ++i) {
@@ -59,13 +58,10 @@ void put_options(const std::string& method, const Field& answer, const std::vect
       chosen += prediction && prediction->fields.text(answer.name) == option;
       right += test[i].fields.text(answer.name) == option;
     }
-    counts.push_back({option, chosen, right});
+    counts.options.push_back({option, chosen, right});
   }
-  auto kept = nlohmann::json::parse(run.store.meta("options").value_or("[]"));
-  std::erase_if(kept.get_ref<nlohmann::json::array_t&>(),
-                [&](const auto& row) { return row.at(0) == method; });
-  kept.push_back({method, kModel, std::move(counts)});
-  run.store.set_meta("options", kept.dump());
+  put_one(run.store, part::kOptions, std::move(counts),
+          [&](const OptionCounts& one) { return one.method == method && one.model == kModel; });
 }
 
 /// Scores a program on the test split and keeps the row.

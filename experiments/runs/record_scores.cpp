@@ -5,13 +5,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "core/log.hpp"
 #include "core/models/outage.hpp"
-#include "experiments/commands/commands.hpp"
-#include "experiments/commands/verify.hpp"
-#include "experiments/runs/experiment.hpp"
-#include "experiments/runs/run_folder.hpp"
-#include "experiments/runs/sweep.hpp"
 
 namespace theta {
 namespace {
@@ -56,41 +50,6 @@ ScoreTable record_scores(const ProgramExperiment& experiment, RunContext& run) {
     while (v > 0 && static_cast<std::size_t>(++at[v - 1]) == space[v - 1].choices) at[--v] = 0;
     if (v == 0) return table;
   }
-}
-
-int record_command(const RecordArguments& arguments, Progress& progress, std::stop_token stop) {
-  const Config config = load_config(arguments.config, arguments.sets);
-  refuse_sweep(config);
-  const ExperimentOptions options = read_experiment(config);
-  const auto* experiment = std::get_if<ProgramExperiment>(&options.experiment);
-  if (!experiment) config.fail("only an experiment with a 'program' can be recorded as a table");
-  VerifiedFiles verified;
-  verify(config, options, verified);
-
-  const fs::path folder =
-      arguments.out.empty()
-          ? fs::path("runs") / fmt::format("{}-{}-table", options.name, options.hash)
-          : arguments.out;
-  const fs::path file = folder / "table.json";
-  std::optional<ScoreTable> table;
-  try {
-    const RunEnd end = work_in_folder(
-        config, options, folder, progress, stop, nullptr,
-        [&](RunContext& run) { table = record_scores(*experiment, run); },
-        [&](Store& store) {
-          if (!store.meta("incomplete").value_or("").empty()) table.reset();
-          if (table) write_score_table(*table, file);
-        });
-    if (!table) {
-      tell(fmt::format("theta: {}: {}", name_of(end.state), end.why));
-      return end.state == RunState::kStopped ? kBudgetSpent : kAnswersMissing;
-    }
-  } catch (const Interrupted&) {
-    throw stopped_in(folder);
-  }
-  fmt::print("{} combinations on {} examples: {}\n", table->scores.size(), table->examples,
-             file.string());
-  return 0;
 }
 
 }  // namespace theta

@@ -5,9 +5,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
-#include "experiments/report/report.hpp"
 #include "optimizers/copro.hpp"
 #include "optimizers/dspy_search.hpp"
 #include "optimizers/gepa.hpp"
@@ -111,12 +109,11 @@ class TableProposer final : public LanguageModel {
   std::vector<Order> orders_;
 };
 
-/// The combination of a candidate that describe() made of a TableProgram.
-Combination combination_of(const std::string& described) {
+/// The combination of a TableProgram that was tried.
+Combination combination_of(const Candidate& candidate) {
   Combination combination;
-  const auto candidate = nlohmann::ordered_json::parse(described);
-  for (const auto& predictor : candidate.at("predictors")) {
-    combination.push_back(static_cast<int>(read_token(predictor.at("instruction")).second));
+  for (const Candidate::Part& part : candidate.parts) {
+    combination.push_back(static_cast<int>(read_token(part.instruction).second));
     combination.push_back(0);
   }
   return combination;
@@ -175,7 +172,6 @@ Replayed replay_search(const ScoreTable& table, const std::string& name, std::in
   };
   const auto on_trial = [&](const Trial& trial) {
     if (trial.improved) on_incumbent(trial.evaluations, trial.incumbent);
-    return false;
   };
   // All but `paired` begin with the student on every example.
   const bool checked = name != "paired";
@@ -233,12 +229,12 @@ Replayed replay_proposals(const ScoreTable& table, const std::string& name, std:
             .stop = stop,
             .on_trial =
                 [&](const TrialRecord& trial) {
-                  const bool full = trial.kind == "default" || trial.kind == "full";
+                  const bool full =
+                      trial.kind == TrialKind::kDefault || trial.kind == TrialKind::kFull;
                   if (full && trial.score > best + 1e-9) {
                     if (best >= 0) on_incumbent(trial.evaluations, combination_of(trial.candidate));
                     best = trial.score;
                   }
-                  return false;
                 },
             .max_evaluations = budget,
             .gate = gate};
@@ -249,7 +245,7 @@ Replayed replay_proposals(const ScoreTable& table, const std::string& name, std:
   const auto compiled = name == "copro"
                             ? Copro({.writer = writer, .seed = seed}).compile(student, task)
                             : Gepa({.writer = writer, .seed = seed}).compile(student, task);
-  return {compiled.winner.empty() ? own : combination_of(compiled.winner), compiled.gate};
+  return {compiled.winner ? combination_of(*compiled.winner) : own, compiled.gate};
 }
 
 }  // namespace
@@ -274,26 +270,6 @@ Replayed replay(const ScoreTable& table, const std::string& optimizer, std::int6
   // A search that was stopped ends with the best so far: not to pass for that of the whole budget.
   if (stop.stop_requested()) throw Interrupted("the search was stopped");
   return replayed;
-}
-
-void replay_command(const ReplayArguments& arguments, std::stop_token stop) {
-  const ScoreTable table = read_score_table(arguments.table);
-  const auto print = [&](std::int64_t evaluations, const Combination& incumbent) {
-    if (arguments.json)
-      fmt::print("{{\"evaluations\": {}, \"combination\": [{}]}}\n", evaluations,
-                 fmt::join(incumbent, ", "));
-    else
-      fmt::print("{:>8}  {}\n", evaluations, key_of(incumbent));
-  };
-  const auto [winner, gate] = replay(table, arguments.optimizer, arguments.budget, arguments.seed,
-                                     print, arguments.gate, std::move(stop));
-  if (arguments.json) {
-    nlohmann::ordered_json line = {{"gate", gate_json(gate)}};
-    line["gate"]["combination"] = winner;
-    fmt::print("{}\n", line.dump());
-  } else {
-    fmt::print("{:>8}  {}: {}\n", "gate", key_of(winner), gate_text(gate));
-  }
 }
 
 }  // namespace theta

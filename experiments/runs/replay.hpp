@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <functional>
 #include <stop_token>
 #include <string>
@@ -37,17 +36,5 @@ struct Replayed {
 Replayed replay(const ScoreTable& table, const std::string& optimizer, std::int64_t budget,
                 std::uint64_t seed, const OnIncumbent& on_incumbent, GateOptions gate = {},
                 std::stop_token stop = {});
-
-struct ReplayArguments {
-  std::filesystem::path table;
-  std::string optimizer;
-  std::int64_t budget = 0;
-  std::uint64_t seed = 0;
-  bool json = false;
-  GateOptions gate = {};
-};
-
-/// `theta replay`: prints a line for each new incumbent, and one of what the gate says.
-void replay_command(const ReplayArguments& arguments, std::stop_token stop);
 
 }  // namespace theta

@@ -7,7 +7,7 @@
 
 #include "core/models/outage.hpp"
 #include "experiments/report/text_table.hpp"
-#include "experiments/runs/remarks.hpp"
+#include "experiments/runs/run_record.hpp"
 
 namespace theta {
 

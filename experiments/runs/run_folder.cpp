@@ -7,7 +7,6 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
-#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "core/clock.hpp"
@@ -24,16 +23,16 @@ namespace fs = std::filesystem;
 constexpr const char* kRecord = "run.db";
 
 void claim(Store& store, const fs::path& folder, const ExperimentOptions& options) {
-  const auto hash = store.meta("config_hash");
+  const auto hash = find(store, part::kConfigHash);
   if (hash && *hash != options.hash)
     throw UserError(
         fmt::format("{} holds a run of another config or other data ({}; this one is {}): give "
                     "another --out, or remove it",
                     folder.string(), *hash, options.hash));
   store.begin_try();
-  store.set_meta("config_hash", options.hash);
-  store.set_meta("name", options.name);
-  store.set_meta("seed", std::to_string(options.seed));
+  put(store, part::kConfigHash, options.hash);
+  put(store, part::kName, options.name);
+  put(store, part::kSeed, options.seed);
 }
 
 double unix_seconds() {
@@ -45,8 +44,7 @@ double unix_seconds() {
 class Heartbeat {
  public:
   Heartbeat(Store& store, Progress& progress, Ledger& ledger, std::stop_source& stop_run)
-      : before_s_(
-            nlohmann::json::parse(store.meta("progress").value_or("{}")).value("seconds", 0.0)),
+      : before_s_(get(store, part::kStanding).seconds),
         thread_([&, this](const std::stop_token& stop) {
           std::unique_lock lock(mutex_);
           std::int64_t last = -1;
@@ -65,14 +63,11 @@ class Heartbeat {
  private:
   double seconds() const { return before_s_ + seconds_since(began_); }
   void beat(Store& store, const Whole& whole) {
-    nlohmann::json json = {{"stage", whole.stage}, {"at", unix_seconds()}, {"seconds", seconds()}};
-    if (!whole.trouble.empty())
-      json["trouble"] = whole.trouble;
-    else if (whole.left_s)
-      json["left_s"] = *whole.left_s;
+    Standing standing{
+        .stage = whole.stage, .at = unix_seconds(), .seconds = seconds(), .trouble = whole.trouble};
+    if (whole.trouble.empty()) standing.left_s = whole.left_s;
     try {
-      store.set_meta("progress",
-                     json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+      put(store, part::kStanding, standing);
     } catch (const RunError&) {
       // The run's next answer meets the same fault and ends it.
     }
@@ -89,16 +84,16 @@ class Heartbeat {
 std::string record_losses(Store& store, Models& models) {
   std::int64_t asked = 0, lost = 0;
   for (const auto& [role, usage] : models.usage()) asked += usage.calls;
-  nlohmann::json json = nlohmann::json::array();
+  std::vector<Loss> all;
   std::string where;
   const auto losses = models.lost_by_stage();
   for (const auto& [stage, role, requests, why, measures] : losses) {
     lost += requests;
-    json.push_back({stage, role.name, requests, why, measures});
+    all.push_back({stage, role.name, requests, why, measures});
     where +=
         fmt::format("{}{} of {} in \"{}\"", where.empty() ? "" : ", ", requests, role.name, stage);
   }
-  store.set_meta("lost", json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  put(store, part::kLost, all);
   if (losses.empty()) return "";
   return fmt::format("{} of {} requests got no answer ({}), the first because: {}", lost, asked,
                      where, losses.front().why);
@@ -111,33 +106,62 @@ bool was_answered(Models& models) {
   return answered > 0;
 }
 
+/// What cut the work of a run short; empty where nothing did.
+struct Cut {
+  std::string stopped;     ///< its budget
+  std::string broken_off;  ///< an outage
+};
+
+/// Does the work of a run, to its end, that of its budget, or an outage after some answers.
+/// @throws what `work` throws beside; Interrupted if `stop` is requested.
+Cut do_work(const fs::path& folder, std::uint64_t seed, Store& store, Models& models,
+            Ledger& ledger, Progress& progress, const std::stop_token& stop,
+            const std::function<void(RunContext&)>& work) {
+  std::stop_source own_stop;
+  const std::stop_callback forward(stop, [&] { own_stop.request_stop(); });
+  try {
+    {
+      const Heartbeat heartbeat(store, progress, ledger, own_stop);
+      RunContext context{folder, seed, store, models, progress, own_stop.get_token()};
+      work(context);
+    }
+    // A search that was cut short ends well, and the record may have held all that came after it.
+    if (own_stop.stop_requested() || ledger.spent()) throw Interrupted("stopped");
+    return {};
+  } catch (const Interrupted&) {
+    const auto why = ledger.spent();
+    if (!why || stop.stop_requested()) throw;
+    put(store, part::kStopped, *why);
+    return {*why, ""};
+  } catch (const Outage& e) {
+    if (!was_answered(models)) throw;
+    return {"", fmt::format("{}; ", e.what())};
+  }
+}
+
 RunStatus status_of_record(const fs::path& record) {
   RunStatus status;
   const bool owned = Store::owner(record).has_value();
   const Store store(record, Store::Access::kRead);
-  const std::string state = store.meta("state").value_or("");
+  const RunState said = find(store, part::kState).value_or(RunState::kRunning);
   if (owned) {
     status.state = RunState::kRunning;
-  } else if (state == name_of(RunState::kDone)) {
-    status.state = RunState::kDone;
   } else {
-    status.state = RunState::kStopped;  // a run that was killed could not say so
-    for (const RunState said : {RunState::kFailed, RunState::kIncomplete})
-      if (state == name_of(said)) status.state = said;
-    status.error = store.meta("error").value_or("");
+    // A run that was killed could not say so.
+    status.state = said == RunState::kRunning ? RunState::kStopped : said;
+    if (said != RunState::kDone) status.error = get(store, part::kError);
   }
-  status.hash = store.meta("config_hash").value_or("");
+  status.hash = get(store, part::kConfigHash);
   status.kept = store.kept();
   std::map<std::string, double> best;  // by search, as it stands
   for (const TrialRecord& trial : store.trials()) best[trial.search] = trial.best;
   for (const auto& [search, score] : best) status.best = std::max(status.best.value_or(0), score);
   if (owned) {
-    const auto beat = nlohmann::json::parse(store.meta("progress").value_or("{}"));
-    status.stage = beat.value("stage", "");
-    if (beat.contains("trouble")) status.stage += ", " + beat["trouble"].get<std::string>();
-    if (beat.contains("left_s"))
-      status.left_s =
-          std::max(0.0, beat["left_s"].get<double>() - (unix_seconds() - beat["at"].get<double>()));
+    const Standing standing = get(store, part::kStanding);
+    status.stage = standing.stage;
+    if (!standing.trouble.empty()) status.stage += ", " + standing.trouble;
+    if (standing.left_s)
+      status.left_s = std::max(0.0, *standing.left_s - (unix_seconds() - standing.at));
   }
   return status;
 }
@@ -154,12 +178,12 @@ RunEnd work_in_folder(const Config& config, const ExperimentOptions& options,
   Store store(folder / kRecord);
   claim(store, folder, options);
   const std::string text = resolved(config).dump();
-  store.set_meta("config", text);
-  store.set_meta("models", described(options.models));
-  store.set_meta("state", name_of(RunState::kRunning));
+  put(store, part::kConfig, text);
+  put(store, part::kModels, described(options.models));
+  put(store, part::kState, RunState::kRunning);
   const auto end = [&](RunState state, const std::string& why) {
-    store.set_meta("error", why);
-    store.set_meta("state", name_of(state));
+    put(store, part::kError, why);
+    put(store, part::kState, state);
     return RunEnd{state, why};
   };
   try {
@@ -167,31 +191,9 @@ RunEnd work_in_folder(const Config& config, const ExperimentOptions& options,
     Ledger ledger(options.budget);
     Models models(options.models, store, progress, Models::Purpose::kRun, pool, &ledger,
                   std::make_shared<AnswerCache>(options.cache));
-    std::stop_source own_stop;
-    const std::stop_callback forward(stop, [&] { own_stop.request_stop(); });
-    std::string stopped, broken_off;
+    Cut cut;
     try {
-      {
-        const Heartbeat heartbeat(store, progress, ledger, own_stop);
-        RunContext context{folder, options.seed, store, models, progress, own_stop.get_token()};
-        work(context);
-      }
-      // A search that was cut short ends well, and the record may have held all that came after it.
-      if (own_stop.stop_requested() || ledger.spent()) throw Interrupted("stopped");
-    } catch (const Interrupted&) {
-      const auto why = ledger.spent();
-      if (!why || stop.stop_requested()) {
-        models.record_timing();
-        throw;
-      }
-      stopped = *why;
-      store.set_meta("stopped", stopped);
-    } catch (const Outage& e) {
-      if (!was_answered(models)) {
-        models.record_timing();
-        throw;
-      }
-      broken_off = fmt::format("{}; ", e.what());
+      cut = do_work(folder, options.seed, store, models, ledger, progress, stop, work);
     } catch (...) {
       models.record_timing();
       throw;
@@ -201,11 +203,11 @@ RunEnd work_in_folder(const Config& config, const ExperimentOptions& options,
     progress.finish();
     std::string incomplete = record_losses(store, models);
     if (!incomplete.empty())
-      incomplete = broken_off + incomplete +
+      incomplete = cut.broken_off + incomplete +
                    "; the same command asks for what is missing, and ends as if nothing had failed";
-    store.set_meta("incomplete", incomplete);
+    put(store, part::kIncomplete, incomplete);
     finish(store);
-    if (!stopped.empty()) return end(RunState::kStopped, stopped);
+    if (!cut.stopped.empty()) return end(RunState::kStopped, cut.stopped);
     if (!incomplete.empty()) return end(RunState::kIncomplete, incomplete);
     return end(RunState::kDone, "");
   } catch (const Interrupted&) {
@@ -266,24 +268,6 @@ Plan forecast_calls(const ExperimentOptions& options, std::stop_token stop,
     return {};  // the run meets what is wrong itself, or gets on with real answers
   }
   return plan;
-}
-
-const char* name_of(RunState state) {
-  switch (state) {
-    case RunState::kWaiting:
-      return "waiting";
-    case RunState::kRunning:
-      return "running";
-    case RunState::kDone:
-      return "done";
-    case RunState::kIncomplete:
-      return "incomplete";
-    case RunState::kFailed:
-      return "failed";
-    case RunState::kStopped:
-      return "stopped";
-  }
-  throw std::logic_error("unknown state of a run");
 }
 
 RunStatus read_status(const fs::path& folder) {

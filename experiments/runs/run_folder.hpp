@@ -12,13 +12,11 @@
 #include "core/result.hpp"
 #include "experiments/report/report.hpp"
 #include "experiments/runs/experiment.hpp"
+#include "experiments/runs/run_record.hpp"
 
 namespace theta {
 
 class ModelPool;
-
-enum class RunState { kWaiting, kRunning, kDone, kIncomplete, kFailed, kStopped };
-const char* name_of(RunState state);
 
 /// How a run's work came to its end.
 struct RunEnd {

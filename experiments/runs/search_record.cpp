@@ -4,15 +4,10 @@
 
 #include <algorithm>
 
-#include "experiments/report/report.hpp"
+#include "experiments/report/report_tables.hpp"
 
 namespace theta {
 namespace {
-
-/// A program's prompts may hold bytes that a model made up.
-std::string dumped(const nlohmann::json& json) {
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
 
 std::string prompt_text(const Module& program) {
   std::string out;
@@ -31,19 +26,11 @@ std::string prompt_text(const Module& program) {
   return out;
 }
 
-/// For the report: [[tokens, score, sd, candidate], ..].
-nlohmann::json listed(const std::vector<Tradeoff>& front) {
-  nlohmann::json list = nlohmann::json::array();
-  for (const Tradeoff& one : front)
-    list.push_back({one.prompt_tokens, one.score, one.sd, one.candidate});
-  return list;
-}
-
 }  // namespace
 
 SearchRecord::SearchRecord(RunContext& run, std::string student)
     : run_(run), student_(std::move(student)) {
-  run_.store.set_meta("student", student_);
+  put(run_.store, part::kStudent, student_);
 }
 
 void SearchRecord::add_prompt(const std::string& title, const Module& program) {
@@ -52,12 +39,11 @@ void SearchRecord::add_prompt(const std::string& title, const Module& program) {
 
 void SearchRecord::put_proposals(const std::string& search,
                                  std::vector<std::pair<std::string, std::int64_t>> counts) {
-  const auto known =
-      std::ranges::find(proposals_, search, [](const auto& one) { return one.first; });
+  const auto known = std::ranges::find(proposals_, search, &SearchProposals::search);
   if (known == proposals_.end())
-    proposals_.emplace_back(search, std::move(counts));
+    proposals_.push_back({search, std::move(counts)});
   else
-    known->second = std::move(counts);
+    known->counts = std::move(counts);
 }
 
 Compiled SearchRecord::compile(const OptimizerConfig& config, const std::string& search,
@@ -68,14 +54,13 @@ Compiled SearchRecord::compile(const OptimizerConfig& config, const std::string&
     trial.search = search;
     run_.store.put_trial(trial);
     run_.show_trial(trial);
-    return false;
   };
   Compiled compiled = make_optimizer(config.options)->compile(student, task);
   run_.progress.note("");
-  gates_.push_back({search, gate_json(compiled.gate)});
+  gates_.push_back({search, compiled.gate});
   if (!compiled.stopped) remark_on(search, compiled.gate, config.gate);
   if (compiled.proposals.asked > 0) put_proposals(search, compiled.proposals.list());
-  if (!compiled.front.empty()) fronts_.push_back({search, listed(compiled.front)});
+  if (!compiled.front.empty()) fronts_.push_back({search, compiled.front});
   return compiled;
 }
 
@@ -89,12 +74,12 @@ void SearchRecord::remark_on(const std::string& search, const Decision& gate,
 }
 
 void SearchRecord::keep() const {
-  run_.store.set_meta("rows", rows_.dump());
-  run_.store.set_meta("comparisons", comparisons_.dump());
-  run_.store.set_meta("prompts", dumped(prompts_));
-  run_.store.set_meta("proposals", nlohmann::json(proposals_).dump());
-  run_.store.set_meta("fronts", dumped(fronts_));
-  run_.store.set_meta("gates", gates_.dump());
+  put(run_.store, part::kRows, rows_);
+  put(run_.store, part::kComparisons, comparisons_);
+  put(run_.store, part::kPrompts, prompts_);
+  put(run_.store, part::kProposals, proposals_);
+  put(run_.store, part::kFronts, fronts_);
+  put(run_.store, part::kGates, gates_);
 }
 
 }  // namespace theta

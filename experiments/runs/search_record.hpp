@@ -1,13 +1,13 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "experiments/optimizer_config.hpp"
 #include "experiments/runs/run_context.hpp"
+#include "experiments/runs/run_record.hpp"
 
 namespace theta {
 
@@ -44,10 +44,12 @@ class SearchRecord {
 
   RunContext& run_;
   const std::string student_;
-  nlohmann::json rows_ = nlohmann::json::array(), comparisons_ = nlohmann::json::array(),
-                 prompts_ = nlohmann::json::array(), fronts_ = nlohmann::json::array(),
-                 gates_ = nlohmann::json::array();
-  std::vector<std::pair<std::string, std::vector<std::pair<std::string, std::int64_t>>>> proposals_;
+  std::vector<std::string> rows_;
+  std::vector<Comparison> comparisons_;
+  std::vector<PromptText> prompts_;
+  std::vector<SearchProposals> proposals_;
+  std::vector<SearchFront> fronts_;
+  std::vector<SearchVerdict> gates_;
 };
 
 }  // namespace theta

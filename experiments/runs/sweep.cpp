@@ -195,21 +195,16 @@ Sweep read_sweep(const Config& config, FileHashes files) {
 
 fs::path folder_of(const SweepRun& run, const fs::path& sweep) { return sweep / run.options.hash; }
 
-SweepEnd run_sweep(const Sweep& sweep, const fs::path& folder, std::size_t jobs, Progress& progress,
-                   std::stop_token stop) {
-  if (fs::exists(folder / "run.db"))
-    throw UserError(folder.string() + " holds a run: give another --out, or remove it");
-  make_folder(folder);
-  ModelPool pool(folder / "cache.db", [&progress, &pool](const ModelOptions& options) {
-    return make_model(options, show_trouble(progress), lessons_in(pool.record(), options));
-  });
-  write_list(sweep, folder);
+namespace {
 
+/// The runs that are not done, whose models the pool is told to expect.
+std::vector<const SweepRun*> plan_runs(const Sweep& sweep, const fs::path& folder, ModelPool& pool,
+                                       std::map<std::size_t, Plan>& plans, Progress& progress,
+                                       const std::stop_token& stop) {
   std::vector<const SweepRun*> waiting;
   std::int64_t requests = 0;
   progress.stage(fmt::format("{}: planning {} runs", sweep.name, sweep.runs.size()),
                  static_cast<std::int64_t>(sweep.runs.size()));
-  std::map<std::size_t, Plan> plans;  // by group: a seed changes little
   for (const SweepRun& run : sweep.runs) {
     progress.advance();
     if (read_status(folder_of(run, folder)).state == RunState::kDone) continue;
@@ -222,7 +217,23 @@ SweepEnd run_sweep(const Sweep& sweep, const fs::path& folder, std::size_t jobs,
   progress.stage(fmt::format("{}: {} runs", sweep.name, waiting.size()) +
                      (done_before > 0 ? fmt::format(", {} were done", done_before) : ""),
                  requests);
+  return waiting;
+}
 
+}  // namespace
+
+SweepEnd run_sweep(const Sweep& sweep, const fs::path& folder, std::size_t jobs, Progress& progress,
+                   std::stop_token stop) {
+  if (fs::exists(folder / "run.db"))
+    throw UserError(folder.string() + " holds a run: give another --out, or remove it");
+  make_folder(folder);
+  ModelPool pool(folder / "cache.db", [&progress, &pool](const ModelOptions& options) {
+    return make_model(options, show_trouble(progress), lessons_in(pool.record(), options));
+  });
+  write_list(sweep, folder);
+
+  std::map<std::size_t, Plan> plans;  // by group: a seed changes little
+  const auto waiting = plan_runs(sweep, folder, pool, plans, progress, stop);
   std::vector<std::string> failed(waiting.size()), incomplete(waiting.size()),
       stopped(waiting.size());
   std::atomic<std::size_t> next = 0;

@@ -72,10 +72,9 @@ EvaluateCandidate look_up(const OutcomeTable& table) {
 }
 
 /// Collects the incumbents that a search tells of.
-std::function<bool(const Trial&)> into(Curve& curve) {
+OnTrial into(Curve& curve) {
   return [&curve](const Trial& trial) {
     if (trial.improved) curve.push_back({trial.evaluations, trial.incumbent});
-    return false;
   };
 }
 

@@ -47,14 +47,14 @@ TEST_F(CoproTest, AsksForARoundOfInstructionsInOneWave) {
 TEST_F(CoproTest, EvaluatesNoProgramTwice) {
   const auto compiled = compile({.breadth = 5, .depth = 3}, two_steps(scripted_.adapter));
   std::set<std::string> candidates;
-  for (const auto& trial : compiled.trials) candidates.insert(trial.candidate);
+  for (const auto& trial : compiled.trials) candidates.insert(to_json(trial.candidate));
   EXPECT_EQ(candidates.size(), compiled.trials.size());
 }
 
 TEST_F(CoproTest, LeavesFrozenInstructionsAlone) {
   const auto compiled = compile({.breadth = 5, .limits = {.frozen = {"note.instruction"}}},
                                 two_steps(scripted_.adapter));
-  for (const auto& trial : compiled.trials) EXPECT_THAT(trial.candidate, HasSubstr("Take a note."));
+  for (const auto& trial : compiled.trials) EXPECT_THAT(to_json(trial.candidate), HasSubstr("Take a note."));
   EXPECT_NEAR(compiled.validation_score, .8, 1e-9);
 }
 

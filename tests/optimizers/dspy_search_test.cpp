@@ -24,7 +24,7 @@ class DspySearchTest : public ::testing::Test {
   static double quality(const Combination& c) { return .3 + .15 * c[0] + .05 * c[1]; }
   static std::string kinds(const SearchResult& result) {
     std::string letters;
-    for (const auto& trial : result.trials) letters += trial.kind[0];
+    for (const auto& trial : result.trials) letters += name_of(trial.kind)[0];
     return letters;
   }
 
@@ -58,8 +58,8 @@ TEST_F(DspySearchTest, EvaluatesInFullTheBestMeanThatHasNotBeen) {
   std::map<Combination, std::vector<double>> means;
   std::set<Combination> full;
   for (const auto& trial : result.trials) {
-    if (trial.kind == "minibatch") means[trial.combination].push_back(trial.score);
-    if (trial.kind != "full") continue;
+    if (trial.kind == TrialKind::kMinibatch) means[trial.combination].push_back(trial.score);
+    if (trial.kind != TrialKind::kFull) continue;
     const auto mean = [&](const Combination& c) {
       double sum = 0;
       for (const double score : means.at(c)) sum += score;
@@ -90,7 +90,7 @@ TEST_F(DspySearchTest, ChangesTheIncumbentOnFullEvaluationsOnly) {
   double best = quality(incumbent);
   for (const auto& trial : result.trials) {
     if (!trial.improved) continue;
-    EXPECT_EQ(trial.kind, "full");
+    EXPECT_EQ(trial.kind, TrialKind::kFull);
     EXPECT_GT(trial.score, best);
     incumbent = trial.combination;
     best = trial.score;
@@ -143,7 +143,7 @@ class FaithfulMipro : public ::testing::Test {
 TEST_F(FaithfulMipro, SpendsWhatDSPysLightModeSpends) {
   const auto compiled = compile({.auto_mode = "light"});
   std::string kinds;
-  for (const auto& trial : compiled.trials) kinds += trial.kind[0];
+  for (const auto& trial : compiled.trials) kinds += name_of(trial.kind)[0];
   EXPECT_EQ(kinds, "dmmmmmfmmmmmf");
   EXPECT_EQ(compiled.trials.back().evaluations, 650);
 }

@@ -36,7 +36,7 @@ class MiproTest : public ::testing::Test {
   Compiled compile(MiproOptions o) { return compile(std::move(o), scripted_.student()); }
   static std::vector<std::string> candidates(const Compiled& compiled) {
     std::vector<std::string> all;
-    for (const auto& trial : compiled.trials) all.push_back(trial.candidate);
+    for (const auto& trial : compiled.trials) all.push_back(to_json(trial.candidate));
     return all;
   }
   std::string error_of(MiproOptions o) {
@@ -54,8 +54,7 @@ class MiproTest : public ::testing::Test {
 TEST_F(MiproTest, RecordsIndicesAndTextsOfEveryCandidate) {
   const auto compiled = compile(options());
   EXPECT_EQ(compiled.trials[0].candidate,
-            R"({"combination":[0,0],"predictors":{"predict":{"instruction":"Answer.","demos":0,)"
-            R"("format":"terse"}}})");
+            (Candidate{{0, 0}, {{"predict", "Answer.", 0, "terse"}}}));
   EXPECT_THAT(candidates(compiled),
               Contains(HasSubstr(std::string(R"("instruction":")") + ScriptedTask::kBest)));
 }
@@ -75,7 +74,7 @@ TEST_F(MiproTest, AsksForFewExamplesOfSeveralCandidatesWhereAnswersStandAlone) {
     EXPECT_NEAR(compiled.validation_score, .9, 1e-9);
     std::int64_t longest = 0;
     for (std::size_t t = 1; t < compiled.trials.size(); ++t)
-      if (compiled.trials[t].kind == "minibatch")
+      if (compiled.trials[t].kind == TrialKind::kMinibatch)
         longest =
             std::max(longest, compiled.trials[t].evaluations - compiled.trials[t - 1].evaluations);
     return longest;
@@ -275,7 +274,7 @@ TEST_F(MiproTest, TakesDSPysNumberOfTrials) {
   const auto compiled = compile(o);
   const auto minibatches =
       std::count_if(compiled.trials.begin(), compiled.trials.end(),
-                    [](const TrialRecord& trial) { return trial.kind == "minibatch"; });
+                    [](const TrialRecord& trial) { return trial.kind == TrialKind::kMinibatch; });
   EXPECT_EQ(minibatches, 8);  // two variables of at most four choices: 2 * 2 * log2 4
 }
 
@@ -286,8 +285,7 @@ TEST_F(MiproTest, TellsWhatIsTheBestForEveryLengthOfPrompt) {
     EXPECT_GT(front[i].prompt_tokens, front[i - 1].prompt_tokens);
     EXPECT_GT(front[i].score, front[i - 1].score);
   }
-  EXPECT_THAT(front.back().candidate,
-              HasSubstr(std::string(R"("instruction":")") + ScriptedTask::kBest));
+  EXPECT_EQ(front.back().candidate.parts.at(0).instruction, ScriptedTask::kBest);
   EXPECT_NEAR(front.back().score, .9, .1);
 }
 

@@ -135,10 +135,10 @@ TEST(PairedSearch, StartsFromTheDefaultAndTellsOfEveryNewIncumbent) {
 TEST(PairedSearch, CheckedScoresTheDefaultFirstAndTheWinnerLastOnEverything) {
   Recorded recorded(3);
   const auto result = recorded.run({.budget = 600});
-  EXPECT_EQ(result.trials.front().kind, "default");
+  EXPECT_EQ(result.trials.front().kind, TrialKind::kDefault);
   EXPECT_EQ(result.trials.front().evaluations, 100);
   EXPECT_DOUBLE_EQ(result.trials.front().score, recorded.mean({0, 0}));
-  EXPECT_EQ(result.trials.back().kind, "full");
+  EXPECT_EQ(result.trials.back().kind, TrialKind::kFull);
   EXPECT_EQ(result.trials.back().combination, result.best);
   EXPECT_DOUBLE_EQ(result.score, recorded.mean(result.best));
 }
@@ -159,7 +159,7 @@ TEST(PairedSearch, CheckedEndsWithAFullTrialOfTheWinnerAlsoWhereNothingIsLeftToA
     Recorded recorded(seed, {.instructions = 3, .demos = 1, .examples = 10});
     const auto result = recorded.run({.budget = 1000});
     const Trial& last = result.trials.back();
-    EXPECT_EQ(last.kind, "full") << seed;
+    EXPECT_EQ(last.kind, TrialKind::kFull) << seed;
     EXPECT_EQ(last.combination, result.best) << seed;
     EXPECT_DOUBLE_EQ(last.score, recorded.mean(result.best)) << seed;
     EXPECT_EQ(last.evaluations, recorded.evaluations()) << seed;
@@ -295,14 +295,20 @@ TEST(PairedSearch, GivesTheSameTrialsForTheSameSeed) {
   EXPECT_NE(trials(3), trials(4));
 }
 
-TEST(PairedSearch, StopsWhenTheCallbackSaysSo) {
+TEST(PairedSearch, StopsOnTheTokenWithTheBestSoFar) {
   const auto whole = Recorded(4).run({.budget = 300, .in_flight = 1, .checked = false});
   for (std::size_t last = 1; last <= whole.trials.size(); last += 7) {
     Recorded recorded(4);
-    const auto result =
-        recorded.run({.budget = 300, .in_flight = 1, .checked = false, .on_trial = [&](auto& t) {
-                        return t.number == static_cast<int>(last);
-                      }});
+    std::stop_source source;
+    const auto result = recorded.run({.budget = 300,
+                                      .in_flight = 1,
+                                      .checked = false,
+                                      .on_trial =
+                                          [&](const Trial& trial) {
+                                            if (trial.number == static_cast<int>(last))
+                                              source.request_stop();
+                                          },
+                                      .stop = source.get_token()});
     EXPECT_TRUE(result.stopped);
     ASSERT_EQ(result.trials.size(), last);
     EXPECT_EQ(result.best, whole.trials[last - 1].incumbent) << last;
@@ -318,7 +324,6 @@ TEST(PairedSearch, StopsOnTheTokenWithNothingWorseThanTheDefault) {
                                       .on_trial =
                                           [&](const Trial& trial) {
                                             if (trial.number == last) source.request_stop();
-                                            return false;
                                           },
                                       .stop = source.get_token()});
     EXPECT_TRUE(result.stopped);

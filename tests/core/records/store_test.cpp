@@ -223,34 +223,19 @@ TEST_F(StoreTest, KeepsTheOldRowWhereTheNewOneCannotBePut) {
   EXPECT_EQ(store.usage()[0].usage, (Usage{1, 1, 1}));
 }
 
-TEST_F(StoreTest, GivesBackPersonasAndReplacesThoseOfTheSameUser) {
-  Store store(file());
-  store.put_personas({{"m", "teacher", "u1", "old", "theta", "praise", ""},
-                      {"m", "teacher", "u2", "likes criticism", "taste", "", ""}});
-  store.put_personas({{"m", "teacher", "u1", "likes praise", "train user 3", "praise", "praise"}});
-  const auto personas = store.personas();
-  ASSERT_EQ(personas.size(), 2u);
-  EXPECT_EQ(personas[0].method, "m");
-  EXPECT_EQ(personas[0].model, "teacher");
-  EXPECT_EQ(personas[0].user, "u1");
-  EXPECT_EQ(personas[0].persona, "likes praise");
-  EXPECT_EQ(personas[0].source, "train user 3");
-  EXPECT_EQ(personas[0].taste, "praise");
-  EXPECT_EQ(personas[0].matched, "praise");
-  EXPECT_EQ(personas[1].persona, "likes criticism");
-}
-
 TEST_F(StoreTest, GivesBackTrialsAndReplacesThoseOfTheSameNumberAndKind) {
   Store store(file());
-  store.put_trial({"s", 1, "minibatch", "{}", 0.5, 35});
-  store.put_trial({"s", 1, "full", "{}", 0.25, 335});
-  store.put_trial({"s", 1, "minibatch", "{\"i\":3}", 0.75, 35, true, 0.5, 0.25, 0.875});
+  const Candidate candidate{{3, 0}, {{"predict", "Be \"kind\".", 2}, {"answer", "", 0}}};
+  store.put_trial({"s", 1, TrialKind::kMinibatch, {}, 0.5, 35});
+  store.put_trial({"s", 1, TrialKind::kFull, {}, 0.25, 335});
+  store.put_trial({"s", 1, TrialKind::kMinibatch, candidate, 0.75, 35, true, 0.5, 0.25, 0.875});
   const auto trials = store.trials();
   ASSERT_EQ(trials.size(), 2u);
   EXPECT_EQ(trials[0].search, "s");
   EXPECT_EQ(trials[0].number, 1);
-  EXPECT_EQ(trials[0].kind, "minibatch");
-  EXPECT_EQ(trials[0].candidate, "{\"i\":3}");
+  EXPECT_EQ(trials[0].kind, TrialKind::kMinibatch);
+  EXPECT_EQ(trials[0].candidate, candidate);
+  EXPECT_EQ(trials[1].candidate, Candidate{});
   EXPECT_EQ(trials[0].score, 0.75);
   EXPECT_EQ(trials[0].evaluations, 35);
   EXPECT_TRUE(trials[0].improved);
@@ -258,7 +243,7 @@ TEST_F(StoreTest, GivesBackTrialsAndReplacesThoseOfTheSameNumberAndKind) {
   EXPECT_EQ(trials[0].low, 0.25);
   EXPECT_EQ(trials[0].high, 0.875);
   EXPECT_FALSE(trials[1].improved);
-  EXPECT_EQ(trials[1].kind, "full");
+  EXPECT_EQ(trials[1].kind, TrialKind::kFull);
 }
 
 TEST_F(StoreTest, AddsTimingUpOverRestarts) {
@@ -298,10 +283,10 @@ TEST_F(StoreTest, NoticesDamageInTheMiddleWhenItOpens) {
 
 TEST_F(StoreTest, RefusesAnotherSchema) {
   { const Store store(file()); }
-  execute("UPDATE meta SET value = '6' WHERE key = 'schema'");
+  execute("UPDATE meta SET value = '7' WHERE key = 'schema'");
   EXPECT_EQ(message_of<RunError>([&] { const Store store(file()); }),
             file().string() +
-                " has schema 6, this program reads schema 5: use the version that wrote it, or "
+                " has schema 7, this program reads schema 6: use the version that wrote it, or "
                 "another --out");
 }
 
@@ -344,13 +329,13 @@ TEST_F(StoreTest, RefusesADatabaseOfSomethingElse) {
 
 TEST_F(StoreTest, ReadsNoViewNorComputedColumnOfSomebodyElse) {
   { const Store store(file()); }
-  execute("ALTER TABLE personas ADD COLUMN long TEXT AS (hex(zeroblob(1000000)))");
+  execute("ALTER TABLE outcomes ADD COLUMN long TEXT AS (hex(zeroblob(1000000)))");
   const std::string refused =
       file().string() +
       " holds views, triggers or computed columns, and no run makes any: remove them";
   const auto open = [&] { const Store store(file(), Store::Access::kRead); };
   EXPECT_EQ(message_of<RunError>(open), refused);
-  execute("ALTER TABLE personas DROP COLUMN long");
+  execute("ALTER TABLE outcomes DROP COLUMN long");
   execute("DROP TABLE trials; CREATE VIEW trials AS SELECT key AS search FROM meta");
   EXPECT_EQ(message_of<RunError>(open), refused);
 }
@@ -359,8 +344,9 @@ TEST_F(StoreTest, ReadsNoMoreTrialsThanAReportHasMemoryFor) {
   { const Store store(file()); }
   execute(
       "PRAGMA synchronous = OFF; WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 70)"
-      " INSERT INTO trials SELECT i, 's', i, 'full', hex(zeroblob(500000)), 0, 0, 0, 0, 0, 0 FROM "
-      "n");
+      " INSERT INTO trials SELECT i, 's', i, 'full', '{\"predictors\":{\"p\":{\"instruction\":\"' "
+      "||"
+      " hex(zeroblob(500000)) || '\",\"demos\":0}}}', 0, 0, 0, 0, 0, 0 FROM n");
   const Store store(file(), Store::Access::kRead);
   EXPECT_EQ(message_of<RunError>([&] { (void)store.trials(); }),
             file().string() + " holds more than 64 MiB of trials, which no report reads");
@@ -524,8 +510,7 @@ TEST_F(StoreTest, BeginsANewTryWithTheAnswersAloneAndOfTheSameRun) {
     store.set_meta("progress", "{}");
     store.set_meta("remarks", "[]");
     store.put_row("untouched", "teacher", {outcome("untouched", "a", 1)}, {1, 0, 0});
-    store.put_trial({"mipro", 1, "full", "{}", 0.25, 335});
-    store.put_personas({{"verified", "task", "user", "likes rain", "theta", "", ""}});
+    store.put_trial({"mipro", 1, TrialKind::kFull, {}, 0.25, 335});
     store.add_timing("hits", 1);
     store.begin_try();
   }
@@ -538,7 +523,6 @@ TEST_F(StoreTest, BeginsANewTryWithTheAnswersAloneAndOfTheSameRun) {
   EXPECT_TRUE(store.outcomes().empty());
   EXPECT_TRUE(store.usage().empty());
   EXPECT_TRUE(store.trials().empty());
-  EXPECT_TRUE(store.personas().empty());
   EXPECT_THAT(store.timing(), ElementsAre(Pair("hits", 1)));
 }
 

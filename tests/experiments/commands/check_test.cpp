@@ -350,7 +350,7 @@ TEST_P(ThetaCheck, SaysOneLineAtThePlace) {
   const TemporaryFolder folder;
   const fs::path file = broken.write(folder, broken.name);
   testing::internal::CaptureStderr();
-  const int wrong = check_command({file}, broken.sets);
+  const int wrong = check_configs({file}, broken.sets);
   EXPECT_EQ(testing::internal::GetCapturedStderr(), expected(broken, file) + "\n");
   EXPECT_EQ(wrong, 1);
 }
@@ -442,9 +442,10 @@ TEST(ReadExperiment, AModelKnowsHowItIsRunAndWhereItsAdaptersStand) {
   EXPECT_EQ(task.lora[1].path, "b.gguf");
   EXPECT_EQ(task.lora[1].scale, 0.5);
   EXPECT_EQ(task.lora[1].where, "--set models.task.lora");
-  EXPECT_EQ(
-      described(models),
-      R"([["task","model.gguf with 1 times a.gguf with 0.5 times b.gguf, throughput mode"]])");
+  ASSERT_EQ(described(models).size(), 1U);
+  EXPECT_EQ(described(models)[0].name, "task");
+  EXPECT_EQ(described(models)[0].how,
+            "model.gguf with 1 times a.gguf with 0.5 times b.gguf, throughput mode");
 }
 
 TEST(ReadExperiment, EverySearchDrawsFromTheSeedOfTheConfig) {

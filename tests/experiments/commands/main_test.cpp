@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "experiments/commands/commands.hpp"
 #include "tests/support/places.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/temporary_folder.hpp"
@@ -12,6 +13,7 @@
 namespace theta {
 namespace {
 
+using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::StartsWith;
 
@@ -21,13 +23,46 @@ Finished theta(std::vector<std::string> arguments) {
 }
 
 TEST(CommandLine, TellsWhatItIsAskedForHelp) {
-  for (const auto& arguments : std::vector<std::vector<std::string>>{
-           {"--help"}, {"-h"}, {"help"}, {"run", "--help"}, {"run", "-h"}}) {
+  for (const auto& arguments :
+       std::vector<std::vector<std::string>>{{"--help"}, {"-h"}, {"help"}}) {
     const Finished finished = theta(arguments);
     EXPECT_EQ(finished.code, 0);
     EXPECT_THAT(finished.out, StartsWith("theta - optimises prompts"));
   }
   EXPECT_EQ(theta({}).code, 2);
+}
+
+TEST(CommandLine, SaysWhatTheOptionsOfACommandAreFor) {
+  for (const std::string help : {"--help", "-h"}) {
+    const Finished finished = theta({"run", help});
+    EXPECT_EQ(finished.code, 0);
+    EXPECT_THAT(finished.out, StartsWith("theta run CONFIG [--set key=value]... [--out DIR] "
+                                         "[--dry-run]\n\nRuns an experiment"));
+    EXPECT_THAT(finished.out, ContainsRegex("\n *--out DIR +the folder of the run"));
+    EXPECT_THAT(finished.out, HasSubstr("Exit codes: 0 done"));
+  }
+}
+
+TEST(CommandLine, KeepsTheHelpOfEveryCommandWithin100Columns) {
+  for (const auto& command : make_commands()) {
+    const std::string help = help_of(*command);
+    for (std::size_t at = 0; at < help.size();) {
+      const std::size_t end = help.find('\n', at);
+      EXPECT_LE(end - at, 100U) << help.substr(at, end - at);
+      at = end + 1;
+    }
+  }
+}
+
+TEST(CommandLine, ReadsWhatOptionsHaveWhereNoneIsGiven) {
+  const auto sweep = make_sweep_command();
+  EXPECT_EQ(parse(*sweep, {"a.yaml", "--set", "x=1", "--verbose"}).arguments,
+            std::vector<std::string>{"a.yaml"});
+  EXPECT_EQ(usage_of(*sweep),
+            "theta sweep CONFIG [--set key=value]... [--out DIR] [--jobs N] [--dry-run]");
+  EXPECT_EQ(usage_of(*make_replay_command()),
+            "theta replay TABLE --optimizer NAME --budget N [--seed S] [--fresh F] "
+            "[--threshold P] [--json]");
 }
 
 TEST(CommandLine, NamesEveryOptionInTheHelpAndInNoMoreThan100Columns) {
@@ -57,15 +92,15 @@ TEST(CommandLine, RefusesWhatACommandDoesNotTake) {
   };
   EXPECT_EQ(refused({"fly"}), "unknown command 'fly'; see theta --help\n");
   EXPECT_EQ(refused({"report", "x", "--set", "a=1"}),
-            "theta report takes no --set; see theta --help\n");
+            "theta report takes no --set; see theta report --help\n");
   EXPECT_EQ(refused({"replay", "x", "--record", "--json"}),
-            "theta replay --record takes no --json; see theta --help\n");
+            "theta replay --record takes no --json; see theta replay --record --help\n");
   EXPECT_EQ(refused({"replay", "x", "--out", "y"}),
-            "theta replay takes no --out; see theta --help\n");
+            "theta replay takes no --out; see theta replay --help\n");
   EXPECT_EQ(refused({"check"}),
             "usage: theta check CONFIG... [--set key=value]... [--config-only]\n");
   EXPECT_EQ(refused({"replay", "x", "--budget", "9"}),
-            "theta replay needs --optimizer; see theta --help\n");
+            "theta replay needs --optimizer; see theta replay --help\n");
 }
 
 TEST(CommandLine, RefusesNumbersThatAreTooSmall) {

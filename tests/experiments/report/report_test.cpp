@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "core/statistics.hpp"
+#include "experiments/report/report_tables.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 namespace theta {
@@ -37,15 +38,15 @@ Outcome outcome(std::string method, std::string model, std::string item, std::st
 
 /// Three users, two items each, both orders. What is in here is worked out by hand below.
 void fill(Store& store) {
-  store.set_meta("config_hash", "abc123");
-  store.set_meta("seed", "7");
-  store.set_meta("name", "quickstart");
-  store.set_meta("note", "All users are simulated.");
-  store.set_meta("config", "name: quickstart\n");
-  store.set_meta("models", R"([["teacher","t.gguf as q4_0, deterministic mode"]])");
-  store.set_meta("proposals", R"([["mipro",[["asked",12],["copied",3]]]])");
-  store.set_meta("fronts", R"([["mipro",[[12,0.5,0.0625,"{\"combination\":[0,0]}"]]]])");
-  store.set_meta("comparisons", R"([["personas","default"],["absent","default"]])");
+  put(store, part::kConfigHash, "abc123");
+  put(store, part::kSeed, 7);
+  put(store, part::kName, "quickstart");
+  put(store, part::kNote, "All users are simulated.");
+  put(store, part::kConfig, "name: quickstart\n");
+  put(store, part::kModels, {{"teacher", "t.gguf as q4_0, deterministic mode"}});
+  put(store, part::kProposals, {{"mipro", {{"asked", 12}, {"copied", 3}}}});
+  put(store, part::kFronts, {{"mipro", {{{{0, 0}, {}}, 0.5, 0.0625, 12}}}});
+  put(store, part::kComparisons, {{"personas", "default"}, {"absent", "default"}});
   std::vector<Outcome> base;
   std::vector<Outcome> personas;
   for (const std::string user : {"u1", "u2", "u3"}) {
@@ -67,16 +68,24 @@ void fill(Store& store) {
   store.put_row("search", "teacher", {}, {100, 2000, 50});
   store.put_row("default", "student", {outcome("default", "student", "u1a", "u1", 0, 0)},
                 {1, 20, 0});
-  store.put_personas(
+  put(store, part::kPersonas,
       {{"personas", "teacher", "u1", "likes <b>praise</b>", "theta", "praise", "praise"},
        {"personas", "teacher", "u2", "likes \"mild\" & short", "theta", "mild", ""},
        {"personas", "teacher", "u3", "unknown", "theta", "", "praise"}});
   store.put_trial(
-      {"theta-teacher", 0, "default", R"({"instruction":0})", 0.5, 60, false, 0.5, 0.375, 0.625});
-  store.put_trial({"theta-teacher", 1, "minibatch", R"({"instruction":1})", 2.0 / 3.0, 85, true,
-                   0.6, 0.4, 0.8});
+      {"theta-teacher", 0, TrialKind::kDefault, {{0, 0}, {}}, 0.5, 60, false, 0.5, 0.375, 0.625});
+  store.put_trial({"theta-teacher",
+                   1,
+                   TrialKind::kMinibatch,
+                   {{1, 0}, {}},
+                   2.0 / 3.0,
+                   85,
+                   true,
+                   0.6,
+                   0.4,
+                   0.8});
   store.put_trial(
-      {"theta-teacher", 2, "minibatch", R"({"instruction":2})", 1, 87, false, 0.625, 0.5, 0.75});
+      {"theta-teacher", 2, TrialKind::kMinibatch, {{2, 0}, {}}, 1, 87, false, 0.625, 0.5, 0.75});
   store.add_timing("seconds", 1.25);
 }
 
@@ -151,8 +160,8 @@ TEST_F(ReportTest, SaysThatFewUsersStandBehindAnInterval) {
 }
 
 TEST_F(ReportTest, CountsTheUsersThatAnIntervalRestsOn) {
-  store_.set_meta("config_hash", "x");
-  store_.set_meta("seed", "1");
+  put(store_, part::kConfigHash, "x");
+  put(store_, part::kSeed, 1);
   store_.put_row("a", "m",
                  {outcome("a", "m", "i", "u1", 0, 0), outcome("a", "m", "j", "u2", 0, 1),
                   outcome("a", "m", "k", "u3", 0, 0, kFailed)},
@@ -161,9 +170,9 @@ TEST_F(ReportTest, CountsTheUsersThatAnIntervalRestsOn) {
 }
 
 TEST_F(ReportTest, GivesNoPointWhereAllScoresAreAlike) {
-  store_.set_meta("config_hash", "x");
-  store_.set_meta("seed", "1");
-  store_.set_meta("comparisons", R"([["b","a"]])");
+  put(store_, part::kConfigHash, "x");
+  put(store_, part::kSeed, 1);
+  put(store_, part::kComparisons, {{"b", "a"}});
   std::vector<Outcome> a, b;
   for (int i = 0; i < 24; ++i) {
     const auto id = std::to_string(i), user = "u" + std::to_string(i % 8);
@@ -181,8 +190,8 @@ TEST_F(ReportTest, GivesNoPointWhereAllScoresAreAlike) {
 }
 
 TEST_F(ReportTest, UsesWilsonWhereEveryItemStandsAloneAndScoresAre01) {
-  store_.set_meta("config_hash", "x");
-  store_.set_meta("seed", "1");
+  put(store_, part::kConfigHash, "x");
+  put(store_, part::kSeed, 1);
   std::vector<Outcome> alone;
   std::vector<Outcome> without_user;
   std::vector<Outcome> graded;
@@ -225,9 +234,9 @@ TEST_F(ReportTest, ComparesTheJudgementsThatBothMethodsHave) {
 }
 
 TEST_F(ReportTest, CountsTheRowsThatOneSideOfAComparisonLacks) {
-  store_.set_meta("config_hash", "x");
-  store_.set_meta("seed", "1");
-  store_.set_meta("comparisons", R"([["b","a"]])");
+  put(store_, part::kConfigHash, "x");
+  put(store_, part::kSeed, 1);
+  put(store_, part::kComparisons, {{"b", "a"}});
   const auto row = [](const char* method, const std::vector<Outcome::Status>& statuses, int first) {
     std::vector<Outcome> outcomes;
     for (std::size_t i = 0; i < statuses.size(); ++i)
@@ -256,9 +265,9 @@ TEST_F(ReportTest, CountsTheRowsThatOneSideOfAComparisonLacks) {
 }
 
 TEST_F(ReportTest, LeavesTheAccuracyOfARowOutWhereEverythingFailed) {
-  store_.set_meta("config_hash", "x");
-  store_.set_meta("seed", "1");
-  store_.set_meta("comparisons", R"([["b","a"]])");
+  put(store_, part::kConfigHash, "x");
+  put(store_, part::kSeed, 1);
+  put(store_, part::kComparisons, {{"b", "a"}});
   store_.put_row("a", "m", {outcome("a", "m", "i", "u", 0, 0, kFailed)}, {});
   store_.put_row("b", "m", {outcome("b", "m", "i", "u", 0, 1)}, {});
   const auto report = make_report(store_);
@@ -273,7 +282,7 @@ TEST_F(ReportTest, KeepsTheOrderOfTheRowsUnlessTheExperimentWantsAnother) {
   fill(store_);
   EXPECT_THAT(methods_of(make_report(store_)), ElementsAre("default", "personas"));
   EXPECT_THAT(models_of(make_report(store_)), ElementsAre("teacher", "student"));
-  store_.set_meta("rows", R"(["personas"])");
+  put(store_, part::kRows, {"personas"});
   EXPECT_THAT(methods_of(make_report(store_)), ElementsAre("personas", "default"));
 }
 
@@ -304,7 +313,7 @@ TEST_F(ReportTest, WritesTheContractThatOtherProgramsRead) {
   EXPECT_EQ(report["paired"][0]["difference"], 0.409091);
   EXPECT_EQ(report["paired"][0]["p"], 0.153269);
   EXPECT_EQ(report["trials"][1], json::parse(R"({
-    "search": "theta-teacher", "number": 1, "kind": "minibatch", "candidate": {"instruction": 1},
+    "search": "theta-teacher", "number": 1, "kind": "minibatch", "candidate": {"combination": [1, 0]},
     "score": 0.666667, "evaluations": 85, "improved": true, "best": 0.6, "low": 0.4,
     "high": 0.8})"));
   EXPECT_EQ(report["personas"][0], json::parse(R"({
@@ -339,11 +348,7 @@ TEST_F(ReportTest, ShowsWhatTheGateSaidBesideTheSearchsOwnClaim) {
   Decision saved = kept;
   saved.p_better = .97;
   saved.saved = true;
-  json gates;
-  for (const auto& [search, gate] : std::vector<std::pair<std::string, Decision>>{
-           {"mipro", kept}, {"copro", saved}, {"gepa", {}}})
-    gates.push_back(json::array({search, gate_json(gate)}));
-  store_.set_meta("gates", gates.dump());
+  put(store_, part::kGates, {{"mipro", kept}, {"copro", saved}, {"gepa", {}}});
   const auto report = make_report(store_);
   EXPECT_EQ(json::parse(to_json(report))["gates"]["mipro"], json::parse(R"({
     "estimate": 0.012, "low": -0.03, "high": 0.054, "p_better": 0.63, "claimed": 0.1,
@@ -413,7 +418,7 @@ TEST_F(ReportTest, IsTheSameFromAReaderOfTheFinishedRun) {
 
 TEST_F(ReportTest, WritesValidJsonWhateverBytesAModelWrote) {
   fill(store_);
-  store_.put_personas({{"personas", "teacher", "u1", "cut \xc3", "theta", "", ""}});
+  put(store_, part::kPersonas, {{"personas", "teacher", "u1", "cut \xc3", "theta", "", ""}});
   const auto report = json::parse(to_json(make_report(store_)));
   EXPECT_EQ(report["personas"][0]["persona"], "cut \xef\xbf\xbd");
 }
@@ -456,7 +461,7 @@ TEST_F(ReportTest, ShowsTheModelsBelowOneAnotherWhereTheTerminalIsNarrow) {
 
 TEST_F(ReportTest, ShowsARemarkOnceInEveryForm) {
   fill(store_);
-  store_.set_meta("remarks", json::array({"<named> instead of scored"}).dump());
+  put(store_, part::kRemarks, {"<named> instead of scored"});
   const auto report = make_report(store_);
   EXPECT_EQ(json::parse(to_json(report))["remarks"], json::array({"<named> instead of scored"}));
   EXPECT_THAT(to_table(report), HasSubstr("\nremarks\n  <named> instead of scored\n"));
@@ -464,12 +469,11 @@ TEST_F(ReportTest, ShowsARemarkOnceInEveryForm) {
 }
 
 TEST_F(ReportTest, ShowsHowOftenEachOptionWasChosenAndIsRight) {
-  store_.set_meta("config_hash", "x");
-  store_.set_meta("seed", "1");
+  put(store_, part::kConfigHash, "x");
+  put(store_, part::kSeed, 1);
   store_.put_row("untouched", "task", {outcome("untouched", "task", "i", "u", 0, 1)}, {});
   store_.put_row("other", "task", {outcome("other", "task", "i", "u", 0, 1)}, {});
-  store_.set_meta("options",
-                  R"([["untouched", "task", [["<good>", 150, 100], ["bad", 48, 100]]]])");
+  put(store_, part::kOptions, {{"untouched", "task", {{"<good>", 150, 100}, {"bad", 48, 100}}}});
   const auto report = make_report(store_);
   const auto rows = json::parse(to_json(report))["rows"];
   EXPECT_EQ(rows[0]["options"], json::parse(R"([{"option": "<good>", "chosen": 150, "right": 100},
@@ -480,13 +484,12 @@ TEST_F(ReportTest, ShowsHowOftenEachOptionWasChosenAndIsRight) {
 }
 
 TEST_F(ReportTest, ShowsOfManyOptionsThoseThatAreFurthestOff) {
-  store_.set_meta("config_hash", "x");
-  store_.set_meta("seed", "1");
+  put(store_, part::kConfigHash, "x");
+  put(store_, part::kSeed, 1);
   store_.put_row("m", "task", {outcome("m", "task", "i", "u", 0, 1)}, {});
-  json counts = json::array();
-  for (int i = 0; i < 9; ++i)
-    counts.push_back({"o" + std::to_string(i), i < 2 ? 10 - 9 * i : 3, 3});
-  store_.set_meta("options", json::array({json::array({"m", "task", counts})}).dump());
+  OptionCounts counts{"m", "task", {{"o0", 10, 3}, {"o1", 1, 3}}};
+  for (int i = 2; i < 9; ++i) counts.options.push_back({"o" + std::to_string(i), 3, 3});
+  put(store_, part::kOptions, {counts});
   const auto report = make_report(store_);
   EXPECT_THAT(to_table(report), HasSubstr("o0 10 / 3, o1 1 / 3, o2 3 / 3, o3 3 / 3, o4 3 / 3, "
                                           "o5 3 / 3 and 3 closer"));
@@ -494,8 +497,8 @@ TEST_F(ReportTest, ShowsOfManyOptionsThoseThatAreFurthestOff) {
 }
 
 TEST_F(ReportTest, AlignsNamesThatAreNotAscii) {
-  store_.set_meta("config_hash", "x");
-  store_.set_meta("seed", "1");
+  put(store_, part::kConfigHash, "x");
+  put(store_, part::kSeed, 1);
   store_.put_row("Θ", "m", {outcome("Θ", "m", "i", "u", 0, 1)}, {});
   const auto table = to_table(make_report(store_));
   EXPECT_THAT(table, HasSubstr("\nmethod | "));
@@ -504,16 +507,16 @@ TEST_F(ReportTest, AlignsNamesThatAreNotAscii) {
 
 TEST_F(ReportTest, EscapesEveryTextOfThePage) {
   const std::string evil = "<script>alert('x')</script>&\"";
-  store_.set_meta("config_hash", evil);
-  store_.set_meta("seed", "1");
-  for (const auto* key : {"name", "note", "config"}) store_.set_meta(key, evil);
-  store_.set_meta("prompts", json::array({json::array({evil, evil})}).dump());
-  store_.set_meta("comparisons", json::array({json::array({evil, "other"})}).dump());
+  put(store_, part::kConfigHash, evil);
+  put(store_, part::kSeed, 1);
+  for (const auto& part : {part::kName, part::kNote, part::kConfig}) put(store_, part, evil);
+  put(store_, part::kPrompts, {{evil, evil}});
+  put(store_, part::kComparisons, {{evil, "other"}});
   store_.put_row(evil, evil, {outcome(evil, evil, "i", evil, 0, 1)}, {});
   store_.put_row("other", evil, {outcome("other", evil, "i", evil, 0, 1)}, {});
   store_.put_row("role" + evil, evil, {}, {});
-  store_.put_personas({{evil, evil, evil, evil, evil, evil, evil}});
-  store_.put_trial({evil, 0, evil, evil, 0.5, 1});
+  put(store_, part::kPersonas, {{evil, evil, evil, evil, evil, evil, evil}});
+  store_.put_trial({evil, 0, TrialKind::kFull, {{}, {{evil, evil, 0}}}, 0.5, 1});
   store_.add_timing(evil, 1);
   const auto page = to_html(make_report(store_));
   EXPECT_THAT(page, Not(HasSubstr("<script")));
@@ -564,8 +567,8 @@ TEST_F(ReportTest, DrawsIntervalsAndSearchesInline) {
 TEST_F(ReportTest, DrawsASearchOverTheEvaluationsSoFar) {
   if (std::system("gnuplot --version > /dev/null 2>&1") != 0) GTEST_SKIP() << "no gnuplot";
   fill(store_);
-  store_.put_trial({"long", 0, "default", "{}", 0.5, 100});
-  store_.put_trial({"long", 1, "full", "{}", 0.7, 200});
+  store_.put_trial({"long", 0, TrialKind::kDefault, {}, 0.5, 100});
+  store_.put_trial({"long", 1, TrialKind::kFull, {}, 0.7, 200});
   const auto page = to_html(make_report(store_));
   EXPECT_THAT(page, HasSubstr(" 200</text>"));
   EXPECT_THAT(page, Not(HasSubstr(" 300</text>")));

@@ -31,10 +31,10 @@ class SweepReportTest : public ::testing::Test {
     }
     a[0].status = Outcome::Status::kFailed;
     Store store(folder_.path() / name / "run.db");
-    store.set_meta("config_hash", "x");
-    store.set_meta("seed", std::to_string(seed));
-    store.set_meta("comparisons", R"([["b","a"]])");
-    store.set_meta("state", "done");
+    put(store, part::kConfigHash, "x");
+    put(store, part::kSeed, static_cast<std::uint64_t>(seed));
+    put(store, part::kComparisons, {{"b", "a"}});
+    put(store, part::kState, RunState::kDone);
     store.put_row("a", "m", a, {});
     store.put_row("b", "m", b, {});
   }

@@ -262,9 +262,9 @@ std::string synthesized(Event event) {
 std::string reported(Event event) {
   const TemporaryFolder folder;
   Store store(folder.path() / "run.db");
-  store.set_meta("config_hash", "hash");
-  store.set_meta("seed", "1");
-  store.set_meta("comparisons", R"([["tuned", "untouched"]])");
+  put(store, part::kConfigHash, "hash");
+  put(store, part::kSeed, 1);
+  put(store, part::kComparisons, {{"tuned", "untouched"}});
   for (const std::string method : {"untouched", "tuned"}) {
     std::vector<Outcome> outcomes;
     for (int i = 0; i < 4; ++i) {

@@ -12,10 +12,10 @@ TEST(ReadStatus, ShowsTheBestOfTheSearchesAsEachOfThemStands) {
   const TemporaryFolder folder;
   {
     Store store(folder.path() / "run.db");
-    store.put_trial({"copro", 1, "default", "{}", .5, 60, false, .5, .375, .625});
-    store.put_trial({"mipro", 1, "default", "{}", .5, 60, false, .5, .375, .625});
-    store.put_trial({"mipro", 2, "minibatch", "{}", 1, 62, true, .875, .75, 1});
-    store.put_trial({"mipro", 3, "minibatch", "{}", 0, 64, false, .75, .5, 1});
+    store.put_trial({"copro", 1, TrialKind::kDefault, {}, .5, 60, false, .5, .375, .625});
+    store.put_trial({"mipro", 1, TrialKind::kDefault, {}, .5, 60, false, .5, .375, .625});
+    store.put_trial({"mipro", 2, TrialKind::kMinibatch, {}, 1, 62, true, .875, .75, 1});
+    store.put_trial({"mipro", 3, TrialKind::kMinibatch, {}, 0, 64, false, .75, .5, 1});
   }
   EXPECT_EQ(read_status(folder.path()).best, .75);
 }

@@ -126,7 +126,7 @@ TEST_P(SweepErrors, SaysOneLineAtThePlaceAndSoDoesThetaCheck) {
   const TemporaryFolder folder;
   const fs::path file = folder.write("sweep.yaml", text);
   testing::internal::CaptureStderr();
-  EXPECT_EQ(check_command({file}, {}, true), 1);
+  EXPECT_EQ(check_configs({file}, {}, true), 1);
   EXPECT_EQ(testing::internal::GetCapturedStderr(), file.string() + message + "\n");
 }
 
@@ -188,7 +188,7 @@ TEST(Sweep, ThetaCheckCountsTheRuns) {
   const TemporaryFolder folder;
   const fs::path file = folder.write("sweep.yaml", kSweep);
   testing::internal::CaptureStdout();
-  EXPECT_EQ(check_command({file}, {}, true), 0);
+  EXPECT_EQ(check_configs({file}, {}, true), 0);
   EXPECT_EQ(testing::internal::GetCapturedStdout(), file.string() + ": ok (task, 8 runs)\n");
 }
 
@@ -197,7 +197,7 @@ TEST(Sweep, IsNotRunAsOneRun) {
   const fs::path file = folder.write("sweep.yaml", kSweep);
   Progress silent(false, 0, nullptr);
   try {
-    run_command({file, {}, {}, false}, silent, {});
+    make_run_command()->run({file.string()}, {silent, {}});
     FAIL();
   } catch (const UserError& e) {
     EXPECT_EQ(e.what(), file.string() + ":12:3: this is a sweep of runs: theta sweep CONFIG");

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <boost/program_options.hpp>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "experiments/runs/saved_prompt.hpp"
+
+namespace theta::option {
+
+// Values of options. Each goes to `out`, which keeps what it holds where the option is not given.
+
+using Texts = boost::program_options::typed_value<std::vector<std::string>>;
+using Text = boost::program_options::typed_value<std::string>;
+using Flag = boost::program_options::typed_value<bool>;
+using Number = boost::program_options::typed_value<std::int64_t>;
+using Share = boost::program_options::typed_value<double>;
+
+/// An option that may be given again and again.   @param shown  what its usage calls the value
+Texts* texts(std::vector<std::string>& out, const char* shown);
+Text* text(std::string& out, const char* shown);
+Flag* flag(bool& out);
+/// @throws UserError for a number below `least`, which names `option`.
+Number* number(std::int64_t& out, const char* shown, const char* option, std::int64_t least);
+/// @throws UserError for a number outside [0, 1).
+Share* share(double& out, const char* shown, const char* option);
+
+/// `--set key=value`, of a config.
+void sets(boost::program_options::options_description& options, std::vector<std::string>& out);
+
+/// What is said of a saved prompt, its model and its data.
+void prompt(boost::program_options::options_description& options, PromptArguments& out);
+
+}  // namespace theta::option

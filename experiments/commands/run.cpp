@@ -1,0 +1,84 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/log.hpp"
+#include "core/visible.hpp"
+#include "experiments/commands/commands.hpp"
+#include "experiments/commands/dry_run.hpp"
+#include "experiments/commands/options.hpp"
+#include "experiments/commands/verify.hpp"
+#include "experiments/files.hpp"
+#include "experiments/report/report.hpp"
+#include "experiments/runs/run_folder.hpp"
+#include "experiments/runs/sweep.hpp"
+
+namespace theta {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Run final : public Command {
+ public:
+  Run()
+      : Command(
+            {.name = "run",
+             .arguments = "CONFIG",
+             .loads_models = true,
+             .help =
+                 R"(Runs an experiment and prints its table. The folder DIR (default runs/NAME-HASH) then
+holds report.html, report.json, prompt.json, config.resolved.yaml and run.db, the record
+of every request and score. Stopped with Ctrl-C or killed, the same command goes on where
+it was.)"}) {}
+
+  void declare(Options& options) override {
+    option::sets(options, sets_);
+    options.add_options()("out", option::text(out_, "DIR"), "the folder of the run")(
+        "dry-run", option::flag(dry_run_),
+        "prints the calls, tokens and money that each stage will need, and spends nothing");
+  }
+
+  int run(const std::vector<std::string>& arguments, const Host& host) override {
+    const Config config = load_config(arguments[0], sets_);
+    refuse_sweep(config);
+    const ExperimentOptions options = read_experiment(config);
+    VerifiedFiles verified;
+    verify(config, options, verified);
+    if (dry_run_) {
+      theta::dry_run(options, host.stop);
+      return 0;
+    }
+    const fs::path folder =
+        out_.empty() ? fs::path("runs") / (options.name + "-" + options.hash) : fs::path(out_);
+    try {
+      make_folder(folder);
+      host.progress.plan(forecast_calls(options, host.stop, folder));
+      return end_of(run_in_folder(config, options, folder, host.progress, host.stop), folder);
+    } catch (const Interrupted&) {
+      throw stopped_in(folder);
+    }
+  }
+
+ private:
+  /// Prints a report.   @return the exit code
+  static int end_of(const Report& report, const fs::path& folder) {
+    if (const auto trials = trials_table(report); !trials.empty())
+      fmt::print("{}\n", visible(trials));
+    print_report(to_table(report), folder);
+    if (!report.stopped.empty()) return kBudgetSpent;
+    if (report.incomplete.empty()) return 0;
+    tell(fmt::format("theta: incomplete: {}", report.incomplete));
+    // What only a row's test lacks is counted in the row, and nothing else rests on it.
+    return std::ranges::all_of(report.lost, &Loss::measures) ? 0 : kAnswersMissing;
+  }
+
+  std::vector<std::string> sets_;
+  std::string out_;
+  bool dry_run_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_run_command() { return std::make_unique<Run>(); }
+
+}  // namespace theta
