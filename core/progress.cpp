@@ -100,8 +100,10 @@ Progress::~Progress() { finish(); }
 
 void Progress::plan(Plan plan) {
   const std::lock_guard lock(mutex_);
+  planned_ = !plan.empty();
   plan_ = std::move(plan);
-  planned_ = true;
+  done_ = 0;
+  pace_.clear();
 }
 
 void Progress::stage(std::string name, std::int64_t total) {

@@ -61,7 +61,8 @@ class Progress {
   Progress(Progress& all, std::string label);
   ~Progress();
 
-  /// What is to come: stages that begin without a total take it from here.
+  /// What is to come: stages that begin without a total take it from here. What was done before is
+  /// no part of it.
   void plan(Plan plan);
   /// Begins a stage, ending the one before. `total` 0: as planned, else unknown.
   void stage(std::string name, std::int64_t total = 0);
@@ -106,7 +107,7 @@ class Progress {
   std::map<std::string, Trouble> troubles_;  // by server
   Plan plan_;                                // what is still to begin
   bool planned_ = false;
-  std::int64_t done_ = 0;                                        // in all stages
+  std::int64_t done_ = 0;                                        // in all stages of the plan
   std::deque<std::pair<Clock::time_point, std::int64_t>> pace_;  // done_ over the last minute
   std::condition_variable_any wake_;
   std::jthread ticker_;  // redraws while nothing advances; last, so that it ends first

@@ -249,7 +249,9 @@ RecordedModel& Models::as(const std::string& part, const std::string& role) {
       asked = &kept(overheard_, own, [&]() -> std::unique_ptr<LanguageModel> {
         return std::make_unique<OverheardModel>(*asked, own, on_asked_);
       });
-    return std::make_unique<RecordedModel>(*asked, store_, &progress_, cache_.get());
+    return std::make_unique<RecordedModel>(
+        *asked, store_, &progress_, cache_.get(),
+        made_up() ? RecordedModel::Key::kNone : RecordedModel::Key::kRequest);
   });
 }
 

@@ -322,6 +322,13 @@ RecordedModel::RecordedModel(LanguageModel& inner, Store& store, Progress* progr
 
 void RecordedModel::complete(std::span<const Request> requests, const OnAnswer& on_answer,
                              std::stop_token stop) {
+  if (key_ == Key::kNone) {
+    const auto counted = [&](std::size_t place, Result<Response> answer) {
+      count(answer, false);
+      on_answer(place, std::move(answer));
+    };
+    return inner_.complete(requests, counted, std::move(stop));
+  }
   if (unit() == 1) return Wave(*this, requests, on_answer, std::move(stop)).ask_alone();
   const std::lock_guard one_wave(wave_mutex_);
   Wave(*this, requests, on_answer, std::move(stop)).ask_in_units();

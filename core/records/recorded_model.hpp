@@ -32,7 +32,8 @@ class RecordedModel final : public ModelInFront {
   /// What finds an answer in the store where answers depend on the unit they are computed in.
   enum class Key {
     kRequest,  ///< the request alone: one run asks in the same units again
-    kWave      ///< the request in its wave: several runs ask, each in units of its own
+    kWave,     ///< the request in its wave: several runs ask, each in units of its own
+    kNone      ///< nothing: answers that are made up are counted, and none is kept
   };
 
   /// The references outlive this. `progress` may be null, and `cache` where no other run is to

@@ -112,7 +112,7 @@ class Transaction {
 class Checkpoints {
  public:
   /// The pages after which the log is copied.
-  static constexpr int kLogPages = 4000;
+  static constexpr int kLogPages = 1000;
 
   /// @param database  keeps a write-ahead log
   /// @param writing   held by whoever uses `database`

@@ -57,26 +57,33 @@ constexpr const char* kDryRun =
 
 }  // namespace
 
-void dry_run(const ExperimentOptions& options, std::stop_token stop) {
+void dry_run(const ExperimentOptions& options, Progress& progress, std::stop_token stop) {
   CostTable table({{"stage"}, {"model"}}, !options.models.prices.empty());
-  for (const auto& [stage, role, usage] : forecast(options, Models::Purpose::kCount, stop))
+  progress.stage("counting");
+  const auto stages =
+      forecast(options, stop, {.purpose = Models::Purpose::kCount, .progress = &progress});
+  progress.finish();
+  for (const auto& [stage, role, usage] : stages)
     table.add({stage, role.name}, usage, options.models.price(role.model).of(usage));
   fmt::print("{} needs about\n{}{}", options.name, table.text(), kDryRun);
 }
 
-void dry_run(const Sweep& sweep, std::stop_token stop) {
+void dry_run(const Sweep& sweep, Progress& progress, std::stop_token stop) {
   const bool priced = std::ranges::any_of(
       sweep.runs, [](const SweepRun& run) { return !run.options.models.prices.empty(); });
   CostTable table({{"run"}}, priced);
+  progress.stage("counting");
   for (const SweepRun& run : sweep.runs) {
     Usage usage;
     double money = 0;
-    for (const auto& stage : forecast(run.options, Models::Purpose::kCount, stop)) {
+    for (const auto& stage :
+         forecast(run.options, stop, {.purpose = Models::Purpose::kCount, .progress = &progress})) {
       usage += stage.usage;
       money += run.options.models.price(stage.role.model).of(stage.usage);
     }
     table.add({run.label()}, usage, money);
   }
+  progress.finish();
   fmt::print("{} needs about\n{}{}", sweep.name, table.text(), kDryRun);
   fmt::print("What several runs ask alike is asked once.\n");
 }

@@ -9,7 +9,8 @@ namespace theta {
 
 /// Prints what an experiment, or each run of a sweep, will need in calls, tokens and money: counted
 /// with made-up answers, nothing is asked.
-void dry_run(const ExperimentOptions& options, std::stop_token stop);
-void dry_run(const Sweep& sweep, std::stop_token stop);
+/// @param progress  shows the counting
+void dry_run(const ExperimentOptions& options, Progress& progress, std::stop_token stop);
+void dry_run(const Sweep& sweep, Progress& progress, std::stop_token stop);
 
 }  // namespace theta

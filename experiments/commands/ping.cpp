@@ -43,14 +43,14 @@ std::string words_of(const Request& request) {
 /// The kinds of requests of a run whose answers are made up, into `kinds`.
 void collect(const ExperimentOptions& options, Kinds& kinds, std::stop_token stop) {
   std::mutex mutex;  // roles may ask side by side
-  (void)forecast(options, Models::Purpose::kForecast, std::move(stop),
-                 [&](const Role& role, const Request& request) {
-                   const std::lock_guard lock(mutex);
-                   std::string words = words_of(request);
-                   auto& known = kinds[role.model];
-                   if (std::ranges::find(known, words, &Kind::words) == known.end())
-                     known.push_back({role.name, std::move(words), request});
-                 });
+  const auto on_asked = [&](const Role& role, const Request& request) {
+    const std::lock_guard lock(mutex);
+    std::string words = words_of(request);
+    auto& known = kinds[role.model];
+    if (std::ranges::find(known, words, &Kind::words) == known.end())
+      known.push_back({role.name, std::move(words), request});
+  };
+  (void)forecast(options, std::move(stop), {.on_asked = on_asked});
 }
 
 ExperimentOptions with_made_up_data(ExperimentOptions options) {

@@ -45,15 +45,22 @@ it was.)"}) {}
     VerifiedFiles verified;
     verify(config, options, verified);
     if (dry_run_) {
-      theta::dry_run(options, host.stop);
+      theta::dry_run(options, host.progress, host.stop);
       return 0;
     }
     const fs::path folder =
         out_.empty() ? fs::path("runs") / (options.name + "-" + options.hash) : fs::path(out_);
     try {
       make_folder(folder);
-      host.progress.plan(forecast_calls(options, host.stop, folder));
-      return end_of(run_in_folder(config, options, folder, host.progress, host.stop), folder);
+      const RunStatus before = read_status(folder);
+      std::optional<Plan> plan = before.hash == options.hash ? before.plan : std::nullopt;
+      if (!plan) {
+        host.progress.stage("planning");
+        plan = forecast_calls(options, host.stop, Clock::now() + kPlanning,
+                              {.scratch = folder, .progress = &host.progress});
+      }
+      return end_of(run_in_folder(config, options, folder, host.progress, host.stop, *plan),
+                    folder);
     } catch (const Interrupted&) {
       throw stopped_in(folder);
     }

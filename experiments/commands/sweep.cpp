@@ -37,7 +37,7 @@ done again.)"}) {}
   int run(const std::vector<std::string>& arguments, const Host& host) override {
     const Sweep sweep = read_sweep(load_config(arguments[0], sets_));
     if (dry_run_) {
-      theta::dry_run(sweep, host.stop);
+      theta::dry_run(sweep, host.progress, host.stop);
       return 0;
     }
     const fs::path folder =

@@ -80,6 +80,37 @@ class Heartbeat {
   std::jthread thread_;
 };
 
+/// Asks for a stop when another is asked for, or at a time.
+class StopAt {
+ public:
+  StopAt(const std::stop_token& stop, Clock::time_point time)
+      : forward_(stop, [this] { source_.request_stop(); }),
+        thread_([this, time](const std::stop_token& over) {
+          std::mutex mutex;
+          std::unique_lock lock(mutex);
+          std::condition_variable_any wake;
+          wake.wait_until(lock, over, time, [] { return false; });
+          if (!over.stop_requested()) source_.request_stop();
+        }) {}
+  std::stop_token token() const { return source_.get_token(); }
+
+ private:
+  std::stop_source source_;
+  std::stop_callback<std::function<void()>> forward_;
+  std::jthread thread_;
+};
+
+/// An experiment with rows that say nothing, where that does not change their number.
+ExperimentOptions without_reading(ExperimentOptions options) {
+  auto* program = std::get_if<ProgramExperiment>(&options.experiment);
+  if (program == nullptr) return options;
+  DataOptions& data = program->data;
+  const auto* file = std::get_if<WholeFile>(&data.source);
+  if (file != nullptr && data.columns.group.empty() && data.columns.split.empty())
+    data.source = MadeUpRows{file->sizes};
+  return options;
+}
+
 /// Keeps what a service lost for the report.   @return a line about it; empty: nothing was lost.
 std::string record_losses(Store& store, Models& models) {
   std::int64_t asked = 0, lost = 0;
@@ -156,6 +187,7 @@ RunStatus status_of_record(const fs::path& record) {
   std::map<std::string, double> best;  // by search, as it stands
   for (const TrialRecord& trial : store.trials()) best[trial.search] = trial.best;
   for (const auto& [search, score] : best) status.best = std::max(status.best.value_or(0), score);
+  if (const auto plan = store.meta("plan")) status.plan = nlohmann::json::parse(*plan).get<Plan>();
   if (owned) {
     const Standing standing = get(store, part::kStanding);
     status.stage = standing.stage;
@@ -225,47 +257,55 @@ Interrupted stopped_in(const fs::path& folder) {
 }
 
 Report run_in_folder(const Config& config, const ExperimentOptions& options, const fs::path& folder,
-                     Progress& progress, std::stop_token stop, ModelPool* pool) {
+                     Progress& progress, std::stop_token stop, const Plan& plan, ModelPool* pool) {
   Report report;
   const auto finish = [&](Store& store) {
     report = make_report(store);
     write_report(report, folder);
   };
+  progress.plan(plan);
   work_in_folder(
       config, options, folder, progress, stop, pool,
-      [&](RunContext& run) { run_experiment(options, run); }, finish);
+      [&](RunContext& run) {
+        run.store.set_meta("plan", nlohmann::json(plan).dump());
+        run_experiment(options, run);
+      },
+      finish);
   return report;
 }
 
-std::vector<StageUsage> forecast(const ExperimentOptions& options, Models::Purpose purpose,
-                                 std::stop_token stop, Models::OnAsked on_asked,
-                                 const fs::path& scratch) {
+std::vector<StageUsage> forecast(const ExperimentOptions& options, std::stop_token stop,
+                                 const ForecastOptions& how) {
   // What is said of the data is said by the run, which follows.
   std::optional<Silence> nothing_said;
-  if (purpose == Models::Purpose::kForecast) nothing_said.emplace();
-  const ScratchFolder folder(scratch);
+  if (how.purpose == Models::Purpose::kForecast) nothing_said.emplace();
+  const ScratchFolder folder(how.scratch);
   Store store(folder.path() / kRecord);
   Progress silent(false, 0, nullptr);
-  Models models(options.models, store, silent, purpose);
-  models.listen(std::move(on_asked));
-  RunContext context{folder.path(), options.seed, store, models, silent, stop};
+  std::optional<Progress> shown;
+  if (how.progress != nullptr) shown.emplace(*how.progress, options.name);
+  Progress& progress = shown ? *shown : silent;
+  Models models(options.models, store, progress, how.purpose);
+  models.listen(how.on_asked);
+  RunContext context{folder.path(), options.seed, store, models, progress, std::move(stop)};
   run_experiment(options, context);
   return models.usage_by_stage();
 }
 
 Plan forecast_calls(const ExperimentOptions& options, std::stop_token stop,
-                    const fs::path& scratch) {
+                    Clock::time_point deadline, const ForecastOptions& how) {
   Plan plan;
+  const StopAt in_time(stop, deadline);
   try {
     for (const auto& [stage, role, usage] :
-         forecast(options, Models::Purpose::kForecast, stop, {}, scratch)) {
+         forecast(without_reading(options), in_time.token(), how)) {
       if (plan.empty() || plan.back().first != stage) plan.emplace_back(stage, 0);
       plan.back().second += usage.calls;
     }
-  } catch (const Interrupted&) {
-    throw;
   } catch (const std::exception&) {
-    return {};  // the run meets what is wrong itself, or gets on with real answers
+    // The run meets what is wrong itself, or gets on with real answers.
+    if (stop.stop_requested()) throw;
+    return {};
   }
   return plan;
 }
@@ -274,7 +314,7 @@ RunStatus read_status(const fs::path& folder) {
   if (!fs::exists(folder / kRecord)) return {};
   try {
     return status_of_record(folder / kRecord);
-  } catch (const RunError& e) {  // of this run alone
+  } catch (const std::exception& e) {  // of this run alone
     RunStatus damaged;
     damaged.state = RunState::kFailed;
     damaged.error = e.what();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -7,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/clock.hpp"
 #include "core/config.hpp"
 #include "core/progress.hpp"
 #include "core/result.hpp"
@@ -45,22 +47,29 @@ Interrupted stopped_in(const std::filesystem::path& folder);
 
 /// Runs an experiment in its folder, to its end or on from where it stopped, and writes its report
 /// there. Parameters and exceptions as above.
+/// @param plan  what `progress` is told is to come; kept in the record for the next start
 /// @return the report; where the budget was spent (Report::stopped) or answers are missing
 ///   (Report::incomplete), of what was done.
 Report run_in_folder(const Config& config, const ExperimentOptions& options,
                      const std::filesystem::path& folder, Progress& progress, std::stop_token stop,
-                     ModelPool* pool = nullptr);
+                     const Plan& plan, ModelPool* pool = nullptr);
 
+struct ForecastOptions {
+  Models::Purpose purpose = Models::Purpose::kForecast;
+  Models::OnAsked on_asked = {};       ///< is told of every request
+  std::filesystem::path scratch = {};  ///< in which it works; empty: the temporary directory
+  Progress* progress = nullptr;        ///< shows its stages
+};
 /// What a run will ask for, as models tell whose answers are made up. Real answers can bootstrap
-/// more or fewer demos.
-/// @param on_asked  is told of every request; may be empty
-/// @param scratch   the folder in which it works; empty: the temporary directory
-std::vector<StageUsage> forecast(const ExperimentOptions& options, Models::Purpose purpose,
-                                 std::stop_token stop, Models::OnAsked on_asked = {},
-                                 const std::filesystem::path& scratch = {});
-/// Calls only, by stage: what a progress line needs. Empty where it cannot be told.
+/// more or fewer demos.   @throws Interrupted when stopped.
+std::vector<StageUsage> forecast(const ExperimentOptions& options, std::stop_token stop,
+                                 const ForecastOptions& how = {});
+/// Calls only, by stage, on made-up rows where their number is known: what a progress line needs.
+/// Empty where it cannot be told, or not before `deadline`.
 Plan forecast_calls(const ExperimentOptions& options, std::stop_token stop,
-                    const std::filesystem::path& scratch);
+                    Clock::time_point deadline, const ForecastOptions& how);
+/// The longest that a person waits for a plan.
+inline constexpr std::chrono::seconds kPlanning{10};
 
 /// How a run stands.
 struct RunStatus {
@@ -71,6 +80,7 @@ struct RunStatus {
   std::optional<double> best;  ///< what is known of the best candidate of its searches so far
   Usage kept;                  ///< answers paid for, once each
   std::optional<double> left_s;
+  std::optional<Plan> plan;  ///< that its first start made
 };
 
 /// @param folder  may hold no run: then it is waiting. One whose record is damaged has failed.

@@ -205,18 +205,24 @@ std::vector<const SweepRun*> plan_runs(const Sweep& sweep, const fs::path& folde
   std::int64_t requests = 0;
   progress.stage(fmt::format("{}: planning {} runs", sweep.name, sweep.runs.size()),
                  static_cast<std::int64_t>(sweep.runs.size()));
+  bool planned = true;
+  const auto deadline = Clock::now() + kPlanning;
   for (const SweepRun& run : sweep.runs) {
     progress.advance();
-    if (read_status(folder_of(run, folder)).state == RunState::kDone) continue;
-    if (!plans.contains(run.group)) plans[run.group] = forecast_calls(run.options, stop, folder);
+    const RunStatus status = read_status(folder_of(run, folder));
+    if (status.state == RunState::kDone) continue;
+    if (status.plan) plans.try_emplace(run.group, *status.plan);
+    if (!plans.contains(run.group))
+      plans[run.group] = forecast_calls(run.options, stop, deadline, {.scratch = folder});
     for (const auto& [stage, calls] : plans[run.group]) requests += calls;
+    planned = planned && !plans[run.group].empty();
     waiting.push_back(&run);
     pool.expect(run.options.models);
   }
   const std::size_t done_before = sweep.runs.size() - waiting.size();
   progress.stage(fmt::format("{}: {} runs", sweep.name, waiting.size()) +
                      (done_before > 0 ? fmt::format(", {} were done", done_before) : ""),
-                 requests);
+                 planned ? requests : 0);
   return waiting;
 }
 
@@ -241,10 +247,9 @@ SweepEnd run_sweep(const Sweep& sweep, const fs::path& folder, std::size_t jobs,
     for (std::size_t i = next++; i < waiting.size() && !stop.stop_requested(); i = next++) {
       const SweepRun& run = *waiting[i];
       Progress own(progress, run.label());
-      own.plan(plans.at(run.group));
       try {
-        const Report report =
-            run_in_folder(run.config, run.options, folder_of(run, folder), own, stop, &pool);
+        const Report report = run_in_folder(run.config, run.options, folder_of(run, folder), own,
+                                            stop, plans.at(run.group), &pool);
         if (!report.stopped.empty())
           stopped[i] = fmt::format("{}: {}", run.label(), report.stopped);
         else if (!report.incomplete.empty())

@@ -105,7 +105,10 @@ TEST(Progress, TakesTotalsFromThePlanAndRaisesWhatIsExceeded) {
   const Written written;
   {
     Progress progress(false, 1e9, written.file());
+    progress.stage("planning");
+    progress.advance(9);
     progress.plan({{"one", 2}, {"skipped", 5}, {"two", 3}, {"two", 4}});
+    EXPECT_EQ(progress.whole().done, 0);
     EXPECT_EQ(progress.whole().total, 14);
     progress.stage("one");
     progress.advance(3);
@@ -120,7 +123,7 @@ TEST(Progress, TakesTotalsFromThePlanAndRaisesWhatIsExceeded) {
     EXPECT_EQ(progress.whole().stage, "two");
   }
   const std::string text = written.text();
-  EXPECT_TRUE(text.starts_with("one: 3/3, ")) << text;
+  EXPECT_NE(text.find("\none: 3/3, "), std::string::npos) << text;
   EXPECT_NE(text.find("\ntwo: 1/3, "), std::string::npos) << text;
   EXPECT_NE(text.find("\ntwo: 4/4, "), std::string::npos) << text;
 }

@@ -484,6 +484,17 @@ TEST_F(ServedRun, ItsResolvedConfigIsRightInAnyFolder) {
   EXPECT_EQ(after.out.substr(written.string().size()), before.out.substr(file.string().size()));
 }
 
+TEST_F(ServedRun, IsPlannedOnceInSight) {
+  const LoopbackServer server(judge);
+  const fs::path file = config(server, "budget: {calls: 25}");
+  const Finished first = run(file, "out");
+  ASSERT_EQ(first.code, 3) << first.err;
+  EXPECT_THAT(first.err, HasSubstr("planning: "));
+  const Finished second = run(file, "out", {"--set", "budget.calls=5000"});
+  ASSERT_EQ(second.code, 0) << second.err;
+  EXPECT_THAT(second.err, Not(HasSubstr("planning: ")));
+}
+
 TEST_F(ServedRun, WarnsOfItsDataOnce) {
   const LoopbackServer server(judge);
   std::string rows = "text,mood\n";

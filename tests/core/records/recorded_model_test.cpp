@@ -72,6 +72,15 @@ TEST_P(RecordedModelOfUnit, NeverAsksForWhatIsKept) {
   EXPECT_EQ(recorded.store_hits(), 2);
 }
 
+TEST_P(RecordedModelOfUnit, CountsWhatIsMadeUpAndKeepsNothing) {
+  auto inner = model();
+  RecordedModel recorded(inner, store_, nullptr, nullptr, RecordedModel::Key::kNone);
+  EXPECT_THAT(texts(ask(recorded, requests({"a", "b", "a"}), {})),
+              ElementsAre("re a", "re b", "re a"));
+  EXPECT_EQ(recorded.asked().calls, 3);
+  EXPECT_EQ(store_.kept().calls, 0);
+}
+
 TEST_P(RecordedModelOfUnit, AsksIdenticalRequestsOfAWaveOnce) {
   auto inner = model();
   RecordedModel recorded(inner, store_, nullptr);
