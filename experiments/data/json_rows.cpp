@@ -20,6 +20,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kLongestReason = 150;
+constexpr std::size_t kMostWhole = 64UL << 20;  // of an object that is held whole
 
 std::ptrdiff_t count_lines(std::string_view text) {
   return std::count(text.begin(), text.end(), '\n');
@@ -193,11 +194,11 @@ void for_each_line(RowVisitor& rows) {
   }
 }
 
-/// The value at the beginning of what is left, read whole.
-std::string_view whole_value(TextFile& text) {
+/// The value at the beginning of what is left, read whole, or `most` of it.
+std::string_view whole_value(TextFile& text, std::size_t most = std::string_view::npos) {
   for (;;) {
     if (const auto end = end_of_value(text.rest())) return text.rest().substr(0, *end);
-    if (!text.more()) return text.rest();
+    if (text.rest().size() > most || !text.more()) return text.rest();
   }
 }
 
@@ -393,11 +394,40 @@ void visit_path(RowVisitor& rows) {
   visit_rows(*list, path, rows);
 }
 
+/// The most keys of one object. A key of an ordered object is looked for among all before it.
+std::size_t most_keys(std::string_view text) {
+  std::vector<std::size_t> open = {0};
+  std::size_t most = 0;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
+    if (c == '"') {
+      for (++at; at < text.size() && text[at] != '"'; ++at)
+        if (text[at] == '\\') ++at;
+    } else if (c == '{') {
+      open.push_back(0);
+    } else if (c == '}' && open.size() > 1) {
+      open.pop_back();
+    } else if (c == ':') {
+      most = std::max(most, ++open.back());
+    }
+  }
+  return most;
+}
+
 /// The rows of a document that is read whole.
 void visit_document(RowVisitor& rows) {
+  constexpr std::size_t kMostKeys = 50'000;
   TextFile& text = rows.text();
-  while (text.more()) {
+  while (text.rest().size() <= kMostWhole && text.more()) {
   }
+  const bool long_one = text.rest().size() > kMostWhole;
+  if (long_one || most_keys(text.rest()) > kMostKeys)
+    throw UserError(fmt::format(
+        "{}: an object that {} is too large to be read whole: name the list of its rows with "
+        "`rows: KEY`, or save it with a row a line (pandas: orient='records', lines=True)",
+        rows.file(),
+        long_one ? fmt::format("has more than {} MiB", kMostWhole >> 20)
+                 : fmt::format("has more than {} keys", kMostKeys)));
   const Json root = rows.parse(text.rest());
   if (!root.is_structured()) throw UserError(rows.file() + ": it holds no rows");
   visit_rows(root, "", rows);
@@ -407,8 +437,11 @@ enum class Layout { kLines, kValues, kItems, kDocument };
 
 /// What a text that begins with `[` or `{` is.
 Layout layout_of(TextFile& text, bool lines) {
-  std::string_view line;
-  peek_line(text, line);
+  constexpr std::size_t kLongestLine = 16UL << 20;  // a longer one is a whole document
+  while (text.rest().find('\n') == std::string_view::npos && text.rest().size() < kLongestLine &&
+         text.more()) {
+  }
+  const std::string_view line = text.rest().substr(0, text.rest().find('\n'));
   const auto end = end_of_value(line);
   const bool whole_line = end && line.find_first_not_of(" \t\r", *end) == line.npos;
   const bool more_lines =
@@ -419,7 +452,7 @@ Layout layout_of(TextFile& text, bool lines) {
   if (array) return Layout::kItems;
   if (whole_line) return lines ? Layout::kLines : Layout::kDocument;
   // An object of several lines: the whole document, or the first of several.
-  const std::size_t size = whole_value(text).size();
+  const std::size_t size = whole_value(text, kMostWhole).size();
   if (!end_of_value(text.rest())) return lines ? Layout::kLines : Layout::kDocument;
   while (text.rest().find_first_not_of(" \t\r\n", size) == std::string_view::npos && text.more()) {
   }
