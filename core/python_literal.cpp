@@ -1,5 +1,8 @@
 #include "core/python_literal.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdint>
@@ -195,6 +198,77 @@ class Reader {
   std::string_view rest_;
 };
 
+/// Whether str.isprintable() is false of a character, or of a space other than ' ': of controls,
+/// separators, invisible and private ones. Code points that are not assigned are taken for letters.
+bool is_escaped(std::uint32_t code) {
+  constexpr std::array<std::pair<std::uint32_t, std::uint32_t>, 14> kRanges = {
+      {{0, 0x1F},
+       {0x7F, 0xA0},
+       {0xAD, 0xAD},
+       {0x61C, 0x61C},
+       {0x1680, 0x1680},
+       {0x180E, 0x180E},
+       {0x2000, 0x200F},
+       {0x2028, 0x202F},
+       {0x205F, 0x206F},
+       {0x3000, 0x3000},
+       {0xE000, 0xF8FF},
+       {0xFEFF, 0xFEFF},
+       {0xFFF9, 0xFFFB},
+       {0xE0001, 0x10FFFF}}};
+  return std::ranges::any_of(
+      kRanges, [&](const auto& range) { return range.first <= code && code <= range.second; });
+}
+
+/// The code point of the well-formed character at the beginning of a text, and its bytes.
+std::pair<std::uint32_t, std::size_t> first_code(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const std::size_t whole = byte(0) < 0x80 ? 1 : byte(0) < 0xE0 ? 2 : byte(0) < 0xF0 ? 3 : 4;
+  const std::size_t size = std::min(whole, text.size());
+  std::uint32_t code = size == 1 ? byte(0) : byte(0) & (0x7FU >> size);
+  for (std::size_t i = 1; i < size; ++i) code = (code << 6) | (byte(i) & 0x3FU);
+  return {code, size};
+}
+
+void append_repr(std::string_view text, std::string& out) {
+  const char quote = text.find('\'') != text.npos && text.find('"') == text.npos ? '"' : '\'';
+  out += quote;
+  while (!text.empty()) {
+    const auto [code, size] = first_code(text);
+    if (code == static_cast<unsigned char>(quote) || code == '\\')
+      out.append("\\").append(1, text.front());
+    else if (code == '\n' || code == '\r' || code == '\t')
+      out += code == '\n' ? "\\n" : code == '\r' ? "\\r" : "\\t";
+    else if (is_escaped(code))
+      out += code < 0x100     ? fmt::format("\\x{:02x}", code)
+             : code < 0x10000 ? fmt::format("\\u{:04x}", code)
+                              : fmt::format("\\U{:08x}", code);
+    else
+      out += text.substr(0, size);
+    text.remove_prefix(size);
+  }
+  out += quote;
+}
+
+void append_repr(const Json& value, std::string& out) {
+  if (value.is_string())
+    return append_repr(std::string_view(value.get_ref<const std::string&>()), out);
+  if (value.is_boolean()) return void(out += value.get<bool>() ? "True" : "False");
+  if (value.is_null()) return void(out += "None");
+  if (!value.is_structured()) return void(out += write_json(value));
+  out += value.is_object() ? '{' : '[';
+  bool first = true;
+  for (const auto& [key, item] : value.items()) {
+    if (!std::exchange(first, false)) out += ", ";
+    if (value.is_object()) {
+      append_repr(std::string_view(key), out);
+      out += ": ";
+    }
+    append_repr(item, out);
+  }
+  out += value.is_object() ? '}' : ']';
+}
+
 }  // namespace
 
 bool is_bracketed(std::string_view text) {
@@ -211,6 +285,19 @@ std::optional<Json> read_container(std::string_view text) {
   } catch (const Json::exception&) {
   }
   return Reader(text).read();
+}
+
+std::string python_repr(const Json& value) {
+  std::string out;
+  append_repr(value, out);
+  return out;
+}
+
+std::vector<std::string> python_texts(const Json& list) {
+  std::vector<std::string> texts;
+  for (const Json& item : list)
+    texts.push_back(item.is_string() ? item.get<std::string>() : python_repr(item));
+  return texts;
 }
 
 }  // namespace theta

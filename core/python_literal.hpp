@@ -2,7 +2,9 @@
 
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace theta {
 
@@ -16,5 +18,12 @@ bool is_bracketed(std::string_view text);
 /// digit.
 /// @return nullopt for any other text.
 std::optional<nlohmann::ordered_json> read_container(std::string_view text);
+
+/// JSON as Python's repr() prints what json.loads() makes of it: `{'a': [1, True, None]}`.
+std::string python_repr(const nlohmann::ordered_json& value);
+
+/// The items of a list as DSPy shows them in a str field (dspy 3.4.1, adapters/utils.py
+/// _format_blob): texts as they stand, others by their repr().
+std::vector<std::string> python_texts(const nlohmann::ordered_json& list);
 
 }  // namespace theta

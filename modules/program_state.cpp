@@ -11,6 +11,7 @@
 #include "core/config.hpp"
 #include "core/json_text.hpp"
 #include "core/json_value.hpp"
+#include "core/python_literal.hpp"
 #include "modules/module.hpp"
 
 namespace theta {
@@ -123,11 +124,14 @@ Demo to_demo(const Node& node, const Signature& signature, std::set<std::string>
       demo.augmented = value == true;
       continue;
     }
-    if (signature.find(key) == nullptr)
+    const Field* field = signature.find(key);
+    if (field == nullptr)
       unshown.insert(key);
     else
       check_texts(node.child(key));
-    demo.fields.set(key, value_of(value));
+    const bool listed = field != nullptr && field->type.kind == Type::Kind::kStr &&
+                        value.is_array() && !value.empty();
+    demo.fields.set(key, listed ? Value(python_texts(value)) : value_of(value));
   }
   return demo;
 }

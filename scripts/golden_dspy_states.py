@@ -135,7 +135,8 @@ SHAPES = [
      {"inputs": {"context": "c", **INPUTS}}),
     ("a null output in a demo", lambda: shown(dspy.ChainOfThought(QA), [{"reasoning": None, **DEMO}]), {}),
     ("objects and lists in text fields", lambda: shown(dspy.Predict(QA), [
-        {"question": {"a": [1, "é"]}, "answer": ["x", "y\nz"]}, {"question": {"k": None}, "answer": 3}]), {}),
+        {"question": {"a": [1, "é"]}, "answer": ["x", "y\nz"]}, {"question": {"k": None}, "answer": 3},
+        {"question": [{"a": "it's", "b": [1, True, None, 0.5]}, "é\u200b", ["\u200b", 'say "x"']], "answer": []}]), {}),
     ("numbers and booleans in text fields", lambda: shown(dspy.Predict(QA), [
         {"question": 12345678901234567890, "answer": 0.1}, {"question": True, "answer": 1e-7}]), {}),
     ("empty texts", lambda: shown(dspy.Predict(QA), [{"question": "", "answer": ""}]), {}),

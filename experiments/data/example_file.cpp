@@ -36,8 +36,8 @@ std::optional<std::string> scalar_text(const Json& cell) {
 }
 
 /// The value of a field, which is of the type that the signature gives it. An input is shown as it
-/// stands: a number keeps its digits, and of what is no text a `str` shows the JSON, as in DSPy,
-/// and a list stays one, whose items prompts number.
+/// stands: a number keeps its digits, of an object a `str` shows the JSON, as in DSPy, and a list
+/// stays one, whose items prompts number.
 Result<Value> to_value(const Json& cell, const Type& type, bool input) {
   if (is_json(type) && !cell.is_string()) {
     Result<Value> value = type.cast_json(cell);
@@ -49,7 +49,7 @@ Result<Value> to_value(const Json& cell, const Type& type, bool input) {
     std::vector<std::string> items;
     for (const Json& item : cell) {
       std::optional<std::string> text = scalar_text(item);
-      if (!text && any) return value_of(cell);
+      if (!text && any) return Value(python_texts(cell));
       if (!text) return Error{Fault::kPrompt, "a list of more than texts is not " + type.name()};
       items.push_back(*std::move(text));
     }

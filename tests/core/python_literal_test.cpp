@@ -73,5 +73,14 @@ TEST(ReadContainer, IsNotTiredByDeepNesting) {
   EXPECT_EQ(read("{'a': " + deep + "}"), "no");
 }
 
+TEST(PythonRepr, PrintsJsonAsPythonDoes) {
+  EXPECT_EQ(
+      python_repr(parse_json(
+          R"({"a": ["it's", "say \"x\"", "it's \"x\"", "b\\s"], "n": [1, 0.5, 1e16, true, null, {}]})")),
+      R"({'a': ["it's", 'say "x"', 'it\'s "x"', 'b\\s'], 'n': [1, 0.5, 1e+16, True, None, {}]})");
+  EXPECT_EQ(python_repr(parse_json(R"(["é日🙂", "\n\t\u0001\u00a0\u200b\ue000\udb40\udc01"])")),
+            R"(['é日🙂', '\n\t\x01\xa0\u200b\ue000\U000e0001'])");
+}
+
 }  // namespace
 }  // namespace theta

@@ -200,11 +200,11 @@ TEST_F(DatasetFile, AListOfPassagesStaysOneWhereATextIsAsked) {
             "a.jsonl:1: column `question`: array is not int");
 }
 
-TEST_F(DatasetFile, ObjectsInATextInputAreShownAsJson) {
+TEST_F(DatasetFile, ObjectsInATextInputAreShownAsDspyDoes) {
   const auto rows =
-      read("a.jsonl", R"({"question": [{"mark": "I", "n": [1, null]}], "answer": "yes"}
+      read("a.jsonl", R"({"question": [{"mark": "I", "n": [1, null]}, "two"], "answer": "yes"}
 {"question": {"é": "x"}, "answer": "no"})");
-  EXPECT_EQ(rows[0].fields.text("question"), R"([{"mark": "I", "n": [1, null]}])");
+  EXPECT_EQ(rows[0].fields.text("question"), "[1] «{'mark': 'I', 'n': [1, None]}»\n[2] «two»");
   EXPECT_EQ(rows[1].fields.text("question"), R"({"é": "x"})");
   EXPECT_EQ(error("a.jsonl", R"({"question": "q", "answer": {}})"),
             "a.jsonl:1: column `answer`: object is not str");
