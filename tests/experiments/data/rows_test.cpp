@@ -1,5 +1,6 @@
 #include "experiments/data/rows.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -216,6 +217,15 @@ TEST_F(Rows, PandasOrientationsAreRows) {
   EXPECT_THAT(read("a.json", R"([[1, "a"], [2, "b"]])", {.columns = {"x", "y"}}), two);
   EXPECT_EQ(error("a.json", R"([[1, "a"]])"),
             "a.json: 0: a row is a list: name its columns with `columns: [..]`");
+}
+
+TEST_F(Rows, AnObjectThatIsTooLargeIsRefusedWithTheWayOut) {
+  std::string column = "{\"x\": {";
+  for (int i = 0; i <= 50'000; ++i) column += fmt::format("{}\"{}\": 1", i == 0 ? "" : ",", i);
+  EXPECT_EQ(error("a.json", column + "}}"),
+            "a.json: an object that has more than 50000 keys is too large to be read whole: name "
+            "the list of its rows with `rows: KEY`, or save it with a row a line (pandas: "
+            "orient='records', lines=True)");
 }
 
 TEST_F(Rows, TheOnlyListOfRowsInADocumentIsTaken) {
