@@ -187,7 +187,7 @@ RunStatus status_of_record(const fs::path& record) {
   std::map<std::string, double> best;  // by search, as it stands
   for (const TrialRecord& trial : store.trials()) best[trial.search] = trial.best;
   for (const auto& [search, score] : best) status.best = std::max(status.best.value_or(0), score);
-  if (const auto plan = store.meta("plan")) status.plan = nlohmann::json::parse(*plan).get<Plan>();
+  status.plan = find(store, part::kPlan);
   if (owned) {
     const Standing standing = get(store, part::kStanding);
     status.stage = standing.stage;
@@ -267,7 +267,7 @@ Report run_in_folder(const Config& config, const ExperimentOptions& options, con
   work_in_folder(
       config, options, folder, progress, stop, pool,
       [&](RunContext& run) {
-        run.store.set_meta("plan", nlohmann::json(plan).dump());
+        put(run.store, part::kPlan, plan);
         run_experiment(options, run);
       },
       finish);

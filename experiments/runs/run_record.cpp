@@ -216,6 +216,8 @@ template void put(Store&, const RecordPart<RunState>&, const RunState&);
 template std::optional<RunState> find(const Store&, const RecordPart<RunState>&);
 template void put(Store&, const RecordPart<Standing>&, const Standing&);
 template std::optional<Standing> find(const Store&, const RecordPart<Standing>&);
+template void put(Store&, const RecordPart<Plan>&, const Plan&);
+template std::optional<Plan> find(const Store&, const RecordPart<Plan>&);
 template void put(Store&, const RecordPart<std::vector<std::string>>&,
                   const std::vector<std::string>&);
 template std::optional<std::vector<std::string>> find(const Store&,

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/progress.hpp"
 #include "core/records/store.hpp"
 #include "optimizers/gate.hpp"
 #include "optimizers/pareto.hpp"
@@ -110,6 +111,7 @@ inline constexpr RecordPart<std::string> kError{"error"};      ///< why it is no
 inline constexpr RecordPart<std::string> kStopped{"stopped"};  ///< why it ended early: a budget
 inline constexpr RecordPart<std::string> kIncomplete{"incomplete"};  ///< what was not answered
 inline constexpr RecordPart<Standing> kStanding{"progress"};
+inline constexpr RecordPart<Plan> kPlan{"plan"};  ///< that the first start made
 inline constexpr RecordPart<std::vector<DescribedModel>> kModels{"models"};
 inline constexpr RecordPart<std::string> kStudent{"student"};         ///< what searches start from
 inline constexpr RecordPart<std::vector<std::string>> kRows{"rows"};  ///< in the order wanted

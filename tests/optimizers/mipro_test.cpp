@@ -229,7 +229,7 @@ TEST_F(MiproTest, FaithfulScoresTheStudentsDemosFirstAndTriesNoneInTheirPlace) {
   EXPECT_NEAR(compiled.trials[0].score, .7, 1e-9);
   EXPECT_EQ(compiled.trials[0].candidate.parts.at(0).demos, 3U);
   for (std::size_t t = 1; t < compiled.trials.size(); ++t)
-    EXPECT_THAT(compiled.trials[t].candidate, HasSubstr(R"("demos":0)"));
+    EXPECT_EQ(compiled.trials[t].candidate.parts.at(0).demos, 0U);
   EXPECT_GT(compiled.trials.size(), 1u);
   EXPECT_EQ(describe(*compiled.program), describe(student));
 }

@@ -69,7 +69,7 @@ TEST_F(TaskConfig, Banking77ReadsItsTables) {
   EXPECT_EQ(data.test[1].fields.text("category"), "reverted_card_payment?");
 }
 
-TEST_F(TaskConfig, HotpotQaShowsItsParagraphsAsJson) {
+TEST_F(TaskConfig, HotpotQaShowsItsParagraphsAsDspyDoes) {
   const std::string row =
       R"({"_id": "ID", "answer": "yes", "question": "Both?", "supporting_facts": [["A", 0]],
           "context": [["A", ["One.", " Two."]], ["B", ["Three."]]], "type": "comparison",
@@ -84,7 +84,7 @@ TEST_F(TaskConfig, HotpotQaShowsItsParagraphsAsJson) {
   ASSERT_EQ(data.test.size(), 1U);
   EXPECT_EQ(data.test[0].id, "c");
   EXPECT_EQ(data.test[0].fields.text("context"),
-            R"([["A", ["One.", " Two."]], ["B", ["Three."]]])");
+            "[1] «['A', ['One.', ' Two.']]»\n[2] «['B', ['Three.']]»");
   EXPECT_EQ(data.train.size() + data.validation.size(), 2U);
 }
 

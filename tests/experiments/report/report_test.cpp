@@ -373,8 +373,8 @@ theta-teacher      1  minibatch   .667  .60 [.40, .80]           85
                                                        .substr(1) +
                                                    kTrialsLegend + "\n");
   const auto page = to_html(make_report(store_));
-  EXPECT_THAT(page, HasSubstr("{&quot;instruction&quot;:1}"));
-  EXPECT_THAT(page, Not(HasSubstr("{&quot;instruction&quot;:2}")));
+  EXPECT_THAT(page, HasSubstr("{&quot;combination&quot;:[1,0]}"));
+  EXPECT_THAT(page, Not(HasSubstr("{&quot;combination&quot;:[2,0]}")));
 }
 
 TEST_F(ReportTest, ShowsWhatCameOfTheProposals) {
