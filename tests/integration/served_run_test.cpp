@@ -137,6 +137,7 @@ program:
   signature: "sentence -> mood: Literal['good', 'bad']"
   adapter: chat
 metric: exact_match
+baselines: []
 optimizers:
   - {{name: random_search, num_candidates: 3, max_bootstrapped: 2, max_labeled: 2}}
 {})",

@@ -83,8 +83,10 @@ program:
     - name: verdict
       model: judge
       signature: "sentence, notes -> mood: Literal['good', 'bad']"
+baselines: []
 optimizers:
-  - {{name: mipro, num_instructions: 3, num_demo_sets: 2, gate: {{fresh: 0.3}}}}
+  - {{name: mipro, num_instructions: 3, num_demo_sets: 2, max_by_rule: 0, nearest: 0,
+     glossary: {{written: 0, read_off: false}}, frozen: [format], gate: {{fresh: 0.3}}}}
   - {{name: gepa, max_evaluations: 300}}
 )",
                                                        server_.url()));

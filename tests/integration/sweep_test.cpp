@@ -68,6 +68,7 @@ models:
   task: {{base_url: "{}", model: tiny, dialect: openai, in_flight: 4, retries: 1{}}}
 data: {{file: rows.csv, split: {{train: 8, validation: 6, test: 10}}}}
 program: {{signature: "sentence -> mood: Literal['good', 'bad']"}}
+baselines: []
 optimizers:
   - {{name: random_search, num_candidates: 2, max_bootstrapped: 1, max_labeled: 2}}
 sweep:
@@ -407,6 +408,7 @@ program:
   signature: "sentence -> sentiment: Literal['positive', 'negative']"
   adapter: terse
   answering: score
+baselines: []
 optimizers:
   - {name: random_search, num_candidates: 2, max_bootstrapped: 1, max_labeled: 1}
 )";
