@@ -108,6 +108,8 @@ ServerHealth* ServerHealth::best_of(std::span<ServerHealth* const> servers, std:
     if (better) best = &server;
   }
   if (best == nullptr || !best->has_room()) return nullptr;
+  const auto answers = [](const ServerHealth* one) { return !one->broke_; };
+  if (none_in && best->broke_ && std::ranges::any_of(servers, answers)) return nullptr;
   const bool probe = !none_in && best->out_until_ != Time{};
   if (probe) best->out_until_ = now + best->out_for();
   best->take(now);

@@ -78,8 +78,8 @@ class ServerHealth {
 
   /// The server that a request is best sent to: with the fewest outstanding; null if none has room.
   /// One that was taken out is tried with a single request when its time has come. Only where all
-  /// are out one stands in for all: one that answers, if only to refuse, before one that does not;
-  /// of those the first to be back.
+  /// are out one stands in for all: one that answers, if only to refuse, and one that does not only
+  /// where none answers; of those the first to be back.
   /// @param turn  which is looked at first
   static ServerHealth* best_of(std::span<ServerHealth* const> servers, std::size_t turn, Time now);
 

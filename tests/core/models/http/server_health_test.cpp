@@ -149,5 +149,19 @@ TEST(ServerHealth, AsksOneThatIsOutOnlyWhereAllAre) {
   EXPECT_EQ(ServerHealth::best_of(servers, 0, one.now()), &other.health);  // it at least refuses
 }
 
+TEST(ServerHealth, IsNoStandInForOneThatIsHeldWhereNobodyIsThere) {
+  Watched held, gone;
+  held.ask(kAnswered);
+  held.ask({.kind = Kind::kLimited, .overloaded = true, .retry_after_s = 7});
+  gone.now_s = held.now_s;
+  gone.ask({.kind = Kind::kNoConnection}, 0);
+  ServerHealth* const servers[] = {&held.health, &gone.health};
+  EXPECT_EQ(ServerHealth::best_of(servers, 0, held.at(held.now_s + 0.5)), nullptr);
+  // Its own time has come: one request tries it.
+  EXPECT_EQ(ServerHealth::best_of(servers, 0, held.at(held.now_s + 1.1)), &gone.health);
+  EXPECT_EQ(ServerHealth::best_of(servers, 0, held.at(held.now_s + 1.1)), nullptr);
+  EXPECT_EQ(ServerHealth::best_of(servers, 0, held.at(held.now_s + 7.1)), &held.health);
+}
+
 }  // namespace
 }  // namespace theta
