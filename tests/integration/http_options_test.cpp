@@ -263,6 +263,21 @@ TEST(HttpModel, TriesOutOnceWhetherATextIsAThought) {
   EXPECT_EQ(server.requests(), 21U);
 }
 
+TEST(HttpModel, KeepsFromStartToStartWhetherAModelThinks) {
+  std::string kept;
+  for (const std::string text :
+       {"It is good, I say.", "The words are weighed.\nBad?\n</think>\n\nGood."}) {
+    kept.clear();
+    const LoopbackServer server([&](const Seen& seen) { return thinking(seen, text); });
+    for (const std::size_t in_all : {2U, 3U}) {
+      HttpModel model(options_for(server.url()), {},
+                      {kept, [&](const std::string& lessons) { kept = lessons; }});
+      EXPECT_TRUE(ask_one(model, verdicts(1)[0]));
+      EXPECT_EQ(server.requests(), in_all) << text;
+    }
+  }
+}
+
 TEST(HttpModel, GivesAThoughtRoomBeforeAnOption) {
   const LoopbackServer server([](const Seen& seen) {
     const Json asked = Json::parse(seen.body);

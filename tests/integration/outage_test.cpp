@@ -128,8 +128,7 @@ program:
   adapter: chat
 optimizers:
   - {{name: mipro, num_instructions: 3, num_demo_sets: 4, max_bootstrapped: 2, max_labeled: 2,
-     num_trials: 6, minibatch_size: 8, max_by_rule: 0, nearest: 0, glossary: {{written: 0, read_off: false}},
-     frozen: [format]}}  # each further form of a request is tried out anew after a kill, which costs a request
+     num_trials: 6, minibatch_size: 8}}
 {})",
                                                     server_->url(), kInFlight, retries, rest));
   }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -39,6 +40,7 @@ Lessons::Lessons(std::string model, RequestForm own, int listed, LessonsKept kep
     learnt_ = form_of(kept_.known);
     const Json known = Json::parse(kept_.known);
     listed_ = std::min(listed_, known.value("listed", listed_));
+    if (known.contains("thinks")) thinks_ = known["thinks"] ? Thinks::kYes : Thinks::kNo;
     for (const Json& line : known.value("lines", Json::array()))
       lines_.push_back(line.get<std::string>());
   }
@@ -90,14 +92,18 @@ void Lessons::learn_of_thoughts(const ChatReading& reading, bool tried_out) {
   if (reading.verdict != Verdict::kThinks && !(tried_out && said)) return;
   const bool thinks = reading.verdict == Verdict::kThinks || reading.thought;
   const std::lock_guard lock(mutex_);
-  if (!thinks) {
-    if (thinks_ == Thinks::kUnknown) thinks_ = Thinks::kNo;
-  } else if (std::exchange(thinks_, Thinks::kYes) != Thinks::kYes) {
+  const Thinks before = thinks_;
+  if (thinks)
+    thinks_ = Thinks::kYes;
+  else if (thinks_ == Thinks::kUnknown)
+    thinks_ = Thinks::kNo;
+  if (thinks_ == before) return;
+  if (thinks)
     spdlog::warn(
         "{} thinks before it answers: it is sent no stop texts, which would end a thought, and has "
         "{} tokens to name an option",
         model_, kThoughtTokens);
-  }
+  keep();
 }
 
 void Lessons::learn_of_logprobs(const ChatReading& reading, int listed) {
@@ -155,8 +161,10 @@ void Lessons::add_form(const std::function<void(RequestForm&)>& change) {
 }
 
 void Lessons::say(std::string line) {
-  spdlog::warn("{}", line);
-  lines_.push_back(std::move(line));
+  if (std::ranges::find(lines_, line) == lines_.end()) {  // else an earlier start has said it
+    spdlog::warn("{}", line);
+    lines_.push_back(std::move(line));
+  }
   keep();
 }
 
@@ -164,6 +172,7 @@ void Lessons::keep() const {
   if (!kept_.keep) return;
   Json json = Json::parse(form_json(learnt_));
   json["listed"] = listed_;
+  if (thinks_ != Thinks::kUnknown) json["thinks"] = thinks_ == Thinks::kYes;
   json["lines"] = lines_;
   kept_.keep(json.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
