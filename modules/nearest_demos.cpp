@@ -20,28 +20,36 @@ std::string input_text(const Signature& signature, const Record& fields) {
 }
 
 NearestDemos::NearestDemos(std::vector<Demo> pool, const Signature& signature, std::size_t k)
-    : k_(k), pool_(std::make_shared<const std::vector<Demo>>(std::move(pool))) {
-  for (const Demo& demo : *pool_) texts_.push_back(input_text(signature, demo.fields));
-  index_ = word_index(texts_);
+    : k_(k) {
+  std::vector<std::string> texts;
+  for (const Demo& demo : pool) texts.push_back(input_text(signature, demo.fields));
+  auto index = word_index(texts);
+  held_ = std::make_shared<const Held>(Held{std::move(pool), std::move(texts), std::move(index)});
 }
 
 std::vector<std::vector<Demo>> NearestDemos::pick(const Signature& signature,
                                                   std::span<const Record> inputs) const {
   std::vector<std::string> queries;
   for (const Record& input : inputs) queries.push_back(input_text(signature, input));
-  const auto nearest = index_->nearest(queries, k_ + 1);  // one may be the input itself
+  const auto nearest = held_->index->nearest(queries, k_ + 1);  // one may be the input itself
   std::vector<std::vector<Demo>> picked;
   for (std::size_t i = 0; i < queries.size(); ++i) {
     auto& demos = picked.emplace_back();
     for (const std::size_t at : nearest[i])
-      if (demos.size() < k_ && texts_[at] != queries[i]) demos.push_back((*pool_)[at]);
+      if (demos.size() < k_ && held_->texts[at] != queries[i]) demos.push_back(held_->demos[at]);
     std::ranges::reverse(demos);
   }
   return picked;
 }
 
+NearestDemos NearestDemos::with(std::size_t k) const {
+  NearestDemos other = *this;
+  other.k_ = k;
+  return other;
+}
+
 bool NearestDemos::operator==(const NearestDemos& other) const {
-  return k_ == other.k_ && *pool_ == *other.pool_;
+  return k_ == other.k_ && (held_ == other.held_ || pool() == other.pool());
 }
 
 }  // namespace theta

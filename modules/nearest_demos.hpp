@@ -18,7 +18,7 @@ std::string input_text(const Signature& signature, const Record& fields);
 
 /// Demos that every input picks for itself out of a pool, those whose inputs are most like it: DSPy's
 /// KNNFewShot (dspy 3.4.1, teleprompt/knn_fewshot.py), with the words that texts share in place of
-/// embeddings. A value type: what it holds is never changed. Thread-safe.
+/// embeddings. A value type whose copies share what they hold, which never changes. Thread-safe.
 class NearestDemos {
  public:
   /// @param pool       holds every input of the signature   @throws UserError as input_text()
@@ -29,15 +29,22 @@ class NearestDemos {
   std::vector<std::vector<Demo>> pick(const Signature& signature,
                                       std::span<const Record> inputs) const;
 
+  /// The same pool with another number.
+  NearestDemos with(std::size_t k) const;
+
   std::size_t k() const { return k_; }
-  const std::vector<Demo>& pool() const { return *pool_; }
+  const std::vector<Demo>& pool() const { return held_->demos; }
   bool operator==(const NearestDemos& other) const;
 
  private:
+  struct Held {
+    std::vector<Demo> demos;
+    std::vector<std::string> texts;  ///< input_text() of each
+    std::shared_ptr<const TextIndex> index;
+  };
+
   std::size_t k_;
-  std::shared_ptr<const std::vector<Demo>> pool_;
-  std::vector<std::string> texts_;
-  std::shared_ptr<const TextIndex> index_;
+  std::shared_ptr<const Held> held_;
 };
 
 }  // namespace theta

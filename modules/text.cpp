@@ -73,6 +73,12 @@ std::string shorten(std::string_view text, std::size_t bytes) {
   return std::string(text.substr(0, bytes)) + "...";
 }
 
+std::string field_lines(const Record& fields) {
+  std::string lines;
+  for (const auto& [name, value] : fields) lines += name + ": " + to_text(value) + "\n";
+  return lines;
+}
+
 std::string json_quoted(const std::string& text) {
   using nlohmann::json;
   return json(text).dump(-1, ' ', false, json::error_handler_t::replace);

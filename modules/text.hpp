@@ -4,6 +4,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/value.hpp"
+
 namespace theta {
 
 /// Python's str.strip(): Unicode whitespace at both ends.
@@ -18,6 +20,9 @@ std::string replace_all(std::string text, std::string_view from, std::string_vie
 
 /// At most `bytes` bytes of a text, cut between characters; `...` stands for the rest.
 std::string shorten(std::string_view text, std::size_t bytes);
+
+/// Fields for a reader: `name: value`, a line each.
+std::string field_lines(const Record& fields);
 
 /// A text as JSON with its quotes, non-ASCII kept: Python's json.dumps(ensure_ascii=False).
 std::string json_quoted(const std::string& text);

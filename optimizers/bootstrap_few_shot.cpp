@@ -10,18 +10,10 @@
 #include "core/models/outage.hpp"
 #include "core/rng.hpp"
 #include "optimizers/demo_rules.hpp"
+#include "optimizers/training_rows.hpp"
 
 namespace theta {
 namespace {
-
-/// What the predictor's signature knows of an example.
-Record shown_fields(const Example& example, const Signature& signature) {
-  Record fields;
-  for (const auto* side : {&signature.inputs, &signature.outputs})
-    for (const auto& field : *side)
-      if (const auto* value = example.fields.find(field.name)) fields.set(field.name, *value);
-  return fields;
-}
 
 /// Whether a demo can be shown: it has an input and an output.
 bool shows_something(const Record& fields, const Signature& signature) {

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "modules/text.hpp"
 #include "optimizers/text_kernel.hpp"
 
 namespace theta {
@@ -12,11 +13,7 @@ namespace {
 /// A demo set as a reader sees it.
 std::string show(const std::vector<Demo>& demos) {
   std::string text;
-  for (const Demo& demo : demos) {
-    for (const auto& [name, value] : demo.fields)
-      text += fmt::format("{}: {}\n", name, to_text(value));
-    text += "\n";
-  }
+  for (const Demo& demo : demos) text += field_lines(demo.fields) + "\n";
   return text;
 }
 

@@ -11,13 +11,6 @@ namespace {
 
 constexpr std::array<std::size_t, 3> kOfEach{1, 2, 4};
 
-Demo demo_of(const Example& example, const Signature& signature) {
-  Record fields;
-  for (const auto& name : signature.names())
-    if (const Value* value = example.fields.find(name)) fields.set(name, *value);
-  return {std::move(fields)};
-}
-
 /// Rows round by round: one of each label, then one more of each.
 std::vector<std::size_t> interleaved(const std::vector<std::vector<std::size_t>>& of,
                                      std::size_t of_each) {
@@ -52,7 +45,7 @@ std::optional<NearestDemos> nearest_demos(std::span<const Example> train,
   const TrainingRows rows(train, signature);
   if (rows.rows.empty()) return std::nullopt;
   std::vector<Demo> pool;
-  for (const Example* row : rows.rows) pool.push_back(demo_of(*row, signature));
+  for (const Example* row : rows.rows) pool.push_back({shown_fields(*row, signature)});
   return NearestDemos(std::move(pool), signature, k);
 }
 
@@ -64,7 +57,7 @@ std::vector<std::vector<Demo>> demo_sets_by_rule(std::span<const Example> train,
   if (rows.rows.empty()) return sets;
   const auto add = [&](const std::vector<std::size_t>& chosen) {
     std::vector<Demo> demos;
-    for (const auto i : chosen) demos.push_back(demo_of(*rows.rows[i], signature));
+    for (const auto i : chosen) demos.push_back({shown_fields(*rows.rows[i], signature)});
     if (!demos.empty() && std::ranges::find(sets, demos) == sets.end())
       sets.push_back(std::move(demos));
   };

@@ -11,6 +11,7 @@
 #include <tuple>
 
 #include "core/rng.hpp"
+#include "modules/text.hpp"
 
 namespace theta {
 namespace {
@@ -55,17 +56,12 @@ class Minibatches {
   std::size_t at_ = 0;
 };
 
-std::string show(const Record& fields) {
-  std::string lines;
-  for (const auto& [name, value] : fields) lines += fmt::format("{}: {}\n", name, to_text(value));
-  return lines;
-}
-
 /// What a reflection is shown of one run: what the predictor read and wrote, how it was scored, and
 /// the metric's words.
 std::string feedback(const Example& example, const Result<Prediction>& prediction,
                      const Grade& grade, std::size_t predictor, const Signature& signature) {
-  std::string text, right;
+  std::string text;
+  Record right;
   const Step* step = nullptr;
   if (prediction)
     for (const auto& s : prediction->trace)
@@ -76,14 +72,14 @@ std::string feedback(const Example& example, const Result<Prediction>& predictio
     const bool asked =
         std::ranges::find(signature.inputs, name, &Field::name) != signature.inputs.end();
     if (!step && asked) inputs.set(name, value);
-    if (!inputs.find(name)) right += fmt::format("{}: {}\n", name, to_text(value));
+    if (!inputs.find(name)) right.set(name, value);
   }
-  text += "Inputs:\n" + show(inputs);
-  if (step) text += "Answer:\n" + show(step->outputs);
+  text += "Inputs:\n" + field_lines(inputs);
+  if (step) text += "Answer:\n" + field_lines(step->outputs);
   if (!prediction) text += "Answer: none that could be read: " + prediction.error().message + "\n";
   text += fmt::format("Feedback: this was scored {:.2g} of 1.", grade.score);
   if (!grade.feedback.empty()) text += " " + grade.feedback;
-  if (grade.score < 1 && !right.empty()) text += " Right would have been:\n" + right;
+  if (grade.score < 1 && !right.empty()) text += " Right would have been:\n" + field_lines(right);
   return text + "\n";
 }
 

@@ -38,6 +38,17 @@ std::vector<std::string> instructions_for(const Predictor& predictor, const Mipr
   return all;
 }
 
+/// `k` demos that every input picks for itself, and twice as many, of a pool that holds more.
+std::vector<NearestDemos> nearest_choices(const Predictor& predictor,
+                                          std::span<const Example> train, std::size_t k) {
+  std::vector<NearestDemos> choices;
+  if (k == 0 || !predictor.format) return choices;
+  const auto demos = nearest_demos(train, predictor.signature, k);
+  for (const std::size_t n : {k, 2 * k})
+    if (demos && demos->pool().size() > n) choices.push_back(demos->with(n));
+  return choices;
+}
+
 /// AUTO_RUN_SETTINGS of the same file, and what it takes for enough to draw minibatches from.
 struct AutoMode {
   const char* name;
@@ -275,15 +286,6 @@ Choices Mipro::choices(const Module& student, const Task& task, Rng& rng) const 
     open.push_back(!options_.faithful && !options_.limits.freezes(*predictor, "instruction"));
   Choices glossaries = glossary_parts(student, task.train, open, {task.proposer, task.stop},
                                       options_.proposer.writer, options_.glossary, rng);
-  const auto nearest_for = [&](const Predictor& predictor, bool tries) {
-    std::vector<NearestDemos> nearest;
-    if (!tries || options_.faithful || !predictor.format) return nearest;
-    for (const std::size_t k : {options_.nearest, 2 * options_.nearest})
-      if (auto demos = nearest_demos(task.train, predictor.signature, k);
-          k > 0 && demos && demos->pool().size() > k)
-        nearest.push_back(*std::move(demos));
-    return nearest;
-  };
   Choices choices{{}, proposals.counts};
   choices.counts += glossaries.counts;
   for (std::size_t p = 0; p < predictors.size(); ++p) {
@@ -291,15 +293,17 @@ Choices Mipro::choices(const Module& student, const Task& task, Rng& rng) const 
     if (!options_.limits.freezes(*predictors[p], "instruction"))
       for (const auto& instruction : instructions_for(*predictors[p], options_))
         add_new(instructions, instruction);
-    if (!tries_demos(*predictors[p]))
+    std::vector<NearestDemos> nearest;
+    if (!tries_demos(*predictors[p])) {
       sets[p] = {predictors[p]->demos};
-    else if (!options_.faithful)
+    } else if (!options_.faithful) {
       for (auto& demos : demo_sets_by_rule(task.train, predictors[p]->signature,
                                            options_.max_labeled, options_.max_by_rule, rng))
         add_new(sets[p], std::move(demos));
+      nearest = nearest_choices(*predictors[p], task.train, options_.nearest);
+    }
     choices.parts.push_back(instruction_part(p, std::move(instructions)));
-    choices.parts.push_back(demos_part(p, std::move(sets[p]),
-                                       nearest_for(*predictors[p], tries_demos(*predictors[p]))));
+    choices.parts.push_back(demos_part(p, std::move(sets[p]), std::move(nearest)));
     auto formats = format_choices(student, p, formats_of(*predictors[p]), task.train);
     if (formats.size() > 1) choices.parts.push_back(format_part(p, std::move(formats)));
     for (auto& part : glossaries.parts)

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "modules/adapter.hpp"
+#include "modules/text.hpp"
 
 namespace theta {
 
@@ -40,12 +41,7 @@ Messages prompt_of(const Predictor& predictor) {
         ->format(in_order(predictor.signature, predictor.format->label_order), demos, empty);
   }
   Messages messages = {{"system", predictor.signature.instructions}};
-  for (const auto& demo : predictor.demos) {
-    Message shown{"user", ""};
-    for (const auto& [name, value] : demo.fields)
-      shown.content += name + ": " + to_text(value) + "\n";
-    messages.push_back(std::move(shown));
-  }
+  for (const auto& demo : predictor.demos) messages.push_back({"user", field_lines(demo.fields)});
   return messages;
 }
 

@@ -8,6 +8,7 @@
 #include <cctype>
 
 #include "core/rng.hpp"
+#include "modules/text.hpp"
 
 namespace theta {
 namespace {
@@ -25,12 +26,6 @@ constexpr std::array<std::string_view, 6> kTips{
     "Make the instruction very informative and descriptive.",
     "Let the instruction describe a high-stakes situation in which the task must be solved.",
     "Let the instruction give the model a persona that suits the task (\"You are a ...\")."};
-
-std::string show(const Record& fields) {
-  std::string lines;
-  for (const auto& [name, value] : fields) lines += fmt::format("{}: {}\n", name, to_text(value));
-  return lines;
-}
 
 /// `text (str), label (one of positive, negative)`.
 std::string list_fields(const std::vector<Field>& fields) {
@@ -66,7 +61,7 @@ std::string show_demos(const std::vector<std::vector<Demo>>& sets, std::size_t f
   for (std::size_t i = 0; i < sets.size(); ++i)
     for (const auto& demo : sets[(first + i) % sets.size()]) {
       if (shown.size() == kShownDemos) break;
-      auto text = show(demo.fields);
+      auto text = field_lines(demo.fields);
       if (demo.augmented && std::find(shown.begin(), shown.end(), text) == shown.end())
         shown.push_back(std::move(text));
     }
@@ -98,7 +93,7 @@ std::string summarise(std::span<const Example> train, const ProposerOptions& opt
     std::vector<std::string> shown;
     for (const auto& example :
          train.subspan(from, std::min(options.summary_batch, train.size() - from)))
-      shown.push_back(show(example.fields));
+      shown.push_back(field_lines(example.fields));
     return Value(fmt::format("{}", fmt::join(shown, "\n")));
   };
 

@@ -6,6 +6,13 @@
 
 namespace theta {
 
+Record shown_fields(const Example& example, const Signature& signature) {
+  Record fields;
+  for (const auto& name : signature.names())
+    if (const Value* value = example.fields.find(name)) fields.set(name, *value);
+  return fields;
+}
+
 TrainingRows::TrainingRows(std::span<const Example> train, const Signature& signature) {
   const Field& answer = signature.outputs.back();
   for (const Example& example : train) {

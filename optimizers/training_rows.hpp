@@ -9,6 +9,9 @@
 
 namespace theta {
 
+/// What a signature has of an example's fields, in the order of its own.
+Record shown_fields(const Example& example, const Signature& signature);
+
 /// Training rows that show what a predictor is to do: they hold all that it reads, and what it is to
 /// say last.
 struct TrainingRows {

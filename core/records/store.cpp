@@ -352,7 +352,7 @@ void Store::begin_try() {
   for (const char* table : {"outcomes", "trials", "usage"})
     impl_->database.run((std::string("DELETE FROM ") + table).c_str());
   impl_->database.run(
-      "DELETE FROM meta WHERE key NOT IN ('schema', 'config_hash', 'progress')"
+      "DELETE FROM meta WHERE key NOT IN ('schema', 'config_hash', 'plan', 'progress')"
       " AND key NOT LIKE 'lessons %'");
   transaction.commit();
 }

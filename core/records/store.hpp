@@ -69,8 +69,8 @@ class Store {
   static std::optional<int> owner(const std::filesystem::path& file);
 
   /// Forgets everything that an earlier try at the run made of its answers: rows, trials, usage,
-  /// and all meta but the config's hash, what the run went on for and what was learnt of its
-  /// models (`lessons ..`). Answers, attempts and timing stay, so that the new try finds the answers
+  /// and all meta but the config's hash, what is to come (`plan`), what the run went on for and what
+  /// was learnt of its models (`lessons ..`). Answers, attempts and timing stay, so that the new try finds the answers
   /// and leaves the record that it would have left alone.
   void begin_try();
 

@@ -51,20 +51,7 @@ it was.)"}) {}
     const fs::path folder =
         out_.empty() ? fs::path("runs") / (options.name + "-" + options.hash) : fs::path(out_);
     try {
-      make_folder(folder);
-      const RunStatus before = read_status(folder);
-      std::optional<Plan> plan = before.hash == options.hash ? before.plan : std::nullopt;
-      // A folder that will be refused is not planned for.
-      const bool is_others = before.state == RunState::kRunning ||
-                             (!before.hash.empty() && before.hash != options.hash);
-      if (!plan && !is_others) {
-        host.progress.stage("planning");
-        plan = forecast_calls(options, host.stop, Clock::now() + kPlanning,
-                              {.scratch = folder, .progress = &host.progress});
-      }
-      return end_of(
-          run_in_folder(config, options, folder, host.progress, host.stop, plan.value_or(Plan{})),
-          folder);
+      return end_of(run_in_folder(config, options, folder, host.progress, host.stop), folder);
     } catch (const Interrupted&) {
       throw stopped_in(folder);
     }

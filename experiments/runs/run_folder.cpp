@@ -257,17 +257,24 @@ Interrupted stopped_in(const fs::path& folder) {
 }
 
 Report run_in_folder(const Config& config, const ExperimentOptions& options, const fs::path& folder,
-                     Progress& progress, std::stop_token stop, const Plan& plan, ModelPool* pool) {
+                     Progress& progress, std::stop_token stop, std::optional<Plan> plan,
+                     ModelPool* pool) {
   Report report;
   const auto finish = [&](Store& store) {
     report = make_report(store);
     write_report(report, folder);
   };
-  progress.plan(plan);
   work_in_folder(
       config, options, folder, progress, stop, pool,
       [&](RunContext& run) {
-        put(run.store, part::kPlan, plan);
+        if (!plan) plan = find(run.store, part::kPlan);
+        if (!plan) {
+          progress.stage("planning");
+          plan = forecast_calls(options, run.stop, Clock::now() + kPlanning,
+                                {.scratch = folder, .progress = &progress});
+        }
+        put(run.store, part::kPlan, *plan);
+        progress.plan(*plan);
         run_experiment(options, run);
       },
       finish);

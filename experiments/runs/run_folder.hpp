@@ -47,12 +47,13 @@ Interrupted stopped_in(const std::filesystem::path& folder);
 
 /// Runs an experiment in its folder, to its end or on from where it stopped, and writes its report
 /// there. Parameters and exceptions as above.
-/// @param plan  what `progress` is told is to come; kept in the record for the next start
+/// @param plan  what `progress` is told is to come; nothing: what the first start found, or else what
+///   is found now that the folder is the run's. Kept in the record for the next start.
 /// @return the report; where the budget was spent (Report::stopped) or answers are missing
 ///   (Report::incomplete), of what was done.
 Report run_in_folder(const Config& config, const ExperimentOptions& options,
                      const std::filesystem::path& folder, Progress& progress, std::stop_token stop,
-                     const Plan& plan, ModelPool* pool = nullptr);
+                     std::optional<Plan> plan = std::nullopt, ModelPool* pool = nullptr);
 
 struct ForecastOptions {
   Models::Purpose purpose = Models::Purpose::kForecast;
