@@ -135,13 +135,15 @@ PairedSearchResult search_paired(const std::vector<Variable>& space, const Candi
   const std::size_t examples = task.validation.size();
   auto budget = mipro_budget(examples, run.num_trials, run.minibatch_size, run.full_every);
   if (task.max_evaluations > 0) budget = std::min(budget, task.max_evaluations);
-  PairedSearchOptions paired{.budget = budget,
-                             .stop_below = run.stop_below,
-                             .cost = cost,
-                             .seed = options.seed,
-                             .allowed = options.allowed,
-                             .on_trial = options.on_trial,
-                             .stop = options.stop};
+  PairedSearchOptions paired{
+      .budget = budget,
+      .stop_below = run.stop_below,
+      .cost = cost,
+      .elsewhere = task.elsewhere ? task.elsewhere->outcomes : std::vector<Observation>{},
+      .seed = options.seed,
+      .allowed = options.allowed,
+      .on_trial = options.on_trial,
+      .stop = options.stop};
   if (task.model.unit() == 1 && !task.in_turn)
     return paired_search(space, examples, side_by_side(candidates.evaluate()), paired);
   // Where answers depend on what is computed with them, waves must come in one order, and as
@@ -323,7 +325,8 @@ Compiled Mipro::search(const Module& student, const Task& given) {
   }
   check_task(task);
   const std::size_t examples = task.validation.size();
-  const Choices choices = this->choices(student, task, rng);
+  const Choices choices = task.elsewhere ? Choices{task.elsewhere->choices.parts, {}}
+                                         : this->choices(student, task, rng);
   const auto space = choices.space(student);
   const MiproOptions run = with_sizes(options_, space, student.predictors().size(), examples);
 
@@ -353,6 +356,7 @@ Compiled Mipro::search(const Module& student, const Task& given) {
   if (!run.faithful && run.surrogate == "paired") {
     const auto found = search_paired(space, candidates, task, run, options, cost);
     compiled.front = front_of(found.tried, candidates, task.model);
+    compiled.searched = std::make_shared<const Searched>(Searched{choices, found.outcomes});
     compiled.stopped = found.stopped;
     compiled.student_score = found.winner ? found.winner->before : found.score;
     if (found.winner) {

@@ -14,12 +14,19 @@
 #include "modules/evaluate.hpp"
 #include "modules/metric.hpp"
 #include "modules/module.hpp"
+#include "optimizers/choices.hpp"
 #include "optimizers/gate.hpp"
 #include "optimizers/pareto.hpp"
 #include "optimizers/search.hpp"
 #include "optimizers/writer.hpp"
 
 namespace theta {
+
+/// What a search chose among, and what came of it.
+struct Searched {
+  Choices choices;
+  std::vector<Observation> outcomes;  ///< by index of the validation examples that it saw
+};
 
 /// What a search tries to raise and what it may use. One Task serves every optimiser.
 struct Task {
@@ -42,6 +49,10 @@ struct Task {
   /// Candidates are evaluated one after another: a program that asks other models than `model` can
   /// have one whose answers depend on what is computed with them.
   bool in_turn = false;
+  /// The search of the same student on the same validation examples with another model: its choices
+  /// are taken as they are, and its outcomes are what this search begins with. Of mipro with the
+  /// surrogate `paired`.
+  std::shared_ptr<const Searched> elsewhere = {};
 };
 
 /// What a search found, and what became of it at the gate.
@@ -60,6 +71,7 @@ struct Compiled {
   ProposalCounts proposals;  ///< 0 where nothing is proposed
   /// Shortest first; empty where no surrogate has a belief.
   std::vector<Tradeoff> front = {};
+  std::shared_ptr<const Searched> searched = {};  ///< of mipro with the surrogate `paired`
 };
 
 /// DSPy's teleprompter: compile a student into a better program. A search is a deterministic

@@ -39,6 +39,12 @@ struct Knowledge {
   bool checked = false;   ///< was asked for everything that had no score
 };
 
+/// The variables of a surrogate that also hears of another model.
+std::vector<Variable> with_model(std::vector<Variable> space) {
+  space.push_back({.name = "model", .choices = 2, .meets_all = true});
+  return space;
+}
+
 /// The posterior at the candidates that are in question.
 struct Survey {
   std::vector<Combination> candidates;
@@ -58,7 +64,7 @@ class Search {
       : space_(space),
         evaluate_(evaluate),
         options_(options),
-        surrogate_(space, options.surrogate),
+        surrogate_(options.elsewhere.empty() ? space : with_model(space), options.surrogate),
         rng_(options.seed),
         order_(rng_.sample(examples, examples)),
         examples_(examples),
@@ -73,6 +79,12 @@ class Search {
                       options.budget, order_.size()));
     for (const auto& candidate : list_combinations(space, options.pool))
       if (allowed(candidate)) all_.push_back(candidate);
+    std::vector<Observation> elsewhere = options.elsewhere;
+    for (Observation& outcome : elsewhere) {
+      promising_.insert(outcome.combination);
+      outcome.combination.push_back(1);
+    }
+    surrogate_.observe(elsewhere);
   }
 
   PairedSearchResult run() {
@@ -99,6 +111,9 @@ class Search {
     for (std::size_t i = 0; i < tried.size(); ++i)
       result.tried.push_back({tried[i], belief.mean(static_cast<Eigen::Index>(i)),
                               belief.variance(static_cast<Eigen::Index>(i))});
+    for (const auto& [candidate, known] : known_)
+      for (std::size_t j = 0; j < known.scores.size(); ++j)
+        if (known.scores[j]) result.outcomes.push_back({candidate, j, *known.scores[j]});
     return result;
   }
 
@@ -449,7 +464,8 @@ class Search {
   /// and of the highest mean in the last survey, and fresh random combinations.
   std::vector<Combination> candidates() {
     if (!all_.empty()) return all_;
-    std::set<Combination> tried{default_};
+    std::set<Combination> tried = promising_;
+    tried.insert(default_);
     for (const auto& [candidate, known] : known_) tried.insert(candidate);
     const std::array centres{incumbent_, leader_};
     const auto drawn = draw_combinations(space_, std::move(tried), centres, options_.pool, rng_);
@@ -467,7 +483,8 @@ class Search {
   std::vector<std::size_t> order_;  ///< of the examples, common to all candidates
   const std::size_t examples_;
   const Combination default_;
-  std::vector<Combination> all_;  ///< empty if the space is too large
+  std::vector<Combination> all_;     ///< empty if the space is too large
+  std::set<Combination> promising_;  ///< tried with another model
   std::map<Combination, Knowledge> known_;
   Survey survey_;
   Combination incumbent_;

@@ -34,6 +34,12 @@ struct PairedSearchOptions {
   /// of them is checked. Empty: cost is nothing.
   std::function<double(const Combination&)> cost = {};
   PairedOptions surrogate = {};
+  /// What the same candidates scored on the same examples with another model. The surrogate then has
+  /// a variable more, the model: what choices are worth to both, and how hard examples are, is
+  /// learnt from either, what they are worth to this one alone from its own outcomes (the intrinsic
+  /// model of coregionalisation with a kernel of its own for each task; Bonilla, Chai & Williams
+  /// 2008). How much carries over is a variance like any other.
+  std::vector<Observation> elsewhere = {};
   std::uint64_t seed = 9;
   std::size_t pool = 1000;  ///< most candidates that are looked at for a wave
   std::function<bool(const Combination&)> allowed = {};  ///< as in SearchOptions
@@ -50,6 +56,7 @@ struct PairedSearchResult : SearchResult {
     double mean = 0, variance = 0;
   };
   std::vector<Tried> tried = {};
+  std::vector<Observation> outcomes = {};  ///< all of this search
   /// The best of what was tried other than the default, whether or not it beats that.
   struct Winner {
     Combination combination;

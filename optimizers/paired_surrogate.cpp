@@ -52,6 +52,10 @@ Eigen::MatrixXd square_root(const Eigen::MatrixXd& similarity, const std::string
   return solver.eigenvectors() * solver.eigenvalues().cwiseMax(0).cwiseSqrt().asDiagonal();
 }
 
+bool meet(const Variable& a, const Variable& b) {
+  return a.group == b.group || a.meets_all || b.meets_all;
+}
+
 struct Objective {
   double value = 0;
   Eigen::VectorXd gradient;
@@ -118,7 +122,7 @@ PairedSurrogate::PairedSurrogate(std::vector<Variable> space, PairedOptions opti
                           options_.main_effect});
     }
     for (std::size_t k = 0; k < i; ++k)
-      if (space_[k].group == variable.group && space_[k].choices > 1)
+      if (space_[k].choices > 1 && meet(space_[k], variable))
         effects_.push_back({space_[k].name + " x " + variable.name,
                             {k, i},
                             space_[k].choices * variable.choices,
@@ -137,13 +141,14 @@ std::vector<std::string> PairedSurrogate::effects() const {
 }
 
 PairedSurrogate::Keys PairedSurrogate::keys(const Combination& combination) const {
-  require(combination.size() == space_.size(), "a combination has a choice for every variable");
+  require(combination.size() <= space_.size(), "a combination has no more choices than variables");
   Keys cells;
   cells.reserve(effects_.size());
   for (const auto& effect : effects_) {
     std::size_t cell = 0;
     for (const auto v : effect.variables) {
-      const auto choice = static_cast<std::size_t>(combination[v]);
+      const auto choice =
+          v < combination.size() ? static_cast<std::size_t>(combination[v]) : std::size_t{0};
       require(choice < space_[v].choices, "a combination's choices are in range");
       cell = cell * space_[v].choices + choice;
     }

@@ -69,6 +69,7 @@ class PairedSurrogate final : public Surrogate {
   /// @throws UserError if a similarity matrix has the wrong shape or is not positive semidefinite.
   explicit PairedSurrogate(std::vector<Variable> space, PairedOptions options = {});
 
+  /// Here and below, what a combination leaves out at its end is choice 0.
   void observe(const std::vector<Observation>& outcomes) override;
   Combination suggest(const std::vector<Combination>& candidates, Rng& rng) override;
   Posterior posterior(const std::vector<Combination>& candidates) const override;

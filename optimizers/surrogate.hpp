@@ -19,6 +19,7 @@ struct Variable {
   /// How alike the choices are beyond being the same: (choices x choices), positive semidefinite
   /// (text_similarity() of their texts). Empty: nothing is known.
   Eigen::MatrixXd similarity = {};
+  bool meets_all = false;  ///< it may interact with the choices of every group
 };
 
 /// One outcome: candidate, example and score.

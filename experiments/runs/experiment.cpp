@@ -128,8 +128,11 @@ ExperimentOptions read_experiment(const Config& config, FileHashes& hashes) {
     const std::vector<std::string> judges = judges_of(experiment.metric);
     optional.insert(optional.end(), judges.begin(), judges.end());
     std::erase(optional, "task");
-    options.models = read_models(config.at("models"), {"task"}, optional);
-    for (const char* role : {"proposer", "teacher"}) options.models.stand_in(role, "task");
+    const std::vector<std::string> asked = experiment.roles();
+    for (const std::string& role : asked) std::erase(optional, role);
+    options.models = read_models(config.at("models"), asked, optional);
+    for (const char* role : {"task", "proposer", "teacher"})
+      options.models.stand_in(role, asked.front());
     const auto is_there = [&table = options.models](const std::string& role) {
       return table.models.contains(table.resolve(role));
     };

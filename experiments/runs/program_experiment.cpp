@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 
@@ -22,8 +23,22 @@ constexpr const char* kUntouched = "untouched";
 constexpr const char* kCalibrated = "calibrated";
 constexpr const char* kModel = "task";
 
+/// A row of the report.
+struct RowName {
+  std::string method, model;
+};
+
+struct NamedDistillRow {
+  std::string_view name;
+  DistillRow row;
+};
+constexpr NamedDistillRow kDistillRows[] = {{"as_is", DistillRow::kAsIs},
+                                            {"demo_free", DistillRow::kDemoFree},
+                                            {"reoptimised", DistillRow::kReoptimised},
+                                            {"anew", DistillRow::kAnew}};
+
 /// Remarks how many answers do not rest on what the program asks for, and why the first does not.
-void remark_on_answers(const std::string& method, const std::vector<Result<Prediction>>& answers,
+void remark_on_answers(const RowName& name, const std::vector<Result<Prediction>>& answers,
                        const RunContext& run) {
   std::size_t answered = 0, named = 0, uncalibrated = 0;
   std::string how;  // the first was named
@@ -33,7 +48,7 @@ void remark_on_answers(const std::string& method, const std::vector<Result<Predi
     if (answer->named && named++ == 0) how = answer->note;
     uncalibrated += answer->note.ends_with(kNotCalibrated);
   }
-  const std::string row = fmt::format("{}, {}: ", method, kModel);
+  const std::string row = fmt::format("{}, {}: ", name.method, name.model);
   if (named > 0)
     run.remark(row + "answers named, not scored",
                fmt::format(": {} of {}; the first was {}", named, answered, how));
@@ -44,12 +59,12 @@ void remark_on_answers(const std::string& method, const std::vector<Result<Predi
 }
 
 /// Keeps for the report how often each option of the answer was chosen, and how often it is right.
-void put_options(const std::string& method, const Field& answer, const std::vector<Example>& test,
+void put_options(const RowName& name, const Field& answer, const std::vector<Example>& test,
                  const Evaluation& result, RunContext& run) {
   const std::vector<std::string> options = answer.type.options();
   const auto unlabelled = [&](const Example& one) { return !one.fields.find(answer.name); };
   if (options.empty() || std::ranges::any_of(test, unlabelled)) return;
-  OptionCounts counts{method, kModel, {}};
+  OptionCounts counts{name.method, name.model, {}};
   for (const std::string& option : options) {
     std::size_t chosen = 0, right = 0;
     for (std::size_t i = 0; i < test.size(); ++i) {
@@ -60,37 +75,39 @@ void put_options(const std::string& method, const Field& answer, const std::vect
     }
     counts.options.push_back({option, chosen, right});
   }
-  put_one(run.store, part::kOptions, std::move(counts),
-          [&](const OptionCounts& one) { return one.method == method && one.model == kModel; });
+  put_one(run.store, part::kOptions, std::move(counts), [&](const OptionCounts& one) {
+    return one.method == name.method && one.model == name.model;
+  });
 }
 
 /// Scores a program on the test split and keeps the row.
 /// @throws RunError if nothing was answered.
-void put_test_row(const std::string& method, const Module& program,
-                  const std::vector<Example>& test, const Metric& metric, RunContext& run) {
-  run.stage(method + ": test", /*measures=*/true);
-  RecordedModel& model = run.models[kModel];
+void put_test_row(const RowName& name, const Module& program, const std::vector<Example>& test,
+                  const Metric& metric, RunContext& run) {
+  const auto& [method, role] = name;
+  run.stage(method + (role == kModel ? "" : ", " + role) + ": test", /*measures=*/true);
+  RecordedModel& model = run.models[role];
   const auto asked = [&] {  // steps may have models of their own
     Usage all;
-    for (const auto& [role, usage] : run.models.usage()) all += usage;
+    for (const auto& [each, usage] : run.models.usage()) all += usage;
     return all;
   };
   const Usage before = asked();
   const Evaluation result = evaluate(program, test, metric, {.model = model, .stop = run.stop});
-  remark_on_answers(method, result.predictions, run);
+  remark_on_answers(name, result.predictions, run);
   std::vector<Outcome> outcomes;
   for (std::size_t i = 0; i < test.size(); ++i) {
     const auto& prediction = result.predictions[i];
-    outcomes.push_back({method, kModel, test[i].id, test[i].group, 0, result.scores[i], 0,
+    outcomes.push_back({method, role, test[i].id, test[i].group, 0, result.scores[i], 0,
                         result.status[i], prediction ? "" : prediction.error().message});
   }
-  put_options(method, program.predictors().back()->signature.outputs.back(), test, result, run);
-  run.put_row(method, kModel, outcomes, asked() - before);
+  put_options(name, program.predictors().back()->signature.outputs.back(), test, result, run);
+  run.put_row(method, role, outcomes, asked() - before);
 }
 
 /// What a search adds to a program can outgrow the model's window, and scores nothing then; a
 /// program that does not fit as it came is the user's to mend. @throws UserError.
-void check_prompts(const Prepared& prepared, Models& models) {
+void check_prompts(const Prepared& prepared, const std::string& role, Models& models) {
   for (const StepOptions& step : prepared.program.steps) {
     const auto predict = make_predict(step);
     const PredictOptions& options = step.predict;
@@ -104,7 +121,7 @@ void check_prompts(const Prepared& prepared, Models& models) {
         request.messages = predict->messages(inputs);
         request.max_tokens = step.format.answering == Answering::kGenerate ? options.max_tokens : 1;
       }
-    models[step.model.empty() ? kModel : step.model].check(wave);
+    models[step.model.empty() ? role : step.model].check(wave);
   }
 }
 
@@ -128,12 +145,13 @@ ProgramUse use_of(RunContext& run) {
           run.models.made_up()};
 }
 
-PromptModels models_of(const ProgramExperiment& experiment, const Models& models) {
-  PromptModels all{models.options(kModel)};
+PromptModels models_of(const ProgramExperiment& experiment, const std::string& role,
+                       const Models& models) {
+  PromptModels all{models.options(role)};
   for (const StepOptions& step : experiment.program.steps)
     if (!step.model.empty()) all.roles.try_emplace(step.model, models.options(step.model));
   for (const std::string& judge : judges_of(experiment.metric))
-    if (judge != kModel) all.roles.try_emplace(judge, models.options(judge));
+    if (judge != role) all.roles.try_emplace(judge, models.options(judge));
   return all;
 }
 
@@ -166,7 +184,172 @@ Metric metric_of(const ProgramExperiment& experiment, const Signature& signature
   }};
 }
 
+/// The rows of one model, and its searches.
+class ProgramRun {
+ public:
+  /// All outlive this.
+  /// @param role  of the model: the record's name for it
+  ProgramRun(const ProgramExperiment& experiment, const Prepared& prepared, std::string role,
+             SearchRecord& record, RunContext& run)
+      : experiment_(experiment),
+        prepared_(prepared),
+        role_(std::move(role)),
+        record_(record),
+        run_(run),
+        best_(prepared.student->clone()) {}
+
+  /// Scores the program as it came, and as it is calibrated.
+  void put_student_rows(const Module& untouched) {
+    put_row(kUntouched, untouched);
+    if (!prepared_.program.needs_training()) return;
+    // Like with like: what calibration brings is no search's gain.
+    student_row_ = kCalibrated;
+    compare(kCalibrated, kUntouched);
+    put_row(kCalibrated, *prepared_.student);
+  }
+
+  /// Compiles the program, and scores what comes of it.
+  /// @param elsewhere  see Task
+  /// @return what was found, saved or not
+  Compiled search(const OptimizerConfig& config, const std::string& name,
+                  std::shared_ptr<const Searched> elsewhere = {}) {
+    run_.stage(name);
+    Task task = task_of(prepared_, run_, role_);
+    task.elsewhere = std::move(elsewhere);
+    Compiled compiled = record_.compile(config, name, *prepared_.student, task);
+    compare(name, student_row_);
+    record_.add_prompt(name, *compiled.program);
+    const bool is_best = compiled.gate.saved && compiled.gate.estimate > best_gain_;
+    if (is_best) {
+      best_gain_ = compiled.gate.estimate;
+      best_ = compiled.program->clone();
+    }
+    put_row(name, *compiled.program);
+    if (config.shorten && compiled.gate.saved) shorten(config, name, *compiled.program, is_best);
+    return compiled;
+  }
+
+  /// Scores a program that was found with another model.
+  void put_moved_row(const std::string& name, const Module& program) {
+    compare(name, student_row_);
+    record_.add_prompt(name, program);
+    put_row(name, program);
+  }
+
+  void compare(const std::string& name, const std::string& against) {
+    record_.compare(name, against);
+  }
+
+  /// Leaves the best program where a run leaves its prompt, also what a budget or a person stopped.
+  void keep() const {
+    record_.keep();
+    save_prompt(run_.folder / experiment_.prompt_of(role_), *best_, prepared_.program,
+                models_of(experiment_, role_, run_.models), metric_json(experiment_.metric),
+                experiment_.data.columns);
+  }
+  void finish() const { remark_on_formats(*best_, *prepared_.student, run_); }
+
+ private:
+  void put_row(const std::string& name, const Module& program) {
+    record_.add_row(name);
+    keep();  // before more is asked
+    put_test_row({name, role_}, program, prepared_.data.test, prepared_.metric, run_);
+  }
+
+  void shorten(const OptimizerConfig& config, const std::string& name, const Module& program,
+               bool is_best) {
+    const std::string shorter = shortened_name(name);
+    run_.stage(shorter);
+    const auto shortened =
+        shortened_program(shorter, program, task_of(prepared_, run_, role_), config, run_);
+    compare(shorter, name);
+    record_.add_prompt(shorter, *shortened);
+    if (is_best) best_ = shortened->clone();
+    put_row(shorter, *shortened);
+  }
+
+  const ProgramExperiment& experiment_;
+  const Prepared& prepared_;
+  const std::string role_;
+  SearchRecord& record_;
+  RunContext& run_;
+  std::unique_ptr<Module> best_;  ///< of those that passed their gate
+  double best_gain_ = 0;
+  std::string student_row_ = kUntouched;
+};
+
+/// Where the lead of a search last changed hands, which says how much of its budget it needed.
+void remark_on_lead(const std::string& name, const Compiled& compiled, RunContext& run) {
+  std::int64_t since = 0;
+  for (const TrialRecord& trial : compiled.trials)
+    if (trial.improved) since = trial.evaluations;
+  if (compiled.gain)
+    run.remark(name, fmt::format(": its winner leads from evaluation {} of {} on", since,
+                                 compiled.trials.back().evaluations));
+}
+
+/// What the teacher's searches found, in a student: as it is, and searched for anew.
+void distill_into(const std::string& role, const ProgramExperiment& experiment,
+                  const Prepared& prepared, const std::vector<Compiled>& found,
+                  const Module& untouched, SearchRecord& record, RunContext& run) {
+  const DistillOptions& options = *experiment.distill;
+  ProgramRun student(experiment, prepared, role, record, run);
+  student.put_student_rows(untouched);
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    OptimizerConfig config = experiment.optimizers[i];
+    if (options.max_evaluations > 0) config.max_evaluations = options.max_evaluations;
+    const std::string moved = fmt::format("{}, {}'s prompt", config.label, options.teacher);
+    const bool is_there = found[i].gate.saved || run.models.made_up();
+    if (!is_there)
+      run.remark(fmt::format("{}: {} keeps the untouched program: there is no prompt to move",
+                             config.label, options.teacher));
+    if (is_there && options.makes(DistillRow::kAsIs))
+      student.put_moved_row(moved, *found[i].program);
+    if (is_there && options.makes(DistillRow::kDemoFree))
+      student.put_moved_row(moved + " without demos", *without_demos(*found[i].program));
+    const auto search = [&](const std::string& name, std::shared_ptr<const Searched> elsewhere) {
+      if (is_there && options.makes(DistillRow::kAsIs)) student.compare(name, moved);
+      remark_on_lead(name, student.search(config, name, std::move(elsewhere)), run);
+    };
+    const std::string again = config.label + ", re-optimised";
+    if (options.makes(DistillRow::kReoptimised)) search(again, found[i].searched);
+    if (options.makes(DistillRow::kAnew)) search(again + " anew", nullptr);
+  }
+  student.finish();
+}
+
+/// `{teacher: ROLE, student: ROLE or a list, rows: [..], max_evaluations: N}`
+DistillOptions read_distill(const Config& distill) {
+  DistillOptions options;
+  options.teacher = distill.text("teacher", options.teacher);
+  if (const auto student = distill.find("student"))
+    options.students =
+        student->is_sequence() ? distill.texts("student") : std::vector{student->text()};
+  if (options.students.empty()) distill.at("student").fail("names no model");
+  std::set<std::string> named{options.teacher};
+  for (const std::string& student : options.students)
+    if (!named.insert(student).second)
+      distill.at("student").fail("`" + student + "` is named twice: a student is another model");
+  if (const auto rows = distill.find("rows")) {
+    options.rows.clear();
+    for (const Config& row : rows->items()) {
+      const auto known = std::ranges::find(kDistillRows, row.text(), &NamedDistillRow::name);
+      if (known == std::end(kDistillRows))
+        row.fail("there is no row `" + row.text() +
+                 "`; there are as_is, demo_free, reoptimised and anew");
+      options.rows.push_back(known->row);
+    }
+  }
+  options.max_evaluations = distill.integer("max_evaluations", 0);
+  if (options.max_evaluations < 0) distill.at("max_evaluations").fail("is at least 1");
+  return options;
+}
+
 }  // namespace
+
+bool DistillOptions::makes(DistillRow row) const {
+  return std::ranges::find(rows, row) != rows.end();
+}
 
 ProgramExperiment read_program_experiment(const Config& config) {
   ProgramExperiment experiment;
@@ -189,7 +372,19 @@ ProgramExperiment read_program_experiment(const Config& config) {
   for (const Baseline baseline : experiment.baselines.rows)
     rows_of_its_own.emplace(name_of(baseline));
   experiment.optimizers = read_optimizers(config, seed, *make_program(program), rows_of_its_own);
+  if (const auto distill = config.find("distill")) experiment.distill = read_distill(*distill);
   return experiment;
+}
+
+std::vector<std::string> ProgramExperiment::roles() const {
+  if (!distill) return {kModel};
+  std::vector<std::string> all{distill->teacher};
+  all.insert(all.end(), distill->students.begin(), distill->students.end());
+  return all;
+}
+
+std::string ProgramExperiment::prompt_of(const std::string& role) const {
+  return !distill || role == distill->students.front() ? "prompt.json" : role + ".json";
 }
 
 Prepared prepare(const ProgramExperiment& experiment, RunContext& run) {
@@ -211,14 +406,14 @@ Prepared prepare(const ProgramExperiment& experiment, RunContext& run) {
   return prepared;
 }
 
-Task task_of(const Prepared& prepared, RunContext& run) {
+Task task_of(const Prepared& prepared, RunContext& run, const std::string& role) {
   const bool in_turn = std::ranges::any_of(prepared.program.steps, [&](const StepOptions& step) {
     return !step.model.empty() && run.models[step.model].unit() > 1;
   });
   return {.train = prepared.data.train,
           .validation = prepared.data.validation,
           .metric = prepared.metric,
-          .model = run.models[kModel],
+          .model = run.models[role],
           .proposer = run.models["proposer"],
           .teacher = run.models["teacher"],
           .stop = run.stop,
@@ -227,66 +422,29 @@ Task task_of(const Prepared& prepared, RunContext& run) {
 
 void run_program_experiment(const ProgramExperiment& experiment, RunContext& run) {
   const Prepared prepared = prepare(experiment, run);
-  const auto& [data, compiled_program, student, metric] = prepared;
   const auto untouched = make_program(uncalibrated(experiment.program), use_of(run));
-  for (const std::string& line : data.remarks) run.remark(line);
+  for (const std::string& line : prepared.data.remarks) run.remark(line);
 
   SearchRecord record(run, "the untouched program");
   record.add_prompt(kUntouched, *untouched);
-  std::unique_ptr<Module> best = student->clone();
-  double best_gain = 0;
-  const auto keep = [&] {
-    record.keep();
-    save_prompt(run.folder / "prompt.json", *best, compiled_program,
-                models_of(experiment, run.models), metric_json(experiment.metric),
-                experiment.data.columns);
-  };
-  check_prompts(prepared, run.models);
+  for (const std::string& role : experiment.roles()) check_prompts(prepared, role, run.models);
   for (const OptimizerConfig& config : experiment.optimizers)
-    check_gated(data.validation, config.gate, config.max_evaluations);
+    check_gated(prepared.data.validation, config.gate, config.max_evaluations);
   for (const Baseline baseline : experiment.baselines.rows)
     record.add_row(std::string(name_of(baseline)));
-  keep();
-  put_baselines(experiment.baselines, data, experiment.program.data_signature(), metric, run);
-  record.add_row(kUntouched);
-  keep();
-  put_test_row(kUntouched, *untouched, data.test, metric, run);
-  // Like with like: what calibration brings is no search's gain.
-  const char* student_row = kUntouched;
-  if (compiled_program.needs_training()) {
-    student_row = kCalibrated;
-    record.add_row(kCalibrated);
-    record.compare(kCalibrated, kUntouched);
-    keep();
-    put_test_row(kCalibrated, *student, data.test, metric, run);
-  }
-  for (const OptimizerConfig& config : experiment.optimizers) {
-    const std::string& name = config.label;
-    run.stage(name);
-    const Compiled compiled = record.compile(config, name, *student, task_of(prepared, run));
-    record.add_row(name);
-    record.compare(name, student_row);
-    record.add_prompt(name, *compiled.program);
-    const bool is_best = compiled.gate.saved && compiled.gate.estimate > best_gain;
-    if (is_best) {
-      best_gain = compiled.gate.estimate;
-      best = compiled.program->clone();
-    }
-    keep();  // also what a budget or a person stopped, before more is asked
-    put_test_row(name, *compiled.program, data.test, metric, run);
-    if (!config.shorten || !compiled.gate.saved) continue;
-    const std::string shorter = shortened_name(name);
-    run.stage(shorter);
-    const auto shortened =
-        shortened_program(shorter, *compiled.program, task_of(prepared, run), config, run);
-    record.add_row(shorter);
-    record.compare(shorter, name);
-    record.add_prompt(shorter, *shortened);
-    if (is_best) best = shortened->clone();
-    keep();
-    put_test_row(shorter, *shortened, data.test, metric, run);
-  }
-  remark_on_formats(*best, *student, run);
+
+  ProgramRun first(experiment, prepared, experiment.roles().front(), record, run);
+  first.keep();
+  put_baselines(experiment.baselines, prepared.data, experiment.program.data_signature(),
+                prepared.metric, run);
+  first.put_student_rows(*untouched);
+  std::vector<Compiled> found;
+  for (const OptimizerConfig& config : experiment.optimizers)
+    found.push_back(first.search(config, config.label));
+  first.finish();
+  if (!experiment.distill) return;
+  for (const std::string& student : experiment.distill->students)
+    distill_into(student, experiment, prepared, found, *untouched, record, run);
 }
 
 }  // namespace theta

@@ -33,6 +33,17 @@ SearchRecord::SearchRecord(RunContext& run, std::string student)
   put(run_.store, part::kStudent, student_);
 }
 
+void SearchRecord::add_row(const std::string& method) {
+  if (std::ranges::find(rows_, method) == rows_.end()) rows_.push_back(method);
+}
+
+void SearchRecord::compare(const std::string& method, const std::string& against) {
+  const auto is_it = [&](const Comparison& one) {
+    return one.method == method && one.against == against;
+  };
+  if (std::ranges::none_of(comparisons_, is_it)) comparisons_.push_back({method, against});
+}
+
 void SearchRecord::add_prompt(const std::string& title, const Module& program) {
   prompts_.push_back({title, prompt_text(program)});
 }

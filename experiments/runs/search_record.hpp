@@ -19,11 +19,9 @@ class SearchRecord {
   /// @param student  what the searches start from, in words: `the untouched program`
   SearchRecord(RunContext& run, std::string student);
 
-  /// The report's next row.
-  void add_row(const std::string& method) { rows_.push_back(method); }
-  void compare(const std::string& method, const std::string& against) {
-    comparisons_.push_back({method, against});
-  }
+  /// The report's next row, of whatever model.
+  void add_row(const std::string& method);
+  void compare(const std::string& method, const std::string& against);
   /// The instructions and demos of a program.
   void add_prompt(const std::string& title, const Module& program);
   /// What came of what models were asked to write; replaces what was known of that search.

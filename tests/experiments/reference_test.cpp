@@ -85,6 +85,12 @@ models: {task: {path: m.gguf}}
 data: {sentiment: {}}
 program: {signature: "sentence -> sentiment: Literal['positive', 'negative']"}
 )";
+constexpr const char* kDistilled = R"(name: a
+models: {teacher: {path: m.gguf}, student: {path: s.gguf}}
+data: {sentiment: {}}
+program: {signature: "sentence -> sentiment: Literal['positive', 'negative']"}
+distill: {}
+)";
 constexpr const char* kSplits = R"(name: a
 models: {task: {path: m.gguf}}
 data: {splits: {train: a.csv, validation: b.csv, test: c.csv}}
@@ -142,6 +148,7 @@ void add_asked(const std::string& text, Keys& keys) {
       {"shorten", {"optimizers", "0", "shorten"}},
       {"proposer", {"optimizers", "0", "proposer"}},
       {"space", {"optimizers", "0", "space"}},
+      {"distill", {"distill"}},
       {"personas", {"personas"}},
       {"demos", {"personas", "demos"}},
       {"rows.N", {"personas", "rows", "0"}},
@@ -176,7 +183,8 @@ TEST(ConfigReference, ListsTheKeysThatTheReadersAskFor) {
         "{name: json_fields, output: c, fields: [x]}", "{judge: {rubric: r, model: task}}",
         "{command: [./score]}"})
     add_asked(std::string(files).replace(files.find("METRIC"), 6, metric), asked);
-  for (const char* config : {kSentiment, kSplits, kTastes, kPairs}) add_asked(config, asked);
+  for (const char* config : {kSentiment, kDistilled, kSplits, kTastes, kPairs})
+    add_asked(config, asked);
   const Config sweep = Config::parse(std::string(kSplits) + "sweep: {seeds: [1]}\n", "config");
   read_sweep(sweep, {.read = false});
   for (const std::string& key : sweep.at("sweep").known_keys()) asked["sweep"].insert(key);

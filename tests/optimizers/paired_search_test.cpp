@@ -79,6 +79,53 @@ TEST(PairedSearch, FindsANearlyBestCandidateWithAFractionOfTheOutcomes) {
   EXPECT_LT(regret, 3);
 }
 
+/// Outcomes of another model, that gets more right and, of one in `flips`, the opposite.
+std::vector<Observation> another_models(const OutcomeTable& table, std::size_t flips) {
+  std::vector<Observation> outcomes;
+  std::size_t n = 0;
+  for (const Combination& c : table.combinations())
+    for (std::size_t j = 0; j < table.family().examples; j += 4, ++n) {
+      const double score = table.row(c)[j];
+      outcomes.push_back({c, j, n % 7 == 0 ? 1 : n % flips == 0 ? 1 - score : score});
+    }
+  return outcomes;
+}
+
+/// Points that searches with a small budget lose on average.
+double mean_regret(const std::function<std::vector<Observation>(const Recorded&)>& elsewhere) {
+  double regret = 0;
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    Recorded recorded(seed, {.instructions = 6, .demos = 6});
+    const auto found =
+        recorded.run({.budget = 60, .checked = false, .elsewhere = elsewhere(recorded)});
+    regret += recorded.table.regret(found.best) / 20;
+  }
+  return regret;
+}
+
+TEST(PairedSearch, BeginsWithWhatAnotherModelMadeOfTheSameCandidates) {
+  const double cold = mean_regret([](const Recorded&) { return std::vector<Observation>{}; });
+  const double warm = mean_regret([](const Recorded& r) { return another_models(r.table, 5); });
+  EXPECT_LT(warm, .6 * cold) << warm << " and " << cold;
+}
+
+TEST(PairedSearch, UnlearnsWhatAnotherModelMadeOfThemWhereItDiffers) {
+  const double cold = mean_regret([](const Recorded&) { return std::vector<Observation>{}; });
+  const double misled = mean_regret([](const Recorded& r) {
+    return another_models(
+        OutcomeTable({.instructions = 6, .demos = 6}, 1000 + r.table.family().examples), 5);
+  });
+  EXPECT_LT(misled, 1.5 * cold) << misled << " and " << cold;
+}
+
+TEST(PairedSearch, TellsAllOutcomes) {
+  Recorded recorded(1, {.instructions = 2, .demos = 2, .examples = 20});
+  const auto result = recorded.run({.budget = 1000, .checked = false});
+  EXPECT_EQ(result.outcomes.size(), 80u);
+  for (const auto& [combination, example, score] : result.outcomes)
+    EXPECT_EQ(score, recorded.table.row(combination)[example]);
+}
+
 TEST(PairedSearch, SpendsTheBudgetAndNeverMore) {
   for (const bool checked : {false, true})
     for (const std::int64_t budget : {200, 203, 251, 400}) {

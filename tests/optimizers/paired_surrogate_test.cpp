@@ -203,6 +203,19 @@ TEST(PairedSurrogate, NamesItsEffects) {
                           "b.instruction ~"));
 }
 
+TEST(PairedSurrogate, LetsAVariableMeetAllGroups) {
+  EXPECT_THAT(
+      PairedSurrogate({{"a.demos", 2, 0}, {"b.demos", 2, 1}, {"model", 2, 0, {}, true}}).effects(),
+      ElementsAre("a.demos", "b.demos", "model", "a.demos x model", "b.demos x model"));
+}
+
+TEST(PairedSurrogate, TakesWhatACombinationLeavesOutForChoice0) {
+  PairedSurrogate surrogate({{"a.demos", 2, 0}, {"model", 2, 0, {}, true}});
+  surrogate.observe({{{1}, 0, 1}, {{0, 1}, 0, 0}});
+  EXPECT_EQ(surrogate.posterior({{1}}).mean(0), surrogate.posterior({{1, 0}}).mean(0));
+  EXPECT_GT(surrogate.posterior({{1}}).mean(0), surrogate.posterior({{1, 1}}).mean(0));
+}
+
 TEST(PairedSurrogate, HasNoEffectForAVariableWithoutChoice) {
   PairedSurrogate surrogate({{"a.instruction", 3, 0}, {"a.demos", 1, 0}});
   EXPECT_THAT(surrogate.effects(), ElementsAre("a.instruction"));
