@@ -21,6 +21,8 @@ std::unique_ptr<Command> make_replay_command();
 std::unique_ptr<Command> make_record_command();  ///< `replay --record`
 std::unique_ptr<Command> make_eval_command();
 std::unique_ptr<Command> make_predict_command();
+std::unique_ptr<Command> make_show_command();
+std::unique_ptr<Command> make_export_command();
 
 /// `theta check`: reads configs strictly and looks, see verify(), at what they name: a line for
 /// each that `theta run` would refuse; of the others the name, and the hash in their folders' names

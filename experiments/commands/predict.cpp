@@ -4,28 +4,12 @@
 
 #include "core/json_value.hpp"
 #include "core/log.hpp"
-#include "core/utf8.hpp"
 #include "experiments/commands/commands.hpp"
 #include "experiments/commands/options.hpp"
 #include "experiments/runs/saved_prompt.hpp"
 
 namespace theta {
 namespace {
-
-/// One example of the inputs that were given.
-Record given_inputs(const PromptArguments& arguments, const Signature& signature) {
-  Record record;
-  for (const auto& input : arguments.inputs) {
-    const auto [name, text] = split_at_equals(input, "input");
-    const Field& field = known_field(signature, name, "--input");
-    if (!is_utf8(text)) throw UserError("--input " + name + " is not UTF-8");
-    if (record.find(name) != nullptr) throw UserError("--input " + name + " is given twice");
-    Result<Value> value = field.type.read(text);
-    if (!value) throw UserError("--input " + name + ": " + value.error().message);
-    record.set(name, *std::move(value));
-  }
-  return record;
-}
 
 /// What is to be answered.
 std::vector<Record> inputs_of(const PromptArguments& arguments, const SavedPrompt& saved) {

@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/utf8.hpp"
 #include "experiments/models.hpp"
 #include "experiments/runs/state_file.hpp"
 #include "experiments/types.hpp"
@@ -144,6 +145,20 @@ const Field& known_field(const Signature& signature, const std::string& name, co
   if (const Field* field = signature.find(name)) return *field;
   throw UserError(fmt::format("{}: the signature has no field `{}`; it has {}", what, name,
                               fmt::join(signature.names(), ", ")));
+}
+
+Record given_inputs(const PromptArguments& arguments, const Signature& signature) {
+  Record record;
+  for (const auto& input : arguments.inputs) {
+    const auto [name, text] = split_at_equals(input, "input");
+    const Field& field = known_field(signature, name, "--input");
+    if (!is_utf8(text)) throw UserError("--input " + name + " is not UTF-8");
+    if (record.find(name) != nullptr) throw UserError("--input " + name + " is given twice");
+    Result<Value> value = field.type.read(text);
+    if (!value) throw UserError("--input " + name + ": " + value.error().message);
+    record.set(name, *std::move(value));
+  }
+  return record;
 }
 
 SavedPrompt load_prompt(const PromptArguments& arguments) {

@@ -53,6 +53,9 @@ SavedPrompt load_prompt(const PromptArguments& arguments);
 std::pair<std::string, std::string> split_at_equals(const std::string& text, const char* what);
 /// The field that an argument names.   @throws UserError if there is none.
 const Field& known_field(const Signature& signature, const std::string& name, const char* what);
+/// The one example that is made of `inputs`.
+/// @throws UserError that names the option for what is no input, no text or given twice.
+Record given_inputs(const PromptArguments& arguments, const Signature& signature);
 /// The examples of a file; what is to be known of them is logged.
 std::vector<Example> rows_of(const std::filesystem::path& file, const Columns& columns,
                              const Signature& signature);
