@@ -14,6 +14,7 @@ th, td { min-width: 3em; padding: .25em .6em; border-bottom: 1px solid #ddd; tex
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
 .first { border-left: 2px solid #bbb } .note { color: #8a4b00 } .muted { color: #666 }
 pre { background: #f6f6f6; padding: .8em; white-space: pre-wrap; overflow-wrap: anywhere }
+ins { background: #d9f2dc; text-decoration: none } del { background: #fbe0dd }
 svg { max-width: 100%; height: auto }
 )";
 

@@ -6,6 +6,7 @@
 #include "experiments/report/html.hpp"
 #include "experiments/report/report.hpp"
 #include "experiments/report/report_tables.hpp"
+#include "experiments/report/word_diff.hpp"
 
 namespace theta {
 namespace {
@@ -111,6 +112,22 @@ std::string plots(const Report& report) {
   return out;
 }
 
+/// A prompt, with what changed in the one that it was searched for from.
+std::string prompt_details(const Report& report, const PromptText& prompt) {
+  const auto start =
+      std::ranges::find(report.prompts, prompt.from.value_or(""), &PromptText::title);
+  const std::string from = prompt.from && start != report.prompts.end() ? start->text : prompt.text;
+  std::string text;
+  for (const auto& [kind, piece] : word_diff(from, prompt.text)) {
+    const char* tag = kind == DiffPiece::Kind::kAdded ? "ins" : "del";
+    text += kind == DiffPiece::Kind::kSame
+                ? html_escaped(piece)
+                : fmt::format("<{0}>{1}</{0}>", tag, html_escaped(piece));
+  }
+  return fmt::format("<details><summary>{}</summary><pre>{}</pre></details>\n",
+                     html_escaped(prompt.title), text);
+}
+
 std::string details(std::string_view title, std::string_view text) {
   return fmt::format("<details><summary>{}</summary><pre>{}</pre></details>\n", html_escaped(title),
                      html_escaped(text));
@@ -200,7 +217,7 @@ std::string to_html(const Report& report) {
   out += section("Gate", gates_table(report), kGateLegend);
   out += plots(report) + personas(report);
   if (!report.prompts.empty()) out += "<h2>Prompts</h2>\n";
-  for (const auto& [title, text] : report.prompts) out += details(title, text);
+  for (const PromptText& prompt : report.prompts) out += prompt_details(report, prompt);
   out += section("Instructions and personas that models wrote", proposals_table(report));
   out += section("Accuracy against prompt tokens", fronts_table(report));
   out += section("Trials", trials_of(report), kTrialsLegend);

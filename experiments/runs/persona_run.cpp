@@ -136,7 +136,7 @@ void PersonaRun::optimise(const std::vector<Example>& train) {
                                          .teacher = run_.models["teacher"],
                                          .stop = run_.stop,
                                          .in_turn = judging_.unit() != 1});
-    record_.add_prompt(optimised_row(i) + ", " + role_, *compiled.program);
+    record_.add_prompt(optimised_row(i) + ", " + role_, *compiled.program, "seed Θ, " + role_);
     optimised_.push_back(with_predictors(seed, *compiled.program));
     gates_.push_back(compiled.gate);
     tell_counts();

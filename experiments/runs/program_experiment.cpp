@@ -218,7 +218,7 @@ class ProgramRun {
     task.elsewhere = std::move(elsewhere);
     Compiled compiled = record_.compile(config, name, *prepared_.student, task);
     compare(name, student_row_);
-    record_.add_prompt(name, *compiled.program);
+    record_.add_prompt(name, *compiled.program, kUntouched);
     const bool is_best = compiled.gate.saved && compiled.gate.estimate > best_gain_;
     if (is_best) {
       best_gain_ = compiled.gate.estimate;
@@ -232,7 +232,7 @@ class ProgramRun {
   /// Scores a program that was found with another model.
   void put_moved_row(const std::string& name, const Module& program) {
     compare(name, student_row_);
-    record_.add_prompt(name, program);
+    record_.add_prompt(name, program, kUntouched);
     put_row(name, program);
   }
 
@@ -263,7 +263,7 @@ class ProgramRun {
     const auto shortened =
         shortened_program(shorter, program, task_of(prepared_, run_, role_), config, run_);
     compare(shorter, name);
-    record_.add_prompt(shorter, *shortened);
+    record_.add_prompt(shorter, *shortened, name);
     if (is_best) best_ = shortened->clone();
     put_row(shorter, *shortened);
   }

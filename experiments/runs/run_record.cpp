@@ -33,6 +33,7 @@ template <typename F>
 static void fields(PromptText& one, const F& field) {
   field("title", one.title);
   field("text", one.text);
+  field("from", one.from);
 }
 template <typename F>
 static void fields(SearchProposals& one, const F& field) {

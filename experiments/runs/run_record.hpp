@@ -45,6 +45,7 @@ struct Comparison {
 
 struct PromptText {
   std::string title, text;
+  std::optional<std::string> from = {};  ///< title of the prompt that it was searched for from
 };
 
 /// What came of the texts that models were asked to write for a search.

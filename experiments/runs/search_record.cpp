@@ -44,8 +44,9 @@ void SearchRecord::compare(const std::string& method, const std::string& against
   if (std::ranges::none_of(comparisons_, is_it)) comparisons_.push_back({method, against});
 }
 
-void SearchRecord::add_prompt(const std::string& title, const Module& program) {
-  prompts_.push_back({title, prompt_text(program)});
+void SearchRecord::add_prompt(const std::string& title, const Module& program,
+                              std::optional<std::string> from) {
+  prompts_.push_back({title, prompt_text(program), std::move(from)});
 }
 
 void SearchRecord::put_proposals(const std::string& search,

@@ -23,7 +23,9 @@ class SearchRecord {
   void add_row(const std::string& method);
   void compare(const std::string& method, const std::string& against);
   /// The instructions and demos of a program.
-  void add_prompt(const std::string& title, const Module& program);
+  /// @param from  title of the prompt that it was searched for from
+  void add_prompt(const std::string& title, const Module& program,
+                  std::optional<std::string> from = {});
   /// What came of what models were asked to write; replaces what was known of that search.
   void put_proposals(const std::string& search,
                      std::vector<std::pair<std::string, std::int64_t>> counts);
