@@ -120,18 +120,19 @@ std::vector<std::size_t> nearest_centroid(const MatrixXd& K, const MatrixXd& Q,
 }
 
 LogisticRegression::LogisticRegression(const MatrixXd& K, std::span<const std::size_t> y,
-                                       std::size_t classes, double c) {
+                                       std::size_t classes, double c, const MatrixXd& offset) {
   check(K, y, classes);
   if (!(c > 0)) throw std::invalid_argument("the weight of the rows is above 0");
   const Index n = K.rows(), C = static_cast<Index>(classes);
   const MatrixXd hot = one_hot(y, classes);
+  const MatrixXd before = offset.size() > 0 ? offset : MatrixXd::Zero(n, C);
   // The gradient by A is K (A / c + P - Y). Without the factor K it is the descent direction of the
   // same minimum in another metric, but L-BFGS wants the gradient itself.
   const auto objective = [&](const VectorXd& at, VectorXd& gradient) {
     const Eigen::Map<const MatrixXd> a(at.data(), n, C);
     const Eigen::Map<const Eigen::RowVectorXd> b(at.data() + n * C, C);
     const MatrixXd ka = K * a;
-    const MatrixXd logs = log_softmax(ka.rowwise() + b);
+    const MatrixXd logs = log_softmax((ka + before).rowwise() + b);
     const MatrixXd off = logs.array().exp().matrix() - hot;
     Eigen::Map<MatrixXd>(gradient.data(), n, C) = K * (a / c + off);
     Eigen::Map<Eigen::RowVectorXd>(gradient.data() + n * C, C) = off.colwise().sum();
@@ -142,8 +143,10 @@ LogisticRegression::LogisticRegression(const MatrixXd& K, std::span<const std::s
   intercept_ = Eigen::Map<const Eigen::RowVectorXd>(found.data() + n * C, C);
 }
 
-MatrixXd LogisticRegression::log_probabilities(const MatrixXd& Q) const {
-  return log_softmax((Q * weights_).rowwise() + intercept_);
+MatrixXd LogisticRegression::log_probabilities(const MatrixXd& Q, const MatrixXd& offset) const {
+  MatrixXd scores = (Q * weights_).rowwise() + intercept_;
+  if (offset.size() > 0) scores += offset;
+  return log_softmax(std::move(scores));
 }
 
 std::vector<std::size_t> LogisticRegression::classify(const MatrixXd& Q) const {

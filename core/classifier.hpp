@@ -22,12 +22,16 @@ std::vector<std::size_t> nearest_centroid(const Eigen::MatrixXd& K, const Eigen:
 /// (n x C) is what is fitted, by L-BFGS (Liu & Nocedal 1989).
 class LogisticRegression {
  public:
+  /// @param offset  (n x C) what the rows' scores are before W has a say; empty: 0
   /// @throws std::invalid_argument as nearest_centroid(), or unless c > 0
   LogisticRegression(const Eigen::MatrixXd& K, std::span<const std::size_t> y, std::size_t classes,
-                     double c);
+                     double c, const Eigen::MatrixXd& offset = {});
 
   /// (m x C) log P(class | row)
-  Eigen::MatrixXd log_probabilities(const Eigen::MatrixXd& Q) const;
+  Eigen::MatrixXd log_probabilities(const Eigen::MatrixXd& Q,
+                                    const Eigen::MatrixXd& offset = {}) const;
+  const Eigen::MatrixXd& weights() const { return weights_; }         ///< (n x C), A
+  const Eigen::RowVectorXd& intercept() const { return intercept_; }  ///< (C)
   std::vector<std::size_t> classify(const Eigen::MatrixXd& Q) const;
 
  private:

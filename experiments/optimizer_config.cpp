@@ -28,6 +28,7 @@ const std::vector<std::string> kOptimizers = {"labeled_few_shot",
                                               "mipro",
                                               "copro",
                                               "gepa",
+                                              "fit_options",
                                               "pipeline"};
 
 WriterOptions read_writer(const Config& section, WriterOptions writer) {
@@ -171,6 +172,9 @@ MiproOptions read_mipro(const Config& options, std::uint64_t seed) {
     if (!(mipro.stop_below >= 0)) threshold->fail("'stop_below' must be at least 0");
   }
   mipro.space = read_space(options);
+  mipro.fit_options = options.boolean("fit_options", !mipro.faithful);
+  if (mipro.faithful && mipro.fit_options)
+    options.at("fit_options").fail("a faithful mipro answers as DSPy does: leave it out");
   mipro.nearest = read_count(options, "nearest", mipro.nearest);
   mipro.max_by_rule = read_count(options, "max_by_rule", mipro.max_by_rule);
   if (const auto glossary = options.find("glossary")) {
@@ -237,6 +241,7 @@ OptimizerOptions read_options(const Config& section, std::uint64_t seed) {
   if (name == "mipro") return read_mipro(section, seed);
   if (name == "copro") return read_copro(section, seed);
   if (name == "gepa") return read_gepa(section, seed);
+  if (name == "fit_options") return FitOptionsOptions{};
   PipelineOptions pipeline;
   for (const Config& step : section.at("steps").items())
     pipeline.steps.push_back(read_options(step, seed));
@@ -341,7 +346,8 @@ bool needs_training(const OptimizerOptions& options) {
   if (const auto* pipeline = std::get_if<PipelineOptions>(&options))
     return std::ranges::any_of(pipeline->steps, needs_training);
   return !std::holds_alternative<MiproOptions>(options) &&
-         !std::holds_alternative<CoproOptions>(options);
+         !std::holds_alternative<CoproOptions>(options) &&
+         !std::holds_alternative<FitOptionsOptions>(options);
 }
 
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options) {
@@ -366,6 +372,9 @@ std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options) {
     }
     std::unique_ptr<Optimizer> operator()(const GepaOptions& o) const {
       return std::make_unique<Gepa>(o);
+    }
+    std::unique_ptr<Optimizer> operator()(const FitOptionsOptions&) const {
+      return std::make_unique<FitOptions>();
     }
     std::unique_ptr<Optimizer> operator()(const PipelineOptions& o) const {
       std::vector<std::unique_ptr<Optimizer>> steps;

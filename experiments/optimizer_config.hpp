@@ -10,6 +10,7 @@
 #include "core/config.hpp"
 #include "optimizers/bootstrap_few_shot.hpp"
 #include "optimizers/copro.hpp"
+#include "optimizers/fit_options.hpp"
 #include "optimizers/gepa.hpp"
 #include "optimizers/mipro.hpp"
 #include "optimizers/random_search.hpp"
@@ -20,7 +21,7 @@ namespace theta {
 struct PipelineOptions;
 using OptimizerOptions =
     std::variant<LabeledFewShotOptions, KnnFewShotOptions, BootstrapOptions, RandomSearchOptions,
-                 MiproOptions, CoproOptions, GepaOptions, PipelineOptions>;
+                 MiproOptions, CoproOptions, GepaOptions, FitOptionsOptions, PipelineOptions>;
 /// Optimisers run one after another: `{name: pipeline, steps: [{name: ..}, ..]}`.
 struct PipelineOptions {
   std::vector<OptimizerOptions> steps;

@@ -44,6 +44,22 @@ Record record_of(const Config& fields) {
   return record;
 }
 
+/// `{weights: [..], bias: [..], rows: N}` of a saved prompt.
+OptionMap read_option_map(const Config& map, const StepOptions& step) {
+  OptionMap read{.rows = read_size(map, "rows", 0)};
+  const auto numbers = [&](const char* key, std::vector<double>& out, std::size_t size) {
+    for (const Config& number : map.at(key).items()) out.push_back(number.number());
+    if (out.size() != size)
+      map.at(key).fail(fmt::format("a map of {} options has {} numbers here, not {}",
+                                   step.signature.outputs.back().type.options().size(), size,
+                                   out.size()));
+  };
+  const std::size_t n = step.signature.outputs.back().type.options().size();
+  numbers("weights", read.weights, n * n);
+  numbers("bias", read.bias, n);
+  return read;
+}
+
 void read_answering(const Config& section, StepOptions& step) {
   Format& format = step.format;
   format.answering = read_name(section, "answering", kAnsweringNames, format.answering);
@@ -52,6 +68,7 @@ void read_answering(const Config& section, StepOptions& step) {
     step.calibration_examples = read_size(section, "calibration_examples", 20, 1);
   if (const auto inputs = section.find("calibrated_on"))
     for (const Config& input : inputs->items()) format.calibrated_on.push_back(record_of(input));
+  if (const auto map = section.find("option_map")) format.option_map = read_option_map(*map, step);
   const bool scores = format.answering == Answering::kScore;
   if (scores && step.signature.outputs.back().type.options().empty())
     section.at("signature").fail("answering 'score' needs a Literal or bool as the last output");
@@ -174,6 +191,8 @@ nlohmann::ordered_json step_json(const StepOptions& step) {
     return record;
   };
   for (const Record& input : format.calibrated_on) out["calibrated_on"].push_back(texts_of(input));
+  if (const auto& map = format.option_map)
+    out["option_map"] = {{"weights", map->weights}, {"bias", map->bias}, {"rows", map->rows}};
   return out;
 }
 

@@ -20,6 +20,9 @@ void check_format(const Format& format, const Signature& signature) {
                     last.name, last.type.name()));
   if (format.calibration != Calibration::kNone && !scores)
     throw UserError("only scored outputs can be calibrated: set the answering to score");
+  if (format.option_map &&
+      (!scores || format.option_map->bias.size() != last.type.options().size()))
+    throw UserError("an option map is of as many options as a scored output has");
 }
 
 Signature in_order(Signature signature, LabelOrder order) {
@@ -54,6 +57,8 @@ std::string to_text(const Format& format) {
   if (format.calibration == Calibration::kContentFree) out += ", calibrated without content";
   if (format.calibration == Calibration::kTrain)
     out += fmt::format(", calibrated on {} inputs", format.calibrated_on.size());
+  if (format.option_map)
+    out += fmt::format(", fitted to {} labelled rows", format.option_map->rows);
   return out;
 }
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -10,6 +11,7 @@
 
 #include "core/example.hpp"
 #include "core/signature.hpp"
+#include "modules/option_map.hpp"
 
 namespace theta {
 
@@ -50,6 +52,7 @@ struct Format {
   Answering answering = Answering::kGenerate;
   Calibration calibration = Calibration::kNone;  ///< others: scored answers only
   std::vector<Record> calibrated_on = {};        ///< the inputs of kTrain
+  std::optional<OptionMap> option_map = {};      ///< of this very prompt; scored answers only
   bool operator==(const Format&) const = default;
 };
 

@@ -300,6 +300,13 @@ void calibrate(Answers& answers, std::size_t inputs) {
   }
 }
 
+/// Puts in place of each answer what a map makes of it, but of what was named.
+void map_options(const OptionMap& map, Answers& answers) {
+  for (std::size_t i = 0; i < answers.logprobs.size(); ++i)
+    if (answers.logprobs[i] && !answers.origins[i].named)
+      *answers.logprobs[i] = map.apply(*answers.logprobs[i]);
+}
+
 /// @param logprobs  empty unless the last output was scored
 Result<Prediction> prediction_of(const Signature& signature, const Record& inputs,
                                  Result<Record> outputs, Result<std::vector<double>> logprobs,
@@ -339,6 +346,7 @@ std::vector<Result<Prediction>> answered(const Form& form, std::vector<Messages>
   Answers answers = form.ask(std::move(prompts), call, seeds);
   if (calibrated && apart) answers.append(form.ask(std::move(behind), call, {}));
   if (calibrated) calibrate(answers, inputs.size());
+  if (form.format.option_map) map_options(*form.format.option_map, answers);
 
   std::vector<Result<Prediction>> predictions;
   predictions.reserve(inputs.size());

@@ -11,6 +11,7 @@
 #include "modules/evaluate.hpp"
 #include "optimizers/demo_rules.hpp"
 #include "optimizers/dspy_search.hpp"
+#include "optimizers/fit_options.hpp"
 #include "optimizers/paired_search.hpp"
 #include "optimizers/pareto.hpp"
 
@@ -128,13 +129,23 @@ class Candidates {
   const Task& task_;
 };
 
+/// Evaluations of a budget that are left to fit options with: of the student and of the winner on
+/// the training examples, but for a third of what a search has beyond two full evaluations.
+std::int64_t kept_to_fit(const Task& task) {
+  const auto examples = static_cast<std::int64_t>(task.validation.size());
+  return std::clamp<std::int64_t>((task.max_evaluations - 2 * examples) / 3, 0,
+                                  2 * static_cast<std::int64_t>(task.train.size()));
+}
+
+/// @param fits  options are fitted after it
 PairedSearchResult search_paired(const std::vector<Variable>& space, const Candidates& candidates,
-                                 const Task& task, const MiproOptions& run,
+                                 const Task& task, const MiproOptions& run, bool fits,
                                  const SearchOptions& options,
                                  const std::function<double(const Combination&)>& cost) {
   const std::size_t examples = task.validation.size();
   auto budget = mipro_budget(examples, run.num_trials, run.minibatch_size, run.full_every);
-  if (task.max_evaluations > 0) budget = std::min(budget, task.max_evaluations);
+  if (task.max_evaluations > 0)
+    budget = std::min(budget, task.max_evaluations - (fits ? kept_to_fit(task) : 0));
   PairedSearchOptions paired{
       .budget = budget,
       .stop_below = run.stop_below,
@@ -353,8 +364,10 @@ Compiled Mipro::search(const Module& student, const Task& given) {
   };
   const Combination own(space.size(), 0);
   Combination winner = own;
+  const bool fits = run.fit_options && !run.faithful && fits_options(student, task) &&
+                    !run.limits.freezes(*student.predictors().back(), "format");
   if (!run.faithful && run.surrogate == "paired") {
-    const auto found = search_paired(space, candidates, task, run, options, cost);
+    const auto found = search_paired(space, candidates, task, run, fits, options, cost);
     compiled.front = front_of(found.tried, candidates, task.model);
     compiled.searched = std::make_shared<const Searched>(Searched{choices, found.outcomes});
     compiled.stopped = found.stopped;
@@ -383,6 +396,11 @@ Compiled Mipro::search(const Module& student, const Task& given) {
   if (!compiled.gain) compiled.validation_score = compiled.student_score;
   compiled.program = compiled.gain ? candidates.program(winner) : student.clone();
   compiled.proposals = choices.counts;
+  if (fits)
+    end_with_fitted_options(
+        student, task,
+        task.max_evaluations > 0 ? task.max_evaluations - compiled.trials.back().evaluations : -1,
+        name(), compiled);
   return compiled;
 }
 

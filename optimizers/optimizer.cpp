@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "modules/program_state.hpp"
+#include "optimizers/fit_options.hpp"
 #include "optimizers/prompt_limits.hpp"
 
 namespace theta {
@@ -56,6 +57,16 @@ std::vector<Example> some_of(std::span<const Example> examples,
   return some;
 }
 
+/// What was learnt of options without the examples that judged it is learnt with them.
+void refit(Compiled& compiled, const Task& task) {
+  const auto predictors = compiled.program->predictors();
+  if (predictors.empty() || !predictors.back()->format || !predictors.back()->format->option_map ||
+      compiled.stopped)
+    return;
+  const auto fitted = fit_options(*compiled.program, task, task.train.size());
+  if (fitted) compiled.program = fitted->program->clone();
+}
+
 }  // namespace
 
 Compiled Optimizer::compile(const Module& student, const Task& task) {
@@ -84,6 +95,8 @@ Compiled Optimizer::compile(const Module& student, const Task& task) {
   if (!compiled.gate.saved) {
     compiled.program = student.clone();
     compiled.validation_score = compiled.student_score;
+  } else {
+    refit(compiled, task);
   }
   return compiled;
 }

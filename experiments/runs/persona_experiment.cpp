@@ -199,6 +199,8 @@ std::vector<ThetaOptimizer> read_theta_optimizers(const Config& config, std::uin
   std::vector<ThetaOptimizer> read;
   for (OptimizerConfig& one : read_optimizers(config, seed, theta)) {
     const Config section = config.at("optimizers").items()[read.size()];
+    // The judge's options are two texts that stand in either order: none of them has a level.
+    if (auto* mipro = std::get_if<MiproOptions>(&one.options)) mipro->fit_options = false;
     read.push_back({std::move(one), section.texts("models")});
     for (const std::string& model : read.back().models)
       if (model != "teacher" && !holds(students, model))

@@ -231,9 +231,13 @@ class ProgramRun {
 
   /// Scores a program that was found with another model.
   void put_moved_row(const std::string& name, const Module& program) {
+    // What the options' scores say is the other model's own.
+    const auto moved = program.clone();
+    for (Predictor* predictor : moved->predictors())
+      if (predictor->format) predictor->format->option_map.reset();
     compare(name, student_row_);
-    record_.add_prompt(name, program, kUntouched);
-    put_row(name, program);
+    record_.add_prompt(name, *moved, kUntouched);
+    put_row(name, *moved);
   }
 
   void compare(const std::string& name, const std::string& against) {

@@ -300,7 +300,7 @@ std::vector<std::string> AskedPrompt::left_out() const {
           fmt::format("`{}` compares the log-probabilities of the options: elsewhere it "
                       "is answered by generating",
                       step.name));
-    if (format.calibration != Calibration::kNone)
+    if (format.calibration != Calibration::kNone || format.option_map)
       lines.push_back(fmt::format("`{}` is calibrated: elsewhere it is not", step.name));
     if (step.predictor.nearest)
       lines.push_back(

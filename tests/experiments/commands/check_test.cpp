@@ -155,7 +155,7 @@ const std::vector<Broken>& broken_configs() {
       {"TheOptimizerIsUnknown", kTask, "name: mipro", "name: miprov",
        ":16:12: 'name' is not one of labeled_few_shot, knn_few_shot, bootstrap_few_shot, "
        "random_search, mipro, "
-       "copro, gepa, pipeline: 'miprov'; did you mean 'mipro'?"},
+       "copro, gepa, fit_options, pipeline: 'miprov'; did you mean 'mipro'?"},
       {"AnOptimizerHasNoName", kTask, "name: mipro, ", "", ":16:5: 'name' is missing here"},
       {"AnOptimizerStandsTwice", kTask, "{name: mipro, num_trials: 2}", "{name: random_search}",
        ":17:12: 'random_search' stands here again, and rows are told apart by it: give a 'label'"},
@@ -215,7 +215,7 @@ const std::vector<Broken>& broken_configs() {
        "{name: pipeline, steps: [{name: coper}]}",
        ":16:37: 'name' is not one of labeled_few_shot, knn_few_shot, bootstrap_few_shot, "
        "random_search, mipro, "
-       "copro, gepa, pipeline: 'coper'"},
+       "copro, gepa, fit_options, pipeline: 'coper'"},
       {"ABudgetIsNegative", kTask, "num_trials: 2", "max_evaluations: -1",
        ":16:36: 'max_evaluations' must be at least 0, not -1"},
       {"TheAdapterIsUnknown", kTask, "adapter: terse", "adapter: tense",

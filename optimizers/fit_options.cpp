@@ -1,0 +1,217 @@
+#include "optimizers/fit_options.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "optimizers/training_rows.hpp"
+
+namespace theta {
+namespace {
+
+/// Fewer rows say nothing of as many weights.
+constexpr std::size_t kFewestRows = 10;
+
+const Field& answer_of(const Module& program) {
+  return program.predictors().back()->signature.outputs.back();
+}
+
+/// The index of an example's label among the options; nothing where it is none of them.
+std::optional<std::size_t> label_of(const Example& example, const Field& answer) {
+  const Value* label = example.fields.find(answer.name);
+  const std::vector<std::string> options = answer.type.options();
+  for (std::size_t k = 0; label != nullptr && k < options.size(); ++k)
+    if (const auto option = answer.type.cast(options[k]); option && *option == *label) return k;
+  return std::nullopt;
+}
+
+/// The program as it answers by itself.
+std::unique_ptr<Module> unfitted(const Module& program) {
+  auto bare = program.clone();
+  Format& format = *bare->predictors().back()->format;
+  format.calibration = Calibration::kNone;
+  format.calibrated_on.clear();
+  format.option_map.reset();
+  return bare;
+}
+
+/// The training examples that no demo of the program shows: of those it knows the answer.
+std::vector<Example> unseen(const Module& program, std::span<const Example> train,
+                            std::size_t most) {
+  std::vector<Example> rows;
+  const auto is_shown = [&](const Example& example) {
+    return std::ranges::any_of(program.predictors(), [&](const Predictor* predictor) {
+      const Record fields = shown_fields(example, predictor->signature);
+      return std::ranges::any_of(predictor->demos, [&](const Demo& demo) {
+        return std::ranges::all_of(predictor->signature.inputs, [&](const Field& input) {
+          const Value *shown = demo.fields.find(input.name), *own = fields.find(input.name);
+          return shown != nullptr && own != nullptr && *shown == *own;
+        });
+      });
+    });
+  };
+  for (const Example& example : train)
+    if (rows.size() < most && !is_shown(example)) rows.push_back(example);
+  return rows;
+}
+
+/// The rows of an evaluation that teach a map, and where they stand in it.
+struct Lesson {
+  LabelledOptions rows;
+  std::vector<std::size_t> places;
+};
+
+Lesson lesson_of(const Evaluation& evaluation, std::span<const Example> examples,
+                 const Field& answer) {
+  const std::size_t options = answer.type.options().size();
+  Lesson lesson;
+  std::vector<const std::vector<double>*> logprobs;
+  for (std::size_t i = 0; i < examples.size(); ++i) {
+    const auto& prediction = evaluation.predictions[i];
+    const auto label = label_of(examples[i], answer);
+    if (!prediction || prediction->named || !label || prediction->option_logprobs.size() != options)
+      continue;
+    logprobs.push_back(&prediction->option_logprobs);
+    lesson.rows.labels.push_back(*label);
+    lesson.places.push_back(i);
+  }
+  lesson.rows.logprobs.resize(static_cast<Eigen::Index>(logprobs.size()),
+                              static_cast<Eigen::Index>(options));
+  for (std::size_t i = 0; i < logprobs.size(); ++i) {
+    const Eigen::Map<const Eigen::RowVectorXd> row(logprobs[i]->data(),
+                                                   static_cast<Eigen::Index>(options));
+    const double highest = row.maxCoeff();
+    lesson.rows.logprobs.row(static_cast<Eigen::Index>(i)) =
+        row.array() - highest - std::log((row.array() - highest).exp().sum());
+  }
+  return lesson;
+}
+
+/// The scores of the first examples where what stands at `places` is answered as `logs` say.
+Scores graded(const Evaluation& evaluation, std::span<const Example> examples, std::size_t first,
+              const Field& answer, const Lesson& lesson, const Eigen::MatrixXd& logs,
+              const Task& task) {
+  Scores scores = scores_of(evaluation);
+  scores.resize(first);
+  std::vector<Prediction> answers;
+  std::vector<std::size_t> of;
+  for (std::size_t k = 0; k < lesson.places.size() && lesson.places[k] < first; ++k) {
+    Eigen::Index best = 0;
+    logs.row(static_cast<Eigen::Index>(k)).maxCoeff(&best);
+    answers.push_back(*evaluation.predictions[lesson.places[k]]);
+    const std::string option = answer.type.options()[static_cast<std::size_t>(best)];
+    answers.back().fields.set(answer.name, *answer.type.cast(option));
+    of.push_back(lesson.places[k]);
+  }
+  std::vector<Graded> wave;
+  for (std::size_t k = 0; k < of.size(); ++k) wave.push_back({examples[of[k]], answers[k]});
+  const auto grades = grade(task.metric, wave, task.stop);
+  for (std::size_t k = 0; k < of.size(); ++k)
+    scores[of[k]] = grades[k] ? std::optional(grades[k]->score) : std::nullopt;
+  return scores;
+}
+
+}  // namespace
+
+bool fits_options(const Module& program, const Task& task) {
+  const auto predictors = program.predictors();
+  if (predictors.empty() || !predictors.back()->format ||
+      predictors.back()->format->answering != Answering::kScore)
+    return false;
+  const Field& answer = answer_of(program);
+  return std::ranges::all_of(task.validation,
+                             [&](const Example& one) { return label_of(one, answer).has_value(); });
+}
+
+std::optional<FittedOptions> fit_options(const Module& program, const Task& task,
+                                         std::size_t most) {
+  require(fits_options(program, task), "options are fitted where they are scored and labelled");
+  FittedOptions fitted{unfitted(program), {}, 0};
+  const Field answer = answer_of(program);
+  std::vector<Example> rows = task.validation;
+  const std::vector<Example> train = unseen(program, task.train, most);
+  rows.insert(rows.end(), train.begin(), train.end());
+  fitted.evaluations = static_cast<std::int64_t>(train.size());
+  const Evaluation evaluation =
+      evaluate(*fitted.program, rows, task.metric, {task.model, task.stop});
+  const Lesson lesson = lesson_of(evaluation, rows, answer);
+  if (lesson.places.size() < kFewestRows || evaluation.n_failed > 0) return std::nullopt;
+  fitted.scores = graded(evaluation, rows, task.validation.size(), answer, lesson,
+                         cross_fitted(lesson.rows), task);
+  fitted.program->predictors().back()->format->option_map = fit_option_map(lesson.rows);
+  return fitted;
+}
+
+void end_with_fitted_options(const Module& student, const Task& task, std::int64_t left,
+                             const std::string& search, Compiled& compiled) {
+  if (compiled.stopped || !fits_options(student, task)) return;
+  struct Finalist {
+    std::unique_ptr<Module> program;
+    Scores scores;
+  };
+  std::vector<Finalist> finalists;
+  std::vector<const Module*> to_fit{&student};
+  if (compiled.gain) to_fit.push_back(compiled.program.get());
+  std::int64_t spent = 0;
+  for (const Module* program : to_fit) {
+    const std::int64_t room =
+        left < 0 ? static_cast<std::int64_t>(task.train.size()) : left - spent;
+    auto fitted =
+        fit_options(*program, task, static_cast<std::size_t>(std::max<std::int64_t>(room, 0)));
+    if (!fitted) continue;
+    spent += fitted->evaluations;
+    finalists.push_back({std::move(fitted->program), std::move(fitted->scores)});
+  }
+  const auto scores_on_all = [&](const Module& program) {
+    return scores_of(evaluate(program, task.validation, task.metric, {task.model, task.stop}));
+  };
+  const Scores before = scores_on_all(student);
+  std::vector<Scores> all;
+  for (const Finalist& finalist : finalists) all.push_back(finalist.scores);
+  if (compiled.gain) all.push_back(scores_on_all(*compiled.program));
+  const auto best = static_cast<std::size_t>(
+      std::ranges::max_element(all, {}, [](const Scores& s) { return mean(s); }) - all.begin());
+  if (all.empty() || best >= finalists.size()) return;
+  compiled.program = std::move(finalists[best].program);
+  compiled.gain = shrunken(before, all).at(best);
+  compiled.student_score = mean(before);
+  compiled.validation_score = mean(all[best]);
+  const TrialRecord& last = compiled.trials.back();
+  const Trial trial{.number = last.number + 1,
+                    .kind = TrialKind::kFull,
+                    .score = mean(all[best]),
+                    .evaluations = last.evaluations + spent,
+                    .improved = true,
+                    .best = measured(all[best])};
+  compiled.trials.push_back(record_of(search, trial, describe(*compiled.program)));
+  if (task.on_trial) task.on_trial(compiled.trials.back());
+}
+
+Compiled FitOptions::search(const Module& student, const Task& task) {
+  check_task(task);
+  if (!fits_options(student, task))
+    throw UserError(
+        "fit_options learns from the scores of options: it wants `answering: score`, "
+        "and rows that say which option is right");
+  Compiled compiled;
+  const Evaluation evaluation =
+      evaluate(student, task.validation, task.metric, {task.model, task.stop});
+  const Scores scores = scores_of(evaluation);
+  compiled.program = student.clone();
+  compiled.student_score = compiled.validation_score = evaluation.mean();
+  const auto asked = static_cast<std::int64_t>(task.validation.size());
+  const Trial trial{.number = 1,
+                    .kind = TrialKind::kDefault,
+                    .score = evaluation.mean(),
+                    .evaluations = asked,
+                    .best = measured(scores)};
+  compiled.trials.push_back(record_of(name(), trial, describe(student)));
+  if (task.on_trial) task.on_trial(compiled.trials.back());
+  end_with_fitted_options(student, task,
+                          task.max_evaluations > 0 ? task.max_evaluations - asked : -1, name(),
+                          compiled);
+  return compiled;
+}
+
+}  // namespace theta

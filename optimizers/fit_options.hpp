@@ -1,0 +1,45 @@
+#pragma once
+
+#include <optional>
+
+#include "optimizers/optimizer.hpp"
+
+namespace theta {
+
+/// A program whose last step reads the answer off the log-probabilities of all options.
+struct FittedOptions {
+  std::unique_ptr<Module> program;
+  /// Of the validation examples: what each scores under a map that was fitted without it.
+  Scores scores;
+  std::int64_t evaluations = 0;  ///< program runs on training examples
+};
+
+/// Whether a program's answer can be: its last step scores the options of its last output, which the
+/// examples label.
+bool fits_options(const Module& program, const Task& task);
+
+/// Fits an OptionMap to what a program says of the validation examples, and of the training ones
+/// that none of its demos is, and puts it into its last step in place of any calibration. Evaluates
+/// the program on them; answers that the model's record has cost nothing.
+/// @param most  training examples at most
+/// @return nothing where fewer than ten rows were answered, or a part of the service failed
+/// @throws std::logic_error unless fits_options()
+std::optional<FittedOptions> fit_options(const Module& program, const Task& task, std::size_t most);
+
+struct FitOptionsOptions {};
+
+/// fit_options() as an optimiser of its own: what the answers of the program as it is say, without
+/// another prompt.
+class FitOptions final : public Optimizer {
+ public:
+  std::string name() const override { return "fit_options"; }
+  /// @throws UserError unless fits_options()
+  Compiled search(const Module& student, const Task& task) override;
+};
+
+/// The end of a search: of its winner, it fitted and the student fitted, the one that scores
+/// highest on validation. @param left  evaluations that may be spent; < 0: no limit
+void end_with_fitted_options(const Module& student, const Task& task, std::int64_t left,
+                             const std::string& search, Compiled& compiled);
+
+}  // namespace theta
