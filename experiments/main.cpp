@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -79,12 +80,35 @@ Command& command_called(const std::string& name,
                         const std::vector<std::unique_ptr<Command>>& commands) {
   for (const auto& command : commands)
     if (command->about().name == name) return *command;
-  throw UserError("unknown command '" + name + "'; see theta --help");
+  std::vector<std::string> words;  // that may follow it: `fit` of `persona fit`
+  for (const auto& command : commands)
+    if (command->about().name.starts_with(name + " "))
+      words.push_back(command->about().name.substr(name.size() + 1));
+  if (words.empty()) throw UserError("unknown command '" + name + "'; see theta --help");
+  throw UserError(fmt::format("theta {} is followed by one of {}; see theta --help", name,
+                              fmt::join(words, ", ")));
+}
+
+/// Takes the name of a command, which may be of two words, from a command line.
+std::string take_name(std::vector<std::string>& line,
+                      const std::vector<std::unique_ptr<Command>>& commands) {
+  std::string name = line[0];
+  line.erase(line.begin());
+  // A command of its own: it takes a config where the other takes a table.
+  if (name == "replay" && std::erase(line, "--record") > 0) return "replay --record";
+  if (line.empty()) return name;
+  const std::string both = name + " " + line[0];
+  for (const auto& command : commands)
+    if (command->about().name == both) {
+      line.erase(line.begin());
+      return both;
+    }
+  return name;
 }
 
 int run(std::vector<std::string> line, char** argv) {
   const auto commands = make_commands();
-  std::string name = line.empty() ? "help" : line[0];
+  const std::string name = line.empty() ? "help" : line[0];
   if (name == "help" || name == "--help" || name == "-h") {
     std::fputs(help_of(commands).c_str(), stdout);
     return line.empty() ? 2 : 0;
@@ -93,10 +117,7 @@ int run(std::vector<std::string> line, char** argv) {
     fmt::print("theta {}\n", THETA_VERSION);
     return 0;
   }
-  line.erase(line.begin());
-  // A command of its own: it takes a config where the other takes a table.
-  if (name == "replay" && std::erase(line, "--record") > 0) name = "replay --record";
-  Command& command = command_called(name, commands);
+  Command& command = command_called(take_name(line, commands), commands);
   const Asked asked = parse(command, line);
   if (asked.help) {
     std::fputs(help_of(command).c_str(), stdout);

@@ -74,6 +74,14 @@ std::string_view Judgement::verified_reasoning() const {
   return right ? std::string_view(reasoning) : std::string_view();
 }
 
+Error error_of(const Judgement& judgement) {
+  const Fault fault = judgement.status == Outcome::Status::kFailed    ? Fault::kService
+                      : judgement.status == Outcome::Status::kRefused ? Fault::kRefused
+                                                                      : Fault::kPrompt;
+  return {
+      fault, judgement.error, {}, judgement.usage.prompt_tokens, judgement.usage.generated_tokens};
+}
+
 Judge::Judge(JudgeOptions options, std::shared_ptr<const Adapter> adapter)
     : options_(std::move(options)), adapter_(std::move(adapter)) {
   const auto& signature = options_.signature;

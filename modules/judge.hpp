@@ -111,6 +111,9 @@ struct Judgement {
   std::string_view verified_reasoning() const;
 };
 
+/// The service's fault, or the prompt's, that a judgement without an answer stands for.
+Error error_of(const Judgement& judgement);
+
 /// log P of a judge's choice for this margin: log(1 / (1 + exp(-margin))), without overflow.
 double log_sigmoid(double margin);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "core/statistics.hpp"
 #include "modules/demo_choice.hpp"
 
 namespace theta {
@@ -32,7 +33,7 @@ std::vector<Fold> folds_of(std::span<const User* const> users, std::size_t most)
 /// What is added up of a person.
 struct Sums {
   std::vector<double> differences;
-  double right = 0, plain_right = 0;
+  std::vector<double> scores, plain_scores;
   Usage usage;
   std::string lost;  ///< why; empty: nothing was
 };
@@ -41,11 +42,12 @@ Result<SelfTest> result_of(const Sums& sums) {
   if (!sums.lost.empty()) return Error{Fault::kService, sums.lost};
   if (sums.differences.empty())
     return Error{Fault::kPrompt, "a person of a single pair cannot be tested on others"};
-  const auto n = static_cast<double>(sums.differences.size());
   const ShrunkGain shrunk = shrunk_gain(sums.differences);
   return SelfTest{.pairs = sums.differences.size(),
-                  .accuracy = sums.right / n,
-                  .plain_accuracy = sums.plain_right / n,
+                  .accuracy = mean(sums.scores),
+                  .plain_accuracy = mean(sums.plain_scores),
+                  .scores = sums.scores,
+                  .plain_scores = sums.plain_scores,
                   .gain = shrunk.gain,
                   .p_better = shrunk.p_better,
                   .usage = sums.usage};
@@ -89,8 +91,8 @@ std::vector<Result<SelfTest>> self_test(const SynthesizeMe& module,
     }
     const double contrast = found[asked[k]]->contrast;
     own.differences.push_back(with.agreement(contrast) - plain.agreement(0));
-    own.right += with.score(contrast);
-    own.plain_right += plain.score(0);
+    own.scores.push_back(with.score(contrast));
+    own.plain_scores.push_back(plain.score(0));
   }
   std::vector<Result<SelfTest>> out;
   for (const Sums& own : sums) out.push_back(result_of(own));

@@ -14,6 +14,7 @@ struct SelfTest {
   std::size_t pairs = 0;
   double accuracy = 0;        ///< share of the pairs that the judge gets right with the persona
   double plain_accuracy = 0;  ///< and without
+  std::vector<double> scores = {}, plain_scores = {};  ///< (pairs) that the shares are means of
   /// The rise of the probability of what the person chose that the persona is expected to bring,
   /// shrunk towards 0, and the probability that it is a rise.
   double gain = 0, p_better = 0.5;

@@ -54,15 +54,6 @@ PersonaCounts counts_of(int samples, const WrittenPersonas& written) {
           .written = number(written.personas.size())};
 }
 
-/// The service's fault, or the prompt's, that a judgement without an answer stands for.
-Error error_of(const Judgement& judgement) {
-  const Fault fault = judgement.status == Outcome::Status::kFailed    ? Fault::kService
-                      : judgement.status == Outcome::Status::kRefused ? Fault::kRefused
-                                                                      : Fault::kPrompt;
-  return {
-      fault, judgement.error, {}, judgement.usage.prompt_tokens, judgement.usage.generated_tokens};
-}
-
 constexpr NamedCount<PersonaCounts> kCounts[] = {
     {"asked", &PersonaCounts::asked},
     {"failed", &PersonaCounts::failed},

@@ -24,6 +24,9 @@ std::unique_ptr<Command> make_eval_command();
 std::unique_ptr<Command> make_predict_command();
 std::unique_ptr<Command> make_show_command();
 std::unique_ptr<Command> make_export_command();
+std::unique_ptr<Command> make_persona_fit_command();
+std::unique_ptr<Command> make_persona_judge_command();
+std::unique_ptr<Command> make_persona_prompt_command();
 
 /// `theta check`: reads configs strictly and looks, see verify(), at what they name: a line for
 /// each that `theta run` would refuse; of the others the name, and the hash in their folders' names

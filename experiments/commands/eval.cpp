@@ -19,8 +19,7 @@ int eval_people(const SavedPrompt& saved, const PromptArguments& arguments, std:
   const PersonaPrompt& prompt = *saved.personas;
   const std::vector<User> people = people_of(prompt, arguments.data);
   Runnable saved_theta(saved, arguments);
-  const auto theta = make_predict(saved.options.steps.front());
-  *theta->predictors().front() = *saved_theta.program().predictors().front();
+  const auto theta = saved_theta.theta(saved);
   const PersonaRow row = saved_theta.ask(
       [&](const Call& call) { return score_people(prompt, *theta, people, call); }, stop);
   for (const std::string& line : row.remarks()) tell(line);

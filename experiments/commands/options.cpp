@@ -36,16 +36,24 @@ void sets(po::options_description& options, std::vector<std::string>& out) {
                         "--set models.teacher.threads=4");
 }
 
+void saved(po::options_description& options, PromptArguments& out, const std::string& kept) {
+  options.add_options()("set", texts(out.sets, "model.key=value"),
+                        "gives a value of what the prompt says of its model, program or metric")(
+      "allow-host", texts(out.allowed_hosts, "HOST"),
+      "a server beyond this machine that the prompt may name")(
+      "cache", text(out.cache, "FILE"), ("keeps the answers there (default " + kept + ")").c_str());
+}
+
 void prompt(po::options_description& options, PromptArguments& out) {
   options.add_options()("field", texts(out.columns, "input=column"),
                         "the column that a field is read from")(
-      "rows", text(out.rows, "PATH"), "the path to the rows in a .json file")(
-      "set", texts(out.sets, "model.key=value"),
-      "gives a value of what the prompt says of its model, program or metric")(
-      "allow-host", texts(out.allowed_hosts, "HOST"),
-      "a server beyond this machine that the prompt may name")(
-      "cache", text(out.cache, "FILE"),
-      "keeps the answers there (default answers.db beside a prompt in its run's folder)");
+      "rows", text(out.rows, "PATH"), "the path to the rows in a .json file");
+  saved(options, out, "answers.db beside a prompt in its run's folder");
+}
+
+void person(po::options_description& options, PromptArguments& out) {
+  out.of_person = true;
+  saved(options, out, "nowhere");
 }
 
 }  // namespace theta::option

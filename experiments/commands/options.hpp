@@ -29,7 +29,13 @@ Share* share(double& out, const char* shown, const char* option);
 /// `--set key=value`, of a config.
 void sets(boost::program_options::options_description& options, std::vector<std::string>& out);
 
-/// What is said of a saved prompt, its model and its data.
+/// What is said of a saved prompt and its model.
+/// @param kept  where the answers are kept by default
+void saved(boost::program_options::options_description& options, PromptArguments& out,
+           const std::string& kept);
+/// The same and of its data.
 void prompt(boost::program_options::options_description& options, PromptArguments& out);
+/// What is said of a prompt that is asked about one person: nothing is kept beside it.
+void person(boost::program_options::options_description& options, PromptArguments& out);
 
 }  // namespace theta::option

@@ -274,4 +274,19 @@ std::optional<Choice> read_choice(const std::string& where, const Json& json, bo
   return choice;
 }
 
+std::vector<std::string> columns_of_open_pairs() {
+  return {"pair_id", "context", "first", "second"};
+}
+
+PreferencePair read_open_pair(const std::string& where, const Json& json, Remarks& remarks) {
+  const RowReader row(where, json, remarks);
+  PreferencePair pair;
+  if (row.fills("pair_id")) pair.id = row.text("pair_id");
+  if (row.has("context")) pair.context = render_conversation(row.conversation("context"));
+  pair.chosen = render_conversation(row.answer("first"));
+  pair.rejected = render_conversation(row.answer("second"));
+  if (pair.chosen == pair.rejected) row.fail("`first` and `second` are the same text");
+  return pair;
+}
+
 }  // namespace theta

@@ -47,4 +47,9 @@ std::vector<std::string> columns_of_pairs();
 std::optional<Choice> read_choice(const std::string& where, const nlohmann::ordered_json& row,
                                   bool by_conversation, Remarks& remarks);
 
+/// The same of a pair that nobody has chosen between yet.
+std::vector<std::string> columns_of_open_pairs();
+PreferencePair read_open_pair(const std::string& where, const nlohmann::ordered_json& row,
+                              Remarks& remarks);
+
 }  // namespace theta

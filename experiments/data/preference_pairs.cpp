@@ -7,11 +7,15 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <sstream>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <vector>
 
+#include "core/json_text.hpp"
+#include "core/json_value.hpp"
+#include "core/private_file.hpp"
 #include "core/result.hpp"
 #include "core/rng.hpp"
 #include "experiments/data/pair_rows.hpp"
@@ -149,6 +153,25 @@ void read_texts(const PairsOptions& options, const std::unordered_map<std::size_
                   });
 }
 
+/// The JSON lines of the standard input, which can be read but once.
+void for_each_line_of_input(const VisitRow& visit) {
+  constexpr std::size_t kMost = 256UL << 20;
+  std::istringstream lines(read_bounded("/dev/stdin", kMost));
+  std::string line;
+  for (int number = 1; std::getline(lines, line); ++number) {
+    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+    const std::string where = fmt::format("stdin:{}", number);
+    Json row;
+    try {
+      row = parse_json(line);
+    } catch (const Json::exception& e) {
+      throw UserError(fmt::format("{}: no JSON: {}", where, json_fault(line, e).why));
+    }
+    if (!row.is_object()) throw UserError(where + ": this is no JSON object");
+    visit(where, row);
+  }
+}
+
 std::string content_of(const PreferencePair& pair) {
   const auto& [low, high] = std::minmax(pair.chosen, pair.rejected);
   return fmt::format("{}:{}{}:{}{}", pair.context.size(), pair.context, low.size(), low, high);
@@ -208,6 +231,60 @@ LoadedPairs read_pairs(const PairsOptions& options) {
       split_of(loaded.users, splits[k]).push_back(std::move(users[k]));
   loaded.n_shared_pairs = count_shared_pairs(loaded.users);
   return loaded;
+}
+
+User read_person(const std::filesystem::path& path, const std::string& user,
+                 std::vector<std::string>& remarks) {
+  const PairsOptions options{.file = path, .context_ratio = 1};
+  const std::string file = path.string();
+  LoadedPairs counts;
+  const Scan found = scan(options, counts);
+  if (found.users.empty()) throw UserError(file + ": it holds no choice");
+  if (user.empty() && found.users.size() > 1)
+    throw UserError(fmt::format("{}: it holds the choices of {} people: say whose with --user, {}",
+                                file, found.users.size(), name_list(found.users)));
+  const auto one = user.empty() ? found.users.begin() : std::ranges::find(found.users, user);
+  if (one == found.users.end())
+    throw UserError(fmt::format("{}: it holds no choice of `{}`; there are {}", file, user,
+                                name_list(found.users)));
+  const auto& slots = found.slots_of[static_cast<std::size_t>(one - found.users.begin())];
+  User person;
+  person.id = *one;
+  std::unordered_map<std::size_t, Place> places;
+  const std::vector<bool> is_test = divide(slots, options);
+  for (std::size_t n = 0; n < slots.size(); ++n)
+    if (!is_test[n]) places.emplace(slots[n].row, Place{&person, false});
+  if (places.size() < options.min_pairs)
+    throw UserError(
+        fmt::format("{}: `{}` chose between {} pairs, and a persona needs {} or more{}", file,
+                    person.id, places.size(), options.min_pairs,
+                    places.size() < slots.size() ? " that are not kept for tests" : ""));
+  read_texts(options, places);
+  remarks = std::move(counts.users.remarks);
+  if (places.size() < slots.size())
+    remarks.push_back(fmt::format("{}: {} pairs of `{}` are kept for tests, as their rows say",
+                                  file, slots.size() - places.size(), person.id));
+  return person;
+}
+
+std::vector<PreferencePair> read_open_pairs(const std::filesystem::path& file,
+                                            std::vector<std::string>& remarks) {
+  std::vector<PreferencePair> pairs;
+  Remarks said(file, remarks);
+  std::unordered_set<std::string> ids;
+  const auto add = [&](const std::string& where, const Json& row) {
+    PreferencePair pair = read_open_pair(where, row, said);
+    if (pair.id.empty()) pair.id = fmt::format("row {}", pairs.size() + 1);
+    if (!ids.insert(pair.id).second)
+      throw UserError(where + ": the pair `" + pair.id + "` stands here again");
+    pairs.push_back(std::move(pair));
+  };
+  if (file == "-")
+    for_each_line_of_input(add);
+  else
+    for_each_row(file, {.read = columns_of_open_pairs()}, add);
+  if (pairs.empty()) throw UserError(file.string() + ": it holds no pair");
+  return pairs;
 }
 
 void read_first_pairs(const PairsOptions& options, std::size_t first_bytes) {

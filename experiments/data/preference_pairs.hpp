@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "core/models/language_model.hpp"
 #include "experiments/data/split.hpp"
@@ -56,6 +57,19 @@ LoadedPairs read_pairs(const PairsOptions& options);
 /// Reads the rows in so many bytes of the file, see for_each_row(), and nothing of how many users
 /// they are of.   @throws UserError `file:line: message`.
 void read_first_pairs(const PairsOptions& options, std::size_t first_bytes);
+
+/// All the choices of one of the file's people as context, but those that their rows keep for tests.
+/// @param user  whose; empty: the file is of one person
+/// @throws UserError also for nobody of that id, and for fewer than PairsOptions::min_pairs pairs.
+User read_person(const std::filesystem::path& file, const std::string& user,
+                 std::vector<std::string>& remarks);
+
+/// Pairs that nobody has chosen between yet, rows of `first`, `second` and, where there are any,
+/// `context` and `pair_id`; texts as in read_pairs(). PreferencePair::chosen is the first.
+/// @param file  `-`: JSON lines of the standard input
+/// @throws UserError `file:line: message`, also for a file without any.
+std::vector<PreferencePair> read_open_pairs(const std::filesystem::path& file,
+                                            std::vector<std::string>& remarks);
 
 /// Messages as SynthesizeMe shows them: `[role]: content`, joined by blank lines; a message without
 /// a role is its content.

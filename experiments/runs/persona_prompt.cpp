@@ -19,6 +19,7 @@ std::string to_json(const PersonaPrompt& prompt) {
   out["people"] = people_json(prompt.people);
   out["test"] = prompt.test;
   out["made_with"] = prompt.made_with;
+  if (prompt.person) out["person"] = to_json(*prompt.person);
   return out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -29,6 +30,7 @@ PersonaPrompt read_persona_prompt(const Config& personas) {
                        .people = read_people(personas.at("people")),
                        .test = personas.texts("test"),
                        .made_with = personas.texts("made_with")};
+  if (const auto person = personas.find("person")) prompt.person = read_person(*person);
   personas.finish();
   return prompt;
 }

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "experiments/data/users.hpp"
+#include "experiments/runs/person.hpp"
 #include "experiments/runs/persona_row.hpp"
 #include "experiments/runs/persona_settings.hpp"
 
@@ -20,6 +22,7 @@ struct PersonaPrompt {
   UsersOptions people;                 ///< how people are read from a file, or made up
   std::vector<std::string> test;       ///< ids of the row's people
   std::vector<std::string> made_with;  ///< ids of those that Θ and the pool were made with
+  std::optional<Person> person = {};   ///< whom a file of `theta persona fit` is about
 };
 
 /// As JSON; read_persona_prompt() of it is `prompt`.

@@ -56,11 +56,7 @@ void read_judge(const Config& judge, PersonaSettings& settings) {
   options.reasoning = judge.boolean("reasoning", false);
   options.both_orders = judge.choice("orders", {"one", "both"}, "one") == "both";
   options.max_tokens = read_int(judge, "max_tokens", options.max_tokens, 1);
-  if (const auto demos = judge.find("demos"))
-    for (const Config& demo : demos->items()) {
-      Demo& read = settings.judge_demos.emplace_back();
-      for (const auto& [field, text] : demo.entries()) read.fields.set(field, text.text());
-    }
+  if (const auto demos = judge.find("demos")) settings.judge_demos = read_demos(*demos);
   try {
     (void)settings.make_judge();
   } catch (const UserError& e) {
@@ -84,11 +80,7 @@ Json judge_json(const PersonaSettings& settings) {
     for (const Field& field : *fields)
       if (field.description != make_field(field.name).description)
         out["descriptions"][field.name] = field.description;
-  for (const Demo& demo : settings.judge_demos) {
-    Json fields;
-    for (const auto& [name, value] : demo.fields) fields[name] = to_text(value);
-    out["demos"].push_back(std::move(fields));
-  }
+  if (!settings.judge_demos.empty()) out["demos"] = demos_json(settings.judge_demos);
   return out;
 }
 
@@ -118,6 +110,24 @@ void read_frozen(const Config& personas, SynthesizeMeOptions& module) {
 }
 
 }  // namespace
+
+std::vector<Demo> read_demos(const Config& demos) {
+  std::vector<Demo> read;
+  for (const Config& demo : demos.items()) {
+    Demo& one = read.emplace_back();
+    for (const auto& [field, text] : demo.entries()) one.fields.set(field, text.text());
+  }
+  return read;
+}
+
+Json demos_json(std::span<const Demo> demos) {
+  Json out = Json::array();
+  for (const Demo& demo : demos) {
+    Json& fields = out.emplace_back(Json::object());
+    for (const auto& [name, value] : demo.fields) fields[name] = to_text(value);
+  }
+  return out;
+}
 
 Judge PersonaSettings::make_judge() const {
   Judge made(judge, make_adapter({.adapter = judge_adapter, .list_options = judge_lists_options}));

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,10 @@ struct PersonaSettings {
 /// Reads `judge`, `contrasts`, `frozen` and what `theta` says of its samples; the rest of `theta` is a
 /// program's.
 PersonaSettings read_persona_settings(const Config& personas, std::uint64_t seed);
+
+/// Worked examples as they are written, `[{field: text}, ..]`, and back.
+std::vector<Demo> read_demos(const Config& demos);
+nlohmann::ordered_json demos_json(std::span<const Demo> demos);
 
 /// The same with every key, but for the seed: read_persona_settings() of it is `settings`.
 nlohmann::ordered_json to_json(const PersonaSettings& settings);

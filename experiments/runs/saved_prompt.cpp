@@ -110,10 +110,10 @@ void adopt_columns(const PromptArguments& arguments, SavedPrompt& saved) {
   saved.columns.fields.assign(columns.begin(), columns.end());
 }
 
-/// The folder of the run that made a prompt, if it can be written to; else empty.
+/// The folder of the run that made a prompt, if it may be written to; else empty.
 fs::path run_of(const PromptArguments& arguments) {
   const fs::path folder = arguments.prompt.parent_path();
-  const bool of_a_run = fs::exists(folder / "run.db");
+  const bool of_a_run = !arguments.of_person && fs::exists(folder / "run.db");
   if (!of_a_run || access((folder / ".").c_str(), W_OK) != 0) return {};
   return folder.empty() ? fs::path(".") : folder;
 }
@@ -201,6 +201,12 @@ Runnable::Runnable(const SavedPrompt& saved, const PromptArguments& arguments)
   program_ = make_program(saved.options,
                           {[this](const std::string& role) -> LanguageModel& { return as(role); }});
   load_state(*program_, saved.state, saved.file, saved.predictor);
+}
+
+std::unique_ptr<Predict> Runnable::theta(const SavedPrompt& saved) const {
+  auto theta = make_predict(saved.options.steps.front());
+  *theta->predictors().front() = *program_->predictors().front();
+  return theta;
 }
 
 LanguageModel& Runnable::as(const std::string& role) {

@@ -33,6 +33,8 @@ struct PromptArguments {
   /// Where answers are kept and found again; empty: answers.db beside a prompt in its run's folder,
   /// else nowhere.
   std::string cache;
+  /// What is asked is about one person, and nothing of it is left beside the prompt.
+  bool of_person = false;
 };
 
 /// A saved prompt, read.
@@ -68,6 +70,8 @@ class Runnable {
   Runnable(const SavedPrompt& saved, const PromptArguments& arguments);
 
   const Module& program() const { return *program_; }
+  /// The program of one step, as what it is.
+  std::unique_ptr<Predict> theta(const SavedPrompt& saved) const;
 
   /// The model of a role.   @throws UserError that says how to name one.
   LanguageModel& as(const std::string& role);

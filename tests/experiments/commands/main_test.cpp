@@ -91,6 +91,12 @@ TEST(CommandLine, RefusesWhatACommandDoesNotTake) {
     return finished.err;
   };
   EXPECT_EQ(refused({"fly"}), "unknown command 'fly'; see theta --help\n");
+  EXPECT_EQ(refused({"persona"}),
+            "theta persona is followed by one of fit, judge, prompt; see theta --help\n");
+  EXPECT_EQ(refused({"persona", "fly"}),
+            "theta persona is followed by one of fit, judge, prompt; see theta --help\n");
+  EXPECT_EQ(refused({"persona", "fit", "x"}),
+            "theta persona fit needs --prompt; see theta persona fit --help\n");
   EXPECT_EQ(refused({"report", "x", "--set", "a=1"}),
             "theta report takes no --set; see theta report --help\n");
   EXPECT_EQ(refused({"replay", "x", "--record", "--json"}),

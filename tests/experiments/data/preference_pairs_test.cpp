@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/result.hpp"
+#include "tests/support/message_of.hpp"
 #include "tests/support/shared.hpp"
 #include "tests/support/temporary_folder.hpp"
 
@@ -392,6 +393,85 @@ TEST_F(RealPairs, TheSchemasOfTheOriginalsAreRead) {
     EXPECT_EQ(loaded.n_rows, 1U) << name;
     EXPECT_EQ(loaded.n_small_users, 1U) << name;
   }
+}
+
+/// Four choices of each of these people.
+std::string choices_of(const std::vector<std::string>& users, const std::string& more = "") {
+  std::string rows;
+  for (const std::string& user : users)
+    for (const char* k : {"1", "2", "3", "4"})
+      rows += R"({"user_id": ")" + user + R"(", "pair_id": ")" + user + k + R"(", "chosen": "a)" +
+              k + R"(", "rejected": "b)" + k + R"(")" + more + "}\n";
+  return rows;
+}
+
+TEST_F(Pairs, OfOnePersonAreAllContext) {
+  const auto file = folder_.write("two.jsonl", choices_of({"ann", "bob"}));
+  std::vector<std::string> remarks;
+  const User ann = read_person(file, "ann", remarks);
+  EXPECT_EQ(ann.id, "ann");
+  EXPECT_THAT(ids(ann.context), ElementsAre("ann1", "ann2", "ann3", "ann4"));
+  EXPECT_TRUE(ann.test.empty());
+  EXPECT_EQ(read_person(folder_.write("one.jsonl", choices_of({"bob"})), "", remarks).id, "bob");
+}
+
+TEST_F(Pairs, OfOnePersonLeaveOutThoseThatAreKeptForTests) {
+  std::vector<std::string> remarks;
+  std::string rows = choices_of({"ann"}, R"(, "split": "train")");
+  rows += R"({"user_id": "ann", "pair_id": "t", "chosen": "x", "rejected": "y", "split": "test"})";
+  const auto file = folder_.write("split.jsonl", rows);
+  EXPECT_THAT(ids(read_person(file, "", remarks).context),
+              ElementsAre("ann1", "ann2", "ann3", "ann4"));
+  EXPECT_EQ(remarks.back(),
+            file.string() + ": 1 pairs of `ann` are kept for tests, as their rows say");
+}
+
+TEST_F(Pairs, OfOnePersonHaveToBeSomebodysAndEnough) {
+  const auto refused = [&](const std::string& rows, const std::string& user) {
+    const auto file = folder_.write("x.jsonl", rows);
+    std::vector<std::string> remarks;
+    return message_of<UserError>([&] { (void)read_person(file, user, remarks); })
+        .substr(file.string().size());
+  };
+  EXPECT_EQ(refused(choices_of({"ann", "bob"}), ""),
+            ": it holds the choices of 2 people: say whose with --user, `ann`, `bob`");
+  EXPECT_EQ(refused(choices_of({"ann"}), "eve"), ": it holds no choice of `eve`; there are `ann`");
+  EXPECT_EQ(refused(R"({"user_id": "ann", "chosen": "a", "rejected": "b"})", ""),
+            ": `ann` chose between 1 pairs, and a persona needs 4 or more");
+  EXPECT_EQ(refused(choices_of({"ann"}) + R"({"user_id": "ann", "chosen": "a"})", ""),
+            ":5: neither `chosen` and `rejected` nor `conversation_a` and `conversation_b`; there "
+            "are `user_id`, `chosen`");
+}
+
+TEST_F(Pairs, ThatNobodyChoseBetweenHaveAFirstAndASecondText) {
+  std::vector<std::string> remarks;
+  const auto pairs = read_open_pairs(
+      folder_.write(
+          "open.jsonl",
+          R"({"context": "Why?", "first": "a", "second": {"role": "model", "content": "b"}}
+{"pair_id": "p", "first": "c", "second": "d", "note": 1}
+)"),
+      remarks);
+  EXPECT_THAT(ids(pairs), ElementsAre("row 1", "p"));
+  EXPECT_EQ(pairs[0].context, "Why?");
+  EXPECT_EQ(pairs[0].chosen, "a");
+  EXPECT_EQ(pairs[0].rejected, "[model]: b");
+}
+
+TEST_F(Pairs, ThatNobodyChoseBetweenAreRefusedByTheirLine) {
+  const auto refused = [&](const std::string& rows) {
+    const auto file = folder_.write("open.jsonl", rows);
+    std::vector<std::string> remarks;
+    return message_of<UserError>([&] { (void)read_open_pairs(file, remarks); })
+        .substr(file.string().size());
+  };
+  EXPECT_EQ(refused("{\"first\": \"a\", \"second\": \"b\"}\n{\"first\": \"a\"}\n"),
+            ":2: no `second`; there are `first`");
+  EXPECT_EQ(refused(R"({"first": "a", "second": "a"})"),
+            ":1: `first` and `second` are the same text");
+  EXPECT_EQ(refused("{\"pair_id\": \"p\", \"first\": \"a\", \"second\": \"b\"}\n"
+                    "{\"pair_id\": \"p\", \"first\": \"c\", \"second\": \"d\"}\n"),
+            ":2: the pair `p` stands here again");
 }
 
 }  // namespace
