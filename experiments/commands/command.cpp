@@ -88,7 +88,7 @@ std::vector<std::unique_ptr<Command>> make_commands() {
         make_check_command, make_report_command, make_why_command, make_replay_command,
         make_record_command, make_eval_command, make_predict_command, make_show_command,
         make_export_command, make_persona_fit_command, make_persona_judge_command,
-        make_persona_prompt_command})
+        make_persona_prompt_command, make_persona_ask_command, make_persona_forget_command})
     all.push_back(make());
   return all;
 }

@@ -27,6 +27,8 @@ std::unique_ptr<Command> make_export_command();
 std::unique_ptr<Command> make_persona_fit_command();
 std::unique_ptr<Command> make_persona_judge_command();
 std::unique_ptr<Command> make_persona_prompt_command();
+std::unique_ptr<Command> make_persona_ask_command();
+std::unique_ptr<Command> make_persona_forget_command();
 
 /// `theta check`: reads configs strictly and looks, see verify(), at what they name: a line for
 /// each that `theta run` would refuse; of the others the name, and the hash in their folders' names

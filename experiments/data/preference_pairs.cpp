@@ -267,6 +267,17 @@ User read_person(const std::filesystem::path& path, const std::string& user,
   return person;
 }
 
+void visit_choices(
+    const std::filesystem::path& file,
+    const std::function<void(const std::string& user, const PreferencePair& pair)>& visit) {
+  std::vector<std::string> unsaid;
+  Remarks remarks(file, unsaid);
+  for_each_choice({.file = file}, {}, remarks,
+                  [&](std::size_t, const std::string&, std::optional<Choice> choice) {
+                    if (choice) visit(choice->user, choice->pair);
+                  });
+}
+
 std::vector<PreferencePair> read_open_pairs(const std::filesystem::path& file,
                                             std::vector<std::string>& remarks) {
   std::vector<PreferencePair> pairs;

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -63,6 +64,12 @@ void read_first_pairs(const PairsOptions& options, std::size_t first_bytes);
 /// @throws UserError also for nobody of that id, and for fewer than PairsOptions::min_pairs pairs.
 User read_person(const std::filesystem::path& file, const std::string& user,
                  std::vector<std::string>& remarks);
+
+/// Calls `visit` with whose each choice of a file is, and the choice, as read_pairs() reads it.
+/// @throws UserError likewise.
+void visit_choices(
+    const std::filesystem::path& file,
+    const std::function<void(const std::string& user, const PreferencePair& pair)>& visit);
 
 /// Pairs that nobody has chosen between yet, rows of `first`, `second` and, where there are any,
 /// `context` and `pair_id`; texts as in read_pairs(). PreferencePair::chosen is the first.

@@ -1,9 +1,14 @@
 #include "experiments/runs/person.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "experiments/data/data_config.hpp"
+#include "modules/knowledge_gradient.hpp"
 
 namespace theta {
 namespace {
@@ -152,6 +157,77 @@ std::vector<Result<PredictedChoice>> predict_choices(const PersonaSettings& sett
       out.emplace_back(error_of(judgement));
   }
   return out;
+}
+
+Result<NextPairs> next_pairs(const PersonaSettings& settings, const Predict& theta,
+                             const Person& person, std::span<const PreferencePair> candidates,
+                             int samples, const Call& call) {
+  require(settings.judge.both_orders, "a person's pairs are judged in both orders");
+  const Judge judge = settings.make_judge();
+  User user;
+  user.id = person.id;
+  user.context = person.pairs;
+  PersonaWriting writing = settings.module.writing;
+  writing.samples = samples;
+  const std::vector<const User*> users = {&user};
+  const auto history = histories_of(judge, users, writing, call).front();
+  if (!history) return history.error();
+  const auto written = write_personas(theta, std::span(&*history, 1), writing, call).front();
+  if (!written) return written.error();
+  NextPairs out{.ranked = {}, .personas = written->personas};
+  if (!person.persona.empty() &&
+      std::ranges::find(out.personas, person.persona) == out.personas.end())
+    out.personas.push_back(person.persona);
+  if (out.personas.size() < 2)
+    return Error{Fault::kPrompt,
+                 fmt::format("{} samples of Θ are {} persona, and an answer tells several apart: "
+                             "ask for more samples, or a higher temperature",
+                             samples, out.personas.size())};
+
+  const PersonaTest known{person.pairs, out.personas};
+  const auto verified =
+      verify_personas(judge, std::span(&known, 1), settings.module.contrasts, call).front();
+  if (!verified) return verified.error();
+  std::vector<double> log_likelihoods;
+  for (const Verification& one : verified->each)
+    log_likelihoods.push_back(one.fit * static_cast<double>(person.pairs.size()));
+
+  std::vector<Question> questions;
+  for (const std::string& persona : out.personas)
+    for (const PreferencePair& pair : candidates) questions.push_back({&pair, true, persona, {}});
+  const auto judgements = judge.judge(questions, call);
+  std::vector<std::vector<double>> first;  // by persona and pair
+  for (std::size_t i = 0; i < judgements.size(); ++i) {
+    if (judgements[i].status == Outcome::Status::kFailed) return error_of(judgements[i]);
+    const std::size_t k = i / candidates.size();
+    if (first.size() == k) first.emplace_back();
+    const bool scored = judgements[i].status == Outcome::Status::kScored;
+    first[k].push_back(scored ? choice_of(judgements[i], verified->each[k].contrast,
+                                          reliability(person.test, true))
+                                    .first
+                              : 0.5);  // no choice: it tells nothing
+  }
+  const auto w = belief(log_likelihoods);
+  const auto gradients = knowledge_gradients(w, first);
+  for (std::size_t m = 0; m < candidates.size(); ++m) {
+    NextPair& next =
+        out.ranked.emplace_back(NextPair{.pair = m, .gradient = gradients[m], .first = 0});
+    for (std::size_t k = 0; k < w.size(); ++k) next.first += w[k] * first[k][m];
+  }
+  std::ranges::stable_sort(out.ranked, std::greater(), &NextPair::gradient);
+  return out;
+}
+
+std::vector<PreferencePair> open_for(const Person& person,
+                                     std::span<const PreferencePair> candidates) {
+  std::vector<PreferencePair> open;
+  for (const PreferencePair& one : candidates)
+    if (std::ranges::none_of(person.pairs, [&](const PreferencePair& known) {
+          return known.context == one.context &&
+                 std::minmax(known.chosen, known.rejected) == std::minmax(one.chosen, one.rejected);
+        }))
+      open.push_back(one);
+  return open;
 }
 
 std::string generation_prompt(const Person& person, const Judge& judge) {

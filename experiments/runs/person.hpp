@@ -78,6 +78,33 @@ std::vector<Result<PredictedChoice>> predict_choices(const PersonaSettings& sett
                                                      std::span<const PreferencePair> pairs,
                                                      const Call& call);
 
+/// A pair that a person may be asked to choose between next.
+struct NextPair {
+  std::size_t pair = 0;  ///< place among the candidates
+  double gradient = 0;   ///< knowledge_gradients(): what its answer adds to the accuracy expected
+  double first = 0.5;    ///< P(the first text is chosen), by the belief
+};
+struct NextPairs {
+  std::vector<NextPair> ranked;       ///< the most telling first; of equals the first
+  std::vector<std::string> personas;  ///< that the answers tell apart
+};
+
+/// Which pair to ask a person next: the one whose answer is expected to raise most the accuracy of
+/// the best persona on the other candidates. The personas are distinct samples of Θ's and the
+/// person's own; the belief in each is what the person chose so far under it, from equal weights.
+/// Two waves behind the one that writes: every persona judges the person's pairs, and the candidates.
+/// @param settings  as for fit_person()
+/// @param samples  of Θ
+/// @return the service's fault where an answer is missing; the prompt's where fewer than two personas
+///   were written, which tell nothing apart.
+Result<NextPairs> next_pairs(const PersonaSettings& settings, const Predict& theta,
+                             const Person& person, std::span<const PreferencePair> candidates,
+                             int samples, const Call& call);
+
+/// The candidates that the person has not chosen between yet, in either order.
+std::vector<PreferencePair> open_for(const Person& person,
+                                     std::span<const PreferencePair> candidates);
+
 /// The system prompt of a model that writes for this person: the persona, and the pairs that the
 /// demos are of.
 std::string generation_prompt(const Person& person, const Judge& judge);

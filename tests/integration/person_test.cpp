@@ -8,6 +8,7 @@
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "tests/support/loopback_server.hpp"
 #include "tests/support/places.hpp"
@@ -46,12 +47,14 @@ Reply scored(double odds) {
                                                  {"top_logprobs", top}}}}});
 }
 
-/// Describes whose sentences are gloomy as one who likes gloom, and judges by the persona; without
-/// one it prefers what is cheerful.
+/// Describes whose sentences are gloomy as one who likes gloom, Dora now so and now so, and judges by
+/// the persona; without one it prefers what is cheerful.
 Reply answer(const Seen& seen) {
   const std::string text = json::parse(seen.body).at("messages").back().at("content");
   const auto holds = [&](const char* part) { return text.find(part) != std::string::npos; };
-  if (!holds("First:")) return chat(holds("gloomy") ? "Longs for gloom" : "Longs for cheer");
+  const bool either = holds("dora") && std::hash<std::string>()(seen.body) % 2 == 0;
+  if (!holds("First:"))
+    return chat(holds("gloomy") || either ? "Longs for gloom" : "Longs for cheer");
   const bool wants_gloom = holds("Longs for gloom");
   return scored(holds("First: A gloomy") == wants_gloom ? 2 : -2);
 }
@@ -200,6 +203,69 @@ TEST_F(OnePerson, RefusesFilesOfOtherThings) {
   const std::string rows = folder_.write("rows.jsonl", "{\"first\": \"a\"}\n");
   EXPECT_EQ(refused({"persona", "judge", ann, rows}),
             rows + ":1: no `second`; there are `first`\n");
+}
+
+TEST_F(OnePerson, IsAskedWhatTellsMost) {
+  ASSERT_EQ(fit("dora-the-fan").code, 0);
+  const std::string dora = file("dora-the-fan.json");
+  const std::string candidates =
+      folder_.write("candidates.jsonl", R"({"first": "A gloomy day", "second": "A cheerful day"}
+{"pair_id": "night", "first": "A gloomy night", "second": "A cheerful night"}
+{"first": "A cheerful tale 1 of dora-the-fan", "second": "A gloomy tale 1 of dora-the-fan"}
+)");
+  const Finished asked = theta({"persona", "ask", dora, candidates, "--top", "2"});
+  ASSERT_EQ(asked.code, 0) << asked.err;
+  std::istringstream lines(asked.out);
+  std::vector<json> rows;
+  for (std::string line; std::getline(lines, line);) rows.push_back(json::parse(line));
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(rows[0].at("pair_id"), "row 1");
+  EXPECT_EQ(rows[0].at("first"), "A gloomy day");
+  EXPECT_GE(rows[0].at("knowledge_gradient"), 0);
+  EXPECT_LT(rows[0].at("p_first"), 0.5);  // she chose what is cheerful
+  EXPECT_THAT(asked.err, HasSubstr("1 of 3 pairs are left out, as the person has chosen between"));
+
+  const Finished one = theta(
+      {"persona", "ask", dora, folder_.write("one.jsonl", R"({"first": "a", "second": "b"})")});
+  EXPECT_EQ(one.code, 2);
+  EXPECT_THAT(one.err, HasSubstr("one.jsonl: at least two pairs are needed"));
+  ASSERT_EQ(fit("ann-marie").code, 0);
+  const Finished sure = theta({"persona", "ask", file("ann-marie.json"), candidates});
+  EXPECT_EQ(sure.code, 2);
+  EXPECT_THAT(sure.err, HasSubstr("8 samples of Θ are 1 persona, and an answer tells several"));
+}
+
+/// All bytes of all files below a folder.
+std::string everything(const fs::path& folder) {
+  std::string bytes;
+  for (const auto& entry : fs::recursive_directory_iterator(folder))
+    if (entry.is_regular_file()) bytes += entry.path().string() + content(entry.path()) + "\n";
+  return bytes;
+}
+
+TEST_F(OnePerson, IsForgottenToTheLastByte) {
+  const std::string cache = file("answers.db");
+  ASSERT_EQ(theta({"persona", "fit", file("pairs.jsonl"), "--prompt", file("run/prompt.json"),
+                   "--user", "ann-marie", "--out", file("hers.json"), "--cache", cache})
+                .code,
+            0);
+  ASSERT_EQ(fit("cleo-the-fan").code, 0);
+  const std::string before = everything(folder_.path());
+  for (const char* trace : {"ann-marie", "A gloomy tale 3 of ann", "Longs for gloom"})
+    EXPECT_THAT(before, HasSubstr(trace));
+  const Finished forgotten = theta({"persona", "forget", "ann-marie", folder_.path()});
+  ASSERT_EQ(forgotten.code, 0) << forgotten.out << forgotten.err;
+  EXPECT_THAT(forgotten.out, HasSubstr("removed  " + file("hers.json") + ": file\n"));
+  EXPECT_THAT(forgotten.out, HasSubstr("removed  " + file("pairs.jsonl") + ": 6 rows\n"));
+  EXPECT_THAT(forgotten.out, testing::EndsWith(": nothing is left\n"));
+  const std::string after = everything(folder_.path());
+  EXPECT_EQ(after.find("ann-marie"), std::string::npos);
+  EXPECT_THAT(after, HasSubstr("cleo-the-fan"));
+  EXPECT_EQ(theta({"persona", "judge", file("cleo-the-fan.json"), "--first", "A gloomy day",
+                   "--second", "A cheerful day"})
+                .code,
+            0);
+  EXPECT_EQ(theta({"report", file("run")}).code, 0);
 }
 
 }  // namespace

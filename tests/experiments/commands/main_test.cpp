@@ -92,9 +92,9 @@ TEST(CommandLine, RefusesWhatACommandDoesNotTake) {
   };
   EXPECT_EQ(refused({"fly"}), "unknown command 'fly'; see theta --help\n");
   EXPECT_EQ(refused({"persona"}),
-            "theta persona is followed by one of fit, judge, prompt; see theta --help\n");
+            "theta persona is followed by one of fit, judge, prompt, ask, forget; see theta --help\n");
   EXPECT_EQ(refused({"persona", "fly"}),
-            "theta persona is followed by one of fit, judge, prompt; see theta --help\n");
+            "theta persona is followed by one of fit, judge, prompt, ask, forget; see theta --help\n");
   EXPECT_EQ(refused({"persona", "fit", "x"}),
             "theta persona fit needs --prompt; see theta persona fit --help\n");
   EXPECT_EQ(refused({"report", "x", "--set", "a=1"}),

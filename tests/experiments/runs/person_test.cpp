@@ -177,5 +177,66 @@ TEST(GenerationPrompts, SayWhatIsKnownAndShowTheDemosAsThePersonChose) {
             "others. Do not mention what is known of the reader.");
 }
 
+/// Writes two personas by turns, and judges by them: complaints or praise of weather; of films all
+/// think alike.
+class Undecided {
+ public:
+  Result<Response> operator()(const Request& request) {
+    const std::string& text = request.messages.back().content;
+    if (text.find("Past Judgements:") != std::string::npos)
+      return say(++*written_ % 2 == 0 ? "Likes complaints" : "Likes praise");
+    const bool bad_first = text.rfind("First: Bad") != std::string::npos;
+    const bool wants_bad = text.find("Likes complaints") != std::string::npos ||
+                           text.find("film") != std::string::npos;
+    return choose(request, request.options[bad_first == wants_bad ? 0 : 1], kOdds);
+  }
+
+ private:
+  std::shared_ptr<int> written_ = std::make_shared<int>(0);
+};
+
+PreferencePair about(const std::string& thing) {
+  return {.id = thing, .context = "", .chosen = "Bad " + thing, .rejected = "Good " + thing};
+}
+
+TEST(NextPairs, AreThoseWhoseAnswerTellsPersonasApart) {
+  Person person;
+  person.id = "ann";
+  person.pairs = {about("film 0")};  // says nothing of weather
+  ScriptedModel model((Undecided()));
+  const std::vector<PreferencePair> candidates = {about("film 1"), about("rain"), about("snow")};
+  const auto next =
+      *next_pairs(settings(), theta_prompt(), person, candidates, 4, {.model = model});
+  EXPECT_THAT(next.personas, testing::UnorderedElementsAre("Likes complaints", "Likes praise"));
+  ASSERT_THAT(next.ranked, SizeIs(3));
+  EXPECT_EQ(next.ranked[0].pair, 1u);
+  EXPECT_GT(next.ranked[0].gradient, 0.05);
+  EXPECT_NEAR(next.ranked[0].first, 0.5, 1e-12);
+  EXPECT_EQ(next.ranked[2].pair, 0u);
+  EXPECT_NEAR(next.ranked[2].gradient, 0, 1e-12);
+}
+
+TEST(NextPairs, NeedPersonasThatDiffer) {
+  Person person;
+  person.id = "ann";
+  person.pairs = {about("film 0")};
+  ScriptedModel model(scores);
+  const std::vector<PreferencePair> candidates = {about("rain"), about("snow")};
+  EXPECT_EQ(next_pairs(settings(), theta_prompt(), person, candidates, 3, {.model = model})
+                .error()
+                .message,
+            "3 samples of Θ are 1 persona, and an answer tells several apart: ask for more "
+            "samples, or a higher temperature");
+}
+
+TEST(NextPairs, AreNoneThatThePersonHasChosenBetween) {
+  Person person;
+  person.pairs = {about("rain")};
+  PreferencePair turned = about("rain");
+  std::swap(turned.chosen, turned.rejected);
+  const std::vector<PreferencePair> candidates = {turned, about("snow"), about("rain")};
+  EXPECT_THAT(open_for(person, candidates), SizeIs(1));
+}
+
 }  // namespace
 }  // namespace theta
