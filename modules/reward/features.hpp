@@ -35,7 +35,7 @@ class PairFeatures {
 
   /// (m x d) of pairs as above.
   Eigen::MatrixXd features(const Eigen::MatrixXd& embeddings, const Eigen::MatrixXd& styles) const;
-  /// Features that are of embeddings: the first of the d. Choices::first_block.
+  /// Features that are of embeddings: the first of the d. PreferenceData::first_block.
   Eigen::Index of_embeddings() const { return directions_.cols(); }
 
  private:

@@ -8,7 +8,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
-#include <stdexcept>
+#include <utility>
 
 #include "core/result.hpp"
 #include "core/rng.hpp"
@@ -25,19 +25,28 @@ constexpr std::size_t kFolds = 5;
 constexpr double kLowest = -std::numeric_limits<double>::infinity();
 
 // For features whose blocks have a mean ||d||^2 of 1.
-constexpr std::array kShared{.25, 1., 4., 16., 64.};        ///< s^2
-constexpr std::array kOwn{0., .03, .1, .3, 1., 3.};         ///< tau^2 / s^2
+constexpr std::array kShared{.0625, .25, 1., 4., 16., 64., 256.};  ///< s^2
+constexpr std::array kOwn{0., .03, .1, .3, 1., 3.};                ///< tau^2 / s^2
+constexpr std::array kEvenness{0., .5, 1.};
 constexpr std::array kAttributes{0., .03, .1, .3, 1., 3.};  ///< kappa^2 / s^2
 constexpr std::array kSteps{0., .03, .1, .3, 1., 3., 10.};  ///< eta
 constexpr std::array<Index, 5> kRanks{1, 2, 4, 8, 16};      ///< K
-constexpr std::array kFirstPeople{4., 16., 64.};  ///< people that the first covariance counts for
-constexpr int kMostRounds = 60;                   ///< of EM
-constexpr double kRise = 1e-3;                    ///< of log Z a choice, in the last round
+constexpr std::array kFirstPeople{4., 32.};  ///< people that the first covariance counts for
+constexpr std::size_t kMostForScales =
+    3000;  ///< choices, of whole people, that scales are chosen on
+constexpr std::size_t kMostForRanks = 6000;  ///< likewise, that ranks are
+constexpr std::size_t kMostForFolds = 3000;  ///< more choices: one fold says enough
+constexpr int kMostSweeps = 4;               ///< over the blocks
+constexpr int kMostRounds = 60;              ///< of EM
+constexpr double kRise = 1e-4;               ///< of log Z a choice, in the last round
 
-/// Of one block of features.
+/// Of one block of features. Feature j, of mean square q_j, has a prior variance in proportion to
+/// q_j^-evenness: 0: weights are alike; 1: what each feature adds to a margin is. The sum over j of
+/// variance times q_j is s^2, or tau^2: the prior variance of a margin, where features are apart.
 struct Scale {
   double shared = 4;  ///< s^2
   double own = 0;     ///< tau^2 / s^2
+  double shared_evenness = 0, own_evenness = 0;
 };
 
 struct Scales {
@@ -45,33 +54,48 @@ struct Scales {
   double attributes = 0;
 };
 
-std::vector<Index> widths(const Choices& choices) {
+std::vector<Index> widths(const PreferenceData& choices) {
   const Index d = choices.D.cols(), first = choices.first_block;
   if (first <= 0 || first >= d) return {d};
   return {first, d - first};
 }
 
-Priors priors_of(const Scales& scales, const Choices& choices) {
+/// (d) variances of a block whose features have these mean squares.
+VectorXd variances(const VectorXd& squares, double sum, double evenness) {
+  const auto used = (squares.array() > 0).cast<double>();
+  const VectorXd relative =
+      used * squares.array().max(std::numeric_limits<double>::min()).pow(-evenness);
+  const double total = relative.dot(squares);
+  return total > 0 ? VectorXd(sum / total * relative) : VectorXd::Zero(squares.size());
+}
+
+Priors priors_of(const Scales& scales, const PreferenceData& choices) {
   const Index d = choices.D.cols();
+  const VectorXd squares =
+      choices.D.colwise().squaredNorm() / static_cast<double>(choices.D.rows());
   VectorXd shared(d), own(d);
   Index at = 0;
   for (std::size_t b = 0; const Index width : widths(choices)) {
     const Scale& scale = scales.blocks[b++];
-    shared.segment(at, width).setConstant(scale.shared);
-    own.segment(at, width).setConstant(std::sqrt(scale.own * scale.shared));
+    const VectorXd of_block = squares.segment(at, width);
+    shared.segment(at, width) = variances(of_block, scale.shared, scale.shared_evenness);
+    own.segment(at, width) = variances(of_block, scale.own * scale.shared, scale.own_evenness);
     at += width;
   }
   Priors priors{std::move(shared), MatrixXd::Zero(d, 0), scales.attributes};
-  if (own.any()) priors.own = own.asDiagonal();
+  if (own.any()) priors.own = own.cwiseSqrt().asDiagonal();
   return priors;
 }
 
-std::string text_of(const Scales& scales, const Choices& choices, bool own) {
+/// `s^2 = 4 (evenness 1), tau^2 / s^2 = .3 (evenness 0)`, a block each.
+std::string text_of(const Scales& scales, const PreferenceData& choices, bool own) {
   std::string text;
   for (std::size_t b = 0; b < scales.blocks.size(); ++b) {
-    const char* name = scales.blocks.size() == 1 ? "" : b == 0 ? "first block " : "; rest ";
-    text += fmt::format("{}s^2 = {:g}", name, scales.blocks[b].shared);
-    if (own) text += fmt::format(", tau^2 / s^2 = {:g}", scales.blocks[b].own);
+    const Scale& scale = scales.blocks[b];
+    if (scales.blocks.size() > 1) text += b == 0 ? "embeddings " : "; style ";
+    text += fmt::format("s^2 = {:g} (evenness {:g})", scale.shared, scale.shared_evenness);
+    if (own)
+      text += fmt::format(", tau^2 / s^2 = {:g} (evenness {:g})", scale.own, scale.own_evenness);
   }
   if (choices.attributes.cols() > 0)
     text += fmt::format("; kappa^2 / s^2 = {:g}", scales.attributes);
@@ -80,7 +104,7 @@ std::string text_of(const Scales& scales, const Choices& choices, bool own) {
 
 /// The best scales on the grid, a block at a time until none moves.
 /// @param ratios  of tau^2 / s^2 that are tried
-Scales best_scales(const Choices& choices, std::span<const double> ratios,
+Scales best_scales(const PreferenceData& choices, std::span<const double> ratios,
                    const std::function<double(const Scales&)>& goodness) {
   Scales best;
   best.blocks.resize(widths(choices).size());
@@ -92,19 +116,24 @@ Scales best_scales(const Choices& choices, std::span<const double> ratios,
     best = scales;
     return true;
   };
-  constexpr int kMostSweeps = 4;
   bool moved = true;
-  for (int sweep = 0; sweep < kMostSweeps && moved; ++sweep) {
-    moved = false;
-    for (std::size_t b = 0; b < best.blocks.size(); ++b)
+  for (int sweep = 0; sweep < kMostSweeps && std::exchange(moved, false); ++sweep)
+    for (std::size_t b = 0; b < best.blocks.size(); ++b) {
       for (const double shared : kShared)
         for (const double own : ratios) {
           Scales scales = best;
-          scales.blocks[b] = {shared, own};
+          scales.blocks[b].shared = shared;
+          scales.blocks[b].own = own;
           moved = consider(scales) || moved;
         }
-    if (best.blocks.size() == 1) break;
-  }
+      for (const double shared : kEvenness)
+        for (const double own : kEvenness) {
+          Scales scales = best;
+          scales.blocks[b].shared_evenness = shared;
+          scales.blocks[b].own_evenness = own;
+          moved = consider(scales) || moved;
+        }
+    }
   if (choices.attributes.cols() > 0)
     for (const double attributes : kAttributes) {
       Scales scales = best;
@@ -115,8 +144,8 @@ Scales best_scales(const Choices& choices, std::span<const double> ratios,
 }
 
 /// Some of the choices, and their people numbered anew.
-Choices subset(const Choices& all, const std::vector<Index>& rows) {
-  Choices part;
+PreferenceData subset(const PreferenceData& all, const std::vector<Index>& rows) {
+  PreferenceData part;
   part.D = all.D(rows, Eigen::all);
   part.first_block = all.first_block;
   std::vector<Index> people;
@@ -153,12 +182,22 @@ std::vector<Fold> folds_of(const std::vector<std::size_t>& group) {
   return folds;
 }
 
+/// The choices of the first people, `most` at least where there are more.
+PreferenceData first_people(const PreferenceData& choices, std::size_t most) {
+  std::vector<Index> rows;
+  for (const auto& of_person : choices.rows()) {
+    if (rows.size() >= most) break;
+    rows.insert(rows.end(), of_person.begin(), of_person.end());
+  }
+  return rows.size() < choices.person.size() ? subset(choices, rows) : choices;
+}
+
 /// Mean log P of choices that a pooled model did not see.
-double pooled_goodness(const Choices& choices, const std::vector<Fold>& folds,
+double pooled_goodness(const PreferenceData& choices, const std::vector<Fold>& folds,
                        const Scales& scales) {
   double sum = 0;
   for (const Fold& fold : folds) {
-    const Choices seen = subset(choices, fold.in);
+    const PreferenceData seen = subset(choices, fold.in);
     const Hierarchical fitted(seen, priors_of(scales, seen));
     for (const Forecast& one :
          fitted.predict({.own = MatrixXd(0, choices.D.cols())}, choices.D(fold.out, Eigen::all)))
@@ -167,15 +206,15 @@ double pooled_goodness(const Choices& choices, const std::vector<Fold>& folds,
   return sum / static_cast<double>(choices.D.rows());
 }
 
-Choices without_attributes(Choices choices) {
+PreferenceData without_attributes(PreferenceData choices) {
   choices.attributes.resize(0, 0);
   return choices;
 }
 
 /// log P of each half of people's choices given the other, summed.
-double halves_goodness(const RewardModel& model, const Choices& choices,
+double halves_goodness(const RewardModel& model, const PreferenceData& choices,
                        const std::vector<Index>& rows) {
-  const Choices part = subset(choices, rows);
+  const PreferenceData part = subset(choices, rows);
   double sum = 0;
   for (const auto& of_person : part.rows()) {
     std::array<std::vector<Index>, 2> half;
@@ -190,6 +229,13 @@ double halves_goodness(const RewardModel& model, const Choices& choices,
   return sum;
 }
 
+Scales scales_by_evidence(const PreferenceData& choices) {
+  const PreferenceData some = first_people(choices, kMostForScales);
+  return best_scales(some, kOwn, [&](const Scales& scales) {
+    return Hierarchical(some, priors_of(scales, some)).log_z();
+  });
+}
+
 /// The people's own covariance by EM.
 struct OwnCovariance {
   Priors priors;  ///< `own` spans all d directions
@@ -197,25 +243,25 @@ struct OwnCovariance {
   double rise = 0;  ///< of log Z a choice in the last round
 };
 
-OwnCovariance learn_own(const Choices& choices, const Priors& first, double first_people) {
+OwnCovariance learn_own(const PreferenceData& choices, const Priors& first, double first_people) {
   OwnCovariance learnt{first};
   const MatrixXd start = first.own * first.own.transpose();
   const auto people = static_cast<double>(choices.people());
   const auto n = static_cast<double>(choices.D.rows());
-  double log_z = kLowest;
+  auto fitted = std::make_unique<Hierarchical>(choices, learnt.priors);
   while (learnt.rounds < kMostRounds) {
-    const Hierarchical fitted(choices, learnt.priors);
-    learnt.rise = (fitted.log_z() - log_z) / n;
-    if (learnt.rise < kRise) break;
-    log_z = fitted.log_z();
     const MatrixXd& R = learnt.priors.own;
-    const MatrixXd T = (R * fitted.own_moments().second * R.transpose() + first_people * start) /
+    const MatrixXd T = (R * fitted->own_moments().second * R.transpose() + first_people * start) /
                        (people + first_people);
     const Eigen::SelfAdjointEigenSolver<MatrixXd> spectrum(T);
     require(spectrum.info() == Eigen::Success, "a symmetric matrix has its directions");
     learnt.priors.own =
         spectrum.eigenvectors() * spectrum.eigenvalues().cwiseMax(0).cwiseSqrt().asDiagonal();
     ++learnt.rounds;
+    auto next = std::make_unique<Hierarchical>(choices, learnt.priors, "", fitted.get());
+    learnt.rise = (next->log_z() - fitted->log_z()) / n;
+    fitted = std::move(next);
+    if (learnt.rise < kRise) break;
   }
   return learnt;
 }
@@ -232,47 +278,46 @@ double step_of(const Eigen::Ref<const VectorXd>& d, const MatrixXd& own) {
 
 }  // namespace
 
-std::unique_ptr<Hierarchical> fit_pooled(const Choices& given) {
-  const Choices choices = without_attributes(given);
-  auto folds = folds_of(choices.prompt);
+std::unique_ptr<Hierarchical> fit_pooled(const PreferenceData& given) {
+  const PreferenceData choices = without_attributes(given);
+  const PreferenceData some = first_people(choices, kMostForScales);
+  const auto folds = folds_of(some.prompt);
   Scales best;
   best.blocks.resize(widths(choices).size());
   std::string how = ", by cross-validation over prompts";
   if (folds.empty())
     how = ", as there is one prompt alone";
   else
-    best = best_scales(choices, std::array{0.}, [&](const Scales& scales) {
-      return pooled_goodness(choices, folds, scales);
-    });
+    best = best_scales(some, std::array{0.},
+                       [&](const Scales& scales) { return pooled_goodness(some, folds, scales); });
   return std::make_unique<Hierarchical>(choices, priors_of(best, choices),
                                         text_of(best, choices, false) + how);
 }
 
-std::unique_ptr<Hierarchical> fit_hierarchical(const Choices& choices) {
-  const Scales best = best_scales(choices, kOwn, [&](const Scales& scales) {
-    return Hierarchical(choices, priors_of(scales, choices)).log_z();
-  });
+std::unique_ptr<Hierarchical> fit_hierarchical(const PreferenceData& choices) {
+  const Scales best = scales_by_evidence(choices);
   return std::make_unique<Hierarchical>(choices, priors_of(best, choices),
                                         text_of(best, choices, true) + ", by log Z");
 }
 
-std::unique_ptr<Hierarchical> fit_low_rank(const Choices& given) {
-  const Choices choices = without_attributes(given);
-  Scales scales = best_scales(choices, kOwn, [&](const Scales& one) {
-    return Hierarchical(choices, priors_of(one, choices)).log_z();
-  });
+std::unique_ptr<Hierarchical> fit_low_rank(const PreferenceData& given) {
+  const PreferenceData choices = without_attributes(given);
+  Scales scales = scales_by_evidence(choices);
   for (Scale& one : scales.blocks) one.own = std::max(one.own, kOwn[1]);  // else EM never moves
   const Priors first = priors_of(scales, choices);
 
   std::vector<std::vector<double>> goodness(kFirstPeople.size(),
                                             std::vector<double>(kRanks.size(), 0));
-  for (const Fold& fold : folds_of(choices.person)) {
-    Choices seen = subset(choices, fold.in);
+  const PreferenceData some = first_people(choices, kMostForRanks);
+  auto folds = folds_of(some.person);
+  if (some.person.size() > kMostForFolds) folds.resize(1);
+  for (const Fold& fold : folds) {
+    const PreferenceData seen = subset(some, fold.in);
     for (std::size_t i = 0; i < kFirstPeople.size(); ++i) {
       const OwnCovariance learnt = learn_own(seen, first, kFirstPeople[i]);
       for (std::size_t k = 0; k < kRanks.size(); ++k)
         goodness[i][k] += halves_goodness(Hierarchical(seen, truncated(learnt.priors, kRanks[k])),
-                                          choices, fold.out);
+                                          some, fold.out);
     }
   }
   std::size_t people = 0, rank = 0;
@@ -304,12 +349,14 @@ std::string TestTime::decided() const {
       "eta = {:g}, by leaving out one choice at a time of people whom w_0 did not see", eta_);
 }
 
-std::unique_ptr<TestTime> fit_test_time(const Choices& given) {
-  const Choices choices = without_attributes(given);
+std::unique_ptr<TestTime> fit_test_time(const PreferenceData& given) {
+  const PreferenceData choices = without_attributes(given);
   std::array<double, kSteps.size()> goodness{};
-  for (const Fold& fold : folds_of(choices.person)) {
+  auto folds = folds_of(choices.person);
+  if (choices.person.size() > kMostForFolds) folds.resize(1);
+  for (const Fold& fold : folds) {
     const VectorXd weights = fit_pooled(subset(choices, fold.in))->weights();
-    const Choices left = subset(choices, fold.out);
+    const PreferenceData left = subset(choices, fold.out);
     for (const auto& rows : left.rows()) {
       const MatrixXd own = left.D(rows, Eigen::all);
       for (Index i = 0; i < own.rows(); ++i) {

@@ -11,7 +11,7 @@ using Eigen::Index;
 using Eigen::MatrixXd;
 using Eigen::VectorXd;
 
-void check(const Choices& choices, const Priors& priors) {
+void check(const PreferenceData& choices, const Priors& priors) {
   const auto n = static_cast<Index>(choices.person.size());
   const Index d = choices.D.cols();
   if (n == 0 || choices.D.rows() != n || d == 0)
@@ -30,7 +30,7 @@ double in_common(const Priors& priors, const VectorXd& a, const VectorXd& b) {
   return priors.attributes > 0 ? 1 + priors.attributes * a.dot(b) : 1;
 }
 
-MatrixXd dense_covariance(const Choices& choices, const Priors& priors) {
+MatrixXd dense_covariance(const PreferenceData& choices, const Priors& priors) {
   const MatrixXd own = choices.D * priors.own;
   MatrixXd K = choices.D * priors.shared.asDiagonal() * choices.D.transpose();
   const bool known = priors.attributes > 0;
@@ -65,16 +65,18 @@ std::vector<Forecast> condition(const VectorXd& mean, const MatrixXd& K, Index k
 
 }  // namespace
 
-Hierarchical::Hierarchical(const Choices& choices, Priors priors, std::string decided)
+Hierarchical::Hierarchical(const PreferenceData& choices, Priors priors, std::string decided,
+                           const Hierarchical* like)
     : choices_(choices),
       priors_(std::move(priors)),
       decided_(std::move(decided)),
       rows_(choices.rows()) {
   check(choices_, priors_);
   const VectorXd zero = VectorXd::Zero(choices_.D.rows());
+  const VectorXd start = like ? like->mode_.a : VectorXd();
   if (priors_.attributes > 0 || choices_.D.rows() <= choices_.D.cols()) {
     dense_ = std::make_unique<DenseCovariance>(dense_covariance(choices_, priors_));
-    mode_ = find_mode(*dense_, zero);
+    mode_ = find_mode(*dense_, zero, start);
     return;
   }
   std::vector<MatrixXd> blocks;
@@ -87,7 +89,7 @@ Hierarchical::Hierarchical(const Choices& choices, Priors priors, std::string de
   shared_ = std::make_unique<SharedCovariance>(
       choices_.D * priors_.shared.cwiseSqrt().asDiagonal(),
       own.cols() > 0 ? rows_ : std::vector<std::vector<Index>>(), std::move(blocks));
-  mode_ = find_mode(*shared_, zero);
+  mode_ = find_mode(*shared_, zero, start);
 }
 
 VectorXd Hierarchical::weights() const {

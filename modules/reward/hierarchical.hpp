@@ -24,7 +24,9 @@ struct Priors {
 class Hierarchical final : public RewardModel {
  public:
   /// With these priors.
-  Hierarchical(const Choices& choices, Priors priors, std::string decided = "");
+  /// @param like  fitted on the same choices with others: where the search for the mode starts
+  Hierarchical(const PreferenceData& choices, Priors priors, std::string decided = "",
+               const Hierarchical* like = nullptr);
 
   std::vector<Forecast> predict(const Newcomer& person,
                                 const Eigen::MatrixXd& asked) const override;
@@ -51,7 +53,7 @@ class Hierarchical final : public RewardModel {
   };
   Process process(const Newcomer& person, const Eigen::MatrixXd& X) const;
 
-  const Choices choices_;
+  const PreferenceData choices_;
   const Priors priors_;
   const std::string decided_;
   std::vector<std::vector<Eigen::Index>> rows_;
@@ -62,17 +64,17 @@ class Hierarchical final : public RewardModel {
 
 /// The covariance of people's own steps is diagonal, with one s^2 and tau^2 a block of features. Both,
 /// and kappa^2 where there are attributes, by the highest log Z on a grid, block by block in turn.
-std::unique_ptr<Hierarchical> fit_hierarchical(const Choices& choices);
+std::unique_ptr<Hierarchical> fit_hierarchical(const PreferenceData& choices);
 
 /// Pooled Bradley-Terry: w ~ N(0, I / lambda), lambda by the mean log P in cross-validation with a
 /// prompt's choices in one fold.
-std::unique_ptr<Hierarchical> fit_pooled(const Choices& choices);
+std::unique_ptr<Hierarchical> fit_pooled(const PreferenceData& choices);
 
 /// w_u = w_0 + V lambda_u with V (d x K) and lambda_u ~ N(0, I), as LoRe (arXiv 2504.14439) and PReF
 /// (arXiv 2503.06358) have it: V holds the first K directions of the people's own covariance, found by
 /// EM from fit_hierarchical()'s (each round: the steps' moments by Laplace, then their mean). K and
 /// the weight of the first covariance by cross-validation over people.
-std::unique_ptr<Hierarchical> fit_low_rank(const Choices& choices);
+std::unique_ptr<Hierarchical> fit_low_rank(const PreferenceData& choices);
 
 /// P-TTT for linear rewards: w_u = w_0 + eta sum_i d_i over the person's own choices, which is the
 /// direction of one gradient step of their likelihood from a margin of 0. Its eta, one for all, by
@@ -89,6 +91,6 @@ class TestTime final : public RewardModel {
   const Eigen::VectorXd weights_;  ///< (d) of pooled Bradley-Terry
   const double eta_;
 };
-std::unique_ptr<TestTime> fit_test_time(const Choices& choices);
+std::unique_ptr<TestTime> fit_test_time(const PreferenceData& choices);
 
 }  // namespace theta

@@ -100,9 +100,10 @@ double SharedCovariance::log_determinant() const {
   return sum;
 }
 
-Mode find_mode(Covariance& K, const VectorXd& mean) {
+Mode find_mode(Covariance& K, const VectorXd& mean, const VectorXd& start) {
   Mode mode{.f = mean, .a = VectorXd::Zero(mean.size())};
-  double value = log_likelihood(mode.f), moved = 0;
+  if (start.size() > 0) mode = {.f = mean + K.times(start), .a = start};
+  double value = log_likelihood(mode.f) - mode.a.dot(mode.f - mean) / 2, moved = 0;
   for (; mode.steps < kMostSteps; ++mode.steps) {
     const VectorXd miss = mode.f.unaryExpr([](double x) { return logistic(-x); });
     const VectorXd w = miss.cwiseProduct(mode.f.unaryExpr(&logistic)), root_w = w.cwiseSqrt();
@@ -111,9 +112,10 @@ Mode find_mode(Covariance& K, const VectorXd& mean) {
       mode.log_z = value - K.log_determinant() / 2;
       return mode;
     }
-    const VectorXd b = w.cwiseProduct(mode.f - mean) + miss;
+    // The step as one from here: as a new point it would be the difference of large numbers.
+    const VectorXd gradient = miss - mode.a;
     const VectorXd step =
-        b - root_w.cwiseProduct(K.solve(root_w.cwiseProduct(K.times(b)))) - mode.a;
+        gradient - root_w.cwiseProduct(K.solve(root_w.cwiseProduct(K.times(gradient))));
     const VectorXd f_step = K.times(step);
     double length = 1;
     bool climbed = false;

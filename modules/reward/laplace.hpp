@@ -91,9 +91,10 @@ struct Mode {
 };
 
 /// Newton's method with step halving. Leaves `K` factored at the mode.
-/// @param mean  (n) m
+/// @param mean   (n) m
+/// @param start  (n) a of a problem like this one; empty: 0
 /// @throws RunError, saying how far it came, if it does not converge: the problem is concave, so
 ///   that features without bounds are the cause.
-Mode find_mode(Covariance& K, const Eigen::VectorXd& mean);
+Mode find_mode(Covariance& K, const Eigen::VectorXd& mean, const Eigen::VectorXd& start = {});
 
 }  // namespace theta

@@ -9,11 +9,11 @@
 
 namespace theta {
 
-std::size_t Choices::people() const {
+std::size_t PreferenceData::people() const {
   return person.empty() ? 0 : *std::ranges::max_element(person) + 1;
 }
 
-std::vector<std::vector<Eigen::Index>> Choices::rows() const {
+std::vector<std::vector<Eigen::Index>> PreferenceData::rows() const {
   std::vector<std::vector<Eigen::Index>> rows(people());
   for (std::size_t i = 0; i < person.size(); ++i)
     rows[person[i]].push_back(static_cast<Eigen::Index>(i));
@@ -24,7 +24,7 @@ Forecast forecast(double margin, double variance) {
   return {margin, variance, logistic(margin / std::sqrt(1 + std::numbers::pi * variance / 8))};
 }
 
-std::unique_ptr<RewardModel> fit_reward(Reward reward, const Choices& choices) {
+std::unique_ptr<RewardModel> fit_reward(Reward reward, const PreferenceData& choices) {
   if (reward == Reward::kPooled) return fit_pooled(choices);
   if (reward == Reward::kHierarchical) return fit_hierarchical(choices);
   if (reward == Reward::kTestTime) return fit_test_time(choices);

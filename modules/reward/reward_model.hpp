@@ -18,11 +18,11 @@ namespace theta {
 //              is always +1. There is no intercept: the exchange of both texts negates a margin.
 
 /// Choices that a model is fitted on.
-struct Choices {
+struct PreferenceData {
   Eigen::MatrixXd D;                ///< (n x d)
   std::vector<std::size_t> person;  ///< (n) whose each is, numbered from 0
   std::vector<std::size_t> prompt;  ///< (n) what was asked: its choices are in one fold
-  /// The first of these features have one prior scale, the rest another (style beside embeddings).
+  /// So many features are of embeddings, the rest of style: each block has prior scales of its own.
   Eigen::Index first_block = 0;
   /// (U x k) what is known of each person: a persona's embedding, demographics; k may be 0.
   Eigen::MatrixXd attributes = {};
@@ -35,7 +35,7 @@ struct Choices {
 /// A person whom the model was not fitted on.
 struct Newcomer {
   Eigen::MatrixXd own = {};         ///< (m x d) choices that are known; none: m = 0
-  Eigen::VectorXd attributes = {};  ///< (k), as in Choices
+  Eigen::VectorXd attributes = {};  ///< (k), as in PreferenceData
 };
 
 /// What is said of a pair.
@@ -72,6 +72,6 @@ enum class Reward {
 
 /// @throws RunError, in one line, where a fit does not converge
 /// @throws std::invalid_argument for no choices, or sizes that differ
-std::unique_ptr<RewardModel> fit_reward(Reward reward, const Choices& choices);
+std::unique_ptr<RewardModel> fit_reward(Reward reward, const PreferenceData& choices);
 
 }  // namespace theta

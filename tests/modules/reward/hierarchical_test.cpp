@@ -55,7 +55,7 @@ struct Case {
                  vector_of(given["newcomer_attributes"])},
         asked(matrix_of(given["asked"], choices.D.cols())) {}
 
-  Choices choices;
+  PreferenceData choices;
   Priors priors;
   Newcomer newcomer;
   MatrixXd asked;
@@ -100,8 +100,8 @@ TEST(PooledReward, FindsTheWeightsThatScikitLearnFinds) {
   EXPECT_TRUE(fitted.weights().isApprox(vector_of(one["found"]["weights"]), 1e-6));
 }
 
-Choices choices_of(MatrixXd D, std::vector<std::size_t> person) {
-  Choices choices;
+PreferenceData choices_of(MatrixXd D, std::vector<std::size_t> person) {
+  PreferenceData choices;
   choices.D = std::move(D);
   choices.person = std::move(person);
   for (std::size_t i = 0; i < choices.person.size(); ++i) choices.prompt.push_back(i);
@@ -138,7 +138,7 @@ TEST(PooledReward, SolvesOneChoice) {
 }
 
 /// People whose weights differ.
-Choices draw(std::size_t people, std::size_t each, Index d, double own, std::uint64_t seed) {
+PreferenceData draw(std::size_t people, std::size_t each, Index d, double own, std::uint64_t seed) {
   Rng rng(seed);
   const auto normals = [&] {
     VectorXd out(d);
@@ -167,7 +167,7 @@ Priors isotropic(Index d, double shared, double own) {
 class EverySeed : public testing::TestWithParam<int> {
  protected:
   const std::uint64_t seed_ = static_cast<std::uint64_t>(GetParam());
-  const Choices choices_ = draw(4, 6, 5, 1, seed_);
+  const PreferenceData choices_ = draw(4, 6, 5, 1, seed_);
   const Newcomer newcomer_{.own = draw(1, 4, 5, 1, seed_ + 100).D, .attributes = {}};
   const MatrixXd asked_ = draw(1, 3, 5, 1, seed_ + 200).D;
 };
@@ -194,7 +194,7 @@ TEST_P(EverySeed, NobodyDiffersWithoutAStepOfTheirOwn) {
 }
 
 TEST_P(EverySeed, NumbersOfPeopleAreNames) {
-  Choices renamed = choices_;
+  PreferenceData renamed = choices_;
   for (std::size_t& one : renamed.person) one = 3 - one;
   const Hierarchical one(choices_, isotropic(5, 3, 1)), other(renamed, isotropic(5, 3, 1));
   EXPECT_NEAR(one.log_z(), other.log_z(), 1e-10);
@@ -204,7 +204,7 @@ TEST_P(EverySeed, NumbersOfPeopleAreNames) {
 TEST_P(EverySeed, ARotationOfTheFeaturesChangesNothing) {
   const MatrixXd noise = draw(1, 5, 5, 1, seed_ + 300).D;
   const MatrixXd Q = Eigen::HouseholderQR<MatrixXd>(noise).householderQ();
-  Choices turned = choices_;
+  PreferenceData turned = choices_;
   turned.D = choices_.D * Q;
   const Hierarchical one(choices_, isotropic(5, 3, 1)), other(turned, isotropic(5, 3, 1));
   EXPECT_NEAR(one.log_z(), other.log_z(), 1e-9);
@@ -254,7 +254,7 @@ TEST(TestTimeReward, ReversedChoicesNegateTheStep) {
 }
 
 /// Mean log P of what newcomers choose, given half of it.
-double held_out(const RewardModel& model, const Choices& people) {
+double held_out(const RewardModel& model, const PreferenceData& people) {
   double sum = 0;
   for (const auto& rows : people.rows()) {
     const MatrixXd all = people.D(rows, Eigen::all);
@@ -267,11 +267,12 @@ double held_out(const RewardModel& model, const Choices& people) {
 }
 
 TEST(Rewards, PersonalOnesPredictPeopleWhoDifferBetterThanThePooledOne) {
-  Choices all = draw(60, 20, 4, 1.5, 3);  // 30 to fit, 30 newcomers of the same population
-  Choices fitted = choices_of(all.D.topRows(600), {all.person.begin(), all.person.begin() + 600});
+  PreferenceData all = draw(60, 20, 4, 1.5, 3);  // 30 to fit, 30 newcomers of the same population
+  PreferenceData fitted =
+      choices_of(all.D.topRows(600), {all.person.begin(), all.person.begin() + 600});
   std::vector<std::size_t> rest(all.person.begin() + 600, all.person.end());
   for (std::size_t& one : rest) one -= 30;
-  const Choices newcomers = choices_of(all.D.bottomRows(600), rest);
+  const PreferenceData newcomers = choices_of(all.D.bottomRows(600), rest);
   const double pooled = held_out(*fit_reward(Reward::kPooled, fitted), newcomers);
   for (const Reward reward : {Reward::kHierarchical, Reward::kTestTime, Reward::kLowRank})
     EXPECT_GT(held_out(*fit_reward(reward, fitted), newcomers), pooled + .02);
@@ -279,12 +280,12 @@ TEST(Rewards, PersonalOnesPredictPeopleWhoDifferBetterThanThePooledOne) {
 
 TEST(HierarchicalReward, FindsNoOwnStepWherePeopleAreAlike) {
   EXPECT_THAT(fit_hierarchical(draw(30, 12, 3, 0, 4))->decided(),
-              testing::HasSubstr("tau^2 / s^2 = 0,"));
+              testing::HasSubstr("tau^2 / s^2 = 0 ("));
 }
 
 TEST(HierarchicalReward, FindsThatWhatIsKnownOfPeopleTells) {
   Rng rng(5);
-  Choices choices = draw(40, 8, 1, 0, 6);
+  PreferenceData choices = draw(40, 8, 1, 0, 6);
   choices.attributes.resize(40, 1);
   for (Index u = 0; u < 40; ++u) choices.attributes(u, 0) = u % 2 == 0 ? 1 : -1;
   for (std::size_t i = 0; i < choices.person.size(); ++i) {  // who is 1 likes the feature
@@ -300,8 +301,8 @@ TEST(HierarchicalReward, FindsThatWhatIsKnownOfPeopleTells) {
 }
 
 TEST(Rewards, RefuseChoicesThatAreNone) {
-  EXPECT_THROW(fit_reward(Reward::kHierarchical, Choices{}), std::invalid_argument);
-  Choices choices = draw(2, 3, 2, 1, 1);
+  EXPECT_THROW(fit_reward(Reward::kHierarchical, PreferenceData{}), std::invalid_argument);
+  PreferenceData choices = draw(2, 3, 2, 1, 1);
   choices.D(0, 0) = std::nan("");
   EXPECT_THROW(fit_reward(Reward::kPooled, choices), std::invalid_argument);
 }
