@@ -1,16 +1,14 @@
 #pragma once
 
 #include <Eigen/Core>
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
-namespace theta {
+#include "core/models/embedder.hpp"
 
-/// Directions of texts: a vector of length 1 each. May throw what a model's wave throws.
-using Embed = std::function<std::vector<std::vector<float>>(std::span<const std::string> texts)>;
+namespace theta {
 
 /// Texts that are looked up by likeness. Thread-safe if its Embed is.
 class TextIndex {

@@ -22,7 +22,7 @@ constexpr const char* kTarget =
     "this is Hydra's config: a `_target_` is no object here; name a model under `models`, a task "
     "under `program` and an optimiser under `optimizers`";
 
-/// A config of another tool: it has all of these keys, and no `models`.
+/// A config of another tool: it has all of these keys, and neither `models` nor `rewards`.
 struct ForeignConfig {
   std::vector<const char*> keys;
   const char* message;
@@ -47,8 +47,8 @@ const std::vector<ForeignConfig>& foreign_configs() {
 }  // namespace
 
 void check_whose_config(const Config& config) {
-  // Only what has no models may be another's: to ask for a key makes it known.
-  if (!config.is_map() || config.find("models")) return;
+  // Only what has neither may be another's: to ask for a key makes it known.
+  if (!config.is_map() || config.find("models") || config.find("rewards")) return;
   for (const ForeignConfig& foreign : foreign_configs()) {
     const auto has = [&](const char* key) { return config.find(key).has_value(); };
     if (!std::ranges::all_of(foreign.keys, has)) continue;

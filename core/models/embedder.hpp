@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -21,5 +22,8 @@ class Embedder {
   virtual std::vector<std::vector<float>> embed(std::span<const std::string> texts,
                                                 std::stop_token stop) = 0;
 };
+
+/// The same as a function that carries what stops it. May throw what a model's wave throws.
+using Embed = std::function<std::vector<std::vector<float>>(std::span<const std::string> texts)>;
 
 }  // namespace theta

@@ -63,20 +63,19 @@ struct KeptEmbedder::File {
 };
 
 KeptEmbedder::KeptEmbedder(Embedder& inner, const std::filesystem::path& file)
-    : inner_(inner), file_(std::make_unique<File>(file)) {}
+    : inner_(inner), model_(sha256(inner.identity())), file_(std::make_unique<File>(file)) {}
 
 KeptEmbedder::~KeptEmbedder() = default;
 
 std::vector<std::vector<float>> KeptEmbedder::embed(std::span<const std::string> texts,
                                                     std::stop_token stop) {
-  const std::string who = sha256(identity());
   std::vector<std::vector<float>> out(texts.size());
   std::vector<std::string> keys;
   std::vector<std::size_t> missing;
   {
     const std::lock_guard lock(file_->mutex);
     for (std::size_t i = 0; i < texts.size(); ++i) {
-      keys.push_back(sha256(who + texts[i]));
+      keys.push_back(sha256(model_ + texts[i]));
       auto row = file_->get.use(keys[i]);
       if (!row.next()) {
         missing.push_back(i);

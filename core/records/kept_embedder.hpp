@@ -24,6 +24,7 @@ class KeptEmbedder final : public Embedder {
  private:
   struct File;
   Embedder& inner_;
+  const std::string model_;  ///< SHA-256 of its identity
   const std::unique_ptr<File> file_;
 };
 

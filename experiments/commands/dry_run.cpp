@@ -55,6 +55,13 @@ constexpr const char* kDryRun =
     "again and\nprefixes that are shared are computed once: the host reads fewer prompt "
     "tokens.\n";
 
+std::string cost_of_embeddings(const ExperimentOptions& options) {
+  const auto* personas = std::get_if<PersonaExperiment>(&options.experiment);
+  if (personas) return embedding_cost(personas->rewards, personas->users);
+  const auto* rewards = std::get_if<RewardExperiment>(&options.experiment);
+  return rewards ? embedding_cost(rewards->rewards, rewards->users) : "";
+}
+
 }  // namespace
 
 void dry_run(const ExperimentOptions& options, Progress& progress, std::stop_token stop) {
@@ -66,6 +73,8 @@ void dry_run(const ExperimentOptions& options, Progress& progress, std::stop_tok
   for (const auto& [stage, role, usage] : stages)
     table.add({stage, role.name}, usage, options.models.price(role.model).of(usage));
   fmt::print("{} needs about\n{}{}", options.name, table.text(), kDryRun);
+  if (const std::string cost = cost_of_embeddings(options); !cost.empty())
+    fmt::print("{}.\n", cost);
 }
 
 void dry_run(const Sweep& sweep, Progress& progress, std::stop_token stop) {

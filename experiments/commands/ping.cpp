@@ -56,8 +56,10 @@ void collect(const ExperimentOptions& options, Kinds& kinds, std::stop_token sto
 ExperimentOptions with_made_up_data(ExperimentOptions options) {
   if (auto* program = std::get_if<ProgramExperiment>(&options.experiment))
     program->data.source = MadeUpRows{};
+  else if (auto* personas = std::get_if<PersonaExperiment>(&options.experiment))
+    personas->users = MadeUpUsers{};
   else
-    std::get<PersonaExperiment>(options.experiment).users = MadeUpUsers{};
+    std::get<RewardExperiment>(options.experiment).users = MadeUpUsers{};
   return options;
 }
 

@@ -13,6 +13,7 @@
 #include "core/models/llama/gguf_file.hpp"
 #include "core/result.hpp"
 #include "experiments/data/text_file.hpp"
+#include "experiments/embedder.hpp"
 #include "optimizers/optimizer.hpp"
 
 namespace theta {
@@ -158,11 +159,29 @@ void check_splits(const Config& config, const ProgramExperiment& experiment) {
     fail("'calibrate: train'", "train", "on which scores are calibrated");
 }
 
+SplitSizes sizes_of(const UsersOptions& users) {
+  const auto* tastes = std::get_if<TasteOptions>(&users);
+  const auto* pairs = std::get_if<PairsOptions>(&users);
+  return tastes ? tastes->users : pairs ? pairs->users : SplitSizes{1, 1, 1};
+}
+
 /// The same of people. @throws UserError
+void check_splits(const Config& config, const UsersOptions& users, const RewardOptions& rewards) {
+  const SplitSizes sizes = sizes_of(users);
+  if (!rewards.rows.empty() && rewards.people.empty() && sizes.train == 0 && sizes.validation == 0)
+    config.at("data")
+        .at(std::holds_alternative<TasteOptions>(users) ? "tastes" : "pairs")
+        .fail("'rewards' are fitted on other people's choices: give 'train: NUMBER' here");
+}
+
+void check_splits(const Config& config, const RewardExperiment& experiment) {
+  check_splits(config, experiment.users, experiment.rewards);
+}
+
 void check_splits(const Config& config, const PersonaExperiment& experiment) {
-  const auto* tastes = std::get_if<TasteOptions>(&experiment.users);
-  const auto* pairs = std::get_if<PairsOptions>(&experiment.users);
-  const SplitSizes sizes = tastes ? tastes->users : pairs ? pairs->users : SplitSizes{1, 1, 1};
+  check_splits(config, experiment.users, experiment.rewards);
+  const SplitSizes sizes = sizes_of(experiment.users);
+  const bool tastes = std::holds_alternative<TasteOptions>(experiment.users);
   const auto fail = [&](const std::string& who, const char* split, const char* why) {
     config.at("data")
         .at(tastes ? "tastes" : "pairs")
@@ -207,24 +226,42 @@ bool verify_data(const Config& config, const ProgramExperiment& experiment) {
   return small;
 }
 
-bool verify_data(const Config& config, const PersonaExperiment& experiment) {
-  if (!experiment.theta_file.empty())
-    at(config.at("personas").at("theta").at("load"), [&] { (void)make_theta(experiment); });
-  const Config data = config.at("data");
-  const auto* pairs = std::get_if<PairsOptions>(&experiment.users);
+bool verify_people(const Config& data, const UsersOptions& users) {
+  const auto* pairs = std::get_if<PairsOptions>(&users);
   if (pairs == nullptr) {
-    at(data.at("tastes"), [&] { (void)load_users(experiment.users); });
+    at(data.at("tastes"), [&] { (void)load_users(users); });
     return true;
   }
   const Config key = data.at("pairs").at("file");
   const bool small = is_small({{key, pairs->file}});
   at(key, [&] {
     if (small)
-      (void)load_users(experiment.users);
+      (void)load_users(users);
     else
       read_first_rows([&](std::size_t bytes) { read_first_pairs(*pairs, bytes); });
   });
   return small;
+}
+
+void verify_further_people(const Config& config, const RewardOptions& rewards) {
+  if (rewards.people.empty()) return;
+  const Config key = config.at("rewards").at("people");
+  at(key, [&] {
+    check_data_file(rewards.people);
+    read_first_rows([&](std::size_t bytes) { read_first_pairs({.file = rewards.people}, bytes); });
+  });
+}
+
+bool verify_data(const Config& config, const RewardExperiment& experiment) {
+  verify_further_people(config, experiment.rewards);
+  return verify_people(config.at("data"), experiment.users);
+}
+
+bool verify_data(const Config& config, const PersonaExperiment& experiment) {
+  if (!experiment.theta_file.empty())
+    at(config.at("personas").at("theta").at("load"), [&] { (void)make_theta(experiment); });
+  verify_further_people(config, experiment.rewards);
+  return verify_people(config.at("data"), experiment.users);
 }
 
 /// What the rows are read as: configs that agree in it find the same faults.
@@ -245,6 +282,10 @@ bool verify(const Config& config, const ExperimentOptions& options, VerifiedFile
   for (const auto& [name, model] : options.models.models)
     if (verified.try_emplace("model " + options.models.sources.at(name)).second)
       verify_model(config.at("models").at(name), model);
+  if (const auto embedder = read_embedder(config))
+    if (verified.try_emplace("embedder " + embedder->model.path.string()).second)
+      at(config.at("embedder").at("path"),
+         [&] { check_gguf(embedder->model.path, GgufKind::kModel); });
   if (options.cache.mode == CacheMode::kReplay)
     at(config.at("cache").at("path"), [&] { const AnswerCache opened(options.cache); });
   verify_splits(config, options);

@@ -5,7 +5,6 @@
 
 #include "core/classifier.hpp"
 #include "core/text_index.hpp"
-#include "experiments/data/data_config.hpp"
 #include "optimizers/training_rows.hpp"
 
 namespace theta {
@@ -43,17 +42,13 @@ struct Likeness {
   Eigen::MatrixXd among, with;  ///< (n x n), (m x n)
 };
 
-Likeness likeness(const std::optional<LlamaEmbedderOptions>& options,
+Likeness likeness(const std::optional<EmbedderOptions>& options,
                   std::span<const std::string> fitted, std::span<const std::string> asked,
                   RunContext& run) {
-  std::optional<LlamaEmbedder> embedder;
   // A dry run loads no model.
-  if (options && !run.models.made_up()) embedder.emplace(*options);
-  const auto index = embedder ? embedding_index(fitted,
-                                                [&](std::span<const std::string> texts) {
-                                                  return embedder->embed(texts, run.stop);
-                                                })
-                              : word_index(fitted);
+  const bool embeds = options && !run.models.made_up();
+  const auto index =
+      embeds ? embedding_index(fitted, make_embed(*options, run)) : word_index(fitted);
   return {index->cosines(fitted), index->cosines(asked)};
 }
 
@@ -101,15 +96,7 @@ BaselineOptions read_baselines(const Config& config, const ProgramOptions& progr
   } else if (has_labels && judges_of(metric).empty() && !runs_command(metric)) {
     for (const auto& [name, baseline] : kNames) options.rows.push_back(baseline);
   }
-  if (const auto embedder = config.find("embedder")) {
-    LlamaEmbedderOptions read;
-    read.path = path_of(embedder->at("path"));
-    read.threads = read_int(*embedder, "threads", read.threads, 1);
-    read.gpu_layers = read_int(*embedder, "gpu_layers", read.gpu_layers, -1);
-    read.context = read_size(*embedder, "context", read.context, 1);
-    read.prefix = embedder->text("prefix", "");
-    options.embedder = read;
-  }
+  options.embedder = read_embedder(config);
   return options;
 }
 
@@ -123,7 +110,7 @@ void put_baselines(const BaselineOptions& options, const Dataset& data, const Si
   const auto labels = signature.outputs.back().type.options();
   if (fitted.labels.empty() || asked.labels.size() < data.test.size()) return;
   const Likeness alike = likeness(options.embedder, fitted.rows.inputs, asked.rows.inputs, run);
-  const std::string by = options.embedder ? options.embedder->path.stem().string() : "words";
+  const std::string by = options.embedder ? options.embedder->name() : "words";
   for (const Baseline baseline : options.rows) {
     const auto chosen = classify(baseline, alike, fitted.labels, labels.size());
     std::vector<Prediction> predictions;

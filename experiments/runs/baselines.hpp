@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/config.hpp"
-#include "core/models/llama/embedder.hpp"
+#include "experiments/embedder.hpp"
 #include "experiments/metric_config.hpp"
 #include "experiments/program.hpp"
 #include "experiments/runs/run_context.hpp"
@@ -26,11 +26,10 @@ std::string_view name_of(Baseline baseline);
 struct BaselineOptions {
   std::vector<Baseline> rows;
   /// What tells which texts are alike; none: their words, as Tfidf weights them.
-  std::optional<LlamaEmbedderOptions> embedder;
+  std::optional<EmbedderOptions> embedder;
 };
 
-/// Reads `baselines: [majority, centroid, logistic]` and `embedder: {path, threads, gpu_layers,
-/// context, prefix}` of a config. By default all three where the answer is one of some labels and no
+/// Reads `baselines: [majority, centroid, logistic]` and `embedder` of a config. By default all three where the answer is one of some labels and no
 /// judge or command grades it; else none.
 /// @throws UserError with the position where the answer has no labels.
 BaselineOptions read_baselines(const Config& config, const ProgramOptions& program,

@@ -30,18 +30,21 @@ const std::vector<std::string> kNotHashed = {"models.*.path",
                                              "models.*.price",
                                              "budget",
                                              "embedder.path",
+                                             "embedder.keep",
                                              "cache",
                                              "data.file",
                                              "data.files.*",
                                              "data.splits",
                                              "data.pairs.file",
-                                             "personas.theta.load"};
+                                             "personas.theta.load",
+                                             "rewards.people"};
 
 const std::vector<std::string> kPaths = {
     "models.*.path",    "models.*.lora.*.path", "models.*.api_key_file",
     "models.*.ca_file", "cache.path",           "data.file",
     "data.files.*",     "data.splits.*",        "data.pairs.file",
-    "embedder.path",    "personas.theta.load"};
+    "embedder.path",    "embedder.keep",        "personas.theta.load",
+    "rewards.people"};
 
 /// The places of the data's files in a config, and of a Θ's.
 std::vector<std::pair<std::string, Config>> data_files(const Config& config) {
@@ -55,6 +58,7 @@ std::vector<std::pair<std::string, Config>> data_files(const Config& config) {
     if (const auto splits = data.find(key))
       for (const char* split : {"train", "validation", "test"}) add(*splits, split);
   if (const auto pairs = data.find("pairs")) add(*pairs, "file");
+  if (const auto rewards = config.find("rewards")) add(*rewards, "people");
   if (const auto personas = config.find("personas")) add(personas->at("theta"), "load");
   return files;
 }
@@ -144,8 +148,11 @@ ExperimentOptions read_experiment(const Config& config, FileHashes& hashes) {
         config.at("metric").fail("the judge '" + judge +
                                  "' is not a model of this config: add it under 'models'");
     options.experiment = experiment;
+  } else if (config.find("rewards")) {
+    options.experiment = read_reward_experiment(config);
   } else {
-    config.fail("a config needs a 'program' (a task to optimise) or 'personas' (SynthesizeMe)");
+    config.fail(
+        "a config needs a 'program' (a task to optimise), 'personas' (SynthesizeMe) or 'rewards'");
   }
   if (const auto budget = config.find("budget")) {
     options.budget = read_budget(*budget);
@@ -169,8 +176,10 @@ void run_experiment(const ExperimentOptions& options, RunContext& run) {
   run.stage("preparing");
   if (const auto* program = std::get_if<ProgramExperiment>(&options.experiment))
     run_program_experiment(*program, run);
+  else if (const auto* personas = std::get_if<PersonaExperiment>(&options.experiment))
+    run_persona_experiment(*personas, run);
   else
-    run_persona_experiment(std::get<PersonaExperiment>(options.experiment), run);
+    run_reward_experiment(std::get<RewardExperiment>(options.experiment), run);
 }
 
 }  // namespace theta

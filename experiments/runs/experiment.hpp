@@ -12,6 +12,7 @@
 #include "experiments/models.hpp"
 #include "experiments/runs/persona_experiment.hpp"
 #include "experiments/runs/program_experiment.hpp"
+#include "experiments/runs/rewards.hpp"
 
 namespace theta {
 
@@ -22,7 +23,7 @@ struct ExperimentOptions {
   std::uint64_t seed = 0;
   ModelTable models;
   CacheOptions cache;
-  std::variant<ProgramExperiment, PersonaExperiment> experiment;
+  std::variant<ProgramExperiment, PersonaExperiment, RewardExperiment> experiment;
   Budget budget;     ///< no part of the hash: raising it lets a run go on
   std::string hash;  ///< 12 hex digits of everything that can change a result, files included
 };
@@ -33,7 +34,8 @@ struct FileHashes {
   std::map<std::filesystem::path, std::string> known = {};  ///< by path; empty: there is no file
 };
 
-/// Reads a config: `program:` makes it a task for an optimiser, `personas:` a persona experiment.
+/// Reads a config: `program:` makes it a task for an optimiser, `personas:` a persona experiment,
+/// `rewards:` without either an experiment that asks no model.
 /// @throws UserError `file:line:col: message` for the first thing that is wrong. What its files
 ///   have wrong is found by verify().
 ExperimentOptions read_experiment(const Config& config);

@@ -240,6 +240,7 @@ PersonaExperiment read_persona_experiment(const Config& config) {
   experiment.published = read_published(personas);
   experiment.rows = read_rows(personas);
   experiment.students = read_students(config);
+  experiment.rewards = read_rewards(config);
   experiment.transfer_all = personas.choice("transfer", {"teacher", "all"}, "teacher") == "all";
   experiment.optimizers =
       read_theta_optimizers(config, seed, of_nobody(experiment, personas), experiment.students);
@@ -261,8 +262,13 @@ void run_persona_experiment(const PersonaExperiment& experiment, RunContext& run
         "sentences follow the ratings of real people.");
   SearchRecord record(run, "the seed Θ");
   describe_rows(experiment, record);
+  describe_rewards(experiment.rewards, kDefault, record);
   record.keep();
 
+  if (!experiment.rewards.rows.empty()) {
+    run.stage("rewards", /*measures=*/true);
+    put_rewards(experiment.rewards, users, "teacher", run);
+  }
   std::vector<std::string> roles = {"teacher"};
   roles.insert(roles.end(), experiment.students.begin(), experiment.students.end());
   std::vector<std::unique_ptr<PersonaRun>> runs;

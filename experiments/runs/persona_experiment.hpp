@@ -10,6 +10,7 @@
 #include "experiments/optimizer_config.hpp"
 #include "experiments/program.hpp"
 #include "experiments/runs/persona_settings.hpp"
+#include "experiments/runs/rewards.hpp"
 #include "experiments/runs/run_context.hpp"
 #include "modules/published_pipeline.hpp"
 
@@ -52,6 +53,7 @@ struct PersonaExperiment {
   std::vector<NamedRow> rows;
   std::vector<ThetaOptimizer> optimizers;
   std::vector<std::string> students;  ///< roles
+  RewardOptions rewards;              ///< rows beside the teacher's
   bool transfer_all = false;  ///< every model's Θ is tried in every model; else the teacher's
 };
 

@@ -119,6 +119,12 @@ data: {pairs: {file: p.jsonl, test: 1}}
 personas: {judge: {}, theta: {}}
 )";
 
+constexpr const char* kRewards = R"(name: a
+data: {pairs: {file: p.jsonl, train: 1, test: 1}}
+embedder: {path: e.gguf}
+rewards: {}
+)";
+
 /// What the readers ask of a config, by section.
 void add_asked(const std::string& text, Keys& keys) {
   const Config config = Config::parse(text, "config");
@@ -155,6 +161,7 @@ void add_asked(const std::string& text, Keys& keys) {
       {"compat", {"personas", "compat"}},
       {"judge", {"personas", "judge"}},
       {"theta", {"personas", "theta"}},
+      {"rewards", {"rewards"}},
       {"budget", {"budget"}},
       {"cache", {"cache"}},
   };
@@ -183,7 +190,7 @@ TEST(ConfigReference, ListsTheKeysThatTheReadersAskFor) {
         "{name: json_fields, output: c, fields: [x]}", "{judge: {rubric: r, model: task}}",
         "{command: [./score]}"})
     add_asked(std::string(files).replace(files.find("METRIC"), 6, metric), asked);
-  for (const char* config : {kSentiment, kDistilled, kSplits, kTastes, kPairs})
+  for (const char* config : {kSentiment, kDistilled, kSplits, kTastes, kPairs, kRewards})
     add_asked(config, asked);
   const Config sweep = Config::parse(std::string(kSplits) + "sweep: {seeds: [1]}\n", "config");
   read_sweep(sweep, {.read = false});

@@ -321,7 +321,8 @@ const std::vector<Broken>& broken_configs() {
        "theta: {samples: 2}\n  search: {num_trials: 3}\noptimizers: [{name: mipro}]",
        ":10:11: 'optimizers' say how Θ is searched for: take 'search' out"},
       {"NeitherProgramNorPersonas", kPeople, "personas:", "people:",
-       ":1:1: a config needs a 'program' (a task to optimise) or 'personas' (SynthesizeMe)"},
+       ":1:1: a config needs a 'program' (a task to optimise), 'personas' (SynthesizeMe) or "
+       "'rewards'"},
       {"SetGoesThroughAScalar",
        kTask,
        "seed: 7",
@@ -395,8 +396,8 @@ TEST(ThetaCheckCommand, RunRefusesAWrongConfigBeforeItMakesAFolder) {
   const Finished finished = run_to_end({theta_binary(), "run", file, "--out", out});
   EXPECT_EQ(finished.code, 2);
   EXPECT_EQ(finished.err, file.string() +
-                              ":1:1: a config needs a 'program' (a task to optimise) or "
-                              "'personas' (SynthesizeMe)\n");
+                              ":1:1: a config needs a 'program' (a task to optimise), "
+                              "'personas' (SynthesizeMe) or 'rewards'\n");
   EXPECT_FALSE(fs::exists(out));
 }
 

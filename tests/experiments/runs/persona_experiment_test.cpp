@@ -11,6 +11,7 @@
 
 #include "experiments/runs/experiment.hpp"
 #include "experiments/runs/model_pool.hpp"
+#include "experiments/runs/run_record.hpp"
 #include "modules/program_state.hpp"
 #include "tests/support/message_of.hpp"
 #include "tests/support/scripted_model.hpp"
@@ -144,6 +145,19 @@ TEST_F(PersonaRuns, MakeTheRowsThatTheConfigNames) {
   EXPECT_EQ(of_teacher.at("abstaining"), 0.75);
   EXPECT_LT(of_teacher.at("population"), 0.5);  // one's own vote is not among the others'
   EXPECT_EQ(of_teacher.size(), 7u);
+}
+
+TEST_F(PersonaRuns, MakeRewardsBesideTheTeachersRows) {
+  const auto rows = run(
+      config("  rows: [default judge]\n  students: []", "rewards: {rows: [pooled, hierarchical]}"));
+  EXPECT_EQ(rows.at({"default judge", "teacher"}), 0.75);
+  EXPECT_GT(rows.at({"reward: hierarchical", "teacher"}), 0.9);
+  EXPECT_LT(rows.at({"reward: hierarchical, labels reversed", "teacher"}), 0.1);
+  EXPECT_EQ(rows.size(), 5u);
+  bool compared = false;
+  for (const auto& [method, against] : get(*store_, part::kComparisons))
+    compared = compared || (method == "reward: hierarchical" && against == "default judge");
+  EXPECT_TRUE(compared);
 }
 
 constexpr const char* kSearch = R"(optimizers:
