@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <Eigen/Eigenvalues>
+#include <Eigen/QR>
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -30,7 +31,7 @@ constexpr std::array kOwn{0., .03, .1, .3, 1., 3.};                ///< tau^2 / 
 constexpr std::array kEvenness{0., .5, 1.};
 constexpr std::array kAttributes{0., .03, .1, .3, 1., 3.};  ///< kappa^2 / s^2
 constexpr std::array kSteps{0., .03, .1, .3, 1., 3., 10.};  ///< eta
-constexpr std::array<Index, 5> kRanks{1, 2, 4, 8, 16};      ///< K
+constexpr std::array<Index, 5> kRanks{1, 4, 8, 16, 32};     ///< K
 constexpr std::array kFirstPeople{4., 32.};  ///< people that the first covariance counts for
 constexpr std::size_t kMostForScales =
     3000;  ///< choices, of whole people, that scales are chosen on
@@ -38,6 +39,7 @@ constexpr std::size_t kMostForRanks = 6000;  ///< likewise, that ranks are
 constexpr std::size_t kMostForFolds = 3000;  ///< more choices: one fold says enough
 constexpr int kMostSweeps = 4;               ///< over the blocks
 constexpr int kMostRounds = 60;              ///< of EM
+constexpr double kLonger = 1.3;              ///< is each step of EM that log Z rises by
 constexpr double kRise = 1e-4;               ///< of log Z a choice, in the last round
 
 /// Of one block of features. Feature j, of mean square q_j, has a prior variance in proportion to
@@ -243,25 +245,47 @@ struct OwnCovariance {
   double rise = 0;  ///< of log Z a choice in the last round
 };
 
+/// A step of EM from R R', `length` times as long on a log scale.
+/// @param second  E[z z'] summed over people
+MatrixXd next_own(const MatrixXd& R, const MatrixXd& second, double people, const MatrixXd& start,
+                  double first_people, double length) {
+  const MatrixXd back = R.completeOrthogonalDecomposition().pseudoInverse();
+  const MatrixXd M =
+      (second + first_people * back * start * back.transpose()) / (people + first_people);
+  const Eigen::SelfAdjointEigenSolver<MatrixXd> step(M);
+  require(step.info() == Eigen::Success, "a symmetric matrix has its directions");
+  const VectorXd scales = step.eigenvalues().cwiseMax(0).array().pow(length / 2);
+  const MatrixXd longer = R * step.eigenvectors() * scales.asDiagonal();
+  const Eigen::SelfAdjointEigenSolver<MatrixXd> spectrum(longer * longer.transpose());
+  require(spectrum.info() == Eigen::Success, "a symmetric matrix has its directions");
+  return spectrum.eigenvectors() * spectrum.eigenvalues().cwiseMax(0).cwiseSqrt().asDiagonal();
+}
+
+/// EM is slow where a person's choices say little of z, so that its steps are lengthened for as long
+/// as log Z rises by them, and else taken back (Salakhutdinov & Roweis 2003).
 OwnCovariance learn_own(const PreferenceData& choices, const Priors& first, double first_people) {
   OwnCovariance learnt{first};
   const MatrixXd start = first.own * first.own.transpose();
   const auto people = static_cast<double>(choices.people());
   const auto n = static_cast<double>(choices.D.rows());
   auto fitted = std::make_unique<Hierarchical>(choices, learnt.priors);
-  while (learnt.rounds < kMostRounds) {
-    const MatrixXd& R = learnt.priors.own;
-    const MatrixXd T = (R * fitted->own_moments().second * R.transpose() + first_people * start) /
-                       (people + first_people);
-    const Eigen::SelfAdjointEigenSolver<MatrixXd> spectrum(T);
-    require(spectrum.info() == Eigen::Success, "a symmetric matrix has its directions");
-    learnt.priors.own =
-        spectrum.eigenvectors() * spectrum.eigenvalues().cwiseMax(0).cwiseSqrt().asDiagonal();
-    ++learnt.rounds;
-    auto next = std::make_unique<Hierarchical>(choices, learnt.priors, "", fitted.get());
-    learnt.rise = (next->log_z() - fitted->log_z()) / n;
-    fitted = std::move(next);
-    if (learnt.rise < kRise) break;
+  MatrixXd second = fitted->own_moments().second;
+  double length = 1;
+  for (; learnt.rounds < kMostRounds; ++learnt.rounds) {
+    Priors next = learnt.priors;
+    next.own = next_own(learnt.priors.own, second, people, start, first_people, length);
+    auto tried = std::make_unique<Hierarchical>(choices, next, "", fitted.get());
+    const double rise = (tried->log_z() - fitted->log_z()) / n;
+    if (rise < 0 && length > 1) {
+      length = 1;
+      continue;
+    }
+    learnt.priors = std::move(next);
+    learnt.rise = rise;
+    fitted = std::move(tried);
+    if (rise < kRise) break;
+    length *= kLonger;
+    second = fitted->own_moments().second;
   }
   return learnt;
 }
