@@ -84,7 +84,7 @@ class Rewards : public ::testing::Test {
 };
 
 TEST_F(Rewards, ArePersonalWherePeopleDiffer) {
-  auto rows = run(config("rewards: {given: [0]}"));
+  auto rows = run(config("rewards: {given: [0], directions: 8}"));
   for (const char* row : {"reward: hierarchical", "reward: p_ttt", "reward: low_rank"}) {
     EXPECT_GT(rows.at(row), .9) << row;
     EXPECT_LT(rows.at(std::string(row) + ", labels reversed"), .1) << row;
@@ -101,7 +101,7 @@ TEST_F(Rewards, ArePersonalWherePeopleDiffer) {
 
 TEST_F(Rewards, AreNotCalledPersonalWherePeopleAreAlike) {
   folder_.write("pairs.jsonl", people(/*alike=*/true));
-  auto rows = run(config("rewards: {rows: [pooled, hierarchical]}"));
+  auto rows = run(config("rewards: {rows: [pooled, hierarchical], directions: 8}"));
   EXPECT_GT(rows.at("reward: pooled"), .9);
   EXPECT_GT(rows.at("reward: hierarchical"), .9);
   EXPECT_THAT(get(*store_, part::kRemarks),
@@ -109,7 +109,7 @@ TEST_F(Rewards, AreNotCalledPersonalWherePeopleAreAlike) {
 }
 
 TEST_F(Rewards, SayTheSameWhenTheyAreRunAgain) {
-  const Config two = config("rewards: {rows: [pooled, low_rank]}");
+  const Config two = config("rewards: {rows: [pooled, low_rank], directions: 8}");
   EXPECT_EQ(run(two), run(two));
 }
 
@@ -120,8 +120,9 @@ TEST_F(Rewards, TellStrangersApartByWhatIsKnownOfThem) {
 
 TEST_F(Rewards, AreFittedOnFurtherPeople) {
   folder_.write("more.jsonl", people(/*alike=*/false, "v"));
-  const Config alone =
-      config("rewards: {rows: [hierarchical], people: more.jsonl, shared_pairs: true}", "test: 4");
+  const Config alone = config(
+      "rewards: {rows: [hierarchical], people: more.jsonl, shared_pairs: true, directions: 8}",
+      "test: 4");
   EXPECT_GT(run(alone).at("reward: hierarchical"), .9);
   folder_.write("more.jsonl", people());
   EXPECT_THAT(message_of<UserError>([&] { run(alone); }),
