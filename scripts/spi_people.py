@@ -69,20 +69,18 @@ def find_again(rows, answers, spi, place):
     return found
 
 
-def make_pairs(answers, means, traits, rng):
+def make_pairs(answers, means, traits, each, rng):
+    """Statements stand in one pair of a person, but where more pairs are wanted than that allows."""
     order, used, pairs = rng.permutation(len(answers)), set(), []
-    for i in order:
-        if i in used:
-            continue
-        for j in order:
-            if (j not in used and j != i and traits[i] != traits[j] and answers[i] - answers[j] >= FAR
-                    and abs(means[i] - means[j]) < NEAR):
-                used.update((i, j))
-                pairs.append((i, j))
-                break
-        if len(pairs) == PAIRS:
-            return pairs
-    return None
+    fitting = [(i, j) for i in order for j in rng.permutation(order)
+               if traits[i] != traits[j] and answers[i] - answers[j] >= FAR and abs(means[i] - means[j]) < NEAR]
+    if each > PAIRS:
+        return [fitting[k] for k in rng.permutation(len(fitting))[:each]]
+    for i, j in fitting:
+        if i not in used and j not in used and len(pairs) < each:
+            used.update((i, j))
+            pairs.append((i, j))
+    return pairs
 
 
 def gaussian(means, covariance, known, asked):
@@ -103,6 +101,7 @@ def main():
     parser.add_argument("deb")
     parser.add_argument("pairs")
     parser.add_argument("--people", type=int, default=2200)
+    parser.add_argument("--each", type=int, default=PAIRS, help="pairs of a person")
     parser.add_argument("--out", required=True)
     arguments = parser.parse_args()
     spi, items, statement, trait = load(arguments.deb)
@@ -131,15 +130,15 @@ def main():
     written = 0
     with open(arguments.out, "w") as out:
         for number, i in enumerate(others):
-            pairs = make_pairs(answers[i], means, traits, rng)
-            if pairs is None:
+            pairs = make_pairs(answers[i], means, traits, arguments.each, rng)
+            if len(pairs) < arguments.each:
                 continue
             written += 1
             for k, (a, b) in enumerate(pairs):
                 out.write(json.dumps({"user_id": f"spi-t{number}", "pair_id": f"spi-t{number}-{k}", "context": "",
                                       "chosen": words[a], "rejected": words[b], "flip": bool(rng.random() < .5),
-                                      "split": "train" if k < PAIRS // 2 else "test"}) + "\n")
-    print(f"{len(others)} further people, {written} of them with {PAIRS} pairs")
+                                      "split": "train" if k < arguments.each // 2 else "test"}) + "\n")
+    print(f"{len(others)} further people, {written} of them with {arguments.each} pairs")
 
     covariance = np.cov(answers[others], rowvar=False)
     for given in (0, 2, 4, 8):
