@@ -25,22 +25,21 @@ using Eigen::VectorXd;
 constexpr std::size_t kFolds = 5;
 constexpr double kLowest = -std::numeric_limits<double>::infinity();
 
-// For features whose blocks have a mean ||d||^2 of 1.
 constexpr std::array kShared{.0625, .25, 1., 4., 16., 64., 256.};  ///< s^2
 constexpr std::array kOwn{0., .03, .1, .3, 1., 3.};                ///< tau^2 / s^2
 constexpr std::array kEvenness{0., .5, 1.};
 constexpr std::array kAttributes{0., .03, .1, .3, 1., 3.};  ///< kappa^2 / s^2
 constexpr std::array kSteps{0., .03, .1, .3, 1., 3., 10.};  ///< eta
-constexpr std::array<Index, 5> kRanks{2, 4, 8, 24, 64};     ///< K
+constexpr std::array<Index, 5> kRanks{1, 4, 8, 16, 32};     ///< K
 constexpr std::array kFirstPeople{4., 32.};  ///< people that the first covariance counts for
-constexpr std::size_t kMostForScales =
-    3000;  ///< choices, of whole people, that scales are chosen on
-constexpr std::size_t kMostForRanks = 6000;  ///< likewise, that ranks are
+/// Choices, of whole people, that scales and ranks are chosen on.
+constexpr std::size_t kMostForScales = 3000;
+constexpr std::size_t kMostForRanks = 6000;
 constexpr std::size_t kMostForFolds = 3000;  ///< more choices: one fold says enough
 constexpr int kMostSweeps = 4;               ///< over the blocks
 constexpr int kMostRounds = 60;              ///< of EM
 constexpr double kLonger = 1.3;              ///< is each step of EM that log Z rises by
-constexpr double kRise = 3e-5;               ///< of log Z a choice, in the last round
+constexpr double kRise = 1e-4;               ///< of log Z a choice, in the last round
 
 /// Of one block of features. Feature j, of mean square q_j, has a prior variance in proportion to
 /// q_j^-evenness: 0: weights are alike; 1: what each feature adds to a margin is. The sum over j of

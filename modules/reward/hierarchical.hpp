@@ -62,8 +62,10 @@ class Hierarchical final : public RewardModel {
   Mode mode_;
 };
 
-/// The covariance of people's own steps is diagonal, with one s^2 and tau^2 a block of features. Both,
-/// and kappa^2 where there are attributes, by the highest log Z on a grid, block by block in turn.
+/// The covariance of people's own steps is diagonal. A block of features (embeddings, style) has an
+/// s^2, a tau^2, and of both how evenly its features count, from in proportion to their squares to
+/// alike. These, and kappa^2 where there are attributes, by the highest log Z on a grid, a block at a
+/// time in turn; of many choices on those of the first people.
 std::unique_ptr<Hierarchical> fit_hierarchical(const PreferenceData& choices);
 
 /// Pooled Bradley-Terry: w ~ N(0, I / lambda), lambda by the mean log P in cross-validation with a
