@@ -10,9 +10,9 @@ body { font: 15px/1.45 system-ui, sans-serif; max-width: 76rem; margin: 2rem aut
 h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2rem }
 table { border-collapse: collapse; font-size: .9em } .wide { overflow-x: auto }
 h1, h2, p, summary, th, td { overflow-wrap: anywhere }
-th, td { min-width: 3em; padding: .25em .6em; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top }
-td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
-.first { border-left: 2px solid #bbb } .note { color: #8a4b00 } .muted { color: #666 }
+th, td { min-width: 6em; padding: .25em .6em; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top }
+td.n, th.n { min-width: 3em; text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
+.method { min-width: 12em } .first { border-left: 2px solid #bbb } .note { color: #8a4b00 } .muted { color: #666 }
 pre { background: #f6f6f6; padding: .8em; white-space: pre-wrap; overflow-wrap: anywhere }
 ins { background: #d9f2dc; text-decoration: none } del { background: #fbe0dd }
 svg { max-width: 100%; height: auto }

@@ -11,25 +11,39 @@
 namespace theta {
 namespace {
 
+/// The columns that tell something of some row; accuracy always.
+std::vector<std::size_t> telling_columns(const Report& report) {
+  std::vector<std::size_t> columns{0};
+  for (std::size_t c = 1; c < column_titles().size(); ++c)
+    if (std::ranges::any_of(report.rows, [&](const Report::Row& row) {
+          const std::string text = column_texts(row)[c];
+          return text != "-" && text != "0";
+        }))
+      columns.push_back(c);
+  return columns;
+}
+
 std::string result_table(const Report& report) {
   const auto models = models_of(report);
-  const auto titles = column_titles();
-  std::string out = "<div class=\"wide\"><table>\n<tr><th rowspan=\"2\">method</th>";
+  const auto columns = telling_columns(report);
+  std::string out =
+      "<div class=\"wide\"><table>\n<tr><th rowspan=\"2\" class=\"method\">method</th>";
   for (const auto& model : models) {
-    out += fmt::format("<th class=\"first\" colspan=\"{}\">{}</th>", titles.size(),
+    out += fmt::format("<th class=\"first\" colspan=\"{}\">{}</th>", columns.size(),
                        html_escaped(model));
   }
   out += "</tr>\n<tr>";
   const auto cells = [&](std::string_view tag, const std::vector<std::string>& texts) {
-    for (std::size_t c = 0; c < texts.size(); ++c) {
+    for (const std::size_t c : columns) {
       out += fmt::format("<{} class=\"n{}\">{}</{}>", tag, c == 0 ? " first" : "",
                          html_escaped(texts[c]), tag);
     }
   };
+  const std::vector<std::string> titles = column_titles();
   for (std::size_t m = 0; m < models.size(); ++m) cells("th", titles);
   out += "</tr>\n";
   for (const auto& method : methods_of(report)) {
-    out += "<tr><td>" + html_escaped(method) + "</td>";
+    out += "<tr><td class=\"method\">" + html_escaped(method) + "</td>";
     for (const auto& model : models) {
       const auto* row = find_row(report, method, model);
       cells("td", row != nullptr ? column_texts(*row) : std::vector<std::string>(titles.size()));

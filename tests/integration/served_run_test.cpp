@@ -196,7 +196,7 @@ TEST_F(ServedRun, FindsTheFormatThatAModelUnderstandsAndSavesIt) {
   EXPECT_THAT(finished.err, HasSubstr("prompt.json: `predict` is asked in another format (chat) "
                                       "than the program says (terse), which DSPy does not keep: "
                                       "there it is asked in DSPy's"));
-  EXPECT_THAT(content(out("out") / "report.html"), HasSubstr("(asked: chat)"));
+  EXPECT_THAT(page_of(out("out")), HasSubstr("(asked: chat)"));
   const Finished again =
       run_to_end({theta_binary(), "eval", out("out") / "prompt.json", folder_.path() / "rows.csv"});
   EXPECT_THAT(again.out, HasSubstr("exact_match 1.0000 on 60 examples")) << again.err;

@@ -138,7 +138,7 @@ TEST_F(StepsOfARun, AreBothTunedSavedReportedAndRunAgain) {
   EXPECT_THAT(run.out, testing::ContainsRegex("untouched [|] +.20 .* 40 +2360\n"));
   EXPECT_THAT(run.out, testing::ContainsRegex("mipro +[|] 1.00 "));
   EXPECT_THAT(run.out, testing::ContainsRegex("gepa +[|] 1.00 "));
-  const std::string page = content(out / "report.html");
+  const std::string page = page_of(out);
   EXPECT_THAT(page, HasSubstr("notes: Better notes, please."));
   EXPECT_THAT(page, HasSubstr("verdict: Better moods, please."));
   const json prompt = json::parse(content(out / "prompt.json"));
