@@ -6,12 +6,14 @@
 #include <vector>
 
 #include "experiments/commands/command.hpp"
+#include "experiments/report/report.hpp"
 
 namespace theta {
 
 // One command a file, named as it is called.
 
 std::unique_ptr<Command> make_run_command();
+std::unique_ptr<Command> make_fork_command();
 std::unique_ptr<Command> make_sweep_command();
 std::unique_ptr<Command> make_status_command();
 std::unique_ptr<Command> make_ping_command();
@@ -38,6 +40,9 @@ std::unique_ptr<Command> make_persona_forget_command();
 /// @return how many are refused.
 int check_configs(const std::vector<std::filesystem::path>& configs,
                   const std::vector<std::string>& sets, bool config_only = false);
+
+/// Prints what came of a run that ended.   @return the exit code
+int end_of_run(const Report& report, const std::filesystem::path& folder);
 
 /// Prints a report's table and where the page is.
 void print_report(const std::string& table, const std::filesystem::path& folder);

@@ -51,31 +51,30 @@ it was.)"}) {}
     const fs::path folder =
         out_.empty() ? fs::path("runs") / (options.name + "-" + options.hash) : fs::path(out_);
     try {
-      return end_of(run_in_folder(config, options, folder, host.progress, host.stop), folder);
+      return end_of_run(run_in_folder(config, options, folder, host.progress, host.stop), folder);
     } catch (const Interrupted&) {
       throw stopped_in(folder);
     }
   }
 
  private:
-  /// Prints a report.   @return the exit code
-  static int end_of(const Report& report, const fs::path& folder) {
-    if (const auto trials = trials_table(report); !trials.empty())
-      fmt::print("{}\n", visible(trials));
-    print_report(to_table(report), folder);
-    if (!report.stopped.empty()) return kBudgetSpent;
-    if (report.incomplete.empty()) return 0;
-    tell(fmt::format("theta: incomplete: {}", report.incomplete));
-    // What only a row's test lacks is counted in the row, and nothing else rests on it.
-    return std::ranges::all_of(report.lost, &Loss::measures) ? 0 : kAnswersMissing;
-  }
-
   std::vector<std::string> sets_;
   std::string out_;
   bool dry_run_ = false;
 };
 
 }  // namespace
+
+int end_of_run(const Report& report, const std::filesystem::path& folder) {
+  if (const auto trials = trials_table(report); !trials.empty())
+    fmt::print("{}\n", visible(trials));
+  print_report(to_table(report), folder);
+  if (!report.stopped.empty()) return kBudgetSpent;
+  if (report.incomplete.empty()) return 0;
+  tell(fmt::format("theta: incomplete: {}", report.incomplete));
+  // What only a row's test lacks is counted in the row, and nothing else rests on it.
+  return std::ranges::all_of(report.lost, &Loss::measures) ? 0 : kAnswersMissing;
+}
 
 std::unique_ptr<Command> make_run_command() { return std::make_unique<Run>(); }
 

@@ -496,6 +496,28 @@ TEST_F(ServedRun, IsPlannedOnceInSight) {
   EXPECT_THAT(second.err, Not(HasSubstr("planning: ")));
 }
 
+TEST_F(ServedRun, IsForkedAndAsksForNothingTwice) {
+  const LoopbackServer server(judge);
+  const fs::path file = config(server, "");
+  ASSERT_EQ(run(file, "first").code, 0);
+  const std::size_t asked = server.requests();
+  ASSERT_EQ(run(file, "anew", {"--set", "optimizers.0.max_evaluations=176"}).code, 0);
+  const std::size_t anew = server.requests() - asked;
+  const auto fork = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {theta_binary(), "fork", out("first")});
+    return run_to_end(more);
+  };
+  EXPECT_THAT(fork({}).err, HasSubstr("this changes nothing of the run in "));
+  const Finished forked =
+      fork({"--set", "optimizers.0.max_evaluations=176", "--out", out("forked")});
+  ASSERT_EQ(forked.code, 0) << forked.err;
+  EXPECT_THAT(forked.err, HasSubstr(fmt::format("theta: {} answers of ", asked)));
+  EXPECT_LT(server.requests() - asked - anew, anew);
+  EXPECT_EQ(lasting_report(out("forked")).at("rows"), lasting_report(out("anew")).at("rows"));
+  EXPECT_EQ(run_to_end({theta_binary(), "fork", folder_.path()}).err,
+            folder_.path().string() + " holds no run: it has no config.resolved.yaml\n");
+}
+
 TEST_F(ServedRun, WarnsOfItsDataOnce) {
   const LoopbackServer server(judge);
   std::string rows = "text,mood\n";
