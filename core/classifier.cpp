@@ -120,19 +120,18 @@ std::vector<std::size_t> nearest_centroid(const MatrixXd& K, const MatrixXd& Q,
 }
 
 LogisticRegression::LogisticRegression(const MatrixXd& K, std::span<const std::size_t> y,
-                                       std::size_t classes, double c, const MatrixXd& offset) {
+                                       std::size_t classes, double c) {
   check(K, y, classes);
   if (!(c > 0)) throw std::invalid_argument("the weight of the rows is above 0");
   const Index n = K.rows(), C = static_cast<Index>(classes);
   const MatrixXd hot = one_hot(y, classes);
-  const MatrixXd before = offset.size() > 0 ? offset : MatrixXd::Zero(n, C);
   // The gradient by A is K (A / c + P - Y). Without the factor K it is the descent direction of the
   // same minimum in another metric, but L-BFGS wants the gradient itself.
   const auto objective = [&](const VectorXd& at, VectorXd& gradient) {
     const Eigen::Map<const MatrixXd> a(at.data(), n, C);
     const Eigen::Map<const Eigen::RowVectorXd> b(at.data() + n * C, C);
     const MatrixXd ka = K * a;
-    const MatrixXd logs = log_softmax((ka + before).rowwise() + b);
+    const MatrixXd logs = log_softmax(ka.rowwise() + b);
     const MatrixXd off = logs.array().exp().matrix() - hot;
     Eigen::Map<MatrixXd>(gradient.data(), n, C) = K * (a / c + off);
     Eigen::Map<Eigen::RowVectorXd>(gradient.data() + n * C, C) = off.colwise().sum();
@@ -143,14 +142,38 @@ LogisticRegression::LogisticRegression(const MatrixXd& K, std::span<const std::s
   intercept_ = Eigen::Map<const Eigen::RowVectorXd>(found.data() + n * C, C);
 }
 
-MatrixXd LogisticRegression::log_probabilities(const MatrixXd& Q, const MatrixXd& offset) const {
-  MatrixXd scores = (Q * weights_).rowwise() + intercept_;
-  if (offset.size() > 0) scores += offset;
-  return log_softmax(std::move(scores));
+MatrixXd LogisticRegression::log_probabilities(const MatrixXd& Q) const {
+  return log_softmax((Q * weights_).rowwise() + intercept_);
 }
 
 std::vector<std::size_t> LogisticRegression::classify(const MatrixXd& Q) const {
   return argmax(log_probabilities(Q));
+}
+
+OffsetRegression::OffsetRegression(const MatrixXd& X, const MatrixXd& offset,
+                                   std::span<const std::size_t> y, double c) {
+  const auto n = static_cast<Index>(y.size());
+  const Index d = X.cols(), C = offset.cols();
+  if (n == 0 || X.rows() != n || offset.rows() != n || !(c > 0) ||
+      std::ranges::any_of(y, [&](std::size_t k) { return k >= static_cast<std::size_t>(C); }))
+    throw std::invalid_argument("features, scores and classes of the same rows, and c above 0");
+  const MatrixXd hot = one_hot(y, static_cast<std::size_t>(C));
+  const auto objective = [&](const VectorXd& at, VectorXd& gradient) {
+    const Eigen::Map<const MatrixXd> w(at.data(), d, C);
+    const Eigen::Map<const Eigen::RowVectorXd> b(at.data() + d * C, C);
+    const MatrixXd logs = log_softmax((X * w + offset).rowwise() + b);
+    const MatrixXd off = logs.array().exp().matrix() - hot;
+    Eigen::Map<MatrixXd>(gradient.data(), d, C) = X.transpose() * off + w / c;
+    Eigen::Map<Eigen::RowVectorXd>(gradient.data() + d * C, C) = off.colwise().sum();
+    return -logs.cwiseProduct(hot).sum() + w.squaredNorm() / (2 * c);
+  };
+  const VectorXd found = minimise(objective, d * C + C);
+  weights = Eigen::Map<const MatrixXd>(found.data(), d, C);
+  intercept = Eigen::Map<const Eigen::RowVectorXd>(found.data() + d * C, C);
+}
+
+MatrixXd OffsetRegression::log_probabilities(const MatrixXd& X, const MatrixXd& offset) const {
+  return log_softmax((X * weights + offset).rowwise() + intercept);
 }
 
 double cross_validated_c(const MatrixXd& K, std::span<const std::size_t> y, std::size_t classes,

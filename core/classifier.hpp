@@ -22,21 +22,32 @@ std::vector<std::size_t> nearest_centroid(const Eigen::MatrixXd& K, const Eigen:
 /// (n x C) is what is fitted, by L-BFGS (Liu & Nocedal 1989).
 class LogisticRegression {
  public:
-  /// @param offset  (n x C) what the rows' scores are before W has a say; empty: 0
   /// @throws std::invalid_argument as nearest_centroid(), or unless c > 0
   LogisticRegression(const Eigen::MatrixXd& K, std::span<const std::size_t> y, std::size_t classes,
-                     double c, const Eigen::MatrixXd& offset = {});
+                     double c);
 
   /// (m x C) log P(class | row)
-  Eigen::MatrixXd log_probabilities(const Eigen::MatrixXd& Q,
-                                    const Eigen::MatrixXd& offset = {}) const;
-  const Eigen::MatrixXd& weights() const { return weights_; }         ///< (n x C), A
-  const Eigen::RowVectorXd& intercept() const { return intercept_; }  ///< (C)
+  Eigen::MatrixXd log_probabilities(const Eigen::MatrixXd& Q) const;
   std::vector<std::size_t> classify(const Eigen::MatrixXd& Q) const;
 
  private:
   Eigen::MatrixXd weights_;       ///< (n x C), A
   Eigen::RowVectorXd intercept_;  ///< (C)
+};
+
+/// The same where features are few: W itself is fitted, beside scores that the rows have before it has
+/// a say.
+struct OffsetRegression {
+  Eigen::MatrixXd weights;       ///< (d x C), W
+  Eigen::RowVectorXd intercept;  ///< (C)
+
+  /// @param X  (n x d) features   @param offset  (n x C)
+  /// @throws std::invalid_argument unless n > 0, c > 0 and the sizes agree
+  OffsetRegression(const Eigen::MatrixXd& X, const Eigen::MatrixXd& offset,
+                   std::span<const std::size_t> y, double c);
+
+  /// (m x C) log P(class | row)
+  Eigen::MatrixXd log_probabilities(const Eigen::MatrixXd& X, const Eigen::MatrixXd& offset) const;
 };
 
 /// The c of .1, 1, 10, 100, 1000 with the highest mean log P in cross-validation over `folds` folds

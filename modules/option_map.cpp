@@ -39,16 +39,15 @@ std::vector<std::size_t> some_of(std::span<const std::size_t> labels, const Rows
 MatrixXd by_folds(const LabelledOptions& rows, double c) {
   const auto n = static_cast<Index>(rows.labels.size());
   const Features features(rows.logprobs);
-  const MatrixXd gram = features.centred * features.centred.transpose();
   MatrixXd logs(n, rows.logprobs.cols());
   for (std::size_t fold = 0; fold < kFolds; ++fold) {
     std::vector<Index> in, out;
     for (Index i = 0; i < n; ++i)
       (static_cast<std::size_t>(i) % kFolds == fold ? out : in).push_back(i);
-    const LogisticRegression fitted(gram(in, in), some_of(rows.labels, in),
-                                    static_cast<std::size_t>(logs.cols()), c,
-                                    rows.logprobs(in, Eigen::all));
-    logs(out, Eigen::all) = fitted.log_probabilities(gram(out, in), rows.logprobs(out, Eigen::all));
+    const OffsetRegression fitted(features.centred(in, Eigen::all), rows.logprobs(in, Eigen::all),
+                                  some_of(rows.labels, in), c);
+    logs(out, Eigen::all) =
+        fitted.log_probabilities(features.centred(out, Eigen::all), rows.logprobs(out, Eigen::all));
   }
   return logs;
 }
@@ -87,12 +86,10 @@ std::vector<double> OptionMap::apply(std::span<const double> logprobs) const {
 
 OptionMap fit_option_map(const LabelledOptions& rows) {
   const Features features(rows.logprobs);
-  const auto classes = static_cast<std::size_t>(rows.logprobs.cols());
-  const LogisticRegression fitted(features.centred * features.centred.transpose(), rows.labels,
-                                  classes, chosen_weight(rows), rows.logprobs);
-  // log P = l + A' X (l - mean) + b, with the representer's A (n x C) and the rows X.
-  const MatrixXd beyond = fitted.weights().transpose() * features.centred;
-  const Eigen::VectorXd bias = fitted.intercept().transpose() - beyond * features.mean.transpose();
+  const OffsetRegression fitted(features.centred, rows.logprobs, rows.labels, chosen_weight(rows));
+  // log P = l + W' (l - mean) + b
+  const MatrixXd beyond = fitted.weights.transpose();
+  const Eigen::VectorXd bias = fitted.intercept.transpose() - beyond * features.mean.transpose();
   OptionMap map{{}, {bias.begin(), bias.end()}, rows.labels.size()};
   for (Index k = 0; k < beyond.rows(); ++k)
     for (Index m = 0; m < beyond.cols(); ++m)
