@@ -143,49 +143,65 @@ std::optional<FittedOptions> fit_options(const Module& program, const Task& task
   return fitted;
 }
 
-void end_with_fitted_options(const Module& student, const Task& task, std::int64_t left,
-                             const std::string& search, Compiled& compiled) {
-  if (compiled.stopped || !fits_options(student, task)) return;
-  struct Finalist {
-    std::unique_ptr<Module> program;
-    Scores scores;
-  };
+namespace {
+
+struct Finalist {
+  std::unique_ptr<Module> program;
+  Scores scores;  ///< of the validation examples
+};
+
+/// A search's winner, if it has one, as it is; then the student and the winner, fitted.
+std::vector<Finalist> finalists_of(const Module& student, const Compiled& compiled,
+                                   const Task& task, std::int64_t left, std::int64_t& spent) {
   std::vector<Finalist> finalists;
   std::vector<const Module*> to_fit{&student};
-  if (compiled.gain) to_fit.push_back(compiled.program.get());
-  std::int64_t spent = 0;
+  if (compiled.gain) {
+    to_fit.push_back(compiled.program.get());
+    finalists.push_back(
+        {compiled.program->clone(), scores_of(evaluate(*compiled.program, task.validation,
+                                                       task.metric, {task.model, task.stop}))});
+  }
   for (const Module* program : to_fit) {
-    const std::int64_t room =
-        left < 0 ? static_cast<std::int64_t>(task.train.size()) : left - spent;
-    auto fitted =
-        fit_options(*program, task, static_cast<std::size_t>(std::max<std::int64_t>(room, 0)));
+    const std::int64_t room = left < 0 ? static_cast<std::int64_t>(task.train.size())
+                                       : std::max(left - spent, std::int64_t{0});
+    auto fitted = fit_options(*program, task, static_cast<std::size_t>(room));
     if (!fitted) continue;
     spent += fitted->evaluations;
     finalists.push_back({std::move(fitted->program), std::move(fitted->scores)});
   }
-  const auto scores_on_all = [&](const Module& program) {
-    return scores_of(evaluate(program, task.validation, task.metric, {task.model, task.stop}));
-  };
-  const Scores before = scores_on_all(student);
+  return finalists;
+}
+
+}  // namespace
+
+void end_with_fitted_options(const Module& student, const Task& task, std::int64_t left,
+                             const std::string& search, Compiled& compiled) try {
+  if (compiled.stopped || !fits_options(student, task)) return;
+  std::int64_t spent = 0;
+  std::vector<Finalist> finalists = finalists_of(student, compiled, task, left, spent);
+  if (finalists.size() == compiled.gain.has_value()) return;  // none could be fitted
+  const auto best = std::ranges::max_element(
+      finalists, {}, [](const Finalist& finalist) { return mean(finalist.scores); });
+  if (!best->program->predictors().back()->format->option_map) return;
+  const Scores before =
+      scores_of(evaluate(student, task.validation, task.metric, {task.model, task.stop}));
   std::vector<Scores> all;
   for (const Finalist& finalist : finalists) all.push_back(finalist.scores);
-  if (compiled.gain) all.push_back(scores_on_all(*compiled.program));
-  const auto best = static_cast<std::size_t>(
-      std::ranges::max_element(all, {}, [](const Scores& s) { return mean(s); }) - all.begin());
-  if (all.empty() || best >= finalists.size()) return;
-  compiled.program = std::move(finalists[best].program);
-  compiled.gain = shrunken(before, all).at(best);
+  compiled.gain = shrunken(before, all).at(static_cast<std::size_t>(best - finalists.begin()));
+  compiled.program = std::move(best->program);
   compiled.student_score = mean(before);
-  compiled.validation_score = mean(all[best]);
+  compiled.validation_score = mean(best->scores);
   const TrialRecord& last = compiled.trials.back();
   const Trial trial{.number = last.number + 1,
                     .kind = TrialKind::kFull,
-                    .score = mean(all[best]),
+                    .score = compiled.validation_score,
                     .evaluations = last.evaluations + spent,
                     .improved = true,
-                    .best = measured(all[best])};
+                    .best = measured(best->scores)};
   compiled.trials.push_back(record_of(search, trial, describe(*compiled.program)));
   if (task.on_trial) task.on_trial(compiled.trials.back());
+} catch (const Interrupted&) {
+  compiled.stopped = true;
 }
 
 Compiled FitOptions::search(const Module& student, const Task& task) {

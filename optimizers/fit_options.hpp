@@ -38,7 +38,8 @@ class FitOptions final : public Optimizer {
 };
 
 /// The end of a search: of its winner, it fitted and the student fitted, the one that scores
-/// highest on validation. @param left  evaluations that may be spent; < 0: no limit
+/// highest on validation, the winner itself of equals. Stopped, the search's own result stands.
+/// @param left  evaluations that may be spent; < 0: no limit
 void end_with_fitted_options(const Module& student, const Task& task, std::int64_t left,
                              const std::string& search, Compiled& compiled);
 

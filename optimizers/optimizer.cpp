@@ -57,14 +57,17 @@ std::vector<Example> some_of(std::span<const Example> examples,
   return some;
 }
 
-/// What was learnt of options without the examples that judged it is learnt with them.
-void refit(Compiled& compiled, const Task& task) {
+/// What was learnt of options without the examples that judged it is learnt with them; stopped, it
+/// stands as it is.
+void refit(Compiled& compiled, const Task& task) try {
   const auto predictors = compiled.program->predictors();
   if (predictors.empty() || !predictors.back()->format || !predictors.back()->format->option_map ||
       compiled.stopped)
     return;
-  const auto fitted = fit_options(*compiled.program, task, task.train.size());
-  if (fitted) compiled.program = fitted->program->clone();
+  if (auto fitted = fit_options(*compiled.program, task, task.train.size()))
+    compiled.program = std::move(fitted->program);
+} catch (const Interrupted&) {
+  compiled.stopped = true;
 }
 
 }  // namespace

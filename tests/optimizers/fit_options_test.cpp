@@ -67,6 +67,31 @@ TEST_F(FitOptionsTest, KeepsToTheBudget) {
   EXPECT_THAT(to_json(compiled.trials.back().candidate), HasSubstr("fitted to 80 labelled rows"));
 }
 
+TEST_F(FitOptionsTest, StoppedLeavesWhatTheSearchFound) {
+  std::stop_source stop;
+  Task stopped = task();
+  stopped.stop = stop.get_token();
+  std::size_t asked = 0;
+  ScriptedModel counting([&](const Request& request) {
+    if (++asked == 75) stop.request_stop();  // five into what is fitted on
+    return hinting(request);
+  });
+  const Task own{stopped.train,
+                 stopped.validation,
+                 stopped.metric,
+                 counting,
+                 stopped.proposer,
+                 counting,
+                 stopped.stop,
+                 {},
+                 0,
+                 stopped.gate};
+  const Compiled compiled = FitOptions().compile(student(), own);
+  EXPECT_TRUE(compiled.stopped);
+  EXPECT_FALSE(compiled.gate.saved);
+  EXPECT_FALSE(map_of(*compiled.program));
+}
+
 TEST_F(FitOptionsTest, LearnsNothingFromWhatADemoTells) {
   Predict shown = student();
   for (const Example& example : task().train)
@@ -85,7 +110,8 @@ TEST_F(FitOptionsTest, EndsASearchOfMipro) {
                        .num_demo_sets = 2,
                        .glossary = {.written = 0, .read_off = false},
                        .max_by_rule = 0,
-                       .nearest = 0};
+                       .nearest = 0,
+                       .space = FormatSpace{}};  // no calibration, which would do as well here
   const Compiled compiled = Mipro(options).compile(student(), limited);
   EXPECT_TRUE(map_of(*compiled.program));
   EXPECT_EQ(compiled.validation_score, 1);
