@@ -249,8 +249,14 @@ Awaitable<void> HttpClient::Engine::connect(Lane& lane, Server& server, Clock::t
         out.failure.find(server.proxy->variable) == std::string::npos)
       out.failure += ", through the proxy " + server.proxy->shown();
   };
-  if (server.endpoints.empty()) co_await look_up(lane, server);
-  if (server.endpoints.empty()) {
+  // Whoever is refused first forgets the addresses, which others that looked along have yet to try.
+  bool found = !server.endpoints.empty();
+  while (!found && !lane.deadline.passed && !lane.wave->stopped) {
+    co_await look_up(lane, server);
+    found = !server.endpoints.empty();
+    if (server.lookup_error) break;
+  }
+  if (!found) {
     const std::string& host = server.proxy ? server.proxy->host : server.url.host;
     lane.connection->not_open("cannot find the address of " + host, server.lookup_error,
                               lane.deadline, out);
