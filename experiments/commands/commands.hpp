@@ -1,12 +1,13 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "experiments/commands/command.hpp"
-#include "experiments/report/report.hpp"
+#include "experiments/runs/experiment.hpp"
 
 namespace theta {
 
@@ -41,8 +42,13 @@ std::unique_ptr<Command> make_persona_forget_command();
 int check_configs(const std::vector<std::filesystem::path>& configs,
                   const std::vector<std::string>& sets, bool config_only = false);
 
-/// Prints what came of a run that ended.   @return the exit code
-int end_of_run(const Report& report, const std::filesystem::path& folder);
+/// Runs an experiment, whose files were looked at, in its folder, and prints what came of it.
+/// @param out     the folder; empty: runs/NAME-HASH
+/// @param before  is given the folder before anything is done in it; may be empty
+/// @return the exit code   @throws as run_in_folder()
+int run_and_print(const Config& config, const ExperimentOptions& options,
+                  const std::filesystem::path& out, const Command::Host& host,
+                  const std::function<void(const std::filesystem::path& folder)>& before = {});
 
 /// Prints a report's table and where the page is.
 void print_report(const std::string& table, const std::filesystem::path& folder);

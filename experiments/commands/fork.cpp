@@ -41,19 +41,14 @@ more.)"}) {}
     if (read_status(from).hash == options.hash)
       throw UserError("this changes nothing of the run in " + from.string() +
                       ": say with --set what is to be another");
-    const fs::path folder =
-        out_.empty() ? fs::path("runs") / (options.name + "-" + options.hash) : fs::path(out_);
-    make_private_folder(folder);
-    {
-      const Store own(folder / "run.db");  // nobody else's meanwhile
+    return run_and_print(config, options, out_, host, [&](const fs::path& folder) {
+      make_private_folder(folder);
+      const std::string there = read_status(folder).hash;
+      if (!there.empty() && there != options.hash) return;  // another run's, which is refused
+      const Store own(folder / "run.db");                   // nobody else's meanwhile
       tell(fmt::format("theta: {} answers of {} are known",
                        adopt_answers(folder / "run.db", from / "run.db"), from.string()));
-    }
-    try {
-      return end_of_run(run_in_folder(config, options, folder, host.progress, host.stop), folder);
-    } catch (const Interrupted&) {
-      throw stopped_in(folder);
-    }
+    });
   }
 
  private:

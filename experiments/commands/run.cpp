@@ -48,13 +48,7 @@ it was.)"}) {}
       theta::dry_run(options, host.progress, host.stop);
       return 0;
     }
-    const fs::path folder =
-        out_.empty() ? fs::path("runs") / (options.name + "-" + options.hash) : fs::path(out_);
-    try {
-      return end_of_run(run_in_folder(config, options, folder, host.progress, host.stop), folder);
-    } catch (const Interrupted&) {
-      throw stopped_in(folder);
-    }
+    return run_and_print(config, options, out_, host);
   }
 
  private:
@@ -63,9 +57,8 @@ it was.)"}) {}
   bool dry_run_ = false;
 };
 
-}  // namespace
-
-int end_of_run(const Report& report, const std::filesystem::path& folder) {
+/// Prints what came of a run that ended.   @return the exit code
+int end_of_run(const Report& report, const fs::path& folder) {
   if (const auto trials = trials_table(report); !trials.empty())
     fmt::print("{}\n", visible(trials));
   print_report(to_table(report), folder);
@@ -74,6 +67,21 @@ int end_of_run(const Report& report, const std::filesystem::path& folder) {
   tell(fmt::format("theta: incomplete: {}", report.incomplete));
   // What only a row's test lacks is counted in the row, and nothing else rests on it.
   return std::ranges::all_of(report.lost, &Loss::measures) ? 0 : kAnswersMissing;
+}
+
+}  // namespace
+
+int run_and_print(const Config& config, const ExperimentOptions& options,
+                  const std::filesystem::path& out, const Command::Host& host,
+                  const std::function<void(const std::filesystem::path& folder)>& before) {
+  const fs::path folder =
+      out.empty() ? fs::path("runs") / (options.name + "-" + options.hash) : out;
+  if (before) before(folder);
+  try {
+    return end_of_run(run_in_folder(config, options, folder, host.progress, host.stop), folder);
+  } catch (const Interrupted&) {
+    throw stopped_in(folder);
+  }
 }
 
 std::unique_ptr<Command> make_run_command() { return std::make_unique<Run>(); }
