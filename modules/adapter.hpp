@@ -55,6 +55,12 @@ class Adapter {
   /// `count` - 1: every string it admits parses as the first `count` outputs.
   virtual std::string grammar(const Signature& signature, std::size_t count) const = 0;
 
+  /// JSON schema of an answer of the first `count` outputs; empty where it is not JSON, or its
+  /// values may hold anything.
+  virtual std::string schema(const Signature& /*signature*/, std::size_t /*count*/) const {
+    return "";
+  }
+
   /// Texts that end an answer of which only the first `count` outputs are wanted, for models that
   /// run without a grammar.
   virtual std::vector<std::string> stop(const Signature& signature, std::size_t count) const = 0;

@@ -8,6 +8,7 @@
 #include "core/json_value.hpp"
 #include "modules/dspy_adapter.hpp"
 #include "modules/gbnf.hpp"
+#include "modules/json_schema.hpp"
 #include "modules/text.hpp"
 
 namespace theta {
@@ -173,6 +174,10 @@ class JsonAdapter final : public DspyAdapter {
         root += " " + gbnf::json(field.type, 1);
     }
     return root + " \"\\n}\"\n" + std::string(gbnf::kJson);
+  }
+
+  std::string schema(const Signature& signature, std::size_t count) const override {
+    return answer_schema(signature, count);
   }
 
   /// An object ends where its brace closes; cut before, it would not parse.

@@ -42,6 +42,9 @@ bool has_title(const Type& type) {
 /// Builds schemas, and those of the named types that they refer to.
 class Schemas {
  public:
+  /// @param closed  objects hold their members and nothing else
+  explicit Schemas(bool closed) : closed_(closed) {}
+
   /// The schema of a type where it is used; of a named one it is a reference.
   Json of(const Type& type) {
     if (!is_named(type)) return whole(type);
@@ -114,14 +117,23 @@ class Schemas {
       if (has_title(type.of[i])) member["title"] = title_of(type.members[i]);
       properties[type.members[i]] = std::move(member);
     }
-    return {{"type", "object"},
-            {"properties", std::move(properties)},
-            {"required", type.members},
-            {"title", type.title}};
+    Json out = {{"type", "object"},
+                {"properties", std::move(properties)},
+                {"required", type.members},
+                {"title", type.title}};
+    if (closed_) out["additionalProperties"] = false;
+    return out;
   }
 
+  const bool closed_;
   std::map<std::string, Json> named_;
 };
+
+/// Whether a value of the type may hold members of any name.
+bool is_open(const Type& type) {
+  return type.kind == Kind::kAny || type.kind == Kind::kDict ||
+         (type.kind == Kind::kList && type.of.empty()) || std::ranges::any_of(type.of, is_open);
+}
 
 /// The keys of every object in DSPy's order.
 Json sorted(const Json& value) {
@@ -141,10 +153,27 @@ Json sorted(const Json& value) {
 }  // namespace
 
 std::string json_schema(const Type& type) {
-  Schemas schemas;
+  Schemas schemas(false);
   Json schema = schemas.whole(type);
   for (const auto& [title, named] : schemas.named()) schema["$defs"][title] = named;
   return write_json(sorted(schema));
+}
+
+std::string answer_schema(const Signature& signature, std::size_t count) {
+  Schemas schemas(true);
+  Json properties = Json::object(), required = Json::array();
+  for (std::size_t i = 0; i < count; ++i) {
+    const Field& field = signature.outputs.at(i);
+    if (is_open(field.type)) return "";
+    properties[field.name] = schemas.of(field.type);
+    required.push_back(field.name);
+  }
+  Json schema = {{"type", "object"},
+                 {"properties", std::move(properties)},
+                 {"required", std::move(required)},
+                 {"additionalProperties", false}};
+  for (const auto& [title, named] : schemas.named()) schema["$defs"][title] = named;
+  return schema.dump();
 }
 
 }  // namespace theta

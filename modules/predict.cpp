@@ -162,6 +162,7 @@ std::vector<Result<Record>> Form::generate(std::span<Messages> prompts, std::siz
     prefix += format.opening;
   }
   const std::string grammar = options.grammar ? adapter->grammar(signature, count) : "";
+  const std::string schema = options.grammar ? adapter->schema(signature, count) : "";
   const std::vector<std::string> stop = adapter->stop(signature, count);
   std::vector<Request> wave;
   wave.reserve(prompts.size());
@@ -170,6 +171,7 @@ std::vector<Result<Record>> Form::generate(std::span<Messages> prompts, std::siz
                     .answer_prefix = prefix,
                     .options = {},
                     .grammar = grammar,
+                    .schema = schema,
                     .stop = stop,
                     .max_tokens = options.max_tokens,
                     .temperature = temperature,

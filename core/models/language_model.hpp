@@ -27,7 +27,9 @@ struct Request {
   std::string answer_prefix;
   std::vector<std::string> options;  ///< continuations of answer_prefix to score
   std::string grammar;               ///< GBNF that the generated text must match; empty: free
-  std::vector<std::string> stop;     ///< generation ends before any of these texts
+  /// JSON schema of the whole answer, prefix included, for hosts that know no grammar; empty: free.
+  std::string schema = {};
+  std::vector<std::string> stop;  ///< generation ends before any of these texts
   int max_tokens = 256;
   double temperature = 0.0;  ///< 0: greedy
   double top_p = 1.0;        ///< sampling from the likeliest tokens of this share; 1: from all

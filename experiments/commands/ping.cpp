@@ -34,6 +34,7 @@ std::string words_of(const Request& request) {
   if (std::ranges::any_of(request.messages, has_system)) out += ", a system message";
   if (!request.answer_prefix.empty()) out += ", a beginning";
   if (!request.grammar.empty()) out += ", a grammar";
+  if (!request.schema.empty()) out += ", a schema";
   if (!request.stop.empty()) out += ", stop texts";
   if (request.temperature > 0) out += fmt::format(", temperature {}", request.temperature);
   if (request.temperature > 0 && request.top_p < 1) out += fmt::format(", top_p {}", request.top_p);

@@ -215,6 +215,47 @@ TEST(HttpModel, AsksInWordsWhereBegunAnswersAreRefused) {
   }
 }
 
+/// Wants JSON, and has a grammar that no server of OpenAI's kind takes.
+Request wants_json() {
+  Request request = question("hello");
+  request.grammar = "root ::= \"{}\"";
+  request.schema = R"({"type":"object","properties":{"b":{},"a":{}}})";
+  return request;
+}
+
+TEST(HttpModel, SendsTheSchemaOfAnAnswerWhereNoGrammarIsKnown) {
+  std::string body;
+  const LoopbackServer server([&](const Seen& seen) {
+    body = seen.body;
+    return echo(seen);
+  });
+  HttpModel model(options_for(server.url()));
+  const auto answer = ask_one(model, wants_json());
+  ASSERT_TRUE(answer) << failure(answer);
+  EXPECT_EQ(answer->note, "");
+  EXPECT_THAT(body, HasSubstr(R"("response_format":{"type":"json_schema","json_schema":{)"
+                              R"("name":"answer","strict":true,"schema":)" +
+                              wants_json().schema + "}}"));
+  EXPECT_FALSE(Json::parse(body).contains("grammar"));
+}
+
+TEST(HttpModel, AsksInWordsAloneWhereASchemaIsRefusedWithWhateverWords) {
+  for (const std::string words :
+       {"This response_format type is unavailable now", "json_schema is not supported",
+        "Invalid parameter: 'response_format' of type 'json_schema' is not supported with this "
+        "model."}) {
+    const LoopbackServer server([&](const Seen& seen) {
+      return Json::parse(seen.body).contains("response_format") ? refuse(400, words) : echo(seen);
+    });
+    HttpModel model(options_for(server.url()));
+    const auto answer = ask_one(model, wants_json());
+    ASSERT_TRUE(answer) << failure(answer);
+    EXPECT_EQ(answer->note, "grammar not enforced");
+    EXPECT_EQ(model.lessons().front(),
+              "tiny: response_format is not sent from here on, as it refused it: " + words);
+  }
+}
+
 TEST(HttpModel, RetriesNothingThatNoRetryMends) {
   const std::vector<std::pair<Reply, std::string>> refusals = {
       {refuse(429, "You exceeded your current quota.", {{"code", "insufficient_quota"}}),

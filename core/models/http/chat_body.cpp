@@ -188,6 +188,11 @@ void add_generation(Fields& fields, std::string& out, Dialect dialect, const Req
     }
     out += ']';
   }
+  if (dialect == Dialect::kOpenAi && !request.schema.empty() && fields.begin("response_format")) {
+    out += R"({"type":"json_schema","json_schema":{"name":"answer","strict":true,"schema":)";
+    out += request.schema;
+    out += "}}";
+  }
   if (request.grammar.empty()) return;
   if (dialect == Dialect::kLlamaServer) fields.json("grammar", request.grammar);
   if (dialect == Dialect::kVllm) fields.json("structured_outputs", {{"grammar", request.grammar}});

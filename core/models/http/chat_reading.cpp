@@ -265,7 +265,8 @@ ChatReading read_generated(const Told& told, bool thought, std::string_view fini
   // A chat template may have opened the thought.
   const bool stopped = way.sends_stop() && !thought && !request.stop.empty() && finish == "stop";
   const bool may_think = stopped && begins_otherwise(told.answer, request.answer_prefix);
-  if (!request.grammar.empty() && !enforces(dialect, way))
+  const bool by_schema = !request.schema.empty() && way.sends("response_format");
+  if (!request.grammar.empty() && !by_schema && !enforces(dialect, way))
     response.note += response.note.empty() ? "grammar not enforced" : "; grammar not enforced";
   return {std::move(response), may_think ? Verdict::kMayThink : Verdict::kDone};
 }

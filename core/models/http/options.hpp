@@ -15,12 +15,14 @@ namespace theta {
 ///
 /// |              | answer_prefix                      | grammar                     | options   |
 /// |--------------|------------------------------------|-----------------------------|-----------|
-/// | kOpenAi      | asked for, unless a message has it | not sent, noted in Response | asked for |
+/// | kOpenAi      | asked for, unless a message has it | `response_format`           | asked for |
 /// | kLlamaServer | trailing assistant message         | `grammar`                   | `grammar` |
 /// | kVllm        | the same, `continue_final_message` | `structured_outputs` (0.11) | the same  |
 ///
-/// The last column is how an option is named where it cannot be scored. kAuto asks `GET /models`
-/// once, whose `owned_by` is `vllm` or `llamacpp`; whatever else it says is kOpenAi.
+/// kOpenAi is sent the schema of an answer that has one (`response_format`, strict), and never a
+/// grammar: what nothing keeps an answer to is noted in Response. The last column is how an option
+/// is named where it cannot be scored. kAuto asks `GET /models` once, whose `owned_by` is `vllm` or
+/// `llamacpp`; whatever else it says is kOpenAi.
 enum class Dialect { kAuto, kOpenAi, kLlamaServer, kVllm };
 /// As a config names it: `auto`, `openai`, `llama-server`, `vllm`.
 std::string_view name_of(Dialect dialect);

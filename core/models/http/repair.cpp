@@ -94,7 +94,8 @@ bool is_same(std::string_view one, std::string_view other) {
   const std::string a = letters(one), b = letters(other);
   if (a.empty()) return false;
   return a == b || (is_token_limit(one) && is_token_limit(other)) ||
-         (a == "stopsequences" && b == "stop");
+         (a == "stopsequences" && b == "stop") ||
+         (b == "responseformat" && (a == "jsonschema" || a == "structuredoutputs"));
 }
 
 /// The request's fields that Theta fills, as they were sent, by the name that Theta has for them.
