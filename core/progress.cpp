@@ -13,6 +13,8 @@
 namespace theta {
 namespace {
 
+double now_s() { return std::chrono::duration<double>(Clock::now().time_since_epoch()).count(); }
+
 constexpr std::string_view kClearLine = "\r\033[K";
 
 bool begins_character(char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U; }
@@ -41,8 +43,9 @@ std::string facts(const Stage& stage, std::string_view separator) {
                                     : fmt::format("{}", stage.done);
   if (!stage.trouble.empty())
     return out + fmt::format("{0}{1}{0}{2}", separator, clock_text(stage.elapsed_s), stage.trouble);
-  const bool has_rate = stage.done > 0 && stage.elapsed_s > 0;
-  const double rate = has_rate ? static_cast<double>(stage.done) / stage.elapsed_s : 0;
+  const auto computed = static_cast<double>(stage.done - stage.known);
+  const bool has_rate = computed > 0 && stage.elapsed_s > 0;
+  const double rate = has_rate ? computed / stage.elapsed_s : 0;
   if (has_rate) out += fmt::format("{}{}", separator, rate_text(rate));
   out += fmt::format("{}{}", separator, clock_text(stage.elapsed_s));
   if (has_rate && stage.total > stage.done) {
@@ -103,7 +106,7 @@ void Progress::plan(Plan plan) {
   planned_ = !plan.empty();
   plan_ = std::move(plan);
   done_ = 0;
-  pace_.clear();
+  pace_.emplace(now_s());
 }
 
 void Progress::stage(std::string name, std::int64_t total) {
@@ -126,11 +129,15 @@ void Progress::finish() {
   end_stage();
 }
 
-void Progress::advance(std::int64_t n) {
-  if (all_ != nullptr) all_->advance(n);
+void Progress::advance(std::int64_t n, bool known) {
+  if (all_ != nullptr) all_->advance(n, known);
   const std::lock_guard lock(mutex_);
   stage_.done += n;
   done_ += n;
+  if (known)
+    stage_.known += n;
+  else if (pace_)
+    pace_->add(now_s(), static_cast<double>(n));
   if (stage_.total > 0) stage_.total = std::max(stage_.total, stage_.done);
   draw();
 }
@@ -181,18 +188,10 @@ std::int64_t Progress::left() const {
   return requests;
 }
 
-std::optional<double> Progress::run_left_s() {
-  constexpr std::chrono::seconds kWindow(60);
-  const auto now = Clock::now();
-  if (pace_.empty() || now - pace_.back().first >= std::chrono::seconds(1)) {
-    pace_.emplace_back(now, done_);
-  }
-  // One mark stays that is a minute old.
-  while (pace_.size() > 1 && now - pace_[1].first > kWindow) pace_.pop_front();
-  const auto& [since, done_then] = pace_.front();
-  if (!planned_ || done_ == done_then) return std::nullopt;
-  const double seconds = std::chrono::duration<double>(now - since).count();
-  return static_cast<double>(left()) * seconds / static_cast<double>(done_ - done_then);
+std::optional<double> Progress::run_left_s() const {
+  const auto pace = planned_ ? pace_->per_second(now_s()) : std::nullopt;
+  if (!pace) return std::nullopt;
+  return static_cast<double>(left()) / *pace;
 }
 
 void Progress::draw(bool force) {

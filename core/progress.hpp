@@ -3,7 +3,6 @@
 #include <condition_variable>
 #include <cstdint>
 #include <cstdio>
-#include <deque>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "core/clock.hpp"
+#include "core/pace.hpp"
 
 namespace theta {
 
@@ -25,6 +25,7 @@ struct Stage {
   std::string note = {};                  ///< `best .71 [.62, .79]`
   std::string trouble = {};               ///< in place of the pace: what it waits for
   std::optional<double> run_left_s = {};  ///< of the run that the stage is one of
+  std::int64_t known = 0;                 ///< of what is done: answers that were there already
 };
 
 /// The stages that a run will go through, each with its requests.
@@ -34,9 +35,10 @@ using Plan = std::vector<std::pair<std::string, std::int64_t>>;
 struct Whole {
   std::string stage;
   std::int64_t done = 0;
-  std::int64_t total = 0;             ///< 0: not planned
-  std::optional<double> left_s = {};  ///< by the pace of the last minute; none before there is one
-  std::string trouble = {};           ///< `http://host/v1: no answer for 75 s: connection refused`
+  std::int64_t total = 0;  ///< 0: not planned
+  std::optional<double> left_s =
+      {};                    ///< by the Pace of what was computed; none before there is one
+  std::string trouble = {};  ///< `http://host/v1: no answer for 75 s: connection refused`
 };
 
 /// `0:42`, `1:02:03`
@@ -70,7 +72,8 @@ class Progress {
   void finish();
   /// Work done in this stage, in the units of `total`. A total that is exceeded was an estimate and
   /// grows.
-  void advance(std::int64_t n = 1);
+  /// @param known  it was there already, and says nothing of the pace
+  void advance(std::int64_t n = 1, bool known = false);
   /// A server has given no answer for so long and why; with an empty reason, it answers again.
   void trouble(const std::string& server, const std::string& why, double seconds);
   /// A standing remark at the line's end.
@@ -87,7 +90,7 @@ class Progress {
   void write(const std::string& text);
   void end_stage();
   std::int64_t left() const;
-  std::optional<double> run_left_s();
+  std::optional<double> run_left_s() const;
   std::string trouble_text() const;
   std::size_t width() const;
 
@@ -107,8 +110,8 @@ class Progress {
   std::map<std::string, Trouble> troubles_;  // by server
   Plan plan_;                                // what is still to begin
   bool planned_ = false;
-  std::int64_t done_ = 0;                                        // in all stages of the plan
-  std::deque<std::pair<Clock::time_point, std::int64_t>> pace_;  // done_ over the last minute
+  std::int64_t done_ = 0;     // in all stages of the plan
+  std::optional<Pace> pace_;  // since the plan
   std::condition_variable_any wake_;
   std::jthread ticker_;  // redraws while nothing advances; last, so that it ends first
 };

@@ -6,23 +6,21 @@
 #include <unordered_map>
 
 #include "core/private_file.hpp"
+#include "core/records/answer_table.hpp"
 #include "core/records/response_json.hpp"
 #include "core/records/sqlite.hpp"
 
 namespace theta {
 namespace {
 
-constexpr const char* kTables = R"(
-CREATE TABLE answers (
-  key TEXT NOT NULL, place INTEGER NOT NULL, identity TEXT NOT NULL, response TEXT NOT NULL,
-  prompt_tokens INTEGER NOT NULL, generated_tokens INTEGER NOT NULL, PRIMARY KEY (key, place))
-  WITHOUT ROWID;
-)";
-
 void check_cache(const Database& database) {
-  if (database.value("SELECT count(*) FROM sqlite_schema WHERE name = 'answers'") == "0") {
+  if (database.value("SELECT (SELECT count(*) FROM sqlite_schema WHERE name = 'answers') = 1 AND"
+                     " (SELECT count(*) FROM sqlite_schema WHERE name = 'meta') = 0") == "0")
     throw RunError(database.file() + " is no cache of answers: choose another cache.path");
-  }
+  if (database.value("SELECT count(*) FROM pragma_table_info('answers') WHERE name = 'unit'") ==
+      "0")
+    throw RunError(database.file() +
+                   " is a cache of an earlier version: delete it, or choose another cache.path");
 }
 
 Database open_cache(const CacheOptions& options) {
@@ -37,7 +35,8 @@ Database open_cache(const CacheOptions& options) {
     // A power failure may cost the last answers: the stores of the runs still have them.
     database.run("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
     Transaction transaction(database);
-    if (database.value("SELECT count(*) FROM sqlite_schema") == "0") database.run(kTables);
+    if (database.value("SELECT count(*) FROM sqlite_schema") == "0")
+      AnswerTable::create(database, AnswerTable::Index::kInFile);
     transaction.commit();
   }
   check_cache(database);
@@ -53,10 +52,7 @@ struct File {
 
   const Database database;
   std::optional<Checkpoints> checkpoints;
-  Statement get{database,
-                "SELECT response, prompt_tokens, generated_tokens FROM answers WHERE key = ?"
-                " ORDER BY place"};
-  Statement put{database, "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?)"};
+  AnswerTable answers{database, AnswerTable::Index::kInFile};
 };
 
 bool keepable(const AnswerCache::Entry& entry) {
@@ -110,8 +106,7 @@ AnswerCache::Claim AnswerCache::Leads::claim(const std::string& key) {
   }
   if (impl.file) {
     Answers known;
-    for (auto row = impl.file->get.use(key); row.next();)
-      known.push_back(response_of(row.text(0), row.integer(1), row.integer(2)));
+    for (const auto& kept : impl.file->answers.find(key)) known.push_back(kept.answer());
     if (!known.empty()) return {std::move(known), nullptr};
   }
   flights_.push_back(std::make_shared<Flight>(key));
@@ -128,10 +123,13 @@ void AnswerCache::Leads::publish(std::string_view identity, const std::vector<En
       if (!keepable(entry)) continue;
       for (std::size_t place = 0; place < entry.answers.size(); ++place) {
         const auto& answer = entry.answers[place];
-        const auto json = response_json(answer);
-        const Usage usage = usage_of(answer);
-        impl.file->put.run(entry.key, static_cast<std::int64_t>(place), identity, json,
-                           usage.prompt_tokens, usage.generated_tokens);
+        const std::string json = response_json(answer);
+        impl.file->answers.put({.key = entry.key,
+                                .place = static_cast<std::int64_t>(place),
+                                .identity = identity,
+                                .request = entry.requests.at(place),
+                                .json = json,
+                                .usage = usage_of(answer)});
       }
     }
     transaction.commit();

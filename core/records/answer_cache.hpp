@@ -57,6 +57,7 @@ class AnswerCache {
   struct Entry {
     std::string_view key;
     std::span<const Result<Response>> answers;
+    std::vector<std::string_view> requests;  ///< canonical JSON of each
   };
 
   /// The keys that one caller leads; those not published when this goes are free to be claimed.

@@ -21,7 +21,7 @@ namespace {
 /// A request that the store had no answer to, and the places of the wave that ask it.
 struct Question {
   std::string key;
-  std::string request;  ///< canonical, until it is committed
+  std::string request;  ///< canonical, until it is kept
   std::vector<std::size_t> places;
 };
 
@@ -139,8 +139,8 @@ class RecordedModel::Wave {
         } else if (claim.known) {
           known.push_back({question, std::move(claim.known->front())});
         } else if (auto answer = earlier(questions_[question])) {
-          leads.publish(identity_, {{key, {&*answer, 1}}});
-          deliver(questions_[question], *std::move(answer), true);
+          leads.publish(identity_, {{key, {&*answer, 1}, {questions_[question].request}}});
+          deliver(questions_[question], *std::move(answer), Source::kStore);
         } else {
           refuse_in_replay(question);
           ours.push_back(question);
@@ -165,7 +165,7 @@ class RecordedModel::Wave {
     std::erase_if(questions_, [&](const Question& question) {
       if (deliver_kept(question)) return true;
       auto answer = earlier(question);
-      if (answer) deliver(question, *std::move(answer), true);
+      if (answer) deliver(question, *std::move(answer), Source::kStore);
       return answer.has_value();
     });
     if (questions_.empty()) return;
@@ -179,7 +179,7 @@ class RecordedModel::Wave {
       for (auto& answer : answers) group.push_back({begin + group.size(), std::move(answer)});
       // Kept in part, the rest would be asked again in other company.
       if (owner_.key_ == Key::kRequest || std::ranges::all_of(group, kept)) commit(group, paid);
-      deliver(std::move(group));
+      deliver(std::move(group), paid ? Source::kModel : Source::kCache);
     }
   }
 
@@ -192,9 +192,9 @@ class RecordedModel::Wave {
     return sha256(scope) + '\n';
   }
 
-  void deliver(const Question& question, Result<Response> answer, bool hit) {
+  void deliver(const Question& question, Result<Response> answer, Source source) {
     for (const auto place : question.places) {
-      owner_.count(answer, hit);
+      owner_.count(answer, source);
       on_answer_(place, place == question.places.back() ? std::move(answer) : answer);
     }
   }
@@ -208,12 +208,12 @@ class RecordedModel::Wave {
   bool deliver_kept(const Question& question) {
     auto answer = owner_.store_.find(question.key);
     if (!answer) return false;
-    deliver(question, *std::move(answer), true);
+    deliver(question, *std::move(answer), Source::kStore);
     return true;
   }
 
-  void deliver(std::vector<Arrival> group) {
-    for (auto& [question, answer] : group) deliver(questions_[question], std::move(answer), false);
+  void deliver(std::vector<Arrival> group, Source source) {
+    for (auto& [question, answer] : group) deliver(questions_[question], std::move(answer), source);
   }
 
   void commit(const std::vector<Arrival>& group, bool paid) {
@@ -222,8 +222,8 @@ class RecordedModel::Wave {
       if (!answer && answer.error().failed.empty() && answer.error().fault == Fault::kService) {
         continue;
       }
-      auto& [key, request, places] = questions_[question];
-      unit.push_back({key, std::move(request), answer});
+      const auto& [key, request, places] = questions_[question];
+      unit.push_back({key, request, answer});
     }
     if (!unit.empty()) owner_.store_.commit(identity_, unit, paid);
   }
@@ -232,7 +232,7 @@ class RecordedModel::Wave {
     owner_.count_cached(group.size());
     if (group.empty()) return;
     commit(group, false);
-    deliver(std::move(group));
+    deliver(std::move(group), Source::kCache);
   }
 
   void ask_at_once(const std::vector<std::size_t>& ours, AnswerCache::Leads& leads) {
@@ -246,11 +246,12 @@ class RecordedModel::Wave {
           std::vector<AnswerCache::Entry> entries;
           for (auto& [index, answer] : group) {
             index = ours[index];
-            entries.push_back({questions_[index].key, {&answer, 1}});
+            entries.push_back({questions_[index].key, {&answer, 1}, {questions_[index].request}});
           }
           commit(group, true);  // before the key is free to be claimed again
           leads.publish(identity_, entries);
-          deliver(std::move(group));
+          for (const Arrival& arrival : group) questions_[arrival.question].request = {};
+          deliver(std::move(group), Source::kModel);
         },
         stop_);
   }
@@ -275,7 +276,10 @@ class RecordedModel::Wave {
       if (wait) continue;
       refuse_in_replay(begin);
       auto answers = ask(owner_.inner_, unit, stop_);
-      leads.publish(identity_, {{key, answers}});
+      std::vector<std::string_view> requests;
+      for (std::size_t i = 0; i < unit.size(); ++i)
+        requests.push_back(questions_[begin + i].request);
+      leads.publish(identity_, {{key, answers, std::move(requests)}});
       return {std::move(answers), true};
     }
   }
@@ -324,7 +328,7 @@ void RecordedModel::complete(std::span<const Request> requests, const OnAnswer& 
                              std::stop_token stop) {
   if (key_ == Key::kNone) {
     const auto counted = [&](std::size_t place, Result<Response> answer) {
-      count(answer, false);
+      count(answer, Source::kModel);
       on_answer(place, std::move(answer));
     };
     return inner_.complete(requests, counted, std::move(stop));
@@ -339,17 +343,17 @@ void RecordedModel::count_cached(std::size_t requests) {
   cache_hits_ += static_cast<std::int64_t>(requests);
 }
 
-void RecordedModel::count(const Result<Response>& answer, bool hit) {
+void RecordedModel::count(const Result<Response>& answer, Source source) {
   {
     const std::lock_guard lock(mutex_);
     asked_ += usage_of(answer);
-    hits_ += hit;
+    hits_ += source == Source::kStore;
     if (!answer && answer.error().fault == Fault::kService) {
       if (lost_.requests++ == 0) lost_.why = answer.error().message;
       return;
     }
   }
-  if (progress_ != nullptr) progress_->advance();
+  if (progress_ != nullptr) progress_->advance(1, source != Source::kModel);
 }
 
 Usage RecordedModel::asked() const {
@@ -399,6 +403,10 @@ std::string canonical(const Request& request) {
   }
   out += "],\"options\":";
   add_list(request.options);
+  if (!request.schema.empty()) {
+    out += ",\"schema\":";
+    append_json_text(out, request.schema);
+  }
   out += ",\"seed\":" + std::to_string(request.seed) + ",\"stop\":";
   add_list(request.stop);
   out += ",\"temperature\":";

@@ -65,7 +65,8 @@ class RecordedModel final : public ModelInFront {
 
  private:
   class Wave;
-  void count(const Result<Response>& answer, bool hit);
+  enum class Source { kModel, kStore, kCache };  ///< of an answer
+  void count(const Result<Response>& answer, Source source);
   void count_cached(std::size_t requests);
 
   Store& store_;
@@ -82,7 +83,7 @@ class RecordedModel final : public ModelInFront {
   std::int64_t cache_hits_ = 0;
 };
 
-/// The canonical JSON of a request: sorted keys, every field, no whitespace.
+/// The canonical JSON of a request: sorted keys, every field but an empty schema, no whitespace.
 std::string canonical(const Request& request);
 
 }  // namespace theta

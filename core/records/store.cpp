@@ -10,10 +10,10 @@
 #include <cstring>
 #include <fstream>
 #include <mutex>
-#include <unordered_map>
 
 #include "core/log.hpp"
 #include "core/private_file.hpp"
+#include "core/records/answer_table.hpp"
 #include "core/records/response_json.hpp"
 #include "core/records/sqlite.hpp"
 
@@ -22,9 +22,6 @@ namespace {
 
 constexpr const char* kTables = R"(
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE responses (
-  key TEXT NOT NULL, identity TEXT NOT NULL, request TEXT NOT NULL, response TEXT NOT NULL,
-  prompt_tokens INTEGER NOT NULL, generated_tokens INTEGER NOT NULL, unit INTEGER NOT NULL);
 CREATE TABLE attempts (
   id INTEGER PRIMARY KEY, key TEXT NOT NULL, identity TEXT NOT NULL, number INTEGER NOT NULL,
   outcome TEXT NOT NULL, message TEXT NOT NULL, wait_s REAL NOT NULL,
@@ -153,6 +150,7 @@ Database open_database(const std::filesystem::path& file, Store::Access access) 
   if (write && database.value("SELECT count(*) FROM sqlite_schema") == "0") {
     Transaction transaction(database);
     database.run(kTables);
+    AnswerTable::create(database, AnswerTable::Index::kInMemory);
     Statement(database, "INSERT INTO meta VALUES ('schema', ?)").run(Store::kSchema);
     transaction.commit();
   }
@@ -209,14 +207,11 @@ Outcome::Status status_of(const Error& error) {
 struct Store::Impl {
   Impl(const std::filesystem::path& file, Access access)
       : lock(access == Access::kWrite ? std::make_unique<Lock>(file, parent_of(file)) : nullptr),
-        database(open_database(file, access)) {
+        database(open_database(file, access)),
+        answers(database, lock ? AnswerTable::Index::kInMemory : AnswerTable::Index::kNone) {
     if (!lock) return;
     checkpoints.emplace(database, mutex);
-    Statement all(database, "SELECT rowid, key, unit FROM responses");
-    for (auto kept = all.use(); kept.next();) {
-      rows.emplace(std::hash<std::string_view>()(kept.text(1)), kept.integer(0));
-      unit = std::max(unit, kept.integer(2));
-    }
+    unit = answers.units();
   }
 
   ~Impl() { put_back(); }
@@ -240,52 +235,22 @@ struct Store::Impl {
     }
   }
 
-  /// Whether an answer to the request may be kept: all that most requests of a search need to know,
-  /// and it does not wait for a commit to reach the disk.
-  bool may_hold(std::string_view key) {
-    if (!lock) return true;  // rows come without our knowledge
-    const std::lock_guard guard(rows_mutex);
-    return rows.contains(std::hash<std::string_view>()(key));
-  }
-
-  /// The row that keeps the answer to a request.
-  std::optional<std::int64_t> row_of(std::string_view key) {
-    if (!lock) {
-      auto row = search_response.use(key);
-      return row.next() ? std::optional(row.integer(0)) : std::nullopt;
-    }
-    const auto [begin, end] = rows.equal_range(std::hash<std::string_view>()(key));
-    for (auto it = begin; it != end; ++it) {
-      if (has_response.use(it->second, key).next()) return it->second;
-    }
-    return std::nullopt;
-  }
-
   const std::unique_ptr<Lock> lock;
   const Database database;
-  std::mutex mutex;  // guards all below
+  std::mutex mutex;     // guards all below
+  AnswerTable answers;  // a request's is its only one, at place 0
   std::optional<Checkpoints> checkpoints;
   std::int64_t unit = 0;  // the number of the last unit that was paid for
-  // Where the answers are, by the hash of their keys. An index in the file would have pages all
-  // over it written anew by every commit, for keys that come in no order. Changed with both locked.
-  std::unordered_multimap<std::size_t, std::int64_t> rows;
-  std::mutex rows_mutex;
-
   Statement get_meta{database, "SELECT value FROM meta WHERE key = ?"};
   Statement put_meta{database,
                      "INSERT INTO meta VALUES (?1, ?2)"
                      " ON CONFLICT DO UPDATE SET value = excluded.value"};
-  Statement search_response{database, "SELECT rowid FROM responses WHERE key = ?"};
-  Statement has_response{database, "SELECT 1 FROM responses WHERE rowid = ? AND key = ?"};
-  Statement get_response{
-      database, "SELECT response, prompt_tokens, generated_tokens FROM responses WHERE rowid = ?"};
-  Statement put_response{database, "INSERT INTO responses VALUES (?, ?, ?, ?, ?, ?, ?)"};
   // The tokens of an answer are of all its attempts; those of attempts that no answer came of stand
   // with them alone. Of one identity, or of all where it is empty.
   Statement sum_paid{
       database,
       "SELECT count(answer), total(prompt_tokens), total(generated_tokens) FROM"
-      " (SELECT 1 AS answer, identity, prompt_tokens, generated_tokens FROM responses"
+      " (SELECT 1 AS answer, identity, prompt_tokens, generated_tokens FROM answers"
       "  WHERE unit <> 0"
       "  UNION ALL SELECT NULL, identity, prompt_tokens, generated_tokens FROM attempts"
       "  WHERE lost = 1)"
@@ -373,21 +338,14 @@ void Store::set_meta(std::string_view key, std::string_view value) {
 }
 
 std::optional<Result<Response>> Store::find(std::string_view key) const {
-  if (!impl_->may_hold(key)) return std::nullopt;
-  std::string json;
-  std::int64_t prompt_tokens = 0;
-  std::int64_t generated_tokens = 0;
+  if (!impl_->answers.may_hold(key)) return std::nullopt;
+  std::vector<AnswerTable::Kept> kept;
   {
     const std::lock_guard guard(impl_->mutex);
-    const auto kept = impl_->row_of(key);
-    if (!kept) return std::nullopt;
-    auto row = impl_->get_response.use(*kept);
-    require(row.next(), "a row that was found is there");
-    json = row.text(0);
-    prompt_tokens = row.integer(1);
-    generated_tokens = row.integer(2);
+    kept = impl_->answers.find(key);
   }
-  return response_of(json, prompt_tokens, generated_tokens);
+  if (kept.empty()) return std::nullopt;
+  return kept.front().answer();
 }
 
 void Store::commit(std::string_view identity, const std::vector<Answer>& unit, bool paid) {
@@ -396,9 +354,8 @@ void Store::commit(std::string_view identity, const std::vector<Answer>& unit, b
   };
   std::vector<std::string> responses;
   responses.reserve(unit.size());
-  for (const auto& [key, request, answer] : unit) {
+  for (const auto& [key, request, answer] : unit)
     responses.push_back(kept(answer) ? response_json(answer) : "");
-  }
   const std::lock_guard guard(impl_->mutex);
   const std::int64_t number = paid ? impl_->unit + 1 : kUnpaid;
   Transaction transaction(impl_->database);
@@ -409,12 +366,13 @@ void Store::commit(std::string_view identity, const std::vector<Answer>& unit, b
       impl_->put_attempt.run(key, identity, attempt.number, attempt.outcome, attempt.message,
                              attempt.wait_s, attempt.prompt_tokens, attempt.generated_tokens, lost);
     }
-    if (lost == 1 || impl_->row_of(key)) continue;
-    const Usage usage = usage_of(answer);
-    impl_->put_response.run(key, identity, request, responses[i], usage.prompt_tokens,
-                            usage.generated_tokens, number);
-    const std::lock_guard rows_guard(impl_->rows_mutex);
-    impl_->rows.emplace(std::hash<std::string_view>()(key), impl_->database.last_row());
+    if (lost == 1) continue;
+    impl_->answers.put({.key = key,
+                        .identity = identity,
+                        .request = request,
+                        .json = responses[i],
+                        .usage = usage_of(answer),
+                        .unit = number});
   }
   transaction.commit();
   if (paid) impl_->unit = number;

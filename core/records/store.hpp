@@ -42,7 +42,7 @@ struct UsageRecord {
 
 /// The record of a run: one SQLite file in WAL mode. Every request, response, score and token count
 /// of a run is here, and the report is computed from it alone. Thread-safe. Tables: meta,
-/// responses, attempts, outcomes, trials, usage, timing; `meta.schema` is kSchema.
+/// answers, attempts, outcomes, trials, usage, timing; `meta.schema` is kSchema.
 ///
 /// What a call has written when it returns survives SIGKILL; a power failure may cost the last
 /// calls, whole, and never the file. Writing what is there already replaces it in its place, so
@@ -50,7 +50,7 @@ struct UsageRecord {
 /// full, damaged file.
 class Store {
  public:
-  static constexpr int kSchema = 6;
+  static constexpr int kSchema = 7;
 
   enum class Access {
     kWrite,  ///< creates the file if need be; one live owner
@@ -70,17 +70,17 @@ class Store {
 
   /// Forgets everything that an earlier try at the run made of its answers: rows, trials, usage,
   /// and all meta but the config's hash, what is to come (`plan`), what the run went on for and what
-  /// was learnt of its models (`lessons ..`). Answers, attempts and timing stay, so that the new try finds the answers
-  /// and leaves the record that it would have left alone.
+  /// was learnt of its models (`lessons ..`). Answers, attempts and timing stay, so that the new try
+  /// finds the answers and leaves the record that it would have left alone.
   void begin_try();
 
   std::optional<std::string> meta(std::string_view key) const;
   void set_meta(std::string_view key, std::string_view value);
 
-  /// For the time of a call: the key and the response are its caller's.
+  /// For the time of a call: all that it names is its caller's.
   struct Answer {
-    std::string_view key;  ///< SHA-256 of the canonical request and the model's identity, hex
-    std::string request;   ///< canonical JSON
+    std::string_view key;      ///< SHA-256 of the canonical request and the model's identity, hex
+    std::string_view request;  ///< canonical JSON
     const Result<Response>& response;  ///< of a service's fault only the attempts are kept
   };
   /// What is kept for a key. Quick for the owner alone.

@@ -94,10 +94,6 @@ void scrub_record(const Database& database, const Traces& traces, const std::set
       return false;
     };
   };
-  removed["answers"] += remove_rows(database, "responses", "key, request, response",
-                                    [&](const Statement::Execution& row) {
-                                      return keys.contains(row.text(1)) || tells(2, 3)(row);
-                                    });
   removed["attempts"] +=
       remove_rows(database, "attempts", "key, message", [&](const Statement::Execution& row) {
         return keys.contains(row.text(1)) || tells(2, 2)(row);
@@ -107,17 +103,15 @@ void scrub_record(const Database& database, const Traces& traces, const std::set
   removed["notes"] += scrub_meta(database, traces);
 }
 
-void scrub_answers(const Database& database, const Traces& traces,
-                   const std::set<std::string>& keys, Removed& removed) {
-  std::set<std::string> told;
-  {
-    Statement query(database, "SELECT key, response FROM answers");
-    for (auto row = query.use(); row.next();)
-      if (keys.contains(row.text(0)) || traces.told_by(row.text(1))) told.insert(row.text(0));
-  }
-  Statement remove(database, "DELETE FROM answers WHERE key = ?");
-  for (const std::string& key : told) remove.run(std::string_view(key));
-  removed["answers"] += told.size();
+/// Also those that were asked for together with one that tells.
+void scrub_answers(const Database& database, const Traces& traces, std::set<std::string> keys,
+                   Removed& removed) {
+  Statement query(database, "SELECT key, request, response FROM answers");
+  for (auto row = query.use(); row.next();)
+    if (traces.told_by(row.text(1)) || traces.told_by(row.text(2))) keys.insert(row.text(0));
+  removed["answers"] +=
+      remove_rows(database, "answers", "key",
+                  [&](const Statement::Execution& row) { return keys.contains(row.text(1)); });
 }
 
 }  // namespace
@@ -138,8 +132,8 @@ bool is_database(const std::filesystem::path& file) {
 std::set<std::string> keys_told(const std::filesystem::path& record, const Traces& traces) {
   std::set<std::string> keys;
   const Database database(record.string(), /*write=*/false);
-  if (!has_table(database, "responses")) return keys;
-  Statement query(database, "SELECT key, request, response FROM responses");
+  if (!has_table(database, "answers")) return keys;
+  Statement query(database, "SELECT key, request, response FROM answers");
   for (auto row = query.use(); row.next();)
     if (traces.told_by(row.text(1)) || traces.told_by(row.text(2))) keys.insert(row.text(0));
   return keys;
@@ -152,14 +146,14 @@ Removed scrub_database(const std::filesystem::path& file, const Traces& traces,
         fmt::format("{} is in use by process {}: stop it first", file.string(), *owner));
   Removed removed;
   const Database database(file.string(), /*write=*/true);
-  const bool is_record = has_table(database, "responses") && has_table(database, "outcomes");
-  const bool is_cache = has_table(database, "answers"),
+  const bool has_answers = has_table(database, "answers"),
+             is_record = has_answers && has_table(database, "outcomes"),
              has_vectors = has_table(database, "vectors");
-  if (!is_record && !is_cache && !has_vectors) return removed;  // another program's
-  database.run("PRAGMA secure_delete = ON");                    // freed bytes are overwritten
+  if (!has_answers && !has_vectors) return removed;  // another program's
+  database.run("PRAGMA secure_delete = ON");         // freed bytes are overwritten
   Transaction transaction(database);
   if (is_record) scrub_record(database, traces, keys, removed);
-  if (is_cache) scrub_answers(database, traces, keys, removed);
+  if (has_answers) scrub_answers(database, traces, keys, removed);
   if (has_vectors) {
     removed["vectors"] = std::stoull(database.value("SELECT count(*) FROM vectors"));
     database.run("DELETE FROM vectors");

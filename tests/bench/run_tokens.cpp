@@ -39,7 +39,7 @@ RunTokens read_run_tokens(const std::filesystem::path& folder) {
 
 std::map<std::string, std::vector<Request>> asked_in(const std::filesystem::path& folder) {
   const Database run((folder / "run.db").string(), false);
-  Statement asked(run, "SELECT identity, request FROM responses ORDER BY rowid");
+  Statement asked(run, "SELECT identity, request FROM answers ORDER BY rowid");
   std::map<std::string, std::vector<Request>> requests;
   for (auto row = asked.use(); row.next();)
     requests[row.text(0)].push_back(request_of(row.text(1)));

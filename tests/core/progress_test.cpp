@@ -151,6 +151,35 @@ TEST(ProgressText, TellsWhatIsLeftOfTheStageAndOfTheRun) {
             "searching: 5/10, 30.0/min, 0:10, 0:10 left, run 1:30 left, best .71");
 }
 
+TEST(ProgressText, TellsThePaceOfWhatIsComputedAlone) {
+  EXPECT_EQ(progress_text({"searching", 105, 110, 10, {}, {}, {}, 100}),
+            "searching: 105/110, 30.0/min, 0:10, 0:10 left");
+  EXPECT_EQ(progress_text({"searching", 100, 110, 10, {}, {}, {}, 100}),
+            "searching: 100/110, 0:10");
+}
+
+TEST(Pace, IsTheMeanOfWhatWasDoneSoFar) {
+  Pace pace(100);
+  EXPECT_FALSE(pace.per_second(110));
+  for (int s = 101; s <= 130; ++s) pace.add(s, 4);
+  EXPECT_NEAR(*pace.per_second(130), 4, 0.02);
+}
+
+TEST(Pace, BelievesAChangeByAndBy) {
+  Pace pace(0);
+  for (int s = 1; s <= 600; ++s) pace.add(s, 9);
+  double before = *pace.per_second(600);
+  for (int s = 601; s <= 2000; ++s) {
+    pace.add(s, 1);
+    if (s % 15 != 0) continue;
+    const double now = *pace.per_second(s);
+    EXPECT_LT(now, before);
+    EXPECT_GT(now, before / 1.25);  // a line of the log and the next
+    before = now;
+  }
+  EXPECT_NEAR(before, 1, 0.02);
+}
+
 TEST(Progress, ClearsItsLineBeforeAnythingElseIsWritten) {
   const Written written;
   {

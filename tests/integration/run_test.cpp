@@ -112,7 +112,7 @@ double number_of(const fs::path& folder, const std::string& sql) {
 }
 
 double committed(const fs::path& folder) {
-  return number_of(folder, "SELECT count(*) FROM responses");
+  return number_of(folder, "SELECT count(*) FROM answers");
 }
 
 double attempts(const fs::path& folder) {
@@ -121,7 +121,7 @@ double attempts(const fs::path& folder) {
 
 std::vector<std::vector<std::string>> responses(const fs::path& folder) {
   return rows_of(folder,
-                 "SELECT key, request, response, prompt_tokens, generated_tokens FROM responses "
+                 "SELECT key, request, response, prompt_tokens, generated_tokens FROM answers "
                  "ORDER BY key");
 }
 
@@ -349,8 +349,8 @@ TEST_F(Run, ADryRunSpendsNothingAndForeseesTheRun) {
   constexpr double kGates = 2 * 2 * 3;
   EXPECT_GE(all[0], 0.9 * asked);
   EXPECT_LE(all[0], 1.1 * asked + kGates);
-  EXPECT_GT(1.1 * all[1], number_of(out, "SELECT sum(prompt_tokens) FROM responses"));
-  EXPECT_GE(all[2], number_of(out, "SELECT sum(generated_tokens) FROM responses"));
+  EXPECT_GT(1.1 * all[1], number_of(out, "SELECT sum(prompt_tokens) FROM answers"));
+  EXPECT_GE(all[2], number_of(out, "SELECT sum(generated_tokens) FROM answers"));
 }
 
 /// In units of 16, whose answers hang on what shares their batch.

@@ -176,9 +176,9 @@ TEST_F(ServedRun, OfAFaultyServerEndsWithTheSameReportAndRecordsEveryRetry) {
     const fs::path database = patched / "run.db";
     EXPECT_GT(*injected, 20);
     EXPECT_EQ(count(database, "attempts"), *injected);
-    EXPECT_EQ(count(database, "responses"),
+    EXPECT_EQ(count(database, "answers"),
               static_cast<int>(sound.requests()) - (dialect == "auto" ? 1 : 0));
-    EXPECT_EQ(count(database, "responses JOIN attempts USING (key) WHERE number = 1"),
+    EXPECT_EQ(count(database, "answers JOIN attempts USING (key) WHERE number = 1"),
               count(database, "(SELECT DISTINCT key FROM attempts)"));
   }
 }
@@ -273,7 +273,7 @@ TEST_F(ServedRun, IsReplayedFromTheCacheOfAnotherWithoutAServer) {
   ASSERT_EQ(replayed.code, 0) << replayed.err;
   for (const char* name : {"second", "third"}) {
     EXPECT_EQ(lasting_report(out(name)), lasting_report(out("first")));
-    EXPECT_EQ(count(out(name) / "run.db", "responses"), static_cast<int>(asked));
+    EXPECT_EQ(count(out(name) / "run.db", "answers"), static_cast<int>(asked));
   }
 }
 

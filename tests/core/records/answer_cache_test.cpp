@@ -4,6 +4,7 @@
 
 #include <thread>
 
+#include "core/records/sqlite.hpp"
 #include "core/records/store.hpp"
 #include "tests/support/scripted_model.hpp"
 #include "tests/support/temporary_folder.hpp"
@@ -13,6 +14,10 @@ namespace {
 
 using Answers = AnswerCache::Answers;
 
+std::vector<std::string_view> requests_of(const Answers& answers) {
+  return std::vector<std::string_view>(answers.size(), "{}");
+}
+
 class AnAnswerCache : public testing::Test {
  protected:
   CacheOptions options(CacheMode mode = CacheMode::kRecord) const {
@@ -21,7 +26,7 @@ class AnAnswerCache : public testing::Test {
   static void keep(AnswerCache& cache, const std::string& key, const Answers& answers) {
     AnswerCache::Leads leads(cache);
     leads.claim(key);
-    leads.publish("model", {{key, answers}});
+    leads.publish("model", {{key, answers, requests_of(answers)}});
   }
   TemporaryFolder folder_;
 };
@@ -91,7 +96,7 @@ TEST_F(AnAnswerCache, GivesWhoeverWaitsTheAnswerOfWhoeverLeads) {
     leads.claim("k");
     const auto claim = follows.claim("k");
     ASSERT_TRUE(claim.other);
-    std::jthread leader([&] { leads.publish("model", {{"k", {&answer, 1}}}); });
+    std::jthread leader([&] { leads.publish("model", {{"k", {&answer, 1}, {"{}"}}}); });
     const auto got = cache.wait(claim.other, {});
     ASSERT_TRUE(got);
     EXPECT_EQ(static_cast<bool>(got->front()), static_cast<bool>(answer));
@@ -118,7 +123,7 @@ TEST_F(AnAnswerCache, LeavesALaterCallAloneWhenAnEarlierLeaderGoes) {
     AnswerCache::Leads leads(cache);
     leads.claim("k");
     const Answers answers = {say("a")};
-    leads.publish("model", {{"k", answers}});
+    leads.publish("model", {{"k", answers, requests_of(answers)}});
     EXPECT_FALSE(later.claim("k").other);
   }
   AnswerCache::Leads follows(cache);
@@ -143,6 +148,21 @@ TEST_F(AnAnswerCache, RefusesAFileThatIsNone) {
   } catch (const RunError& error) {
     EXPECT_THAT(error.what(),
                 testing::StartsWith(options().path.string() + " is damaged, or never was"));
+  }
+}
+
+TEST_F(AnAnswerCache, RefusesACacheOfAnEarlierVersion) {
+  Database(options().path.string(), true)
+      .run("CREATE TABLE answers (key TEXT, place INTEGER, response TEXT)");
+  for (const auto mode : {CacheMode::kRecord, CacheMode::kReplay}) {
+    try {
+      AnswerCache cache(options(mode));
+      FAIL();
+    } catch (const RunError& error) {
+      EXPECT_EQ(error.what(),
+                options().path.string() +
+                    " is a cache of an earlier version: delete it, or choose another cache.path");
+    }
   }
 }
 

@@ -246,9 +246,9 @@ TEST_P(RecordedModelOfUnit, KeepsTheAttemptsThatBroughtNoAnswer) {
   (void)ask(recorded, requests({"found", "lost"}), {});
   const Database database((folder_.path() / "run.db").string(), false);
   EXPECT_EQ(database.value("SELECT count(*) FROM attempts"), "4");
-  EXPECT_EQ(database.value("SELECT count(*) FROM responses"), "1");
+  EXPECT_EQ(database.value("SELECT count(*) FROM answers"), "1");
   EXPECT_EQ(database.value("SELECT group_concat(number || ' ' || outcome || ' ' || message || ' ' "
-                           "|| wait_s, '; ') FROM attempts JOIN responses USING (key)"),
+                           "|| wait_s, '; ') FROM attempts JOIN answers USING (key)"),
             "1 timeout silent for 1 s 0.25; 2 status 503 busy 0.0");
 }
 

@@ -130,7 +130,7 @@ TEST_F(StoreTest, NumbersUnitsOnAfterARestart) {
   ASSERT_EQ(sqlite3_open(file().c_str(), &db), SQLITE_OK);
   std::string rows;
   sqlite3_exec(
-      db, "SELECT key || unit || identity FROM responses ORDER BY rowid",
+      db, "SELECT key || unit || identity FROM answers ORDER BY rowid",
       [](void* out, int, char** row, char**) {
         *static_cast<std::string*>(out) += std::string(row[0]) + " ";
         return 0;
@@ -153,7 +153,7 @@ TEST_F(StoreTest, RefusesALogProbabilityThatIsNotANumber) {
 
 TEST_F(StoreTest, SaysThatAnAnswerIsDamaged) {
   { Store(file()).commit("model", {{"k", "{}", response("kept")}}); }
-  execute("UPDATE responses SET response = replace(response, 'text', 'teXX')");
+  execute("UPDATE answers SET response = replace(response, 'text', 'teXX')");
   EXPECT_EQ(message_of<RunError>([&] { (void)Store(file()).find("k"); }),
             "the record or the cache is damaged: an answer in it cannot be read");
 }
@@ -283,10 +283,10 @@ TEST_F(StoreTest, NoticesDamageInTheMiddleWhenItOpens) {
 
 TEST_F(StoreTest, RefusesAnotherSchema) {
   { const Store store(file()); }
-  execute("UPDATE meta SET value = '7' WHERE key = 'schema'");
+  execute("UPDATE meta SET value = '1' WHERE key = 'schema'");
   EXPECT_EQ(message_of<RunError>([&] { const Store store(file()); }),
             file().string() +
-                " has schema 7, this program reads schema 6: use the version that wrote it, or "
+                " has schema 1, this program reads schema 7: use the version that wrote it, or "
                 "another --out");
 }
 
