@@ -172,14 +172,22 @@ double mean_difference(const Scores& a, const Scores& b) {
   return n > 0 ? sum / n : 0;
 }
 
-std::vector<Belief> shrunken(const Scores& student, const std::vector<Scores>& candidates) {
-  const std::size_t examples = student.size();
-  std::vector<Measured> all(candidates.size());
+namespace {
+
+/// What candidates differ by from the student.
+struct Differences {
+  std::vector<Measured> of;  ///< each candidate's
+  double pooled = 0;         ///< variance of one example's difference, of all candidates together
+  double of_student = 0;     ///< the student's part of it
+};
+
+Differences differences_to(const Scores& student, const std::vector<Scores>& candidates) {
+  Differences all{std::vector<Measured>(candidates.size())};
   double squares = kPriorCount * kDifference, freedom = kPriorCount;
-  for (std::size_t c = 0; c < all.size(); ++c) {
-    auto& [n, mean, own, variance] = all[c];
+  for (std::size_t c = 0; c < candidates.size(); ++c) {
+    auto& [n, mean, own, variance] = all.of[c];
     mean = mean_difference(candidates[c], student);
-    for (std::size_t j = 0; j < examples; ++j)
+    for (std::size_t j = 0; j < student.size(); ++j)
       if (candidates[c][j] && student[j]) {
         const double rest = *candidates[c][j] - *student[j] - mean;
         ++n, own += rest * rest;
@@ -187,16 +195,16 @@ std::vector<Belief> shrunken(const Scores& student, const std::vector<Scores>& c
     squares += own;
     freedom += std::max(n - 1, 0.0);
   }
-  const double pooled = squares / freedom;
+  all.pooled = squares / freedom;
 
-  // The student's part of it is what the differences of two candidates have in common.
+  // The student's part is what the differences of two candidates have in common.
   double cross = 0, pairs = 0, scored = 0;
-  for (std::size_t j = 0; j < examples; ++j) {
+  for (std::size_t j = 0; j < student.size(); ++j) {
     if (!student[j]) continue;
     double sum = 0, own = 0, n = 0;
-    for (std::size_t c = 0; c < all.size(); ++c)
+    for (std::size_t c = 0; c < candidates.size(); ++c)
       if (candidates[c][j]) {
-        const double rest = *candidates[c][j] - *student[j] - all[c].mean;
+        const double rest = *candidates[c][j] - *student[j] - all.of[c].mean;
         ++n, sum += rest, own += rest * rest;
       }
     cross += sum * sum - own;
@@ -204,38 +212,59 @@ std::vector<Belief> shrunken(const Scores& student, const std::vector<Scores>& c
     ++scored;
   }
   const double weight = pairs > 0 ? scored : 0;
-  const double of_student =
-      std::clamp((kShareCount * pooled / 2 + (pairs > 0 ? weight * cross / pairs : 0)) /
+  all.of_student =
+      std::clamp((kShareCount * all.pooled / 2 + (pairs > 0 ? weight * cross / pairs : 0)) /
                      (kShareCount + weight),
-                 0.0, kMostShared * pooled);
+                 0.0, kMostShared * all.pooled);
+  for (auto& [n, mean, own, variance] : all.of)
+    if (n > 0) variance = (kPooledCount * all.pooled + own) / (kPooledCount + n - 1);
+  return all;
+}
 
+/// The candidates that say most of what candidates are worth: those that were asked most, but for
+/// what is clearly worse.
+std::vector<std::size_t> most_telling(const std::vector<Measured>& of) {
   std::vector<std::size_t> telling;
-  for (std::size_t c = 0; c < all.size(); ++c) {
-    auto& [n, mean, own, variance] = all[c];
-    if (n == 0) continue;
-    variance = (kPooledCount * pooled + own) / (kPooledCount + n - 1);
-    if (mean > -kWorse * std::sqrt(variance / n)) telling.push_back(c);
-  }
-  std::ranges::stable_sort(telling, std::ranges::greater{}, [&](auto c) { return all[c].n; });
+  for (std::size_t c = 0; c < of.size(); ++c)
+    if (of[c].n > 0 && of[c].mean > -kWorse * std::sqrt(of[c].variance / of[c].n))
+      telling.push_back(c);
+  std::ranges::stable_sort(telling, std::ranges::greater{}, [&](auto c) { return of[c].n; });
   telling.resize(std::min(telling.size(), kMostTelling));
+  return telling;
+}
 
-  // Two candidates that were seen on the same examples share the student's luck on these.
-  const auto k = static_cast<Eigen::Index>(telling.size());
-  Eigen::VectorXd d(k);
+/// Covariance of the mean differences of some candidates, had all the same worth. Two that were seen
+/// on the same examples share the student's luck on these.
+Eigen::MatrixXd noise_of(const Differences& differences, std::span<const std::size_t> some,
+                         const Scores& student, const std::vector<Scores>& candidates) {
+  const auto k = static_cast<Eigen::Index>(some.size());
+  const double of_student = differences.of_student;
   Eigen::MatrixXd noise(k, k);
   for (Eigen::Index i = 0; i < k; ++i) {
-    const auto& one = telling[static_cast<std::size_t>(i)];
-    d(i) = all[one].mean;
+    const std::size_t one = some[static_cast<std::size_t>(i)];
+    const auto& [n, mean, own, variance] = differences.of[one];
     for (Eigen::Index l = 0; l <= i; ++l) {
-      const auto& other = telling[static_cast<std::size_t>(l)];
+      const std::size_t other = some[static_cast<std::size_t>(l)];
       double both = 0;
-      for (std::size_t j = 0; j < examples; ++j)
+      for (std::size_t j = 0; j < student.size(); ++j)
         both += student[j] && candidates[one][j] && candidates[other][j];
-      noise(i, l) = noise(l, i) = of_student * both / (all[one].n * all[other].n);
+      noise(i, l) = noise(l, i) = of_student * both / (n * differences.of[other].n);
     }
-    noise(i, i) += std::max(all[one].variance - of_student, (1 - kMostShared) * all[one].variance) /
-                   all[one].n;
+    noise(i, i) += std::max(variance - of_student, (1 - kMostShared) * variance) / n;
   }
+  return noise;
+}
+
+}  // namespace
+
+std::vector<Belief> shrunken(const Scores& student, const std::vector<Scores>& candidates) {
+  const Differences differences = differences_to(student, candidates);
+  const auto& all = differences.of;
+  const std::vector<std::size_t> telling = most_telling(all);
+  const auto k = static_cast<Eigen::Index>(telling.size());
+  const Eigen::MatrixXd noise = noise_of(differences, telling, student, candidates);
+  Eigen::VectorXd d(k);
+  for (Eigen::Index i = 0; i < k; ++i) d(i) = all[telling[static_cast<std::size_t>(i)]].mean;
 
   std::vector<Belief> beliefs(all.size());
   std::vector<double> weights;
@@ -250,7 +279,7 @@ std::vector<Belief> shrunken(const Scores& student, const std::vector<Scores>& c
       const Eigen::MatrixXd back = llt.solve(prior);
       const Eigen::VectorXd learned = prior.cwiseProduct(back).colwise().sum().transpose();
       const double fit = -.5 * d.dot(z) - llt.matrixLLT().diagonal().array().log().sum();
-      const double rare = examples < kFew ? 0 : (a * a + t * t) / (kScale * kScale);
+      const double rare = student.size() < kFew ? 0 : (a * a + t * t) / (kScale * kScale);
       weights.push_back(fit - .5 * rare);
       const double whole = a * a + t * t;
       for (std::size_t c = 0; c < all.size(); ++c) {
