@@ -254,6 +254,12 @@ std::vector<std::string> columns_of_pairs() {
   return columns;
 }
 
+bool is_needed(std::string_view column) {
+  constexpr std::array kOptional = {"split",           "flip", "winner_slot", "pair_id", "context",
+                                    "conversation_id", "turn", "demographics"};
+  return std::ranges::find(kOptional, column) == kOptional.end();
+}
+
 std::optional<Choice> read_choice(const std::string& where, const Json& json, bool by_conversation,
                                   Remarks& remarks) {
   const RowReader row(where, json, remarks);

@@ -4,6 +4,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_set>
 #include <vector>
 
@@ -40,6 +41,8 @@ class Remarks {
 
 /// Every column that a row of pairs may have read: a table's delimiter and header are known by them.
 std::vector<std::string> columns_of_pairs();
+/// Whether every row has to hold something in a column that is read.
+bool is_needed(std::string_view column);
 
 /// Reads one row, see read_pairs().
 /// @param by_conversation  it has to say which conversation it is of

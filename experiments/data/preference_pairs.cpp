@@ -39,19 +39,37 @@ struct Scan {
   std::vector<std::vector<Slot>> slots_of;
 };
 
+/// The row with its columns under the names that read_choice() knows.
+Json renamed(const std::string& where, const Json& row, const PairsOptions& options) {
+  Json out = row;
+  for (const auto& [name, column] : options.columns) {
+    Json made;
+    const Json* cell = find_cell(row, column, made);
+    if (cell == nullptr && is_needed(name))
+      throw UserError(fmt::format("{}: no column `{}` for `{}`; there are {}", where, column, name,
+                                  key_list(row)));
+    out[name] = cell == nullptr ? Json() : *cell;
+  }
+  if (!options.user.empty()) out["user_id"] = out["judge"] = options.user;
+  return out;
+}
+
 /// Calls `use` with the number of each row that holds a choice and its pair's id, which it has.
 template <typename Use>
 void for_each_choice(const PairsOptions& options, const RowFormat& given, Remarks& remarks,
                      const Use& use) {
   RowFormat format = given;
   format.read = columns_of_pairs();
+  for (const auto& [name, column] : options.columns) format.read.push_back(column);
+  const bool as_it_is = options.columns.empty() && options.user.empty();
   std::size_t number = 0;
   format.wanted = [&](std::size_t n) {
     number = n;
     return !given.wanted || given.wanted(n);
   };
   for_each_row(options.file, format, [&](const std::string& where, const Json& row) {
-    std::optional<Choice> choice = read_choice(where, row, options.by_conversation, remarks);
+    std::optional<Choice> choice = read_choice(where, as_it_is ? row : renamed(where, row, options),
+                                               options.by_conversation, remarks);
     if (choice) {
       std::string& id = choice->pair.id;
       if (id.empty()) id = fmt::format("row {}", number + 1);

@@ -6,6 +6,7 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/models/language_model.hpp"
@@ -17,6 +18,9 @@ namespace theta {
 /// Which pairs of a file are used, and for what.
 struct PairsOptions {
   std::filesystem::path file;
+  /// Of a name that read_pairs() knows, the file's column: a dotted path.
+  std::vector<std::pair<std::string, std::string>> columns = {};
+  std::string user = {};         ///< whose all choices are; empty: rows say it
   std::size_t min_pairs = 4;     ///< users with fewer pairs are left out
   std::size_t max_pairs = 0;     ///< only a user's first so many pairs count; 0: all
   double context_ratio = 0.7;    ///< share of a user's pairs, in given order, that are context;

@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include "experiments/data/data_config.hpp"
+#include "experiments/data/pair_rows.hpp"
+#include "experiments/data/rows.hpp"
 
 namespace theta {
 namespace {
@@ -45,6 +47,15 @@ TasteOptions read_tastes(const Config& config) {
 /// All but the file and its users.
 PairsOptions read_pairs_reading(const Config& config) {
   PairsOptions options;
+  if (const auto columns = config.find("columns")) {
+    const auto known = columns_of_pairs();
+    for (const auto& [name, column] : columns->entries()) {
+      if (std::ranges::find(known, name) == known.end())
+        column.fail(fmt::format("a row of pairs has no `{}`; it has {}", name, name_list(known)));
+      options.columns.emplace_back(name, dotted_path(column.text()));
+    }
+  }
+  options.user = config.text("user", "");
   options.min_pairs = read_size(config, "min_pairs", options.min_pairs, 2);
   options.max_pairs = read_size(config, "max_pairs", options.max_pairs);
   options.context_ratio = read_share(config, "context_ratio", options.context_ratio, 0, 1);
@@ -104,13 +115,16 @@ UsersOptions read_users_options(const Config& data) {
 UsersOptions read_people(const Config& people) { return read_either(people, read_pairs_reading); }
 
 nlohmann::ordered_json people_json(const UsersOptions& options) {
-  if (const auto* pairs = std::get_if<PairsOptions>(&options))
-    return {{"pairs",
-             {{"min_pairs", pairs->min_pairs},
-              {"max_pairs", pairs->max_pairs},
-              {"context_ratio", pairs->context_ratio},
-              {"by_conversation", pairs->by_conversation},
-              {"seed", pairs->seed}}}};
+  if (const auto* pairs = std::get_if<PairsOptions>(&options)) {
+    nlohmann::ordered_json json = {{"min_pairs", pairs->min_pairs},
+                                   {"max_pairs", pairs->max_pairs},
+                                   {"context_ratio", pairs->context_ratio},
+                                   {"by_conversation", pairs->by_conversation},
+                                   {"seed", pairs->seed}};
+    for (const auto& [name, column] : pairs->columns) json["columns"][name] = column;
+    if (!pairs->user.empty()) json["user"] = pairs->user;
+    return {{"pairs", std::move(json)}};
+  }
   if (std::holds_alternative<MadeUpUsers>(options)) return nlohmann::ordered_json::object();
   const auto& tastes = std::get<TasteOptions>(options);
   return {{"tastes",

@@ -23,7 +23,7 @@ using UsersOptions = std::variant<TasteOptions, PairsOptions, MadeUpUsers>;
 ///              test_pairs: 6, noise: 0.05, clear: 1.8, neutral: 0.45, min_words: 4,
 ///              max_words: 18, pairing_seed: 1, seed: 7}
 ///
-///     pairs: {file: pairs.jsonl, min_pairs: 4, max_pairs: 0, context_ratio: 0.7,
+///     pairs: {file: pairs.jsonl, columns: {context: prompt}, user: ann, min_pairs: 4, max_pairs: 0, context_ratio: 0.7,
 ///             by_conversation: false, train: 20, validation: 10, test: 20, seed: 0}
 ///
 /// @throws UserError with the position of what is wrong.

@@ -114,6 +114,36 @@ std::string rows_of(const std::string& user, int n) {
   return rows;
 }
 
+TEST_F(Pairs, ColumnsAreReadUnderTheNamesThatTheConfigGives) {
+  PairsOptions options =
+      all_of(folder_.write("pairs.jsonl",
+                           R"({"annotator": "ann", "task": {"text": "q"}, "good": "a", "bad": "b"}
+{"annotator": "ann", "task": {"text": "q"}, "good": "c", "bad": "d", "id": "second"})"),
+             1);
+  options.columns = {{"user_id", "annotator"},
+                     {"context", "task.text"},
+                     {"chosen", "good"},
+                     {"rejected", "bad"},
+                     {"pair_id", "id"}};
+  const User user = read_pairs(options).users.test.front();
+  EXPECT_EQ(user.id, "ann");
+  EXPECT_EQ(user.context.front().context, "q");
+  EXPECT_EQ(user.context.front().chosen, "a");
+  EXPECT_EQ(ids(user.test), std::vector<std::string>{"second"});
+  options.columns[2].second = "better";
+  EXPECT_EQ(
+      message_of<UserError>([&] { read_pairs(options); }),
+      options.file.string() +
+          ":1: no column `better` for `chosen`; there are `annotator`, `task`, `good`, `bad`");
+}
+
+TEST_F(Pairs, AreOnePersonsWhereTheConfigSaysWhose) {
+  PairsOptions options =
+      all_of(folder_.write("pairs.csv", "prompt,chosen,rejected\nq,a,b\nq,c,d\n"), 1);
+  options.user = "me";
+  EXPECT_EQ(read_pairs(options).users.test.front().id, "me");
+}
+
 TEST_F(Pairs, ContextIsTheFirstPartOfAUsersPairsInGivenOrder) {
   const std::filesystem::path file = folder_.write("pairs.jsonl", rows_of("u", 10));
   PairsOptions options = all_of(file, 1);

@@ -3,13 +3,18 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "core/result.hpp"
+#include "tests/support/message_of.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 namespace theta {
 namespace {
 
 using testing::ElementsAre;
+using testing::Pair;
+using testing::StartsWith;
 using testing::ThrowsMessage;
 
 UsersOptions options(const std::string& config) {
@@ -39,8 +44,11 @@ tastes: {names: [mild, strong], train: 1, validation: 2, test: 3, context_pairs:
 TEST(UsersConfig, NamesAFileOfRealPairs) {
   const auto pairs = std::get<PairsOptions>(options(R"(
 pairs: {file: p.jsonl, min_pairs: 5, max_pairs: 50, context_ratio: 0.6, by_conversation: true,
-        train: 1, validation: 2, test: 3, seed: 9}
+        train: 1, validation: 2, test: 3, seed: 9, user: ann, columns: {chosen: good}}
 )"));
+  EXPECT_EQ(pairs.user, "ann");
+  EXPECT_THAT(pairs.columns, ElementsAre(Pair("chosen", "good")));
+  EXPECT_EQ(people_json(pairs).at("pairs").at("columns").dump(), R"({"chosen":"good"})");
   EXPECT_EQ(pairs.file, "c/p.jsonl");
   EXPECT_EQ(pairs.min_pairs, 5U);
   EXPECT_EQ(pairs.max_pairs, 50U);
@@ -51,6 +59,9 @@ pairs: {file: p.jsonl, min_pairs: 5, max_pairs: 50, context_ratio: 0.6, by_conve
 }
 
 TEST(UsersConfig, WhatIsWrongIsNamedAtItsPlace) {
+  EXPECT_THAT(
+      message_of<UserError>([] { options("pairs: {file: a.jsonl, columns: {good: chosen}}"); }),
+      StartsWith("c/u.yaml:1:41: a row of pairs has no `good`; it has `user_id`, "));
   EXPECT_THAT([] { options("{}"); },
               ThrowsMessage<UserError>("c/u.yaml:1:1: give exactly one of `tastes` and `pairs`"));
   EXPECT_THAT([] { options("tastes: {names: [praise, blame]}"); },
