@@ -12,7 +12,6 @@
 #include "core/config_reader.hpp"
 #include "core/config_text.hpp"
 #include "core/nearest.hpp"
-#include "core/private_file.hpp"
 #include "core/result.hpp"
 #include "core/utf8.hpp"
 
@@ -162,11 +161,6 @@ Position position_in(std::string file, std::string_view text, std::size_t at) {
   const std::string_view before = text.substr(0, at);
   return {std::move(file), static_cast<int>(std::ranges::count(before, '\n')) + 1,
           static_cast<int>(at - (before.rfind('\n') + 1)) + 1};
-}
-
-Config Config::load(const std::filesystem::path& file) {
-  constexpr std::size_t kMost = 64UL << 20;
-  return parse(read_bounded(file, kMost), file.string());
 }
 
 Config Config::parse(std::string_view text, std::string name) {

@@ -39,7 +39,7 @@ Position position_in(std::string file, std::string_view text, std::size_t at);
 /// Cheap to copy: a handle on shared nodes. Not thread-safe, as reading marks keys.
 class Config {
  public:
-  /// Reads a file.
+  /// Reads a file, laid over those of its key `include`: mappings key by key, all else whole.
   /// @throws UserError for what is not one YAML document, for a duplicate key or a file that cannot
   ///   be read.
   static Config load(const std::filesystem::path& file);

@@ -1,23 +1,49 @@
 #include <fmt/format.h>
 
 #include <limits>
+#include <ranges>
 
 #include "core/log.hpp"
 #include "experiments/commands/commands.hpp"
 #include "experiments/commands/options.hpp"
 #include "experiments/commands/verify.hpp"
+#include "experiments/files.hpp"
+#include "experiments/report/text_table.hpp"
 #include "experiments/runs/experiment.hpp"
 #include "experiments/runs/sweep.hpp"
 
 namespace theta {
+namespace {
+
+/// A config that may be somebody else's: no other file is opened.
+Config load_alone(const std::filesystem::path& file, const std::vector<std::string>& sets) {
+  Config config = Config::parse(read_whole(file), file.string());
+  for (const std::string& set : sets) config.set(set);
+  if (config.is_map() && config.find("include"))
+    config.at("include").fail(
+        "--config-only opens no other file: check without it what this names");
+  return config;
+}
+
+/// The runs of a sweep, a line each.
+std::string labels_of(const Sweep& sweep) {
+  constexpr std::size_t kShown = 100, kWidest = 400;
+  std::string out;
+  for (const SweepRun& run : sweep.runs | std::views::take(kShown))
+    out += fmt::format("  {}\n", cell_text(run.label(), kWidest));
+  if (sweep.runs.size() > kShown) out += fmt::format("  and {} more\n", sweep.runs.size() - kShown);
+  return out;
+}
+
+}  // namespace
 
 int check_configs(const std::vector<std::filesystem::path>& configs,
                   const std::vector<std::string>& sets, bool config_only) {
   int wrong = 0;
   for (const auto& file : configs) {
     try {
-      Config config = load_config(file, sets);
-      if (config_only) config = config.without_environment();
+      const Config config =
+          config_only ? load_alone(file, sets).without_environment() : load_config(file, sets);
       VerifiedFiles verified;
       const auto look = [&](const Config& run, const ExperimentOptions& options) {
         if (!config_only) return verify(run, options, verified);
@@ -27,7 +53,8 @@ int check_configs(const std::vector<std::filesystem::path>& configs,
       if (is_sweep(config)) {
         const Sweep sweep = read_sweep(config, {.read = false});
         for (const SweepRun& run : sweep.runs) look(run.config, run.options);
-        fmt::print("{}: ok ({}, {} runs)\n", file.string(), sweep.name, sweep.runs.size());
+        fmt::print("{}: ok ({}, {} runs)\n{}", file.string(), sweep.name, sweep.runs.size(),
+                   labels_of(sweep));
       } else {
         FileHashes unread{.read = false};
         const ExperimentOptions options = read_experiment(config, unread);

@@ -80,7 +80,7 @@ void dry_run(const ExperimentOptions& options, Progress& progress, std::stop_tok
 void dry_run(const Sweep& sweep, Progress& progress, std::stop_token stop) {
   const bool priced = std::ranges::any_of(
       sweep.runs, [](const SweepRun& run) { return !run.options.models.prices.empty(); });
-  CostTable table({{"run"}}, priced);
+  CostTable table({{"run", false, kWidestLabel}}, priced);
   progress.stage("counting");
   for (const SweepRun& run : sweep.runs) {
     Usage usage;

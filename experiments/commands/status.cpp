@@ -17,7 +17,7 @@ void print_status(const fs::path& folder) {
   if (holds_sweep(folder))
     runs = read_sweep_list(folder).runs;
   else
-    runs.push_back({"", folder.filename().string(), "", 0, 0});
+    runs.push_back({"", folder.filename().string(), "", {}, 0, 0});
   if (!holds_sweep(folder) && !fs::exists(folder / "run.db"))
     throw UserError(folder.string() + " holds neither a run nor a sweep");
   std::vector<std::vector<std::string>> rows;
@@ -35,7 +35,7 @@ void print_status(const fs::path& folder) {
   for (const auto& [state, n] : states)
     counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", n, state);
   fmt::print("{}{}\n",
-             text_table({{{"run"},
+             text_table({{{"run", false, kWidestLabel},
                           {"folder"},
                           {"state"},
                           {"best", true},

@@ -78,7 +78,7 @@ Json numbers(const std::vector<double>& values) {
 }
 
 Table result_table(const SweepReport& report) {
-  Table table{{{"setting"},
+  Table table{{{"setting", false, kWidestLabel},
                {"method"},
                {"model"},
                {"seeds", true},
@@ -98,7 +98,7 @@ Table result_table(const SweepReport& report) {
 }
 
 Table paired_table(const SweepReport& report) {
-  Table table{{{"setting"},
+  Table table{{{"setting", false, kWidestLabel},
                {"method"},
                {"against"},
                {"model"},
@@ -116,7 +116,7 @@ Table paired_table(const SweepReport& report) {
 }
 
 Table run_table(const SweepReport& report) {
-  Table table{{{"run"},
+  Table table{{{"run", false, kWidestLabel},
                {"folder"},
                {"state"},
                {"best on validation", true},

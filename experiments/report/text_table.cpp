@@ -39,7 +39,7 @@ std::string text_table(const Table& given) {
   for (Table::Column& column : table.columns) column.title = cell_text(column.title);
   for (auto& row : table.rows)
     for (std::size_t c = 0; c < row.size(); ++c)
-      row[c] = c + 1 < row.size() ? cell_text(row[c]) : cell_text(row[c], kSentence);
+      row[c] = cell_text(row[c], c + 1 < row.size() ? table.columns[c].widest : kSentence);
   const auto& [columns, rows] = table;
   std::vector<std::size_t> widths;
   for (std::size_t c = 0; c < columns.size(); ++c) {

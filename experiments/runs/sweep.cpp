@@ -17,112 +17,18 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kMostRuns = 10'000;
-
-/// One value of an axis: what it changes in the config.
-struct Choice {
-  struct Change {
-    std::string path;
-    Config value;
-    Position where;
-  };
-  std::string label;
-  std::vector<Change> changes;
-};
-
-using Axis = std::vector<Choice>;
-
-/// A value as a label shows it: where it may be a secret, as it is written.
-std::string text_of(const std::string& path, const Config& value) {
-  const auto within = [&](const char* section) { return path.find(section) != path.npos; };
-  if (within(".headers") || within(".query") || within(".parameters"))
-    return value.is_scalar() ? value.written() : value.canonical({}, {"**"});
-  return value.is_scalar() ? value.text() : value.canonical({});
-}
-
-/// `optimizers.0.surrogate` is called `surrogate`.
-std::string last_part(const std::string& path) { return path.substr(path.rfind('.') + 1); }
-
-std::string joined(const std::vector<std::string>& texts) {
-  std::string out;
-  for (const auto& text : texts)
-    if (!text.empty()) out += (out.empty() ? "" : ", ") + text;
-  return out;
-}
-
-void check_not_empty(const Axis& axis, const Config& at) {
-  if (axis.empty()) at.fail("an axis without a value leaves nothing to run");
-}
-
-Choice read_changes(const Config& item) {
-  Choice choice;
-  std::vector<std::string> texts;
-  for (const auto& [path, value] : item.entries()) {
-    choice.changes.push_back({path, value, item.position_of(path)});
-    texts.push_back(last_part(path) + "=" + text_of(path, value));
-  }
-  choice.label = joined(texts);
-  return choice;
-}
-
-Axis read_list(const Config& list) {
-  Axis axis;
-  if (list.is_map()) {
-    for (const auto& [label, item] : list.entries()) {
-      axis.push_back(read_changes(item));
-      axis.back().label = label;
-    }
-  } else {
-    for (const Config& item : list.items()) axis.push_back(read_changes(item));
-  }
-  check_not_empty(axis, list);
-  return axis;
-}
-
-Axis read_values(const std::string& path, const Config& values, const Position& where) {
-  Axis axis;
-  for (const Config& value : values.items())
-    axis.push_back({last_part(path) + "=" + text_of(path, value), {{path, value, where}}});
-  check_not_empty(axis, values);
-  return axis;
-}
-
-/// A list of seeds, or `{values: .., also: ..}` with further keys that take them.
-Axis read_seeds(const Config& seeds, const Position& where) {
-  if (!seeds.is_map()) return read_values("seed", seeds, where);
-  Axis axis = read_values("seed", seeds.at("values"), where);
-  for (const Config& path : seeds.at("also").items())
-    for (Choice& choice : axis)
-      choice.changes.push_back({path.text(), choice.changes.front().value, path.position()});
-  return axis;
-}
-
-/// No two axes may change the same key, as the later would undo the earlier.
-void check_distinct(const std::vector<Axis>& axes) {
-  std::map<std::string, std::size_t> axis_of;
-  for (std::size_t a = 0; a < axes.size(); ++a)
-    for (const Choice& choice : axes[a])
-      for (const auto& change : choice.changes)
-        if (axis_of.emplace(change.path, a).first->second != a)
-          throw UserError(change.where.text() + ": '" + change.path +
-                          "' is on another axis of this sweep already");
-}
-
-Config make_config(const Config& base, const std::vector<const Choice*>& choices) {
-  Config config = base.copy();
-  for (const Choice* choice : choices)
-    for (const auto& change : choice->changes) config.set(change.path, change.value, change.where);
-  return config;
-}
-
 void write_list(const Sweep& sweep, const fs::path& folder) {
   nlohmann::ordered_json json = {{"name", sweep.name}, {"runs", nlohmann::ordered_json::array()}};
-  for (const SweepRun& run : sweep.runs)
+  for (const SweepRun& run : sweep.runs) {
+    auto values = nlohmann::ordered_json::object();
+    for (const auto& [axis, value] : run.values) values[axis] = value;
     json["runs"].push_back({{"folder", folder_of(run, "").string()},
                             {"label", run.label()},
                             {"setting", run.setting},
+                            {"values", std::move(values)},
                             {"group", run.group},
                             {"seed", run.options.seed}});
+  }
   write_whole(folder / "sweep.json",
               json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
@@ -131,7 +37,7 @@ void write_list(const Sweep& sweep, const fs::path& folder) {
 
 std::string SweepRun::label() const {
   const std::string seed = seeded ? fmt::format("seed {}", options.seed) : "";
-  return joined({setting, seed});
+  return setting + (setting.empty() || seed.empty() ? "" : ", ") + seed;
 }
 
 bool is_sweep(const Config& config) { return config.is_map() && config.find("sweep"); }
@@ -142,46 +48,20 @@ void refuse_sweep(const Config& config) {
 
 Sweep read_sweep(const Config& config, FileHashes files) {
   const Config section = config.at("sweep");
-  std::vector<Axis> axes;
-  if (const auto list = section.find("list")) axes.push_back(read_list(*list));
-  if (const auto grid = section.find("grid"))
-    for (const auto& [path, values] : grid->entries())
-      axes.push_back(read_values(path, values, grid->position_of(path)));
-  const std::size_t seeds_axis = axes.size();
-  if (const auto seeds = section.find("seeds"))
-    axes.push_back(read_seeds(*seeds, section.position_of("seeds")));
-  section.finish();
-  if (axes.empty()) section.fail("a sweep needs a 'grid', a 'list' or 'seeds'");
-  check_distinct(axes);
-  std::size_t n = 1;
-  for (const Axis& axis : axes) {
-    n *= axis.size();
-    if (n > kMostRuns) section.fail(fmt::format("a sweep has at most {} runs", kMostRuns));
-  }
-
   Config base = config.copy();
   base.erase("sweep");
   Sweep sweep;
   std::map<std::string, std::string> hashes;
-  std::map<std::vector<std::size_t>, std::size_t> groups;
-  for (std::size_t i = 0; i < n; ++i) {
-    // Digits of i in the mixed base of the axes' sizes, the last axis fastest.
-    std::vector<std::size_t> digits(axes.size());
-    for (std::size_t a = axes.size(), rest = i; a-- > 0; rest /= axes[a].size())
-      digits[a] = rest % axes[a].size();
-    std::vector<const Choice*> choices;
-    std::vector<std::string> labels;
-    for (std::size_t a = 0; a < axes.size(); ++a) {
-      choices.push_back(&axes[a][digits[a]]);
-      if (a != seeds_axis) labels.push_back(choices.back()->label);
-    }
-    Config own = make_config(base, choices);
+  for (Setting& setting : read_settings(base, section)) {
+    Config own = with_changes(base, setting.changes);
     ExperimentOptions options = read_experiment(own, files);
     if (sweep.name.empty()) sweep.name = options.name;
-    digits.resize(seeds_axis);
-    const std::size_t group = groups.emplace(digits, groups.size()).first->second;
-    SweepRun run{std::move(own), std::move(options), joined(labels), group,
-                 seeds_axis < axes.size()};
+    SweepRun run{std::move(own),
+                 std::move(options),
+                 std::move(setting.label),
+                 std::move(setting.values),
+                 setting.group,
+                 section.find("seeds").has_value()};
     const auto [other, is_new] = hashes.emplace(run.options.hash, run.label());
     if (!is_new)
       section.fail(
@@ -285,12 +165,19 @@ bool holds_sweep(const fs::path& folder) { return fs::exists(folder / "sweep.jso
 SweepList read_sweep_list(const fs::path& folder) {
   const fs::path file = folder / "sweep.json";
   std::ifstream in(file, std::ios::binary);
-  const auto json = nlohmann::json::parse(in, nullptr, false);
+  const auto json = nlohmann::ordered_json::parse(in, nullptr, false);
   try {
     SweepList list{json.at("name"), {}};
-    for (const auto& run : json.at("runs"))
-      list.runs.push_back(
-          {run.at("folder"), run.at("label"), run.at("setting"), run.at("group"), run.at("seed")});
+    for (const auto& run : json.at("runs")) {
+      list.runs.push_back({run.at("folder"),
+                           run.at("label"),
+                           run.at("setting"),
+                           {},
+                           run.at("group"),
+                           run.at("seed")});
+      for (const auto& [axis, value] : run.at("values").items())
+        list.runs.back().values.push_back({axis, value});
+    }
     return list;
   } catch (const nlohmann::json::exception&) {
     throw RunError(file.string() + " is damaged: give the sweep's command again to make it anew");

@@ -9,6 +9,7 @@
 #include "core/config.hpp"
 #include "core/progress.hpp"
 #include "experiments/runs/experiment.hpp"
+#include "experiments/runs/sweep_axes.hpp"
 
 namespace theta {
 
@@ -16,15 +17,16 @@ namespace theta {
 struct SweepRun {
   Config config;
   ExperimentOptions options;
-  std::string setting;        ///< the values of all axes but the seeds: `surrogate=tpe, hyperbaton`
-  std::size_t group = 0;      ///< runs that differ in their seed alone are one group
-  bool seeded = false;        ///< by the axis `seeds`
-  std::string label() const;  ///< setting and seed, for people
+  std::string setting;            ///< the values of all axes but the seeds: `films, surrogate=tpe`
+  std::vector<AxisValue> values;  ///< the same, one by one
+  std::size_t group = 0;          ///< runs that differ in their seed alone are one group
+  bool seeded = false;            ///< by the axis `seeds`
+  std::string label() const;      ///< setting and seed, for people
 };
 
 struct Sweep {
   std::string name;
-  std::vector<SweepRun> runs;  ///< first the list, then the grid in file order; seeds innermost
+  std::vector<SweepRun> runs;  ///< the list outermost, then zip, grid and random; seeds innermost
 };
 
 bool is_sweep(const Config& config);
@@ -35,8 +37,14 @@ void refuse_sweep(const Config& config);
 ///
 ///     sweep:
 ///       list: {navigate: {data.file: navigate.json}, ...}   # or [{key: value, ...}, ...]
-///       grid: {optimizers.0.surrogate: [paired, tpe], ...}
-///       seeds: [1, 2, 3]              # or {values: [1, 2, 3], also: [data.split.seed]}
+///       zip: {data.file: [a.csv, b.csv], program.max_tokens: [8, 16]}
+///       grid:
+///         optimizers.0.name: [mipro, gepa]
+///         optimizers.0.num_trials: {values: [10, 20], when: {optimizers.0.name: mipro}}
+///       random:
+///         draws: 20
+///         keys: {program.temperature: {low: .1, high: 1}, data.split.train: [8, 16]}
+///       seeds: [1, 2, 3]              # or 3, or {values: [1, 2, 3], also: [data.split.seed]}
 ///
 /// where keys are dotted paths into the config. Each run is read strictly, as a config of its own.
 /// @throws UserError with the position in this file for the first thing that is wrong, in any run.
@@ -63,6 +71,7 @@ SweepEnd run_sweep(const Sweep& sweep, const std::filesystem::path& folder, std:
 /// A run as sweep.json lists it.
 struct ListedRun {
   std::string folder, label, setting;
+  std::vector<AxisValue> values;
   std::size_t group = 0;
   std::uint64_t seed = 0;
 };

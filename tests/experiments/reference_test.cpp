@@ -125,6 +125,11 @@ embedder: {path: e.gguf}
 rewards: {}
 )";
 
+constexpr const char* kSweep = R"(sweep:
+  grid: {program.max_tokens: {values: [8]}}
+  random: {draws: 1, keys: {seed: {low: 1, high: 9, integer: true}, program.adapter: {values: [chat]}}}
+)";
+
 /// What the readers ask of a config, by section.
 void add_asked(const std::string& text, Keys& keys) {
   const Config config = Config::parse(text, "config");
@@ -192,10 +197,20 @@ TEST(ConfigReference, ListsTheKeysThatTheReadersAskFor) {
     add_asked(std::string(files).replace(files.find("METRIC"), 6, metric), asked);
   for (const char* config : {kSentiment, kDistilled, kSplits, kTastes, kPairs, kRewards})
     add_asked(config, asked);
-  const Config sweep = Config::parse(std::string(kSplits) + "sweep: {seeds: [1]}\n", "config");
+  const Config sweep = Config::parse(std::string(kSplits) + kSweep, "config");
   read_sweep(sweep, {.read = false});
-  for (const std::string& key : sweep.at("sweep").known_keys()) asked["sweep"].insert(key);
-  asked["config"].insert("sweep");
+  static const std::vector<Place> axes = {
+      {"sweep", {}},
+      {"sweep.grid.KEY", {"grid", "program.max_tokens"}},
+      {"sweep.random", {"random"}},
+      {"sweep.random.keys.KEY", {"random", "keys", "seed"}},
+      {"sweep.random.keys.KEY", {"random", "keys", "program.adapter"}}};
+  for (const auto& [section, path] : axes) {
+    Config at = sweep.at("sweep");
+    for (const std::string& key : path) at = at.at(key);
+    for (const std::string& key : at.known_keys()) asked[section].insert(key);
+  }
+  for (const char* key : {"sweep", "include"}) asked["config"].insert(key);
 
   const Keys reference = listed();
   for (const auto& [section, keys] : asked) {

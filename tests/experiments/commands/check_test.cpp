@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <sstream>
 #include <tuple>
 
 #include "experiments/commands/commands.hpp"
@@ -426,7 +427,10 @@ TEST(ThetaCheckCommand, EveryConfigOfTheProjectIsRightWithoutItsDataAndModels) {
   before ? ::setenv("THETA_CACHE", restored.c_str(), 1) : ::unsetenv("THETA_CACHE");
   EXPECT_EQ(finished.err, "");
   EXPECT_EQ(finished.code, 0);
-  EXPECT_EQ(static_cast<std::size_t>(std::ranges::count(finished.out, '\n')), command.size() - 3);
+  std::istringstream lines(finished.out);
+  std::size_t right = 0;
+  for (std::string line; std::getline(lines, line);) right += line.find(": ok (") != line.npos;
+  EXPECT_EQ(right, command.size() - 3);
   EXPECT_TRUE(fs::is_empty(cache.path()));
 }
 

@@ -19,8 +19,12 @@ class SweepReportTest : public ::testing::Test {
   void add_run(int better) {
     const auto seed = json_["runs"].size() + 1;
     const auto name = "seed-" + std::to_string(seed);
-    json_["runs"].push_back(
-        {{"folder", name}, {"label", name}, {"setting", "plain"}, {"group", 0}, {"seed", seed}});
+    json_["runs"].push_back({{"folder", name},
+                             {"label", name},
+                             {"setting", "plain"},
+                             {"values", json::object()},
+                             {"group", 0},
+                             {"seed", seed}});
     std::filesystem::create_directories(folder_.path() / name);
     folder_.write("sweep.json", json_.dump());
     std::vector<Outcome> a, b;

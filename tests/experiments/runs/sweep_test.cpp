@@ -178,18 +178,22 @@ INSTANTIATE_TEST_SUITE_P(
                     "  seeds:", "  seed:", ":17:3: unknown key 'seed'; did you mean 'seeds'?"},
         BrokenSweep{"TheSweepIsEmpty",
                     std::string(kSweep).substr(std::string(kSweep).find("  list:")), "  {}\n",
-                    ":12:3: a sweep needs a 'grid', a 'list' or 'seeds'"},
+                    ":12:3: a sweep needs a 'grid', a 'list', a 'zip', 'random' or 'seeds'"},
         BrokenSweep{"TheConfigItselfIsWrong", "adapter: terse", "adapter: tense",
                     ":8:12: 'adapter' is not one of chat, json, terse: 'tense'; did you mean "
                     "'terse'?"}),
     [](const auto& one) { return one.param.sentence; });
 
-TEST(Sweep, ThetaCheckCountsTheRuns) {
+TEST(Sweep, ThetaCheckListsTheRuns) {
   const TemporaryFolder folder;
-  const fs::path file = folder.write("sweep.yaml", kSweep);
+  const fs::path file = folder.write("sweep.yaml", with("  seeds: [1, 2]\n", ""));
   testing::internal::CaptureStdout();
   EXPECT_EQ(check_configs({file}, {}, true), 0);
-  EXPECT_EQ(testing::internal::GetCapturedStdout(), file.string() + ": ok (task, 8 runs)\n");
+  EXPECT_EQ(testing::internal::GetCapturedStdout(),
+            file.string() +
+                ": ok (task, 4 runs)\n"
+                "  scored, surrogate=paired\n  scored, surrogate=random\n"
+                "  long, surrogate=paired\n  long, surrogate=random\n");
 }
 
 TEST(Sweep, IsNotRunAsOneRun) {
