@@ -7,15 +7,15 @@ namespace {
 
 constexpr const char* kStyle = R"(
 body { font: 15px/1.45 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
-h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2rem }
+h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2rem } h3 { font-size: 1rem; margin-bottom: 0 }
 table { border-collapse: collapse; font-size: .9em } .wide { overflow-x: auto }
-h1, h2, p, summary, th, td { overflow-wrap: anywhere }
-th, td { min-width: 6em; padding: .25em .6em; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top }
+h1, h2, h3, p, summary, th, td { overflow-wrap: anywhere }
+th, td { min-width: 8em; padding: .25em .6em; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top }
 td.n, th.n { min-width: 3em; text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
 .method { min-width: 12em } .first { border-left: 2px solid #bbb } .note { color: #8a4b00 } .muted { color: #666 }
 pre { background: #f6f6f6; padding: .8em; white-space: pre-wrap; overflow-wrap: anywhere }
 ins { background: #d9f2dc; text-decoration: none } del { background: #fbe0dd }
-svg { max-width: 100%; height: auto }
+figure { margin: 0; overflow-x: auto } svg { max-width: 100%; min-width: 34rem; height: auto }
 )";
 
 }  // namespace
@@ -49,7 +49,10 @@ std::string html_escaped(std::string_view text) {
 std::string html_table(const Table& table) {
   const auto& [columns, rows] = table;
   const auto cell = [&](std::string_view tag, std::size_t c, std::string_view text) {
-    return fmt::format("<{}{}>{}</{}>", tag, columns[c].number ? " class=\"n\"" : "",
+    return fmt::format("<{}{}>{}</{}>", tag,
+                       columns[c].number                   ? " class=\"n\""
+                       : columns[c].widest >= kWidestLabel ? " class=\"method\""
+                                                           : "",
                        html_escaped(text), tag);
   };
   std::string out = "<div class=\"wide\"><table>\n<tr>";
@@ -61,6 +64,21 @@ std::string html_table(const Table& table) {
     out += "</tr>\n";
   }
   return out + "</table></div>\n";
+}
+
+std::string html_figure(const std::string& svg, const std::string& words) {
+  return fmt::format("<figure role=\"img\" aria-label=\"{}\">{}</figure>\n", html_escaped(words),
+                     svg);
+}
+
+std::string diff_html(const std::vector<DiffPiece>& pieces) {
+  std::string out;
+  for (const auto& [kind, text] : pieces) {
+    const char* tag = kind == DiffPiece::Kind::kAdded ? "ins" : "del";
+    out += kind == DiffPiece::Kind::kSame ? html_escaped(text)
+                                          : fmt::format("<{0}>{1}</{0}>", tag, html_escaped(text));
+  }
+  return out;
 }
 
 std::string html_page(const std::string& title, const std::string& subtitle,

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "experiments/files.hpp"
+#include "experiments/report/paired_outcomes.hpp"
 
 namespace theta {
 namespace {
@@ -19,11 +20,6 @@ T required(const Store& store, const RecordPart<T>& part) {
     throw RunError(
         fmt::format("the run's record has no {}: the run ended before it began", part.name));
   return *std::move(value);
-}
-
-/// Whom an outcome is clustered by: an item that belongs to no user stands for itself.
-const std::string& cluster_of(const Outcome& outcome) {
-  return outcome.group.empty() ? outcome.item : outcome.group;
 }
 
 std::optional<double> order_consistency(const std::vector<Outcome>& outcomes) {
@@ -53,17 +49,6 @@ std::optional<double> persona_match(const std::vector<PersonaRecord>& personas,
   }
   if (known == 0) return std::nullopt;
   return static_cast<double>(matched) / known;
-}
-
-/// What a row's outcomes are clustered by.
-const char* clustering(const std::vector<Outcome>& outcomes) {
-  const bool users =
-      std::ranges::any_of(outcomes, [](const Outcome& outcome) { return !outcome.group.empty(); });
-  return users ? "by users" : "by items";
-}
-
-std::size_t distinct_of(const std::vector<std::string>& clusters) {
-  return std::set<std::string_view>(clusters.begin(), clusters.end()).size();
 }
 
 Report::Row make_row(const std::vector<Outcome>& outcomes, const UsageRecord& usage,
@@ -100,44 +85,6 @@ Report::Row make_row(const std::vector<Outcome>& outcomes, const UsageRecord& us
   row.order_consistency = order_consistency(outcomes);
   row.persona_match = persona_match(personas, row.method, row.model);
   return row;
-}
-
-/// None if there is no judgement that both have.
-std::optional<Report::Paired> compare(const std::vector<Outcome>& outcomes,
-                                      const std::vector<Outcome>& against) {
-  using Key = std::pair<std::string_view, int>;
-  const auto failed = [](const Outcome& o) { return o.status == Outcome::Status::kFailed; };
-  std::map<Key, const Outcome*> others;
-  for (const auto& other : against) others[{other.item, other.variant}] = &other;
-  Report::Paired paired;
-  std::vector<double> differences;
-  std::vector<std::string> clusters;
-  for (const auto& outcome : outcomes) {
-    const auto other = others.find({outcome.item, outcome.variant});
-    const bool has_other = other != others.end() && !failed(*other->second);
-    paired.missing += failed(outcome);
-    paired.missing_against += !has_other;
-    if (!failed(outcome) && has_other) {
-      differences.push_back(outcome.score - other->second->score);
-      clusters.push_back(cluster_of(outcome));
-    }
-    if (other != others.end()) others.erase(other);
-  }
-  for (const auto& [key, other] : others) {  // that only the other was asked
-    ++paired.missing;
-    paired.missing_against += failed(*other);
-  }
-  if (differences.empty()) return std::nullopt;
-  paired.judgements = differences.size();
-  paired.users = distinct_of(clusters);
-  paired.difference = mean(differences);
-  paired.estimate = paired_difference(differences, clusters);
-  const auto [low, high] = paired.estimate.interval();
-  paired.low = low;
-  paired.high = high;
-  paired.p = paired.estimate.p();
-  paired.interval = fmt::format("jackknife t {}", clustering(outcomes));
-  return paired;
 }
 
 std::vector<std::string> distinct(const Report& report, std::string Report::Row::*member) {

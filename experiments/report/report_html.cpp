@@ -113,14 +113,18 @@ std::string plots(const Report& report) {
       std::any_of(report.rows.begin(), report.rows.end(),
                   [](const Report::Row& row) { return row.accuracy.has_value(); });
   std::string out;
-  const auto add = [&](const char* title, const std::string& script, int height) {
+  const auto add = [&](const char* title, const std::string& script, int height,
+                       const char* words) {
     const auto svg = gnuplot_svg(script, 900, height);
-    if (svg) out += fmt::format("<h2>{}</h2>\n{}\n", title, *svg);
+    if (svg) out += fmt::format("<h2>{}</h2>\n{}", title, html_figure(*svg, words));
     return svg.has_value();
   };
   const int forest_height = 120 + 34 * static_cast<int>(methods_of(report).size());
-  if ((has_accuracy && !add("Accuracy", forest_script(report), forest_height)) ||
-      (!report.trials.empty() && !add("Searches", trajectory_script(report), 380))) {
+  if ((has_accuracy && !add("Accuracy", forest_script(report), forest_height,
+                            "Accuracy and interval of every row of the table of results.")) ||
+      (!report.trials.empty() && !add("Searches", trajectory_script(report), 380,
+                                      "The best score of every search over its evaluations, as the "
+                                      "table of trials has it."))) {
     return "<p class=\"muted\">No plots: gnuplot is not installed or failed.</p>\n";
   }
   return out;
@@ -131,15 +135,8 @@ std::string prompt_details(const Report& report, const PromptText& prompt) {
   const auto start =
       std::ranges::find(report.prompts, prompt.from.value_or(""), &PromptText::title);
   const std::string from = prompt.from && start != report.prompts.end() ? start->text : prompt.text;
-  std::string text;
-  for (const auto& [kind, piece] : word_diff(from, prompt.text)) {
-    const char* tag = kind == DiffPiece::Kind::kAdded ? "ins" : "del";
-    text += kind == DiffPiece::Kind::kSame
-                ? html_escaped(piece)
-                : fmt::format("<{0}>{1}</{0}>", tag, html_escaped(piece));
-  }
   return fmt::format("<details><summary>{}</summary><pre>{}</pre></details>\n",
-                     html_escaped(prompt.title), text);
+                     html_escaped(prompt.title), diff_html(word_diff(from, prompt.text)));
 }
 
 std::string details(std::string_view title, std::string_view text) {

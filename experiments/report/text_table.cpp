@@ -24,6 +24,10 @@ std::string line_of(std::string text) {
   return text + '\n';
 }
 
+std::string labelled_line(std::string_view what, const std::string& text) {
+  return text.empty() ? "" : fmt::format("  {:<10}{}\n", what, text);
+}
+
 std::string cell_text(const std::string& text, std::size_t widest) {
   constexpr std::size_t kEnd = 20;
   std::string out = visible(text);

@@ -23,6 +23,9 @@ std::string cell_text(const std::string& text, std::size_t widest = 60);
 /// As a line of its own, without spaces at its end.
 std::string line_of(std::string text);
 
+/// What is said of one thing, below its name: `  over      untouched`. Empty if nothing is.
+std::string labelled_line(std::string_view what, const std::string& text);
+
 /// A table for a terminal: every column as wide as its widest text.
 std::string text_table(const Table& table);
 

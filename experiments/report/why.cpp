@@ -4,10 +4,11 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <map>
+#include <iterator>
 #include <vector>
 
 #include "core/nearest.hpp"
+#include "experiments/report/paired_outcomes.hpp"
 #include "experiments/report/report.hpp"
 #include "experiments/report/report_tables.hpp"
 #include "experiments/report/text_table.hpp"
@@ -16,38 +17,16 @@
 namespace theta {
 namespace {
 
-/// Items that are named of those that turned.
-constexpr std::size_t kNamed = 12;
-
-/// `a, b, c and 4 more`
-std::string some_of(const std::vector<std::string>& items) {
-  const std::vector<std::string> first(
-      items.begin(), items.begin() + static_cast<std::ptrdiff_t>(std::min(items.size(), kNamed)));
-  const std::string rest =
-      items.size() > kNamed ? fmt::format(" and {} more", items.size() - kNamed) : "";
-  return fmt::format("{}{}", fmt::join(first, ", "), rest);
-}
-
-std::string line(std::string_view what, const std::string& text) {
-  return text.empty() ? "" : fmt::format("  {:<10}{}\n", what, text);
-}
-
 /// The items of which one method's score is higher, and those of which the other's is.
-std::string turned(const std::vector<Outcome>& outcomes, const Report::Paired& paired) {
-  std::map<std::pair<std::string, int>, double> before;
-  for (const Outcome& one : outcomes)
-    if (one.method == paired.against && one.model == paired.model)
-      before[{one.item, one.variant}] = one.score;
-  std::vector<std::string> won, lost;
-  for (const Outcome& one : outcomes) {
-    if (one.method != paired.method || one.model != paired.model) continue;
-    const auto other = before.find({one.item, one.variant});
-    if (other == before.end()) continue;
-    if (one.score > other->second) won.push_back(one.item);
-    if (one.score < other->second) lost.push_back(one.item);
-  }
-  return line("", fmt::format("{} items better, {} worse", won.size(), lost.size())) +
-         line("better", some_of(won)) + line("worse", some_of(lost));
+std::string turned(const std::vector<Outcome>& all, const Report::Paired& paired) {
+  const auto of = [&](const std::string& method) {
+    std::vector<Outcome> own;
+    std::ranges::copy_if(all, std::back_inserter(own), [&](const Outcome& one) {
+      return one.method == method && one.model == paired.model;
+    });
+    return own;
+  };
+  return turned_text(turned_items(of(paired.method), of(paired.against)));
 }
 
 /// What its search believed, and what it took.
@@ -55,9 +34,9 @@ std::string searched(const Report& report, const std::string& search) {
   std::string out;
   for (const auto& [name, gate] : report.gates)
     if (name == search)
-      out += line("search",
-                  gate_text(gate) + fmt::format(", on {} fresh rows; it claimed {}", gate.n_fresh,
-                                                fraction(gate.claimed, 3, true)));
+      out += labelled_line(
+          "search", gate_text(gate) + fmt::format(", on {} fresh rows; it claimed {}", gate.n_fresh,
+                                                  fraction(gate.claimed, 3, true)));
   std::int64_t evaluations = 0, since = 0;
   int winner = 0;
   for (const TrialRecord& trial : report.trials) {
@@ -67,8 +46,9 @@ std::string searched(const Report& report, const std::string& search) {
     if (trial.kind == TrialKind::kFull) winner = trial.number;
   }
   if (evaluations > 0)
-    out += line("", fmt::format("{} evaluations; its best leads from {} on{}", evaluations, since,
-                                winner > 0 ? fmt::format(" (--trial {})", winner) : ""));
+    out += labelled_line(
+        "", fmt::format("{} evaluations; its best leads from {} on{}", evaluations, since,
+                        winner > 0 ? fmt::format(" (--trial {})", winner) : ""));
   return out;
 }
 
@@ -78,8 +58,8 @@ std::string changed(const Report& report, const std::string& title) {
   if (found == report.prompts.end() || !found->from) return "";
   const auto start = std::ranges::find(report.prompts, *found->from, &PromptText::title);
   if (start == report.prompts.end()) return "";
-  if (start->text == found->text) return line("prompt", "that of " + start->title);
-  return line("prompt", "against that of " + start->title + ":") + "\n" +
+  if (start->text == found->text) return labelled_line("prompt", "that of " + start->title);
+  return labelled_line("prompt", "against that of " + start->title + ":") + "\n" +
          diff_text(word_diff(start->text, found->text)) + "\n";
 }
 
@@ -108,14 +88,14 @@ std::string why_text(const Store& store, const std::string& row) {
     std::string text;
     for (const Report::Paired& paired : report.paired)
       if (paired.method == one.method && paired.model == one.model)
-        text += line("over", fmt::format("{}: {}", paired.against,
-                                         difference_text(paired.difference, paired.low, paired.high,
-                                                         paired.p))) +
+        text += labelled_line("over", fmt::format("{}: {}", paired.against,
+                                                  difference_text(paired.difference, paired.low,
+                                                                  paired.high, paired.p))) +
                 turned(outcomes, paired);
     text += searched(report, one.method);
     if (text.empty() && row.empty()) continue;
-    text += line("asked",
-                 fmt::format("{} calls, {} prompt tokens, {} generated for this row",
+    text += labelled_line(
+        "asked", fmt::format("{} calls, {} prompt tokens, {} generated for this row",
                              one.usage.calls, one.usage.prompt_tokens, one.usage.generated_tokens));
     text += changed(report, one.method);
     out +=
@@ -147,12 +127,13 @@ std::string trial_text(const Store& store, const std::string& search, int number
   const TrialRecord& trial = **found;
   std::string out = fmt::format("{}, trial {}, {}: scored {}\n", trial.search, trial.number,
                                 name_of(trial.kind), fraction(trial.score, 3));
-  out += line("then", fmt::format("the best was {}{}, after {} evaluations",
-                                  interval_text(trial.best, trial.low, trial.high),
-                                  trial.improved ? ", and this became it" : "", trial.evaluations));
+  out += labelled_line(
+      "then", fmt::format("the best was {}{}, after {} evaluations",
+                          interval_text(trial.best, trial.low, trial.high),
+                          trial.improved ? ", and this became it" : "", trial.evaluations));
   const std::string start = part_text(own.front()->candidate), now = part_text(trial.candidate);
-  if (start == now) return out + line("prompt", "as the search started");
-  return out + line("prompt", "against what the search started from:") + "\n" +
+  if (start == now) return out + labelled_line("prompt", "as the search started");
+  return out + labelled_line("prompt", "against what the search started from:") + "\n" +
          diff_text(word_diff(start, now)) + "\n";
 }
 

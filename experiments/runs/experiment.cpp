@@ -46,8 +46,8 @@ const std::vector<std::string> kPaths = {
     "embedder.path",    "embedder.keep",        "personas.theta.load",
     "rewards.people"};
 
-/// The places of the data's files in a config, and of a Θ's.
-std::vector<std::pair<std::string, Config>> data_files(const Config& config) {
+/// The places of the files that rows or people of `data` are read from.
+std::vector<std::pair<std::string, Config>> row_files(const Config& config) {
   std::vector<std::pair<std::string, Config>> files;
   const Config data = config.at("data");
   const auto add = [&](const Config& mapping, const char* key) {
@@ -58,19 +58,34 @@ std::vector<std::pair<std::string, Config>> data_files(const Config& config) {
     if (const auto splits = data.find(key))
       for (const char* split : {"train", "validation", "test"}) add(*splits, split);
   if (const auto pairs = data.find("pairs")) add(*pairs, "file");
+  return files;
+}
+
+/// The same, and those of further people and of a Θ.
+std::vector<std::pair<std::string, Config>> data_files(const Config& config) {
+  auto files = row_files(config);
+  const auto add = [&](const Config& mapping, const char* key) {
+    if (const auto file = mapping.find(key)) files.emplace_back(key, *file);
+  };
   if (const auto rewards = config.find("rewards")) add(*rewards, "people");
   if (const auto personas = config.find("personas")) add(personas->at("theta"), "load");
   return files;
 }
 
-/// For the text that a run's hash is taken of: a file by its name and what it holds, read once.
-std::string name_and_hash(const std::filesystem::path& file, FileHashes& hashes,
-                          std::string (*hash)(const std::filesystem::path&)) {
+/// What a file holds, read once.
+std::string hash_of_file(const std::filesystem::path& file, FileHashes& hashes,
+                         std::string (*hash)(const std::filesystem::path&)) {
   const auto [known, is_new] = hashes.known.try_emplace(file);
   std::error_code ignored;  // the run says why it cannot read it
   if (is_new && hashes.read && std::filesystem::is_regular_file(file, ignored))
     known->second = hash(file);
-  return " " + file.filename().string() + " " + known->second;
+  return known->second;
+}
+
+/// For the text that a run's hash is taken of: a file by its name and what it holds.
+std::string name_and_hash(const std::filesystem::path& file, FileHashes& hashes,
+                          std::string (*hash)(const std::filesystem::path&)) {
+  return " " + file.filename().string() + " " + hash_of_file(file, hashes, hash);
 }
 
 /// The files of a model in this process, or the addresses of one on servers.
@@ -86,6 +101,15 @@ std::string source_of(const ModelOptions& model, FileHashes& hashes) {
   for (const LoraAdapter& lora : llama.lora)
     text += name_and_hash(lora.path, hashes, sha256_sample);
   return text;
+}
+
+/// Names and splits do not count: a row keeps its id.
+std::string data_hash_of(const Config& config, FileHashes& hashes) {
+  std::string text;
+  for (const auto& [place, value] : row_files(config))
+    text += place + " " + hash_of_file(path_of(value), hashes, sha256_file) + "\n";
+  if (const auto tastes = config.at("data").find("tastes")) text += tastes->canonical({});
+  return sha256(text).substr(0, 12);
 }
 
 std::string hash_of(const Config& config, const ModelTable& models, FileHashes& hashes) {
@@ -161,6 +185,7 @@ ExperimentOptions read_experiment(const Config& config, FileHashes& hashes) {
   }
   if (const auto cache = config.find("cache")) options.cache = read_cache(*cache);
   config.finish();
+  options.data_hash = data_hash_of(config, hashes);
   options.hash = hash_of(config, options.models, hashes);
   return options;
 }

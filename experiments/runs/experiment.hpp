@@ -24,8 +24,10 @@ struct ExperimentOptions {
   ModelTable models;
   CacheOptions cache;
   std::variant<ProgramExperiment, PersonaExperiment, RewardExperiment> experiment;
-  Budget budget;     ///< no part of the hash: raising it lets a run go on
-  std::string hash;  ///< 12 hex digits of everything that can change a result, files included
+  Budget budget;          ///< no part of the hash: raising it lets a run go on
+  std::string data_hash;  ///< hex digits of what the data's files hold, or of how rows are made up:
+                          ///< rows of one id are then the same
+  std::string hash;       ///< 12 hex digits of everything that can change a result, files included
 };
 
 /// What tells files apart: of data the SHA-256, of weights that of a sample.

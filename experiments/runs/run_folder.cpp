@@ -31,6 +31,7 @@ void claim(Store& store, const fs::path& folder, const ExperimentOptions& option
                     folder.string(), *hash, options.hash));
   store.begin_try();
   put(store, part::kConfigHash, options.hash);
+  put(store, part::kDataHash, options.data_hash);
   put(store, part::kName, options.name);
   put(store, part::kSeed, options.seed);
 }

@@ -103,6 +103,7 @@ struct RecordPart {
 namespace part {
 
 inline constexpr RecordPart<std::string> kConfigHash{"config_hash"};
+inline constexpr RecordPart<std::string> kDataHash{"data_hash"};
 inline constexpr RecordPart<std::uint64_t> kSeed{"seed"};
 inline constexpr RecordPart<std::string> kName{"name"};
 inline constexpr RecordPart<std::string> kConfig{"config"};  ///< the resolved YAML

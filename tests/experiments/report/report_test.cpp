@@ -558,8 +558,11 @@ TEST_F(ReportTest, DrawsIntervalsAndSearchesInline) {
   if (std::system("gnuplot --version > /dev/null 2>&1") != 0) GTEST_SKIP() << "no gnuplot";
   fill(store_);
   const auto page = to_html(make_report(store_));
-  EXPECT_THAT(page, HasSubstr("<h2>Accuracy</h2>\n<svg"));
-  EXPECT_THAT(page, HasSubstr("<h2>Searches</h2>\n<svg"));
+  EXPECT_THAT(page, HasSubstr("<h2>Accuracy</h2>\n<figure role=\"img\" aria-label=\"Accuracy and "
+                              "interval of every row of the table of results.\"><svg"));
+  EXPECT_THAT(
+      page, HasSubstr("<h2>Searches</h2>\n<figure role=\"img\" aria-label=\"The best score of "
+                      "every search over its evaluations, as the table of trials has it.\"><svg"));
   EXPECT_THAT(page, HasSubstr("<text>theta-teacher</text>"));
   EXPECT_THAT(page, Not(HasSubstr("<?xml")));
 }
