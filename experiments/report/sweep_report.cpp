@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "experiments/files.hpp"
+#include "experiments/report/axis_effects.hpp"
 #include "experiments/report/html.hpp"
 #include "experiments/report/report_json.hpp"
 #include "experiments/report/report_tables.hpp"
@@ -35,14 +36,38 @@ T& find_or_add(std::vector<T>& rows, T fresh, const F& is_it) {
   return found == rows.end() ? rows.emplace_back(std::move(fresh)) : *found;
 }
 
-void add_run(SweepReport& out, const std::string& setting, const Report& run) {
+/// What is known of the best candidate of a search; none where the row was not searched for.
+std::optional<double> validation_of(const Report& run, const std::string& search) {
+  std::optional<double> best;
+  for (const TrialRecord& trial : run.trials)
+    if (trial.search == search && trial.kind != TrialKind::kGate) best = trial.best;
+  return best;
+}
+
+void add_run(SweepReport& out, const ListedRun& listed, const Report& run) {
+  const std::string& setting = listed.setting;
   for (const Report::Row& row : run.rows) {
     if (!row.accuracy) continue;
-    SweepReport::Row& mine = find_or_add(
-        out.rows, {setting, row.method, row.model, {}, {}, 0, {}, row.users, 0, 0, 0, {}},
-        [&](const auto& r) {
-          return r.setting == setting && r.method == row.method && r.model == row.model;
-        });
+    SweepReport::Row& mine =
+        find_or_add(out.rows,
+                    {setting,
+                     row.method,
+                     row.model,
+                     listed.values,
+                     {},
+                     {},
+                     0,
+                     {},
+                     row.users,
+                     0,
+                     0,
+                     0,
+                     {},
+                     {},
+                     {}},
+                    [&](const auto& r) {
+                      return r.setting == setting && r.method == row.method && r.model == row.model;
+                    });
     mine.accuracies.push_back(*row.accuracy);
     mine.run_intervals.push_back({*row.low, *row.high});
     mine.users = std::min(mine.users, row.users);
@@ -50,6 +75,7 @@ void add_run(SweepReport& out, const std::string& setting, const Report& run) {
     mine.refused += row.refused;
     mine.failed += row.failed;
     mine.usage += row.usage;
+    if (const auto best = validation_of(run, row.method)) mine.validations.push_back(*best);
   }
   for (const Report::Paired& paired : run.paired) {
     SweepReport::Paired& mine = find_or_add(
@@ -75,6 +101,23 @@ Json numbers(const std::vector<double>& values) {
   Json out = Json::array();
   for (const double value : values) out.push_back(rounded(value));
   return out;
+}
+
+Json json_of(const SweepReport::Effect& effect) {
+  const SweepReport::Effect::Best best = effect.best.value_or(SweepReport::Effect::Best{});
+  const auto known = [&](double value) { return effect.best ? rounded(value) : Json(nullptr); };
+  return {{"axis", effect.axis},
+          {"value", effect.value},
+          {"method", effect.method},
+          {"model", effect.model},
+          {"runs", effect.accuracies.size()},
+          {"accuracy", rounded(effect.mean)},
+          {"accuracies", numbers(effect.accuracies)},
+          {"best", best.setting},
+          {"best_validation", known(best.validation)},
+          {"best_accuracy", known(best.mean)},
+          {"best_low", known(best.interval.low)},
+          {"best_high", known(best.interval.high)}};
 }
 
 Table result_table(const SweepReport& report) {
@@ -141,16 +184,18 @@ SweepReport make_sweep_report(const fs::path& folder) {
     const fs::path run = folder / listed.folder;
     report.runs.push_back({listed, read_status(run)});
     if (report.runs.back().status.state == RunState::kDone)
-      add_run(report, listed.setting, make_report(Store(run / "run.db", Store::Access::kRead)));
+      add_run(report, listed, make_report(Store(run / "run.db", Store::Access::kRead)));
   }
   for (auto& row : report.rows) {
     row.mean = mean(row.accuracies);
+    if (row.validations.size() == row.accuracies.size()) row.validation = mean(row.validations);
     row.interval = within_scores(over_seeds_and_items(row.accuracies, row.run_intervals));
   }
   for (auto& paired : report.paired) {
     paired.mean = mean(paired.differences);
     paired.estimate = over_seeds_and_items(paired.run_estimates);
   }
+  report.effects = axis_effects(report.rows);
   if (fs::exists(folder / "cache.db"))
     report.timing = Store(folder / "cache.db", Store::Access::kRead).timing();
   return report;
@@ -162,6 +207,7 @@ std::string to_json(const SweepReport& report) {
                {"runs", Json::array()},
                {"rows", Json::array()},
                {"paired", Json::array()},
+               {"axes", Json::array()},
                {"usage_by_role", usage_json(report.usage_by_role)},
                {"timing", Json::object()}};
   for (const auto& [listed, status] : report.runs)
@@ -186,6 +232,7 @@ std::string to_json(const SweepReport& report) {
                             {"high", rounded(row.interval.high)},
                             {"interval", "t over seeds and each run's interval (MOVER)"},
                             {"accuracies", numbers(row.accuracies)},
+                            {"validation", rounded(row.validation)},
                             {"unparsable", row.unparsable},
                             {"refused", row.refused},
                             {"failed", row.failed},
@@ -209,6 +256,7 @@ std::string to_json(const SweepReport& report) {
                               {"missing_against", paired.missing_against},
                               {"differences", numbers(paired.differences)}});
   }
+  for (const auto& effect : report.effects) json["axes"].push_back(json_of(effect));
   for (const auto& [what, amount] : report.timing) json["timing"][what] = amount;
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
 }
@@ -220,6 +268,10 @@ std::string to_html(const SweepReport& report) {
     body += "<p class=\"note\">" + html_escaped(few) + ".</p>\n";
   if (!report.paired.empty())
     body += "<h2>Paired differences</h2>\n" + html_table(paired_table(report));
+  if (!report.effects.empty())
+    body += "<h2>Axes</h2>\n" + html_table(effects_table(report)) +
+            fmt::format("<p class=\"muted\">{}.</p>\n", kEffectsLegend);
+  body += sweep_plots(report);
   if (!report.usage_by_role.empty())
     body += "<h2>Usage by role</h2>\n" + html_table(usage_table(report.usage_by_role));
   body += "<h2>Runs</h2>\n" + html_table(run_table(report));
@@ -232,6 +284,8 @@ std::string to_table(const SweepReport& report) {
   std::string out = text_table(result_table(report)) + kSeedsLegend + "\n";
   if (const std::string few = few_users_of(report); !few.empty()) out += few + "\n";
   if (!report.paired.empty()) out += "\npaired differences\n" + text_table(paired_table(report));
+  if (!report.effects.empty())
+    out += "\naxes\n" + text_table(effects_table(report)) + kEffectsLegend + "\n";
   if (!report.usage_by_role.empty())
     out += "\nusage by role\n" + text_table(usage_table(report.usage_by_role));
   const auto done = std::ranges::count_if(
