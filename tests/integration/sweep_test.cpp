@@ -120,6 +120,33 @@ TEST_F(SweepRuns, MakesOneTableOverItsRunsAndTheSameReportWhateverTheJobs) {
   EXPECT_TRUE(fs::exists(folder_.path() / "one" / "report.html"));
 }
 
+TEST_F(SweepRuns, TwoRunsAreComparedItemByItemUnlessTheyReadOtherData) {
+  ASSERT_EQ(sweep(config("  grid: {optimizers.0.num_candidates: [1, 2]}\n"), "one").code, 0);
+  const fs::path one = folder_.path() / "one", shown = folder_.path() / "shown";
+  const auto folder_of = [](const fs::path& swept, std::size_t i) {
+    return swept / lasting_report(swept).at("runs").at(i).at("folder").get<std::string>();
+  };
+  const fs::path a = folder_of(one, 0), b = folder_of(one, 1);
+  const Finished finished =
+      run_to_end({theta_binary(), "report", a, b, "--out", shown, "--csv", shown});
+  EXPECT_EQ(finished.code, 0) << finished.err;
+  EXPECT_THAT(finished.out, HasSubstr("optimizers.0.num_candidates  1  2\n"));
+  const auto json = ordered_json::parse(content(shown / "comparison.json"));
+  EXPECT_EQ(json.at("rows").at(1).at("b").at("method"), "random_search");
+  EXPECT_EQ(json.at("rows").at(1).at("judgements"), 10);
+  EXPECT_THAT(content(shown / "comparison.html"), HasSubstr("<h2>Paired differences</h2>"));
+  EXPECT_THAT(content(shown / "rows.csv"), testing::StartsWith("a.method,a.model,a.accuracy,"));
+
+  folder_.write("rows.csv", content(folder_.path() / "rows.csv") + "sentence number 24,good\n");
+  ASSERT_EQ(sweep(config("  seeds: [1]\n"), "two").code, 0);
+  const fs::path other = folder_of(folder_.path() / "two", 0);
+  const Finished refused = run_to_end({theta_binary(), "report", a, other});
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_EQ(refused.err, a.string() + " and " + other.string() +
+                             " read other data: items of one id are not the same, and cannot be "
+                             "paired\n");
+}
+
 TEST_F(SweepRuns, ARunOfASweepIsTheRunAlone) {
   ASSERT_EQ(sweep(config("  seeds: [1, 2]\n"), "sweep").code, 0);
   const auto run = lasting_report(folder_.path() / "sweep").at("runs").at(1).at("folder");
