@@ -175,6 +175,9 @@ RunComparison compare_runs(const fs::path& a, const fs::path& b, const ComparedR
   add_rows(first, second, rows, out);
   add_prompts(first, second, rows, out);
   for (const auto& [side, run] : {std::pair(&out.a, &first), std::pair(&out.b, &second)}) {
+    const std::string& note = run->report.note;
+    if (!note.empty() && std::ranges::find(out.remarks, note) == out.remarks.end())
+      out.remarks.push_back(note);
     if (!run->report.stopped.empty())
       out.remarks.push_back(side->folder + " stopped early: " + run->report.stopped);
     if (!run->report.incomplete.empty())

@@ -87,6 +87,8 @@ std::string few_users_of(const RunComparison& comparison) {
 /// What the reader must know beside the table, a line each.
 std::vector<std::string> notes_of(const RunComparison& comparison) {
   std::vector<std::string> notes = comparison.remarks;
+  for (std::string& note : notes)
+    if (note.ends_with('.')) note.pop_back();  // as every line here
   if (const std::string few = few_users_of(comparison); !few.empty()) notes.push_back(few);
   for (const auto& [side, name] : {std::pair(&comparison.a, "A"), std::pair(&comparison.b, "B")})
     if (!side->alone.empty())

@@ -94,6 +94,16 @@ TEST_F(Comparison, PairsPeoplesItemsByPerson) {
   EXPECT_THAT(to_table(comparison), HasSubstr("an interval rests on 4 users"));
 }
 
+TEST_F(Comparison, SaysOnceWhatIsSaidWhereverUsersAre) {
+  const auto a = make({.name = "a", .rows = {row("theta", "judge", 0, 20, 10, true)}}),
+             b = make({.name = "b", .rows = {row("theta", "judge", 0, 20, 13, true)}});
+  for (const auto& folder : {a, b}) {
+    Store store(folder / "run.db");
+    put(store, part::kNote, "The users are simulated.");
+  }
+  EXPECT_THAT(compare_runs(a, b).remarks, ElementsAre("The users are simulated."));
+}
+
 TEST_F(Comparison, TakesOfTwoOrdersOfAnItemTheMean) {
   auto before = row("theta", "judge", 0, 8, 0), after = row("theta", "judge", 0, 8, 8);
   for (int i = 0; i < 8; ++i) {
