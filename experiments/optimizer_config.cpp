@@ -106,7 +106,8 @@ std::optional<FormatSpace> read_space(const Config& options) {
   const auto section = options.find("space");
   if (!section) return std::nullopt;
   constexpr std::array<std::string_view, 3> kAdapters{"chat", "json", "terse"};
-  constexpr std::array<std::string_view, 2> kOptions{"hidden", "listed"}, kBools{"false", "true"};
+  constexpr std::array<std::string_view, 2> kOptions{"hidden", "listed"}, kBools{"false", "true"},
+      kAnswers{"free", "seen"};
   FormatSpace space;
   space.adapters = read_values(*section, "adapter", kAdapters);
   space.list_options = read_values_as<bool>(*section, "options", kOptions);
@@ -117,6 +118,7 @@ std::optional<FormatSpace> read_space(const Config& options) {
   space.answerings = read_values_as<Answering>(*section, "answering", kAnsweringNames);
   space.calibrations = read_values_as<Calibration>(*section, "calibrate", kCalibrationNames);
   space.reasoning = read_values_as<bool>(*section, "chain_of_thought", kBools);
+  space.seen_answers = read_values_as<bool>(*section, "answers", kAnswers);
   space.calibration_examples =
       read_count(*section, "calibration_examples", space.calibration_examples, 1);
   return space;

@@ -7,6 +7,7 @@
 #include "modules/copy_guard.hpp"
 #include "modules/counts.hpp"
 #include "modules/demo_choice.hpp"
+#include "modules/prototypes.hpp"
 #include "modules/self_test.hpp"
 
 namespace theta {
@@ -52,6 +53,12 @@ PersonaCounts counts_of(int samples, const WrittenPersonas& written) {
           .not_fit = number(written.not_fit),
           .repeated = number(written.repeated),
           .written = number(written.personas.size())};
+}
+
+void count(const Verified& verified, PersonaCounts& counts) {
+  counts.judged += static_cast<std::int64_t>(verified.judged);
+  counts.named += static_cast<std::int64_t>(verified.named);
+  counts.no_contrast += static_cast<std::int64_t>(verified.no_contrast);
 }
 
 constexpr NamedCount<PersonaCounts> kCounts[] = {
@@ -185,32 +192,45 @@ std::vector<Result<FoundPersona>> SynthesizeMe::personas(std::span<const User* c
   return found;
 }
 
-void SynthesizeMe::share(std::span<const std::string> pool, std::span<const User* const> users,
-                         std::span<Result<FoundPersona>> found, const Call& call) const {
-  if (pool.empty()) return;
+std::vector<std::string> SynthesizeMe::share(std::span<const std::string> personas,
+                                             std::size_t most, std::span<const User* const> users,
+                                             std::span<Result<FoundPersona>> found,
+                                             const Call& call) const {
+  if (personas.empty() || most == 0) return {};
+  std::vector<std::string> candidates(personas.begin(), personas.end());
+  candidates.emplace_back();
   std::vector<PersonaTest> tests;
-  for (std::size_t i = 0; i < users.size(); ++i)
-    if (found[i]) tests.push_back({users[i]->context, pool});
+  for (const User* user : users) tests.push_back({user->context, candidates});
   const auto tested = verify_personas(judge_, tests, options_.contrasts, judging(call));
   PersonaCounts counts;
-  auto test = tested.begin();
-  for (Result<FoundPersona>& one : found) {
-    if (!one) continue;
-    const Result<Verified>& verified = *test++;
-    if (!verified) continue;  // what was found before stands
-    counts.judged += static_cast<std::int64_t>(verified->judged);
-    counts.named += static_cast<std::int64_t>(verified->named);
-    counts.no_contrast += static_cast<std::int64_t>(verified->no_contrast);
-    one->usage += verified->usage;
-    const auto most = std::ranges::max_element(verified->each, {}, &Verification::fit);
-    if (most->fit <= one->fit) continue;
-    one->persona = pool[static_cast<std::size_t>(most - verified->each.begin())];
-    one->contrast = most->contrast;
-    one->fit = most->fit;
-    one->reasoning = most->reasoning;
-    one->outputs = {};
+  std::vector<std::vector<double>> fits;
+  std::vector<double> none;
+  for (const auto& verified : tested) {
+    if (!verified) continue;
+    count(*verified, counts);
+    std::vector<double>& row = fits.emplace_back();
+    for (const Verification& one : verified->each) row.push_back(one.fit);
+    none.push_back(row.back());
+    row.pop_back();
   }
   tell(counts);
+  std::vector<std::size_t> taken = prototypes(fits, none, most);
+  std::vector<std::string> shared;
+  for (const std::size_t k : taken) shared.push_back(personas[k]);
+  taken.push_back(personas.size());  // none at all
+  for (std::size_t u = 0; u < users.size(); ++u) {
+    if (!found[u] || !tested[u]) continue;  // what was found before stands
+    const auto best =
+        std::ranges::max_element(taken, {}, [&](std::size_t k) { return tested[u]->each[k].fit; });
+    const Verification& kept = tested[u]->each[*best];
+    found[u]->usage += tested[u]->usage;
+    if (candidates[*best] != found[u]->persona) found[u]->outputs = {};
+    found[u]->persona = candidates[*best];
+    found[u]->contrast = kept.contrast;
+    found[u]->fit = kept.fit;
+    found[u]->reasoning = kept.reasoning;
+  }
+  return shared;
 }
 
 std::vector<Result<FoundPersona>> SynthesizeMe::ask_for_personas(std::span<const User* const> users,
@@ -289,9 +309,7 @@ std::vector<Result<FoundPersona>> SynthesizeMe::kept(
         found.emplace_back(verified.error());
         continue;
       }
-      counts.judged += static_cast<std::int64_t>(verified->judged);
-      counts.named += static_cast<std::int64_t>(verified->named);
-      counts.no_contrast += static_cast<std::int64_t>(verified->no_contrast);
+      count(*verified, counts);
       const auto most = std::ranges::max_element(verified->each, {}, &Verification::fit);
       best = static_cast<std::size_t>(most - verified->each.begin());
       one = {.contrast = most->contrast,

@@ -146,10 +146,13 @@ class SynthesizeMe final : public Module {
   ///   pair to verify one on.
   std::vector<Result<FoundPersona>> personas(std::span<const User* const> users,
                                              const Call& call) const;
-  /// Gives each of these people the persona of `pool` that explains their own choices better than
-  /// what was found for them, if one does: one wave.
-  void share(std::span<const std::string> pool, std::span<const User* const> users,
-             std::span<Result<FoundPersona>> found, const Call& call) const;
+  /// Takes the personas, at most so many, that explain these people's own choices best when each
+  /// person has the one of them, or none at all, that explains theirs best (prototypes()), and gives
+  /// it to them in place of what was found: so that people of one kind have one wording. One wave.
+  /// @return those that were taken; none, and nothing is given, where `most` is 0.
+  std::vector<std::string> share(std::span<const std::string> personas, std::size_t most,
+                                 std::span<const User* const> users,
+                                 std::span<Result<FoundPersona>> found, const Call& call) const;
   /// Takes demos from the own pairs of these people for the personas that were found for them, as
   /// the options say; also for people without one.
   void add_demos(std::span<const User* const> users, std::span<Result<FoundPersona>> found,

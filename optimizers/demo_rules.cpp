@@ -61,17 +61,19 @@ std::vector<std::vector<Demo>> demo_sets_by_rule(std::span<const Example> train,
     if (!demos.empty() && std::ranges::find(sets, demos) == sets.end())
       sets.push_back(std::move(demos));
   };
-  const auto labels = signature.outputs.back().type.options();
-  if (labels.empty()) {
+  auto labels = signature.outputs.back().type.options();
+  const bool declared = !labels.empty();
+  if (!declared) {
     if (size > 0) add(spread(rows.inputs, size, rng.below(rows.rows.size())));
-    return sets;
+    labels = rows.repeated_answers();
+    if (labels.empty()) return sets;
   }
   auto of = rows.by_label(labels);
   for (auto& with_label : of) rng.shuffle(with_label);
   for (const std::size_t n : kOfEach) {
     if (n * labels.size() > most) break;
     auto chosen = interleaved(of, n);
-    rng.shuffle(chosen);
+    if (declared) rng.shuffle(chosen);
     add(chosen);
     std::ranges::reverse(chosen);
     add(chosen);

@@ -1,7 +1,11 @@
 #include "optimizers/format_space.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
+
+#include "optimizers/training_rows.hpp"
 
 namespace theta {
 namespace {
@@ -51,11 +55,22 @@ Signature with_reasoning(const Signature& signature, bool reasoning) {
   return reasoning ? chain_of_thought(signature) : without_reasoning(signature);
 }
 
+/// The signature as a choice asks it.   @throws UserError as with_reasoning().
+Signature signature_of(const FormatChoice& choice, const Signature& own) {
+  Signature signature = with_reasoning(own, choice.reasoning);
+  if (choice.answers.empty()) return signature;
+  Type& type = signature.outputs.back().type;
+  type = {.kind = Type::Kind::kLiteral, .literals = {choice.answers.begin(), choice.answers.end()}};
+  return signature;
+}
+
 bool can_be_asked(const FormatChoice& choice, const Signature& signature) {
   const Format& format = choice.format;
   if (format.calibration == Calibration::kTrain && format.calibrated_on.empty()) return false;
+  // Written, they would have to begin as the format's opening does.
+  if (!choice.answers.empty() && format.answering != Answering::kScore) return false;
   try {
-    check_format(format, with_reasoning(signature, choice.reasoning));
+    check_format(format, signature_of(choice, signature));
   } catch (const UserError&) {
     return false;
   }
@@ -126,11 +141,18 @@ std::vector<FormatChoice> format_choices(const Module& student, std::size_t pred
     spread(all, values(reasons(signature), space.reasoning),
            [](FormatChoice& c, bool value) { c.reasoning = value; });
 
+  if (signature.outputs.back().type.kind == Type::Kind::kStr) {
+    const auto answers = TrainingRows(train, signature).repeated_answers();
+    spread(all, values(false, space.seen_answers), [&](FormatChoice& c, bool seen) {
+      if (seen) c.answers = answers;
+    });
+  }
+
   std::vector<FormatChoice> choices, normals;
   for (const FormatChoice& choice : all) {
-    const FormatChoice same = normal(choice, signature);
-    if (std::ranges::find(normals, same) != normals.end()) continue;
     if (!choices.empty() && !can_be_asked(choice, signature)) continue;
+    const FormatChoice same = normal(choice, signature_of(choice, signature));
+    if (std::ranges::find(normals, same) != normals.end()) continue;
     choices.push_back(choice);
     normals.push_back(same);
   }
@@ -138,14 +160,16 @@ std::vector<FormatChoice> format_choices(const Module& student, std::size_t pred
 }
 
 void set_format(Predictor& predictor, const FormatChoice& choice) {
-  predictor.signature = with_reasoning(predictor.signature, choice.reasoning);
+  predictor.signature = signature_of(choice, predictor.signature);
   predictor.format = choice.format;
 }
 
 PromptPart format_part(std::size_t predictor, std::vector<FormatChoice> choices) {
   std::vector<std::string> texts;
   for (const FormatChoice& choice : choices)
-    texts.push_back(to_text(choice.format) + (choice.reasoning ? ", reasoning" : ""));
+    texts.push_back(
+        to_text(choice.format) + (choice.reasoning ? ", reasoning" : "") +
+        (choice.answers.empty() ? "" : fmt::format(", one of {} answers", choice.answers.size())));
   return {"format", predictor, std::move(texts),
           [choices = std::move(choices)](Predictor& p, std::size_t choice) {
             if (p.format) set_format(p, choices.at(choice));

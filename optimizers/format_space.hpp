@@ -22,7 +22,10 @@ struct FormatSpace {
   std::vector<std::string> openings = {};
   std::vector<Answering> answerings = {};
   std::vector<Calibration> calibrations = {};
-  std::vector<bool> reasoning = {};       ///< a field `reasoning` before the outputs
+  std::vector<bool> reasoning = {};  ///< a field `reasoning` before the outputs
+  /// A last output of free text is chosen, by its score, among the answers that the training rows
+  /// repeat (TrainingRows::repeated_answers()).
+  std::vector<bool> seen_answers = {};
   std::size_t calibration_examples = 20;  ///< most training inputs of Calibration::kTrain
 
   /// What is tried where nobody says what is: the adapters chat and terse, options listed and
@@ -34,6 +37,7 @@ struct FormatSpace {
 struct FormatChoice {
   Format format;
   bool reasoning = false;
+  std::vector<std::string> answers = {};  ///< options of the last output; empty: as it is declared
   bool operator==(const FormatChoice&) const = default;
 };
 

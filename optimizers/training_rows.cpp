@@ -37,4 +37,13 @@ std::vector<std::vector<std::size_t>> TrainingRows::by_label(
   return of;
 }
 
+std::vector<std::string> TrainingRows::repeated_answers() const {
+  std::vector<std::string> distinct = answers;
+  std::ranges::sort(distinct);
+  const auto others = std::ranges::unique(distinct);
+  distinct.erase(others.begin(), others.end());
+  const bool repeated = distinct.size() > 1 && 2 * distinct.size() <= answers.size();
+  return repeated ? distinct : std::vector<std::string>{};
+}
+
 }  // namespace theta

@@ -22,6 +22,8 @@ struct TrainingRows {
   TrainingRows(std::span<const Example> train, const Signature& signature);
   /// Indices of the rows of each label, in the order of `labels`.
   std::vector<std::vector<std::size_t>> by_label(std::span<const std::string> labels) const;
+  /// The answers, sorted, where they are few: two or more, each given twice on average; else none.
+  std::vector<std::string> repeated_answers() const;
 };
 
 }  // namespace theta

@@ -31,26 +31,6 @@ std::vector<const User*> each_of(const std::vector<User>& users) {
   return out;
 }
 
-/// The personas that most training users ended up with, of equals those that explain theirs best:
-/// what suits one taste does not crowd out what suits another.
-std::vector<std::string> most_common(const std::vector<LearntUser>& learnt, std::size_t most) {
-  std::vector<std::pair<std::string, std::size_t>> counts;
-  for (const LearntUser& one : learnt) {
-    const auto known =
-        std::ranges::find(counts, one.found.persona, &std::pair<std::string, std::size_t>::first);
-    if (known == counts.end())
-      counts.emplace_back(one.found.persona, 1);
-    else
-      ++known->second;
-  }
-  std::ranges::stable_sort(counts, std::ranges::greater{},
-                           &std::pair<std::string, std::size_t>::second);
-  std::vector<std::string> personas;
-  for (std::size_t i = 0; i < std::min(most, counts.size()); ++i)
-    personas.push_back(counts[i].first);
-  return personas;
-}
-
 /// Where a persona came from.
 std::string source_of(const std::string& row, const FoundPersona& found) {
   if (row == kTrue) return "taste";
@@ -99,9 +79,8 @@ void PersonaRun::learn_training_users() {
   std::vector<std::string> all;
   for (const LearntUser& one : learnt_)
     if (std::ranges::find(all, one.found.persona) == all.end()) all.push_back(one.found.persona);
-  seed.share(all, users, found, call_);
-  learn(found);
-  pool_ = most_common(learnt_, experiment_.pool);
+  pool_ = seed.share(all, experiment_.pool, users, found, call_);
+  if (!pool_.empty()) learn(found);
   tell_counts();
 }
 

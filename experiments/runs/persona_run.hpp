@@ -55,9 +55,9 @@ class PersonaRun {
   PersonaRun(const PersonaExperiment& experiment, const Users& users, std::string role,
              SearchRecord& record, RunContext& run);
 
-  /// Finds personas for the training users with the seed Θ; each then gets the one of all of these
-  /// that explains them best. Those that most of them end up with become the pool, which is among
-  /// every user's candidates.
+  /// Finds personas for the training users with the seed Θ. The few that explain all of them best
+  /// become the pool, which is among every user's candidates, and each training user gets the one of
+  /// the pool that explains them best.
   /// @throws Outage if one took all of them.
   void learn_training_users();
   /// For Task::train: a pair of each training user that a persona was found for.

@@ -115,19 +115,31 @@ TEST_F(Synthesis, KeepsThePersonaThatExplainsThePersonBest) {
   EXPECT_TRUE(out.outputs.empty());                          // Θ did not write it
 }
 
-TEST_F(Synthesis, SharesAPersonaOfOthersThatExplainsAPersonBetter) {
+TEST_F(Synthesis, SharesThePersonasThatExplainPeopleBest) {
   const SynthesizeMe module = this->module();
-  const std::vector<const User*> users = {&users_[0], &users_[4]};
+  const std::vector<const User*> users = {&users_[0], &users_[4]};  // a critic and a fan of praise
   const Call call{.model = model_};
   auto found = module.personas(users, call);
-  const FoundPersona before = *found[1];
-  const std::vector<std::string> pool = {"Likes complaints"};
-  module.share(pool, users, found, call);
+  const std::vector<std::string> personas = {"Likes things", "Likes complaints", "Likes praise"};
+  EXPECT_THAT(module.share(personas, 2, users, found, call),
+              ElementsAre("Likes complaints"));  // the judge without a persona knows the fan
   EXPECT_EQ(found[0]->persona, "Likes complaints");
   EXPECT_NEAR(found[0]->fit, -std::log1p(std::exp(-2.0)), 1e-12);
-  EXPECT_THAT(found[0]->outputs, IsEmpty());     // Θ did not write it for this person
-  EXPECT_EQ(found[1]->persona, before.persona);  // a fan of praise
-  EXPECT_EQ(found[1]->fit, before.fit);
+  EXPECT_THAT(found[0]->outputs, IsEmpty());  // Θ did not write it for this person
+  EXPECT_EQ(found[1]->persona, "");
+  EXPECT_NEAR(found[1]->fit, -std::log1p(std::exp(-1.0)), 1e-12);
+}
+
+TEST_F(Synthesis, SharesNothingWhereNoneIsWanted) {
+  const SynthesizeMe module = this->module();
+  const std::vector<const User*> users = {&users_[0]};
+  auto found = module.personas(users, {.model = model_});
+  const std::string before = found[0]->persona;
+  const std::size_t calls = model_.calls();
+  const std::vector<std::string> personas = {"Likes complaints"};
+  EXPECT_THAT(module.share(personas, 0, users, found, {.model = model_}), IsEmpty());
+  EXPECT_EQ(found[0]->persona, before);
+  EXPECT_EQ(model_.calls(), calls);
 }
 
 TEST_F(Synthesis, AsksForAPersonOnceAPromptWhereAnswersHangOnTheirWave) {

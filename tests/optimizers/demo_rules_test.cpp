@@ -53,14 +53,39 @@ TEST(DemoSetsByRule, StayBelowTheMostDemos) {
 TEST(DemoSetsByRule, SpreadOverTheTextsWhereThereAreNoLabels) {
   Rng rng(3);
   std::vector<Example> train = rows(9);
-  for (int i = 0; i < 9; ++i)
-    train[static_cast<std::size_t>(i)].fields.set("text",
-                                                  i == 4 ? "nothing like it" : "same words");
+  for (int i = 0; i < 9; ++i) {
+    Record& fields = train[static_cast<std::size_t>(i)].fields;
+    fields.set("text", i == 4 ? "nothing like it" : "same words");
+    fields.set("label", std::to_string(i));
+  }
   const auto sets = demo_sets_by_rule(train, Signature::parse("text -> label"), 2, 24, rng);
   ASSERT_THAT(sets, SizeIs(1));
   ASSERT_THAT(sets[0], SizeIs(2));
   EXPECT_TRUE(sets[0][0].fields.text("text") == "nothing like it" ||
               sets[0][1].fields.text("text") == "nothing like it");
+}
+
+TEST(DemoSetsByRule, TakeAnswersThatRowsRepeatForLabelsAndAlternateThem) {
+  Rng rng(1);
+  const auto train = rows(9);
+  const auto sets = demo_sets_by_rule(train, Signature::parse("text -> label"), 0, 6, rng);
+  const auto labels = [](const std::vector<Demo>& demos) {
+    std::string all;
+    for (const Demo& demo : demos) all += demo.fields.text("label");
+    return all;
+  };
+  ASSERT_THAT(sets, SizeIs(4));
+  EXPECT_EQ(labels(sets[0]), "abc");
+  EXPECT_EQ(labels(sets[1]), "cba");
+  EXPECT_EQ(labels(sets[2]), "abcabc");
+  EXPECT_EQ(labels(sets[3]), "cbacba");
+}
+
+TEST(DemoSetsByRule, HaveNoLabelsWhereAnswersAreManyOrOne) {
+  Rng rng(1);
+  const Signature free = Signature::parse("text -> label");
+  EXPECT_THAT(demo_sets_by_rule(rows(5), free, 0, 6, rng), IsEmpty());  // three answers
+  EXPECT_THAT(demo_sets_by_rule(rows(1), free, 0, 6, rng), IsEmpty());
 }
 
 TEST(DemoSetsByRule, AreNoneWithoutRowsThatHoldTheAnswer) {

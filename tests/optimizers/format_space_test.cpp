@@ -92,6 +92,35 @@ TEST(FormatChoices, PutReasoningBeforeTheOutputsOrTakeItAway) {
   EXPECT_EQ(predictor.signature.text(), "text -> label: bool");
 }
 
+std::vector<Example> noted(const std::vector<std::string>& notes) {
+  std::vector<Example> train;
+  for (const std::string& note : notes)
+    train.push_back({std::to_string(train.size()), "", {{"text", "a"}, {"note", note}}});
+  return train;
+}
+
+TEST(FormatChoices, ChooseAFreeOutputAmongTheAnswersThatRowsRepeat) {
+  const FormatSpace space{.answerings = {Answering::kScore},
+                          .calibrations = {Calibration::kTrain},
+                          .seen_answers = {true}};
+  Predict student("text -> note");
+  const auto train = noted({"it's wet", "dry", "dry", "dry"});
+  EXPECT_THAT(texts(student, 0, space, train),
+              ElementsAre("chat", "chat, scored, one of 2 answers",
+                          "chat, scored, calibrated on 4 inputs, one of 2 answers"));
+  const auto choices = format_choices(student, 0, space, train);
+  Predictor& predictor = *student.predictors()[0];
+  set_format(predictor, choices[1]);
+  EXPECT_EQ(predictor.signature.text(), "text -> note: Literal['dry', \"it's wet\"]");
+}
+
+TEST(FormatChoices, LeaveAFreeOutputFreeWhereRowsDoNotRepeatTheirAnswers) {
+  const FormatSpace space{.answerings = {Answering::kScore}, .seen_answers = {true}};
+  EXPECT_THAT(texts(Predict("text -> note"), 0, space, noted({"wet", "dry", "dry"})),
+              ElementsAre("chat"));
+  EXPECT_THAT(texts(Predict("text -> note"), 0, space, noted({"dry", "dry"})), ElementsAre("chat"));
+}
+
 TEST(FormatChoices, LeaveReasoningThatAnotherStepReads) {
   Program student;
   student.add(ChainOfThought("text -> note"));
