@@ -310,6 +310,7 @@ ProgramOptions as_compiled(ProgramOptions options, const Module& program) {
   for (std::size_t i = 0; i < predictors.size(); ++i) {
     StepOptions& step = options.steps[i];
     if (predictors[i]->format) step.format = *predictors[i]->format;
+    step.signature.outputs.back().type = predictors[i]->signature.outputs.back().type;
     const bool reasoning = reasons(predictors[i]->signature);
     if (!reasoning) step.signature = without_reasoning(step.signature);
     step.chain_of_thought = reasoning && !reasons(step.signature);

@@ -78,7 +78,7 @@ std::unique_ptr<Predict> make_predict(const StepOptions& options);
 ProgramOptions uncalibrated(ProgramOptions options);
 
 /// The options of a program that was made with `options` and whose steps were since given other
-/// formats, or a reasoning, by a search.
+/// formats, options or a reasoning by a search.
 ProgramOptions as_compiled(ProgramOptions options, const Module& program);
 
 /// What a program is made for.

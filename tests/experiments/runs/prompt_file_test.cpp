@@ -98,6 +98,22 @@ TEST(SavedPrompt, IsAskedInTheFormatThatASearchGaveIt) {
   EXPECT_EQ(*loaded->predictors()[0], *compiled->predictors()[0]);
 }
 
+TEST(SavedPrompt, ChoosesAmongTheAnswersThatASearchGaveIt) {
+  const TemporaryFolder folder;
+  const ProgramOptions program = read_program(Config::parse("signature: a -> b", "p.yaml"));
+  const auto compiled = make_program(program);
+  Predictor& predictor = *compiled->predictors()[0];
+  predictor.signature.outputs[0].type = parse_type("Literal['dry', \"it's wet\"]");
+  predictor.format->answering = Answering::kScore;
+  save_prompt(folder.path() / "prompt.json", *compiled, program,
+              {read_model(Config::parse("path: m.gguf", "m.yaml"))}, "");
+  const std::string state = content(folder.path() / "prompt.json");
+  const Config block = Config::parse(state, "prompt.json").at("metadata").at("theta");
+  const auto loaded = make_program(read_program(block.at("program")));
+  load_state(*loaded, state, "prompt.json");
+  EXPECT_EQ(*loaded->predictors()[0], predictor);
+}
+
 TEST(SavedPrompt, IsWrittenWholeOrNotAtAll) {
   const TemporaryFolder folder;
   const fs::path file = folder.write("prompt.json", "the one before");
