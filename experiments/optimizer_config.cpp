@@ -168,6 +168,11 @@ MiproOptions read_mipro(const Config& options, std::uint64_t seed) {
   mipro.minibatch_size = read_count(options, "minibatch_size", mipro.minibatch_size);
   mipro.full_every = read_count(options, "full_every", mipro.full_every, 1);
   mipro.surrogate = options.choice("surrogate", {"paired", "gp", "tpe", "random"}, mipro.surrogate);
+  if (const auto widening = options.find("widening")) {
+    if (mipro.surrogate != "paired" || mipro.faithful)
+      widening->fail("'widening' wants 'surrogate: paired'");
+    mipro.widening = read_share(options, "widening", 0, 0, 1);
+  }
   if (const auto threshold = options.find("stop_below")) {
     if (mipro.surrogate != "paired") threshold->fail("'stop_below' wants 'surrogate: paired'");
     mipro.stop_below = threshold->number();

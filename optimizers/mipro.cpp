@@ -148,6 +148,7 @@ PairedSearchResult search_paired(const std::vector<Variable>& space, const Candi
     budget = std::min(budget, task.max_evaluations - (fits ? kept_to_fit(task) : 0));
   PairedSearchOptions paired{
       .budget = budget,
+      .widening = run.widening,
       .stop_below = run.stop_below,
       .cost = cost,
       .elsewhere = task.elsewhere ? task.elsewhere->outcomes : std::vector<Observation>{},
@@ -161,6 +162,7 @@ PairedSearchResult search_paired(const std::vector<Variable>& space, const Candi
   // several candidates cannot share a computation, few long ones cost least.
   paired.step = kExamplesInTurn;
   paired.in_flight = 1;
+  paired.widening = 0;
   return paired_search(space, examples, in_turn(candidates.evaluate()), paired);
 }
 

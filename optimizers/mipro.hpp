@@ -50,6 +50,7 @@ struct MiproOptions {
   /// further choices beside the sets; 0, or `faithful`: no such choice.
   std::size_t nearest = 4;
   double stop_below = 0;  ///< of `paired`, see PairedSearchOptions
+  double widening = 0;    ///< of `paired`, see PairedSearchOptions
   /// The search ends with end_with_fitted_options(), where the format of the last step is not frozen
   /// and its answer can be fitted; not if `faithful`.
   bool fit_options = true;

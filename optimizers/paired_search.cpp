@@ -212,8 +212,12 @@ class Search {
       return Eigen::VectorXd(covariance.col(i) / std::sqrt(covariance(i, i) + noise));
     };
 
+    const auto width =
+        std::max(options_.in_flight,
+                 static_cast<std::size_t>(static_cast<double>(log_.spent()) * options_.widening) /
+                     options_.step);
     std::vector<Asked> wave;
-    while (wave.size() < options_.in_flight && room > 0) {
+    while (wave.size() < width && room > 0) {
       double most = -1;
       std::size_t chosen = shortlist.size();
       for (std::size_t i = 0; i < shortlist.size(); ++i) {

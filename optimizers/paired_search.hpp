@@ -20,6 +20,10 @@ struct PairedSearchOptions {
   /// nothing against 1 x 5, where 4 x 5 does. Where every suggestion pays anew for what its
   /// examples' prompts share, fewer and longer ones are cheaper.
   std::size_t step = 2, in_flight = 4;
+  /// A wave may also ask this share of what was asked before it, so that a search of any budget has
+  /// some tens of waves. It costs: at 1/8, a point of regret after 400 evaluations of the simulated
+  /// problems (.99 +- .41 of 100), .2 (+- .2) after 800 and more.
+  double widening = 0;
   std::size_t lookahead = 10;  ///< examples whose outcomes the choice of a candidate looks ahead to
   /// Ends where asking everything that is left is expected to raise the best posterior mean by less
   /// than this. 0: the budget alone decides, as who gives one wants what it buys: on the simulated

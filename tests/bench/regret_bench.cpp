@@ -215,7 +215,8 @@ Curve informed_evenly(const OutcomeTable& table, std::uint64_t) {
 }
 
 /// What it costs to ask several at once: candidates a wave x examples a candidate.
-void measure_waves(const Problems& problems, const Regret& standard, std::vector<Figure>& figures) {
+void measure_waves(const Problems& problems, const std::vector<Regret>& ours,
+                   std::vector<Figure>& figures) {
   const auto sum = [](const Regret& regret) {
     return std::accumulate(regret.begin(), regret.end(), 0.0);
   };
@@ -226,6 +227,11 @@ void measure_waves(const Problems& problems, const Regret& standard, std::vector
     return sum(
         summarise(problems.measure(fmt::format("Theta, {} x {}", in_flight, step), waves)).mean);
   };
+  const auto wider = [](const OutcomeTable& table, std::uint64_t seed) {
+    return paired(table, table.space(), seed, {.widening = 1 / 8.});
+  };
+  const auto of_wider = problems.measure("Theta, widening waves", wider);
+  print("their difference to Theta's", summarise(less(of_wider, ours)));
   const double alone = measure(1, 2);
   const auto add = [&](std::size_t in_flight, double regret) {
     figures.push_back({.name = fmt::format("{} in flight: regret over all budgets", in_flight),
@@ -234,7 +240,7 @@ void measure_waves(const Problems& problems, const Regret& standard, std::vector
                        .better = "lower"});
   };
   measure(1, 5);
-  add(4, sum(standard));
+  add(4, sum(summarise(ours).mean));
   add(8, measure(8, 2));
 }
 
@@ -375,8 +381,9 @@ std::vector<Figure> regrets(std::vector<std::string>& arguments) {
       problems.count, fmt::join(kBudgets, ", "));
   if (problems.count > 0) {
     problems.measure("the floor", informed);
-    const auto ours = summarise(problems.measure("Theta", theta)).mean;
-    measure_waves(problems, ours, figures);
+    const auto of_theta = problems.measure("Theta", theta);
+    const Regret ours = summarise(of_theta).mean;
+    measure_waves(problems, of_theta, figures);
     problems.measure("random, full", random_full);
     const auto tpe = problems.measure("MIPROv2, TPE", mipro_tpe);
     for (std::size_t b = 0; b < kBudgets.size(); ++b)

@@ -304,6 +304,19 @@ TEST(PairedSearch, KeepsSeveralCandidatesInFlight) {
   EXPECT_GT(std::set<Combination>(first.begin(), first.begin() + 4).size(), 2u);
 }
 
+TEST(PairedSearch, AsksAtOnceAShareOfWhatItHasAsked) {
+  Recorded recorded(3);
+  recorded.run({.budget = 800, .step = 2, .in_flight = 4, .widening = .25, .checked = false});
+  EXPECT_EQ(recorded.evaluations(), 800);
+  std::size_t asked = 0;
+  for (const std::size_t suggestions : recorded.waves) {
+    EXPECT_LE(suggestions, std::max<std::size_t>(4, asked / 8));
+    asked += 2 * suggestions;
+  }
+  EXPECT_EQ(recorded.waves.front(), 4U);
+  EXPECT_GE(std::ranges::max(recorded.waves), 50U);
+}
+
 TEST(SideBySide, AsksCandidatesAtTheSameTimeAndAnswersInTheirOrder) {
   std::barrier both(2);
   const auto evaluate = side_by_side([&](const Combination& c, std::span<const std::size_t> of) {
