@@ -9,8 +9,10 @@
 
 #include "core/rng.hpp"
 #include "experiments/data/data_config.hpp"
+#include "experiments/files.hpp"
 #include "experiments/report/text_table.hpp"
 #include "experiments/runs/prompt_file.hpp"
+#include "experiments/runs/row_prompt.hpp"
 #include "experiments/runs/search_record.hpp"
 #include "experiments/types.hpp"
 #include "modules/evaluate.hpp"
@@ -247,15 +249,19 @@ class ProgramRun {
   /// Leaves the best program where a run leaves its prompt, also what a budget or a person stopped.
   void keep() const {
     record_.keep();
-    save_prompt(run_.folder / experiment_.prompt_of(role_), *best_, prepared_.program,
-                models_of(experiment_, role_, run_.models), metric_json(experiment_.metric),
-                experiment_.data.columns);
+    write_whole(run_.folder / experiment_.prompt_of(role_), saved(*best_));
   }
   void finish() const { remark_on_formats(*best_, *prepared_.student, run_); }
 
  private:
+  std::string saved(const Module& program) const {
+    return prompt_json(program, prepared_.program, models_of(experiment_, role_, run_.models),
+                       metric_json(experiment_.metric), experiment_.data.columns);
+  }
+
   void put_row(const std::string& name, const Module& program) {
     record_.add_row(name);
+    put_row_prompt(run_.store, name, role_, saved(program));
     keep();  // before more is asked
     put_test_row({name, role_}, program, prepared_.data.test, prepared_.metric, run_);
   }

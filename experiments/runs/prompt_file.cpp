@@ -83,7 +83,7 @@ std::unique_ptr<Module> renamed(const ProgramOptions& options, const Module& pro
   return made;
 }
 
-/// Keys of a server that only the command line gives, and save_prompt() leaves out.
+/// Keys of a server that only the command line gives, and prompt_json() leaves out.
 constexpr std::array kOfTheUser = {"api_key_env", "api_key_file", "ca_file"};
 
 bool is_from_the_file(const Config& value) { return value.position().line > 0; }
@@ -160,9 +160,9 @@ MetricOptions read_saved_metric(const Config& block, const Signature& signature)
   return read_metric(block, signature);
 }
 
-void save_prompt(const std::filesystem::path& file, const Module& program,
-                 const ProgramOptions& options, const PromptModels& models,
-                 const std::string& metric, const Columns& columns) {
+std::string prompt_json(const Module& program, const ProgramOptions& options,
+                        const PromptModels& models, const std::string& metric,
+                        const Columns& columns) {
   const ProgramOptions now = as_compiled(options, program);
   nlohmann::ordered_json block = runnable(now, models.model);
   for (const auto& [role, model] : models.roles) block["models"][role] = model_json(model);
@@ -173,7 +173,7 @@ void save_prompt(const std::filesystem::path& file, const Module& program,
   if (columns.delimiter != 0) block["delimiter"] = std::string(1, columns.delimiter);
   if (!columns.encoding.empty()) block["encoding"] = columns.encoding;
   for (const auto& [field, pattern] : columns.extract) block["extract"][field] = pattern.text();
-  write_whole(file, dump_state(*renamed(now, program), block.dump()));
+  return dump_state(*renamed(now, program), block.dump());
 }
 
 void save_prompt(const std::filesystem::path& file, const Module& theta,

@@ -19,17 +19,17 @@ struct PromptModels {
   std::map<std::string, ModelOptions> roles = {};  ///< of steps and judges that name one
 };
 
-/// Writes a program as a DSPy state whose block metadata.theta says how to run it: its `program`
+/// A program as a DSPy state whose block metadata.theta says how to run it: its `program`
 /// and `model` sections (`models`, by role, of steps with their own), the metric it was made with and
 /// how its data are read (read_file_format()). Holds
 /// neither a key nor where one is found. Its paths are absolute: it runs from anywhere.
 /// @param metric  its section as JSON; empty: there is none
-/// @throws RunError naming the file.
-void save_prompt(const std::filesystem::path& file, const Module& program,
-                 const ProgramOptions& options, const PromptModels& models,
-                 const std::string& metric, const Columns& columns = {});
+std::string prompt_json(const Module& program, const ProgramOptions& options,
+                        const PromptModels& models, const std::string& metric,
+                        const Columns& columns = {});
 
-/// The same of a prompt Θ: `personas` says how the row that it is named for was made.
+/// Writes a prompt Θ into a file, likewise: `personas` says how the row that it is named for was
+/// made.   @throws RunError naming the file.
 void save_prompt(const std::filesystem::path& file, const Module& theta,
                  const ProgramOptions& options, const ModelOptions& model,
                  const PersonaPrompt& personas);

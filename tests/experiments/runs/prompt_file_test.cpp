@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "core/result.hpp"
+#include "experiments/files.hpp"
 #include "modules/program_state.hpp"
 #include "tests/support/message_of.hpp"
 #include "tests/support/run_report.hpp"
@@ -22,8 +23,9 @@ using testing::HasSubstr;
 ModelOptions saved(const std::string& model) {
   const TemporaryFolder folder;
   const ProgramOptions program = read_program(Config::parse("signature: a -> b", "p.yaml"));
-  save_prompt(folder.path() / "prompt.json", *make_program(program), program,
-              {read_model(Config::parse(model, "m.yaml"))}, "\"f1\"");
+  write_whole(folder.path() / "prompt.json",
+              prompt_json(*make_program(program), program,
+                          {read_model(Config::parse(model, "m.yaml"))}, "\"f1\""));
   const Config prompt = Config::load(folder.path() / "prompt.json");
   return read_model(prompt.at("metadata").at("theta").at("model"));
 }
@@ -31,9 +33,10 @@ ModelOptions saved(const std::string& model) {
 TEST(SavedPrompt, KeepsHowItsDataAreRead) {
   const TemporaryFolder folder;
   const ProgramOptions program = read_program(Config::parse("signature: a -> b", "p.yaml"));
-  save_prompt(folder.path() / "prompt.json", *make_program(program), program,
-              {read_model(Config::parse("path: m.gguf", "m.yaml"))}, "\"f1\"",
-              {.fields = {{"a", "question.text"}}, .rows = "examples"});
+  write_whole(folder.path() / "prompt.json",
+              prompt_json(*make_program(program), program,
+                          {read_model(Config::parse("path: m.gguf", "m.yaml"))}, "\"f1\"",
+                          {.fields = {{"a", "question.text"}}, .rows = "examples"}));
   const Config prompt = Config::load(folder.path() / "prompt.json");
   const Config block = prompt.at("metadata").at("theta");
   EXPECT_EQ(block.text("rows"), "examples");
@@ -44,10 +47,11 @@ TEST(SavedPrompt, KeepsTheModelsThatStepsName) {
   const TemporaryFolder folder;
   const ProgramOptions program = read_program(
       Config::parse("steps: [{signature: a -> b}, {signature: b -> c, model: big}]", "p.yaml"));
-  save_prompt(folder.path() / "prompt.json", *make_program(program), program,
-              {read_model(Config::parse("path: m.gguf", "m.yaml")),
-               {{"big", read_model(Config::parse("path: big.gguf", "m.yaml"))}}},
-              "\"f1\"");
+  write_whole(folder.path() / "prompt.json",
+              prompt_json(*make_program(program), program,
+                          {read_model(Config::parse("path: m.gguf", "m.yaml")),
+                           {{"big", read_model(Config::parse("path: big.gguf", "m.yaml"))}}},
+                          "\"f1\""));
   const Config prompt = Config::load(folder.path() / "prompt.json");
   const Config block = prompt.at("metadata").at("theta");
   EXPECT_EQ(block.at("program").at("steps").items()[1].text("model"), "big");
@@ -61,8 +65,9 @@ TEST(SavedPrompt, KeepsWhetherOptionsAreListed) {
     const ProgramOptions program = read_program(Config::parse(
         "{signature: \"a -> b: Literal['x', 'y']\", adapter: terse, options: " + how + "}",
         "p.yaml"));
-    save_prompt(folder.path() / "prompt.json", *make_program(program), program,
-                {read_model(Config::parse("path: m.gguf", "m.yaml"))}, "\"f1\"");
+    write_whole(folder.path() / "prompt.json",
+                prompt_json(*make_program(program), program,
+                            {read_model(Config::parse("path: m.gguf", "m.yaml"))}, "\"f1\""));
     const Config prompt = Config::load(folder.path() / "prompt.json");
     const Config kept = prompt.at("metadata").at("theta").at("program");
     EXPECT_EQ(kept.text("options"), how);
@@ -85,8 +90,9 @@ TEST(SavedPrompt, IsAskedInTheFormatThatASearchGaveIt) {
   Predictor& last = *compiled->predictors()[1];
   last.signature = chain_of_thought(last.signature).with_instructions("Decide.");
   last.format->adapter = "chat";
-  save_prompt(folder.path() / "prompt.json", *compiled, program,
-              {read_model(Config::parse("path: m.gguf", "m.yaml"))}, "");
+  write_whole(
+      folder.path() / "prompt.json",
+      prompt_json(*compiled, program, {read_model(Config::parse("path: m.gguf", "m.yaml"))}, ""));
   const std::string state = content(folder.path() / "prompt.json");
   const Config prompt = Config::parse(state, "prompt.json");
   const ProgramOptions again = read_program(prompt.at("metadata").at("theta").at("program"));
@@ -105,8 +111,9 @@ TEST(SavedPrompt, ChoosesAmongTheAnswersThatASearchGaveIt) {
   Predictor& predictor = *compiled->predictors()[0];
   predictor.signature.outputs[0].type = parse_type("Literal['dry', \"it's wet\"]");
   predictor.format->answering = Answering::kScore;
-  save_prompt(folder.path() / "prompt.json", *compiled, program,
-              {read_model(Config::parse("path: m.gguf", "m.yaml"))}, "");
+  write_whole(
+      folder.path() / "prompt.json",
+      prompt_json(*compiled, program, {read_model(Config::parse("path: m.gguf", "m.yaml"))}, ""));
   const std::string state = content(folder.path() / "prompt.json");
   const Config block = Config::parse(state, "prompt.json").at("metadata").at("theta");
   const auto loaded = make_program(read_program(block.at("program")));
@@ -121,7 +128,7 @@ TEST(SavedPrompt, IsWrittenWholeOrNotAtAll) {
   const ProgramOptions program = read_program(Config::parse("signature: a -> b", "p.yaml"));
   const ModelOptions model = read_model(Config::parse("path: m.gguf", "m.yaml"));
   try {
-    save_prompt(file, *make_program(program), program, {model}, "\"f1\"");
+    write_whole(file, prompt_json(*make_program(program), program, {model}, "\"f1\""));
     FAIL();
   } catch (const RunError& e) {
     EXPECT_EQ(e.what(), file.string() + ": cannot be written: File exists");
