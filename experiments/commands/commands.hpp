@@ -21,6 +21,7 @@ std::unique_ptr<Command> make_ping_command();
 std::unique_ptr<Command> make_check_command();
 std::unique_ptr<Command> make_report_command();
 std::unique_ptr<Command> make_why_command();
+std::unique_ptr<Command> make_view_command();
 std::unique_ptr<Command> make_replay_command();
 std::unique_ptr<Command> make_record_command();  ///< `replay --record`
 std::unique_ptr<Command> make_eval_command();

@@ -6,6 +6,7 @@
 
 #include "experiments/report/comparison.hpp"
 #include "experiments/report/html.hpp"
+#include "experiments/report/html_body.hpp"
 #include "experiments/report/report_json.hpp"
 #include "experiments/report/report_tables.hpp"
 #include "experiments/report/text_table.hpp"
@@ -167,7 +168,7 @@ std::string to_json(const RunComparison& comparison) {
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
 }
 
-std::string to_html(const RunComparison& comparison) {
+std::string html_body(const RunComparison& comparison) {
   std::string out;
   for (const std::string& note : notes_of(comparison))
     out += "<p class=\"note\">" + html_escaped(note) + ".</p>\n";
@@ -186,8 +187,13 @@ std::string to_html(const RunComparison& comparison) {
   for (const auto& [title, diff] : comparison.prompts)
     out += fmt::format("<details open><summary>{}</summary><pre>{}</pre></details>\n",
                        html_escaped(title), diff_html(diff));
+  return out;
+}
+
+std::string to_html(const RunComparison& comparison) {
   return html_page(fmt::format("{} and {}", comparison.a.name, comparison.b.name),
-                   fmt::format("A: {}. B: {}", text_of(comparison.a), text_of(comparison.b)), out);
+                   fmt::format("A: {}. B: {}", text_of(comparison.a), text_of(comparison.b)),
+                   html_body(comparison));
 }
 
 std::string to_table(const RunComparison& comparison) {

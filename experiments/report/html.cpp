@@ -46,17 +46,18 @@ std::string html_escaped(std::string_view text) {
   return out;
 }
 
-std::string html_table(const Table& table) {
+std::string html_table_of_cells(const Table& table) {
   const auto& [columns, rows] = table;
-  const auto cell = [&](std::string_view tag, std::size_t c, std::string_view text) {
+  const auto cell = [&](std::string_view tag, std::size_t c, std::string_view html) {
     return fmt::format("<{}{}>{}</{}>", tag,
                        columns[c].number                   ? " class=\"n\""
                        : columns[c].widest >= kWidestLabel ? " class=\"method\""
                                                            : "",
-                       html_escaped(text), tag);
+                       html, tag);
   };
   std::string out = "<div class=\"wide\"><table>\n<tr>";
-  for (std::size_t c = 0; c < columns.size(); ++c) out += cell("th", c, columns[c].title);
+  for (std::size_t c = 0; c < columns.size(); ++c)
+    out += cell("th", c, html_escaped(columns[c].title));
   out += "</tr>\n";
   for (const auto& row : rows) {
     out += "<tr>";
@@ -64,6 +65,15 @@ std::string html_table(const Table& table) {
     out += "</tr>\n";
   }
   return out + "</table></div>\n";
+}
+
+std::string html_table(const Table& table) {
+  Table cells{table.columns};
+  for (const auto& row : table.rows) {
+    auto& escaped = cells.rows.emplace_back();
+    for (const std::string& text : row) escaped.push_back(html_escaped(text));
+  }
+  return html_table_of_cells(cells);
 }
 
 std::string html_figure(const std::string& svg, const std::string& words) {
@@ -80,6 +90,8 @@ std::string diff_html(const std::vector<DiffPiece>& pieces) {
   }
   return out;
 }
+
+std::string_view html_style() { return kStyle; }
 
 std::string html_page(const std::string& title, const std::string& subtitle,
                       const std::string& body) {

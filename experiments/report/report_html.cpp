@@ -4,6 +4,7 @@
 
 #include "experiments/report/gnuplot.hpp"
 #include "experiments/report/html.hpp"
+#include "experiments/report/html_body.hpp"
 #include "experiments/report/report.hpp"
 #include "experiments/report/report_tables.hpp"
 #include "experiments/report/word_diff.hpp"
@@ -108,7 +109,7 @@ std::string trajectory_script(const Report& report) {
          plots + "\n";
 }
 
-std::string plots(const Report& report) {
+std::string drawn(const Report& report) {
   const bool has_accuracy =
       std::any_of(report.rows.begin(), report.rows.end(),
                   [](const Report::Row& row) { return row.accuracy.has_value(); });
@@ -222,11 +223,12 @@ std::string results(const Report& report) {
 
 }  // namespace
 
-std::string to_html(const Report& report) {
+std::string html_body(const Report& report, Plots plots) {
   std::string out = results(report);
   out += section("Paired differences", paired_table(report));
   out += section("Gate", gates_table(report), kGateLegend);
-  out += plots(report) + personas(report);
+  if (plots == Plots::kDrawn) out += drawn(report);
+  out += personas(report);
   if (!report.prompts.empty()) out += "<h2>Prompts</h2>\n";
   for (const PromptText& prompt : report.prompts) out += prompt_details(report, prompt);
   out += section("Instructions and personas that models wrote", proposals_table(report));
@@ -235,8 +237,13 @@ std::string to_html(const Report& report) {
   out += section("Usage by role", usage_table(report.usage_by_role));
   out += section("Timing", timing_table(report.timing));
   if (!report.config.empty()) out += "<h2>Config</h2>\n" + details("resolved", report.config);
+  return out;
+}
+
+std::string to_html(const Report& report) {
   return html_page(report.name.empty() ? "Theta run" : report.name,
-                   fmt::format("config {}, seed {}", report.config_hash, report.seed), out);
+                   fmt::format("config {}, seed {}", report.config_hash, report.seed),
+                   html_body(report));
 }
 
 }  // namespace theta

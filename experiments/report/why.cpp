@@ -63,7 +63,9 @@ std::string changed(const Report& report, const std::string& title) {
          diff_text(word_diff(start->text, found->text)) + "\n";
 }
 
-std::string part_text(const Candidate& candidate) {
+}  // namespace
+
+std::string candidate_text(const Candidate& candidate) {
   std::string out;
   for (const Candidate::Part& part : candidate.parts)
     out +=
@@ -72,8 +74,6 @@ std::string part_text(const Candidate& candidate) {
                     part.format.empty() ? "" : ", " + part.format);
   return out;
 }
-
-}  // namespace
 
 std::string why_text(const Store& store, const std::string& row) {
   const Report report = make_report(store);
@@ -131,7 +131,8 @@ std::string trial_text(const Store& store, const std::string& search, int number
       "then", fmt::format("the best was {}{}, after {} evaluations",
                           interval_text(trial.best, trial.low, trial.high),
                           trial.improved ? ", and this became it" : "", trial.evaluations));
-  const std::string start = part_text(own.front()->candidate), now = part_text(trial.candidate);
+  const std::string start = candidate_text(own.front()->candidate),
+                    now = candidate_text(trial.candidate);
   if (start == now) return out + labelled_line("prompt", "as the search started");
   return out + labelled_line("prompt", "against what the search started from:") + "\n" +
          diff_text(word_diff(start, now)) + "\n";

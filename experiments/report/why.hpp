@@ -13,6 +13,9 @@ namespace theta {
 /// @throws UserError if there is no such row.
 std::string why_text(const Store& store, const std::string& row = "");
 
+/// What a search gave each predictor of a candidate.
+std::string candidate_text(const Candidate& candidate);
+
 /// One trial of a search: the candidate against the one that the search started from, its score, and
 /// what was the best then.   @throws UserError if there is none of that number.
 std::string trial_text(const Store& store, const std::string& search, int number);
