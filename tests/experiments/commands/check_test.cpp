@@ -205,7 +205,7 @@ const std::vector<Broken>& broken_configs() {
       {"StoppingWantsTheGain", kTask, "num_trials: 2", "surrogate: tpe, stop_below: .01",
        ":16:47: 'stop_below' wants 'surrogate: paired'"},
       {"WideningWantsTheGain", kTask, "num_trials: 2", "surrogate: tpe, widening: .1",
-       ":16:47: 'widening' wants 'surrogate: paired'"},
+       ":16:45: 'widening' wants 'surrogate: paired'"},
       {"TheGainToStopBelowIsNegative", kTask, "num_trials: 2", "stop_below: -1",
        ":16:31: 'stop_below' must be at least 0"},
       {"CoproHasAKeyOfGepa", kTask, "{name: mipro, num_trials: 2}", "{name: copro, max_merges: 2}",

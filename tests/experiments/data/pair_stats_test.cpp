@@ -86,7 +86,7 @@ TEST_F(StatsOfPairs, TellWhichPlaceWasChosenWhereRowsSay) {
 TEST_F(StatsOfPairs, NameTheLineOfABadRow) {
   const auto path = file(row("ann", "a", "b") + "{\"user_id\": \"ann\", \"chosen\": \"a\"}\n");
   EXPECT_THAT(message_of<UserError>([&] { pair_stats(path); }),
-              testing::StartsWith(path.string() + ":2: no `rejected`"));
+              testing::StartsWith(path.string() + ":2: neither `chosen` and `rejected` nor "));
   EXPECT_EQ(message_of<UserError>([&] { pair_stats(file("")); }), path.string() + ": no rows");
 }
 

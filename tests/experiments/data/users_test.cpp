@@ -61,7 +61,7 @@ pairs: {file: p.jsonl, min_pairs: 5, max_pairs: 50, context_ratio: 0.6, by_conve
 TEST(UsersConfig, WhatIsWrongIsNamedAtItsPlace) {
   EXPECT_THAT(
       message_of<UserError>([] { options("pairs: {file: a.jsonl, columns: {good: chosen}}"); }),
-      StartsWith("c/u.yaml:1:41: a row of pairs has no `good`; it has `user_id`, "));
+      StartsWith("c/u.yaml:1:40: a row of pairs has no `good`; it has `user_id`, "));
   EXPECT_THAT([] { options("{}"); },
               ThrowsMessage<UserError>("c/u.yaml:1:1: give exactly one of `tastes` and `pairs`"));
   EXPECT_THAT([] { options("tastes: {names: [praise, blame]}"); },
