@@ -1,42 +1,13 @@
 #include "optimizers/gate.hpp"
 
-#include <Eigen/Cholesky>
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include "core/rng.hpp"
+#include "optimizers/gain_model.hpp"
 
 namespace theta {
 namespace {
-
-/// Variance of a paired difference before any is seen, and how many it counts for: two programs
-/// that disagree on a quarter of the examples.
-constexpr double kDifference = 0.25;
-constexpr double kPriorCount = 4;
-
-/// How many differences of its own a candidate's variance takes to count as much as that of all.
-constexpr double kPooledCount = 10;
-
-/// Examples for which the prior on the student's share of that variance counts: a half.
-constexpr double kShareCount = 20;
-
-/// The values that a and t are integrated over, an equal piece of the logarithmic axis each: most
-/// candidates differ by next to nothing. What is far above kScale is unlikely before it is seen.
-constexpr double kScale = 0.04;
-/// Below so many examples only large differences can be seen at all, and nothing is said against
-/// them beforehand: the search of 40 has so many.
-constexpr std::size_t kFew = 28;
-constexpr std::array<double, 8> kSpreads{.0025, .005, .01, .02, .04, .08, .16, .32};
-
-/// Most of that variance that can be the student's.
-constexpr double kMostShared = 0.95;
-
-/// Candidates that the model is fitted to: those with the most examples. O(kMostTelling^3).
-constexpr std::size_t kMostTelling = 100;
-
-/// Standard deviations below the student at which a candidate seems worse.
-constexpr double kWorse = 1.2;
 
 /// Steps towards a quantile of a difference, which lies in [-1, 1].
 constexpr int kBisections = 40;
@@ -51,12 +22,6 @@ double below(const Belief& belief, double value) {
   }
   return sum;
 }
-
-/// What the differences of one candidate come to.
-struct Measured {
-  double n = 0, mean = 0, squares = 0;  ///< squares of the differences less their mean
-  double variance = 0;                  ///< of a difference
-};
 
 }  // namespace
 
@@ -151,18 +116,7 @@ Belief updated(const Belief& belief, const Scores& winner, const Scores& student
   const double size = n / clusters;
   const double variance = (kPriorCount * kDifference * size + squares) /
                           (kPriorCount + clusters - 1) * clusters / (n * n);
-  Belief after;
-  double total = 0;
-  for (const auto& [weight, centre, sd] : belief.parts) {
-    const double before = sd * sd, spread = before + variance, off = mean - centre;
-    const double share = before / spread;
-    const double likely = weight * std::exp(-.5 * off * off / spread) / std::sqrt(spread);
-    after.parts.push_back({likely, centre + share * off, std::sqrt(before * (1 - share))});
-    total += likely;
-  }
-  if (total == 0) return Belief::normal(mean, std::sqrt(variance));
-  for (auto& part : after.parts) part.weight /= total;
-  return after;
+  return after(belief, mean, variance);
 }
 
 double mean_difference(const Scores& a, const Scores& b) {
@@ -172,129 +126,24 @@ double mean_difference(const Scores& a, const Scores& b) {
   return n > 0 ? sum / n : 0;
 }
 
-namespace {
-
-/// What candidates differ by from the student.
-struct Differences {
-  std::vector<Measured> of;  ///< each candidate's
-  double pooled = 0;         ///< variance of one example's difference, of all candidates together
-  double of_student = 0;     ///< the student's part of it
-};
-
-Differences differences_to(const Scores& student, const std::vector<Scores>& candidates) {
-  Differences all{std::vector<Measured>(candidates.size())};
-  double squares = kPriorCount * kDifference, freedom = kPriorCount;
-  for (std::size_t c = 0; c < candidates.size(); ++c) {
-    auto& [n, mean, own, variance] = all.of[c];
-    mean = mean_difference(candidates[c], student);
-    for (std::size_t j = 0; j < student.size(); ++j)
-      if (candidates[c][j] && student[j]) {
-        const double rest = *candidates[c][j] - *student[j] - mean;
-        ++n, own += rest * rest;
-      }
-    squares += own;
-    freedom += std::max(n - 1, 0.0);
-  }
-  all.pooled = squares / freedom;
-
-  // The student's part is what the differences of two candidates have in common.
-  double cross = 0, pairs = 0, scored = 0;
-  for (std::size_t j = 0; j < student.size(); ++j) {
-    if (!student[j]) continue;
-    double sum = 0, own = 0, n = 0;
-    for (std::size_t c = 0; c < candidates.size(); ++c)
-      if (candidates[c][j]) {
-        const double rest = *candidates[c][j] - *student[j] - all.of[c].mean;
-        ++n, sum += rest, own += rest * rest;
-      }
-    cross += sum * sum - own;
-    pairs += n * (n - 1);
-    ++scored;
-  }
-  const double weight = pairs > 0 ? scored : 0;
-  all.of_student =
-      std::clamp((kShareCount * all.pooled / 2 + (pairs > 0 ? weight * cross / pairs : 0)) /
-                     (kShareCount + weight),
-                 0.0, kMostShared * all.pooled);
-  for (auto& [n, mean, own, variance] : all.of)
-    if (n > 0) variance = (kPooledCount * all.pooled + own) / (kPooledCount + n - 1);
-  return all;
-}
-
-/// The candidates that say most of what candidates are worth: those that were asked most, but for
-/// what is clearly worse.
-std::vector<std::size_t> most_telling(const std::vector<Measured>& of) {
-  std::vector<std::size_t> telling;
-  for (std::size_t c = 0; c < of.size(); ++c)
-    if (of[c].n > 0 && of[c].mean > -kWorse * std::sqrt(of[c].variance / of[c].n))
-      telling.push_back(c);
-  std::ranges::stable_sort(telling, std::ranges::greater{}, [&](auto c) { return of[c].n; });
-  telling.resize(std::min(telling.size(), kMostTelling));
-  return telling;
-}
-
-/// Covariance of the mean differences of some candidates, had all the same worth. Two that were seen
-/// on the same examples share the student's luck on these.
-Eigen::MatrixXd noise_of(const Differences& differences, std::span<const std::size_t> some,
-                         const Scores& student, const std::vector<Scores>& candidates) {
-  const auto k = static_cast<Eigen::Index>(some.size());
-  const double of_student = differences.of_student;
-  Eigen::MatrixXd noise(k, k);
-  for (Eigen::Index i = 0; i < k; ++i) {
-    const std::size_t one = some[static_cast<std::size_t>(i)];
-    const auto& [n, mean, own, variance] = differences.of[one];
-    for (Eigen::Index l = 0; l <= i; ++l) {
-      const std::size_t other = some[static_cast<std::size_t>(l)];
-      double both = 0;
-      for (std::size_t j = 0; j < student.size(); ++j)
-        both += student[j] && candidates[one][j] && candidates[other][j];
-      noise(i, l) = noise(l, i) = of_student * both / (n * differences.of[other].n);
-    }
-    noise(i, i) += std::max(variance - of_student, (1 - kMostShared) * variance) / n;
-  }
-  return noise;
-}
-
-}  // namespace
-
 std::vector<Belief> shrunken(const Scores& student, const std::vector<Scores>& candidates) {
   const Differences differences = differences_to(student, candidates);
   const auto& all = differences.of;
-  const std::vector<std::size_t> telling = most_telling(all);
-  const auto k = static_cast<Eigen::Index>(telling.size());
-  const Eigen::MatrixXd noise = noise_of(differences, telling, student, candidates);
-  Eigen::VectorXd d(k);
-  for (Eigen::Index i = 0; i < k; ++i) d(i) = all[telling[static_cast<std::size_t>(i)]].mean;
+  const std::vector<std::size_t> telling = most_telling(differences);
+  const GainModel model(means_of(differences, telling),
+                        noise_of(differences, telling, student, candidates),
+                        expected_spreads(student.size()));
 
   std::vector<Belief> beliefs(all.size());
-  std::vector<double> weights;
-  for (const double a : kSpreads)
-    for (const double t : kSpreads) {
-      Eigen::MatrixXd prior = Eigen::MatrixXd::Constant(k, k, a * a);
-      prior.diagonal().array() += t * t;
-      const Eigen::LLT<Eigen::MatrixXd> llt(noise + prior);
-      require(llt.info() == Eigen::Success, "the differences have a covariance");
-      const Eigen::VectorXd z = llt.solve(d);
-      const Eigen::VectorXd centre = prior * z;
-      const Eigen::MatrixXd back = llt.solve(prior);
-      const Eigen::VectorXd learned = prior.cwiseProduct(back).colwise().sum().transpose();
-      const double fit = -.5 * d.dot(z) - llt.matrixLLT().diagonal().array().log().sum();
-      const double rare = student.size() < kFew ? 0 : (a * a + t * t) / (kScale * kScale);
-      weights.push_back(fit - .5 * rare);
-      const double whole = a * a + t * t;
-      for (std::size_t c = 0; c < all.size(); ++c) {
-        const double share = all[c].n > 0 ? whole / (whole + all[c].variance / all[c].n) : 0;
-        beliefs[c].parts.push_back({0, share * all[c].mean, std::sqrt(whole * (1 - share))});
-      }
-      for (Eigen::Index i = 0; i < k; ++i)
-        beliefs[telling[static_cast<std::size_t>(i)]].parts.back() = {
-            0, centre(i), std::sqrt(std::max(whole - learned(i), 0.0))};
+  for (const auto& part : model.parts())
+    for (std::size_t c = 0; c < all.size(); ++c) {
+      const double whole = part.a * part.a + part.t * part.t;
+      const double share = all[c].n > 0 ? whole / (whole + all[c].variance / all[c].n) : 0;
+      beliefs[c].parts.push_back(
+          {part.weight, share * all[c].mean, std::sqrt(whole * (1 - share))});
     }
-  const double most = *std::ranges::max_element(weights);
-  double total = 0;
-  for (auto& weight_of : weights) total += weight_of = std::exp(weight_of - most);
-  for (auto& belief : beliefs)
-    for (std::size_t p = 0; p < weights.size(); ++p) belief.parts[p].weight = weights[p] / total;
+  const std::vector<Belief> told = model.beliefs();
+  for (std::size_t i = 0; i < telling.size(); ++i) beliefs[telling[i]] = told[i];
   return beliefs;
 }
 

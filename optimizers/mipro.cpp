@@ -66,20 +66,13 @@ const AutoMode& auto_mode(const std::string& name) {
   throw UserError(fmt::format("there is no auto mode `{}`: choose light, medium or heavy", name));
 }
 
-/// max(2 V log2 n, 1.5 n) trials for V variables of n choices: _set_num_trials_from_num_candidates.
-std::size_t trials_by_rule(std::size_t variables, std::size_t choices) {
-  const auto n = static_cast<double>(choices);
-  return static_cast<std::size_t>(
-      std::max(2 * static_cast<double>(variables) * std::log2(n), 1.5 * n));
-}
-
 /// The options with what they leave to DSPy's rules.
 MiproOptions with_sizes(MiproOptions options, const std::vector<Variable>& space,
                         std::size_t predictors, std::size_t examples) {
   if (!options.auto_mode.empty()) {
     const bool zero_shot = options.max_bootstrapped == 0 && options.max_labeled == 0;
     options.num_trials =
-        trials_by_rule((zero_shot ? 1 : 2) * predictors, auto_mode(options.auto_mode).candidates);
+        mipro_trials((zero_shot ? 1 : 2) * predictors, auto_mode(options.auto_mode).candidates);
     if (examples <= kMostWithoutMinibatches) options.minibatch_size = 0;
   } else if (options.num_trials == 0) {
     std::size_t free = 0, most = 1;
@@ -87,7 +80,7 @@ MiproOptions with_sizes(MiproOptions options, const std::vector<Variable>& space
       free += variable.choices > 1;
       most = std::max(most, variable.choices);
     }
-    options.num_trials = trials_by_rule(free, most);
+    options.num_trials = mipro_trials(free, most);
   }
   return options;
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <map>
 #include <numeric>
 #include <set>
@@ -506,6 +507,12 @@ std::int64_t mipro_budget(std::size_t examples, std::size_t num_trials, std::siz
   const std::size_t full = minibatches ? (num_trials + full_every - 1) / full_every : num_trials;
   return static_cast<std::int64_t>(examples * (1 + full) +
                                    (minibatches ? num_trials * minibatch_size : 0));
+}
+
+std::size_t mipro_trials(std::size_t variables, std::size_t choices) {
+  const auto n = static_cast<double>(choices);
+  return static_cast<std::size_t>(
+      std::max(2 * static_cast<double>(variables) * std::log2(n), 1.5 * n));
 }
 
 PairedSearchResult paired_search(const std::vector<Variable>& space, std::size_t examples,

@@ -76,6 +76,10 @@ struct PairedSearchResult : SearchResult {
 std::int64_t mipro_budget(std::size_t examples, std::size_t num_trials, std::size_t minibatch_size,
                           std::size_t full_every);
 
+/// DSPy's rule for how many trials a search has: max(2 V log2 n, 1.5 n) for V variables of n choices.
+/// _set_num_trials_from_num_candidates of dspy 3.4.1, teleprompt/mipro_optimizer_v2.py.
+std::size_t mipro_trials(std::size_t variables, std::size_t choices);
+
 /// The search on the level of examples: decides before every few program runs which candidate to
 /// learn more about, and stops spending on one as soon as others are more worth it.
 ///

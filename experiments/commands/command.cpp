@@ -85,6 +85,7 @@ std::vector<std::unique_ptr<Command>> make_commands() {
   std::vector<std::unique_ptr<Command>> all;
   for (const auto make : {make_run_command,
                           make_fork_command,
+                          make_headroom_command,
                           make_sweep_command,
                           make_status_command,
                           make_ping_command,

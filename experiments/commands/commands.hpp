@@ -15,6 +15,7 @@ namespace theta {
 
 std::unique_ptr<Command> make_run_command();
 std::unique_ptr<Command> make_fork_command();
+std::unique_ptr<Command> make_headroom_command();
 std::unique_ptr<Command> make_sweep_command();
 std::unique_ptr<Command> make_status_command();
 std::unique_ptr<Command> make_ping_command();

@@ -64,11 +64,12 @@ std::string cost_of_embeddings(const ExperimentOptions& options) {
 
 }  // namespace
 
-void dry_run(const ExperimentOptions& options, Progress& progress, std::stop_token stop) {
+void dry_run(const ExperimentOptions& options, Progress& progress, std::stop_token stop,
+             const std::function<void(RunContext&)>& work) {
   CostTable table({{"stage"}, {"model"}}, !options.models.prices.empty());
   progress.stage("counting");
-  const auto stages =
-      forecast(options, stop, {.purpose = Models::Purpose::kCount, .progress = &progress});
+  const auto stages = forecast(
+      options, stop, {.purpose = Models::Purpose::kCount, .progress = &progress, .work = work});
   progress.finish();
   for (const auto& [stage, role, usage] : stages)
     table.add({stage, role.name}, usage, options.models.price(role.model).of(usage));

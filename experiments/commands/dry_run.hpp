@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <stop_token>
 
 #include "experiments/runs/experiment.hpp"
@@ -10,7 +11,9 @@ namespace theta {
 /// Prints what an experiment, or each run of a sweep, will need in calls, tokens and money: counted
 /// with made-up answers, nothing is asked.
 /// @param progress  shows the counting
-void dry_run(const ExperimentOptions& options, Progress& progress, std::stop_token stop);
+/// @param work      what is asked of the models; empty: the run
+void dry_run(const ExperimentOptions& options, Progress& progress, std::stop_token stop,
+             const std::function<void(RunContext&)>& work = {});
 void dry_run(const Sweep& sweep, Progress& progress, std::stop_token stop);
 
 }  // namespace theta

@@ -12,6 +12,8 @@ namespace {
 
 constexpr std::size_t kMostRows = 2000;  ///< that classifiers are fitted on: they take the square
 
+constexpr std::size_t kFolds = 5;
+
 const std::vector<std::pair<std::string, Baseline>> kNames = {{"majority", Baseline::kMajority},
                                                               {"centroid", Baseline::kCentroid},
                                                               {"logistic", Baseline::kLogistic}};
@@ -63,6 +65,37 @@ std::vector<std::size_t> classify(Baseline baseline, const Likeness& likeness,
       .classify(with);
 }
 
+/// What a classifier's answers score, in the words of the record.
+std::vector<Outcome> graded(Baseline baseline, const std::string& by,
+                            std::span<const Example* const> rows,
+                            std::span<const std::size_t> chosen, const Field& answer,
+                            const Metric& metric, RunContext& run) {
+  const auto labels = answer.type.options();
+  std::vector<Prediction> predictions;
+  for (const auto label : chosen) predictions.emplace_back().fields.set(answer.name, labels[label]);
+  std::vector<Graded> wave;
+  for (std::size_t i = 0; i < predictions.size(); ++i) wave.push_back({*rows[i], predictions[i]});
+  const auto grades = grade(metric, wave, run.stop);
+  std::vector<Outcome> outcomes;
+  for (std::size_t i = 0; i < wave.size(); ++i)
+    outcomes.push_back({std::string(name_of(baseline)), by, rows[i]->id, rows[i]->group, 0,
+                        grades[i] ? grades[i]->score : 0, 0,
+                        grades[i] ? Outcome::Status::kScored : Outcome::Status::kFailed,
+                        grades[i] ? "" : grades[i].error().message});
+  return outcomes;
+}
+
+std::vector<Example> seen_rows(const Dataset& data) {
+  std::vector<Example> seen = data.train;
+  seen.insert(seen.end(), data.validation.begin(), data.validation.end());
+  if (seen.size() > kMostRows) seen.resize(kMostRows);
+  return seen;
+}
+
+std::string by_what(const BaselineOptions& options) {
+  return options.embedder ? options.embedder->name() : "words";
+}
+
 }  // namespace
 
 std::string_view name_of(Baseline baseline) {
@@ -103,31 +136,47 @@ BaselineOptions read_baselines(const Config& config, const ProgramOptions& progr
 void put_baselines(const BaselineOptions& options, const Dataset& data, const Signature& signature,
                    const Metric& metric, RunContext& run) {
   if (options.rows.empty()) return;
-  std::vector<Example> seen = data.train;
-  seen.insert(seen.end(), data.validation.begin(), data.validation.end());
-  if (seen.size() > kMostRows) seen.resize(kMostRows);
+  const std::vector<Example> seen = seen_rows(data);
   const Labelled fitted = labelled(seen, signature), asked = labelled(data.test, signature);
-  const auto labels = signature.outputs.back().type.options();
+  const Field& answer = signature.outputs.back();
   if (fitted.labels.empty() || asked.labels.size() < data.test.size()) return;
   const Likeness alike = likeness(options.embedder, fitted.rows.inputs, asked.rows.inputs, run);
-  const std::string by = options.embedder ? options.embedder->name() : "words";
   for (const Baseline baseline : options.rows) {
-    const auto chosen = classify(baseline, alike, fitted.labels, labels.size());
-    std::vector<Prediction> predictions;
-    for (const auto label : chosen)
-      predictions.emplace_back().fields.set(signature.outputs.back().name, labels[label]);
-    std::vector<Graded> wave;
-    for (std::size_t i = 0; i < predictions.size(); ++i)
-      wave.push_back({data.test[i], predictions[i]});
-    const auto grades = grade(metric, wave, run.stop);
-    std::vector<Outcome> outcomes;
-    for (std::size_t i = 0; i < wave.size(); ++i)
-      outcomes.push_back({std::string(name_of(baseline)), by, data.test[i].id, data.test[i].group,
-                          0, grades[i] ? grades[i]->score : 0, 0,
-                          grades[i] ? Outcome::Status::kScored : Outcome::Status::kFailed,
-                          grades[i] ? "" : grades[i].error().message});
-    run.put_row(std::string(name_of(baseline)), by, outcomes, {});
+    const auto chosen = classify(baseline, alike, fitted.labels, answer.type.options().size());
+    const auto outcomes =
+        graded(baseline, by_what(options), asked.rows.rows, chosen, answer, metric, run);
+    run.put_row(std::string(name_of(baseline)), by_what(options), outcomes, {});
   }
+}
+
+std::vector<std::vector<Outcome>> cross_validated(const BaselineOptions& options,
+                                                  const Dataset& data, const Signature& signature,
+                                                  const Metric& metric, RunContext& run) {
+  std::vector<std::vector<Outcome>> all;
+  const std::vector<Example> seen = seen_rows(data);
+  const Labelled rows = labelled(seen, signature);
+  const Field& answer = signature.outputs.back();
+  if (options.rows.empty() || rows.labels.size() < kFolds) return all;
+  const Eigen::MatrixXd among =
+      likeness(options.embedder, rows.rows.inputs, rows.rows.inputs, run).among;
+  for (const Baseline baseline : options.rows) {
+    std::vector<std::size_t> chosen(rows.labels.size());
+    for (std::size_t fold = 0; fold < kFolds; ++fold) {
+      std::vector<Eigen::Index> kept, out;
+      std::vector<std::size_t> labels;
+      for (std::size_t i = 0; i < chosen.size(); ++i)
+        if (i % kFolds == fold)
+          out.push_back(static_cast<Eigen::Index>(i));
+        else
+          kept.push_back(static_cast<Eigen::Index>(i)), labels.push_back(rows.labels[i]);
+      const auto of_fold = classify(baseline, {among(kept, kept), among(out, kept)}, labels,
+                                    answer.type.options().size());
+      for (std::size_t i = 0; i < out.size(); ++i)
+        chosen[static_cast<std::size_t>(out[i])] = of_fold[i];
+    }
+    all.push_back(graded(baseline, by_what(options), rows.rows.rows, chosen, answer, metric, run));
+  }
+  return all;
 }
 
 }  // namespace theta

@@ -40,4 +40,11 @@ BaselineOptions read_baselines(const Config& config, const ProgramOptions& progr
 void put_baselines(const BaselineOptions& options, const Dataset& data, const Signature& signature,
                    const Metric& metric, RunContext& run);
 
+/// What each scores on the rows of training and validation by cross-validation over five folds (row
+/// i is in fold i mod 5): by whom, and one outcome a labelled row. Asks no language model. Empty
+/// where there are fewer rows than folds.
+std::vector<std::vector<Outcome>> cross_validated(const BaselineOptions& options,
+                                                  const Dataset& data, const Signature& signature,
+                                                  const Metric& metric, RunContext& run);
+
 }  // namespace theta

@@ -296,7 +296,7 @@ std::vector<StageUsage> forecast(const ExperimentOptions& options, std::stop_tok
   Models models(options.models, store, progress, how.purpose);
   models.listen(how.on_asked);
   RunContext context{folder.path(), options.seed, store, models, progress, std::move(stop)};
-  run_experiment(options, context);
+  how.work ? how.work(context) : run_experiment(options, context);
   return models.usage_by_stage();
 }
 

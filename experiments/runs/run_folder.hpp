@@ -60,6 +60,7 @@ struct ForecastOptions {
   Models::OnAsked on_asked = {};       ///< is told of every request
   std::filesystem::path scratch = {};  ///< in which it works; empty: the temporary directory
   Progress* progress = nullptr;        ///< shows its stages
+  std::function<void(RunContext&)> work = {};  ///< what is asked; empty: the run
 };
 /// What a run will ask for, as models tell whose answers are made up. Real answers can bootstrap
 /// more or fewer demos.   @throws Interrupted when stopped.
