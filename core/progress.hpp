@@ -35,10 +35,9 @@ using Plan = std::vector<std::pair<std::string, std::int64_t>>;
 struct Whole {
   std::string stage;
   std::int64_t done = 0;
-  std::int64_t total = 0;  ///< 0: not planned
-  std::optional<double> left_s =
-      {};                    ///< by the Pace of what was computed; none before there is one
-  std::string trouble = {};  ///< `http://host/v1: no answer for 75 s: connection refused`
+  std::int64_t total = 0;             ///< 0: not planned
+  std::optional<double> left_s = {};  ///< by the Pace of what is computed; none before it is known
+  std::string trouble = {};           ///< `http://host/v1: no answer for 75 s: connection refused`
 };
 
 /// `0:42`, `1:02:03`

@@ -148,23 +148,6 @@ Belief GainModel::belief(Eigen::Index c) const {
   return belief;
 }
 
-std::vector<Belief> GainModel::beliefs() const {
-  const Eigen::Index k = d_.size();
-  std::vector<Belief> beliefs(static_cast<std::size_t>(k));
-  for (const Part& part : parts_) {
-    const double whole = part.a * part.a + part.t * part.t;
-    Eigen::MatrixXd prior = Eigen::MatrixXd::Constant(k, k, part.a * part.a);
-    prior.diagonal().array() += part.t * part.t;
-    const Eigen::VectorXd centre = prior * part.z;
-    const Eigen::MatrixXd back = part.llt.solve(prior);
-    const Eigen::VectorXd learned = prior.cwiseProduct(back).colwise().sum().transpose();
-    for (Eigen::Index c = 0; c < k; ++c)
-      beliefs[static_cast<std::size_t>(c)].parts.push_back(
-          {part.weight, centre(c), std::sqrt(std::max(whole - learned(c), 0.0))});
-  }
-  return beliefs;
-}
-
 Eigen::VectorXd GainModel::means() const {
   Eigen::VectorXd means = Eigen::VectorXd::Zero(d_.size());
   for (const Part& part : parts_)

@@ -76,8 +76,7 @@ class GainModel {
   const Eigen::VectorXd& d() const { return d_; }
   const Eigen::MatrixXd& noise() const { return noise_; }
 
-  /// In what each candidate is worth, g + u_c.
-  std::vector<Belief> beliefs() const;
+  /// In what a candidate is worth, g + u_c.
   Belief belief(Eigen::Index c) const;
   /// The means of the beliefs (k).
   Eigen::VectorXd means() const;

@@ -142,8 +142,8 @@ std::vector<Belief> shrunken(const Scores& student, const std::vector<Scores>& c
       beliefs[c].parts.push_back(
           {part.weight, share * all[c].mean, std::sqrt(whole * (1 - share))});
     }
-  const std::vector<Belief> told = model.beliefs();
-  for (std::size_t i = 0; i < telling.size(); ++i) beliefs[telling[i]] = told[i];
+  for (std::size_t i = 0; i < telling.size(); ++i)
+    beliefs[telling[i]] = model.belief(static_cast<Eigen::Index>(i));
   return beliefs;
 }
 

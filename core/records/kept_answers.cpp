@@ -4,7 +4,7 @@
 #include <unordered_map>
 
 #include "core/json_text.hpp"
-#include "core/records/recorded_model.hpp"
+#include "core/records/request_json.hpp"
 #include "core/records/response_json.hpp"
 #include "core/records/sqlite.hpp"
 
@@ -22,25 +22,6 @@ std::string pattern_of(std::string_view text) {
     out += c;
   }
   return out + "%";
-}
-
-/// Reads canonical() back.   @throws RunError if it is none.
-Request request_of(const std::string& text) try {
-  const auto json = nlohmann::json::parse(text);
-  Request request;
-  for (const auto& message : json.at("messages"))
-    request.messages.push_back({text_of(message.at("role")), text_of(message.at("content"))});
-  request.answer_prefix = text_of(json.at("answer_prefix"));
-  request.grammar = text_of(json.at("grammar"));
-  for (const auto& option : json.at("options")) request.options.push_back(text_of(option));
-  for (const auto& stop : json.at("stop")) request.stop.push_back(text_of(stop));
-  request.max_tokens = json.at("max_tokens");
-  request.seed = json.at("seed");
-  request.temperature = json.at("temperature");
-  request.top_p = json.at("top_p");
-  return request;
-} catch (const nlohmann::json::exception&) {
-  throw RunError("the record is damaged: a request in it cannot be read");
 }
 
 KeptAnswer read(const Statement::Execution& row) {

@@ -12,7 +12,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "core/json_text.hpp"
+#include "core/records/request_json.hpp"
 #include "core/sha256.hpp"
 
 namespace theta {
@@ -374,47 +374,6 @@ std::int64_t RecordedModel::store_hits() const {
 std::int64_t RecordedModel::cache_hits() const {
   const std::lock_guard lock(mutex_);
   return cache_hits_;
-}
-
-std::string canonical(const Request& request) {
-  std::string out;
-  std::size_t expected = 512;
-  for (const auto& message : request.messages) expected += message.content.size() * 9 / 8 + 32;
-  out.reserve(expected);
-  out += "{\"answer_prefix\":";
-  const auto add_list = [&](const std::vector<std::string>& texts) {
-    out += '[';
-    for (const auto& text : texts) {
-      if (&text != &texts.front()) out += ',';
-      append_json_text(out, text);
-    }
-    out += ']';
-  };
-  append_json_text(out, request.answer_prefix);
-  out += ",\"grammar\":";
-  append_json_text(out, request.grammar);
-  out += ",\"max_tokens\":" + std::to_string(request.max_tokens) + ",\"messages\":[";
-  for (const auto& message : request.messages) {
-    out += out.ends_with('[') ? "{\"content\":" : ",{\"content\":";
-    append_json_text(out, message.content);
-    out += ",\"role\":";
-    append_json_text(out, message.role);
-    out += '}';
-  }
-  out += "],\"options\":";
-  add_list(request.options);
-  if (!request.schema.empty()) {
-    out += ",\"schema\":";
-    append_json_text(out, request.schema);
-  }
-  out += ",\"seed\":" + std::to_string(request.seed) + ",\"stop\":";
-  add_list(request.stop);
-  out += ",\"temperature\":";
-  append_json_number(out, request.temperature);
-  out += ",\"top_p\":";
-  append_json_number(out, request.top_p);
-  out += '}';
-  return out;
 }
 
 }  // namespace theta

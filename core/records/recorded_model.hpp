@@ -83,7 +83,4 @@ class RecordedModel final : public ModelInFront {
   std::int64_t cache_hits_ = 0;
 };
 
-/// The canonical JSON of a request: sorted keys, every field but an empty schema, no whitespace.
-std::string canonical(const Request& request);
-
 }  // namespace theta

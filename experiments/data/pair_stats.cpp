@@ -1,16 +1,14 @@
 #include "experiments/data/pair_stats.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
 
 #include "core/result.hpp"
 #include "experiments/data/pair_rows.hpp"
+#include "experiments/data/preference_pairs.hpp"
 
 namespace theta {
 namespace {
@@ -29,13 +27,6 @@ Spread spread_of(const Counts& counts) {
     before += times;
   }
   return {counts.begin()->first, median, counts.rbegin()->first};
-}
-
-/// Two texts in a context, whichever of them was chosen.
-std::size_t hash_of(const PreferencePair& pair) {
-  const auto& [low, high] = std::minmax(pair.chosen, pair.rejected);
-  return std::hash<std::string>{}(
-      fmt::format("{}:{}{}:{}{}", pair.context.size(), pair.context, low.size(), low, high));
 }
 
 /// What users chose between two texts.
@@ -105,7 +96,7 @@ class Counter {
 
   /// A user has one vote on a pair.
   void add_vote(Person& person, const PreferencePair& pair) {
-    const std::size_t hash = hash_of(pair);
+    const std::size_t hash = std::hash<std::string>{}(content_of(pair));
     const bool low = pair.chosen < pair.rejected;
     const auto [first, is_new] = person.chose_low.emplace(hash, low);
     if (!is_new) {

@@ -190,11 +190,6 @@ void for_each_line_of_input(const VisitRow& visit) {
   }
 }
 
-std::string content_of(const PreferencePair& pair) {
-  const auto& [low, high] = std::minmax(pair.chosen, pair.rejected);
-  return fmt::format("{}:{}{}:{}{}", pair.context.size(), pair.context, low.size(), low, high);
-}
-
 std::size_t count_shared_pairs(const Users& users) {
   std::unordered_set<std::string> seen;
   for (const auto* others : {&users.train, &users.validation}) {
@@ -319,6 +314,11 @@ std::vector<PreferencePair> read_open_pairs(const std::filesystem::path& file,
 void read_first_pairs(const PairsOptions& options, std::size_t first_bytes) {
   LoadedPairs counts;
   (void)scan(options, counts, first_bytes);
+}
+
+std::string content_of(const PreferencePair& pair) {
+  const auto& [low, high] = std::minmax(pair.chosen, pair.rejected);
+  return fmt::format("{}:{}{}:{}{}", pair.context.size(), pair.context, low.size(), low, high);
 }
 
 std::string render_conversation(std::span<const Message> messages) {

@@ -82,6 +82,9 @@ void visit_choices(
 std::vector<PreferencePair> read_open_pairs(const std::filesystem::path& file,
                                             std::vector<std::string>& remarks);
 
+/// What was chosen between: the context and both texts, alike for all whatever they chose.
+std::string content_of(const PreferencePair& pair);
+
 /// Messages as SynthesizeMe shows them: `[role]: content`, joined by blank lines; a message without
 /// a role is its content.
 std::string render_conversation(std::span<const Message> messages);

@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -102,14 +101,6 @@ const Report::Row* counterpart(const Report::Row& row, const std::vector<const R
   return alone && others.size() == 1 ? others.front() : nullptr;
 }
 
-std::vector<Outcome> outcomes_of(const Read& run, const Report::Row& row) {
-  std::vector<Outcome> own;
-  std::ranges::copy_if(run.outcomes, std::back_inserter(own), [&](const Outcome& one) {
-    return one.method == row.method && one.model == row.model;
-  });
-  return own;
-}
-
 std::string name_of(const Report::Row& row) { return row.method + ", " + row.model; }
 
 void add_rows(const Read& a, const Read& b, const ComparedRows& asked, RunComparison& out) {
@@ -125,7 +116,8 @@ void add_rows(const Read& a, const Read& b, const ComparedRows& asked, RunCompar
     }
     met.push_back(other);
     any_pair = true;
-    const auto before = outcomes_of(a, *row), after = outcomes_of(b, *other);
+    const auto before = outcomes_of(a.outcomes, row->method, row->model);
+    const auto after = outcomes_of(b.outcomes, other->method, other->model);
     auto paired = compare(after, before);
     if (!paired) continue;
     paired->method = other->method;

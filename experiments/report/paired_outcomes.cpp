@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 #include <string_view>
@@ -36,6 +37,15 @@ std::map<Key, const Outcome*> by_judgement(const std::vector<Outcome>& outcomes)
 }
 
 }  // namespace
+
+std::vector<Outcome> outcomes_of(const std::vector<Outcome>& all, const std::string& method,
+                                 const std::string& model) {
+  std::vector<Outcome> own;
+  std::ranges::copy_if(all, std::back_inserter(own), [&](const Outcome& one) {
+    return one.method == method && one.model == model;
+  });
+  return own;
+}
 
 const std::string& cluster_of(const Outcome& outcome) {
   return outcome.group.empty() ? outcome.item : outcome.group;

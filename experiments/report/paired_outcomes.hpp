@@ -10,6 +10,9 @@
 
 namespace theta {
 
+/// Those of a row.
+std::vector<Outcome> outcomes_of(const std::vector<Outcome>& all, const std::string& method,
+                                 const std::string& model);
 /// Whom an outcome is clustered by: an item that belongs to no user stands for itself.
 const std::string& cluster_of(const Outcome& outcome);
 /// What outcomes are clustered by: `by users`, or `by items` where none belongs to a user.

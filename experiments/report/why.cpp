@@ -19,13 +19,7 @@ namespace {
 
 /// The items of which one method's score is higher, and those of which the other's is.
 std::string turned(const std::vector<Outcome>& all, const Report::Paired& paired) {
-  const auto of = [&](const std::string& method) {
-    std::vector<Outcome> own;
-    std::ranges::copy_if(all, std::back_inserter(own), [&](const Outcome& one) {
-      return one.method == method && one.model == paired.model;
-    });
-    return own;
-  };
+  const auto of = [&](const std::string& method) { return outcomes_of(all, method, paired.model); };
   return turned_text(turned_items(of(paired.method), of(paired.against)));
 }
 

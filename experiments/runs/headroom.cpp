@@ -8,6 +8,7 @@
 
 #include "core/models/outage.hpp"
 #include "core/rng.hpp"
+#include "experiments/report/paired_outcomes.hpp"
 #include "optimizers/evaluate_wave.hpp"
 #include "optimizers/fit_options.hpp"
 #include "optimizers/paired_search.hpp"
@@ -75,12 +76,11 @@ std::vector<std::string> groups_of(std::span<const Example> rows) {
   return groups;
 }
 
-/// Groups for intervals: an item without one stands alone.
+/// As cluster_of() outcomes.
 std::vector<std::string> clusters_of(std::span<const Example> rows) {
-  auto groups = groups_of(rows);
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    if (groups[i].empty()) groups[i] = "\n" + std::to_string(i);
-  return groups;
+  std::vector<std::string> clusters;
+  for (const Example& row : rows) clusters.push_back(row.group.empty() ? row.id : row.group);
+  return clusters;
 }
 
 Headroom::Accuracy accuracy_of(std::string name, const Scores& scores,
@@ -126,17 +126,10 @@ double agreement_of(const Evaluation& one, const Evaluation& other, std::size_t 
 std::vector<Headroom::Share> shares_of(const Evaluation& evaluation, std::span<const Example> rows,
                                        const Field& answer) {
   std::vector<Headroom::Share> shares;
-  const auto n = static_cast<double>(rows.size());
-  if (std::ranges::any_of(rows, [&](const Example& one) { return !one.fields.find(answer.name); }))
-    return shares;
-  for (const std::string& option : answer.type.options()) {
-    double chosen = 0, right = 0;
-    for (std::size_t j = 0; j < rows.size(); ++j) {
-      chosen += answer_of(evaluation, j, answer.name) == option;
-      right += rows[j].fields.text(answer.name) == option;
-    }
-    shares.push_back({option, chosen / n, right / n});
-  }
+  const auto n = static_cast<double>(rows.size() - evaluation.n_failed);
+  if (n == 0) return shares;
+  for (const auto& [option, chosen, right] : count_options(answer, rows, evaluation))
+    shares.push_back({option, static_cast<double>(chosen) / n, static_cast<double>(right) / n});
   return shares;
 }
 
@@ -245,7 +238,7 @@ Headroom find_headroom(const ProgramExperiment& experiment, std::int64_t evaluat
     for (const Outcome& one : outcomes) {
       scores.push_back(one.status == Outcome::Status::kFailed ? std::nullopt
                                                               : std::optional(one.score));
-      clusters.push_back(one.group.empty() ? "\n" + std::to_string(clusters.size()) : one.group);
+      clusters.push_back(cluster_of(one));
     }
     headroom.classifiers.push_back(accuracy_of(outcomes.front().method, scores, clusters));
   }

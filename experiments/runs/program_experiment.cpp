@@ -15,7 +15,6 @@
 #include "experiments/runs/row_prompt.hpp"
 #include "experiments/runs/search_record.hpp"
 #include "experiments/types.hpp"
-#include "modules/evaluate.hpp"
 #include "modules/predict.hpp"
 
 namespace theta {
@@ -63,20 +62,8 @@ void remark_on_answers(const RowName& name, const std::vector<Result<Prediction>
 /// Keeps for the report how often each option of the answer was chosen, and how often it is right.
 void put_options(const RowName& name, const Field& answer, const std::vector<Example>& test,
                  const Evaluation& result, RunContext& run) {
-  const std::vector<std::string> options = answer.type.options();
-  const auto unlabelled = [&](const Example& one) { return !one.fields.find(answer.name); };
-  if (options.empty() || std::ranges::any_of(test, unlabelled)) return;
-  OptionCounts counts{name.method, name.model, {}};
-  for (const std::string& option : options) {
-    std::size_t chosen = 0, right = 0;
-    for (std::size_t i = 0; i < test.size(); ++i) {
-      if (result.status[i] == Outcome::Status::kFailed) continue;
-      const auto& prediction = result.predictions[i];
-      chosen += prediction && prediction->fields.text(answer.name) == option;
-      right += test[i].fields.text(answer.name) == option;
-    }
-    counts.options.push_back({option, chosen, right});
-  }
+  OptionCounts counts{name.method, name.model, count_options(answer, test, result)};
+  if (counts.options.empty()) return;
   put_one(run.store, part::kOptions, std::move(counts), [&](const OptionCounts& one) {
     return one.method == name.method && one.model == name.model;
   });
@@ -356,6 +343,24 @@ DistillOptions read_distill(const Config& distill) {
 }
 
 }  // namespace
+
+std::vector<OptionCount> count_options(const Field& answer, std::span<const Example> rows,
+                                       const Evaluation& result) {
+  const auto unlabelled = [&](const Example& one) { return !one.fields.find(answer.name); };
+  if (std::ranges::any_of(rows, unlabelled)) return {};
+  std::vector<OptionCount> counts;
+  for (const std::string& option : answer.type.options()) {
+    std::size_t chosen = 0, right = 0;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      if (result.status[i] == Outcome::Status::kFailed) continue;
+      const auto& prediction = result.predictions[i];
+      chosen += prediction && prediction->fields.text(answer.name) == option;
+      right += rows[i].fields.text(answer.name) == option;
+    }
+    counts.push_back({option, chosen, right});
+  }
+  return counts;
+}
 
 bool DistillOptions::makes(DistillRow row) const {
   return std::ranges::find(rows, row) != rows.end();

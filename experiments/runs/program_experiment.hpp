@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,8 @@
 #include "experiments/program.hpp"
 #include "experiments/runs/baselines.hpp"
 #include "experiments/runs/run_context.hpp"
+#include "experiments/runs/run_record.hpp"
+#include "modules/evaluate.hpp"
 
 namespace theta {
 
@@ -67,6 +70,12 @@ ProgramExperiment read_program_experiment(const Config& config);
 Prepared prepare(const ProgramExperiment& experiment, RunContext& run);
 /// The task of its searches, on the models of a run. Copies the examples.
 Task task_of(const Prepared& prepared, RunContext& run, const std::string& role = "task");
+
+/// How often each option of an answer was chosen where a row has an answer, and how often it is right
+/// there; none where the answer has no options, or a row no label.
+/// @param rows  that `result` is of
+std::vector<OptionCount> count_options(const Field& answer, std::span<const Example> rows,
+                                       const Evaluation& result);
 
 /// Compiles the program with every optimiser and scores each result, and the untouched program, on
 /// the test split, which nothing else reads. Of the winners that passed their gate, the one with

@@ -10,7 +10,7 @@
 #include <set>
 #include <utility>
 
-#include "core/nearest.hpp"
+#include "core/config_node.hpp"
 #include "core/result.hpp"
 #include "core/rng.hpp"
 
@@ -207,10 +207,6 @@ std::vector<std::pair<std::string, Position>> keys_of(const Axis& axis) {
     for (const Change& change : choice.changes) keys.emplace_back(change.path, change.where);
   for (const Drawn& drawn : axis.drawn) keys.emplace_back(drawn.path, drawn.where);
   return keys;
-}
-
-[[noreturn]] void fail_at(const Position& where, const std::string& message) {
-  throw UserError(where.text() + ": " + message);
 }
 
 /// No two axes may change the same key, as the later would undo the earlier.

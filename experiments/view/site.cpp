@@ -8,9 +8,11 @@
 #include <map>
 #include <set>
 
+#include "core/ascii.hpp"
 #include "core/log.hpp"
 #include "core/private_file.hpp"
 #include "core/records/store.hpp"
+#include "experiments/report/paired_outcomes.hpp"
 #include "experiments/runs/sweep.hpp"
 #include "experiments/view/pages.hpp"
 #include "experiments/view/random_hex.hpp"
@@ -51,10 +53,7 @@ std::int64_t number_of(const std::string& text, std::int64_t fallback) {
 
 /// Whether a text stands in another, upper and lower case of ASCII alike.
 bool holds(std::string_view text, std::string_view sought) {
-  const auto same = [](char a, char b) {
-    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-    return lower(a) == lower(b);
-  };
+  const auto same = [](char a, char b) { return ascii::lower(a) == ascii::lower(b); };
   return std::search(text.begin(), text.end(), sought.begin(), sought.end(), same) != text.end() ||
          sought.empty();
 }
@@ -91,14 +90,6 @@ std::string inputs_text(const Example& row) {
   for (const auto& [name, value] : row.fields)
     out += (out.empty() ? "" : "\n") + name + ": " + to_text(value);
   return out;
-}
-
-std::vector<Outcome> outcomes_of(const std::vector<Outcome>& all, const RowName& row) {
-  std::vector<Outcome> own;
-  std::ranges::copy_if(all, std::back_inserter(own), [&](const Outcome& one) {
-    return one.method == row.method && one.model == row.model;
-  });
-  return own;
 }
 
 std::vector<RowName> rows_in(const std::string& run, const std::vector<Outcome>& outcomes) {
@@ -285,12 +276,12 @@ struct Site::Impl {
     if (view.against)
       for (Outcome& one : outcomes_of(
                view.against->run == view.row.run ? all : open(view.against->run).store.outcomes(),
-               *view.against))
+               view.against->method, view.against->model))
         others.emplace(std::pair(one.item, one.variant), std::move(one));
     OpenRun& own = open(view.row.run);
     const auto* data = own.rows();
     std::vector<ItemLine> lines;
-    for (Outcome& one : outcomes_of(all, view.row)) {
+    for (Outcome& one : outcomes_of(all, view.row.method, view.row.model)) {
       const auto other = others.find({one.item, one.variant});
       const Outcome* against = other == others.end() ? nullptr : &other->second;
       if (!passes(view.filter, one, against)) continue;
@@ -318,7 +309,7 @@ struct Site::Impl {
   ItemSide side_of(const RowName& row, const std::string& item) {
     OpenRun& run = open(row.run);
     ItemSide side{row, {}, {}, ""};
-    for (Outcome& one : outcomes_of(run.store.outcomes(), row))
+    for (Outcome& one : outcomes_of(run.store.outcomes(), row.method, row.model))
       if (one.item == item) side.outcomes.push_back(std::move(one));
     const auto* rows = run.rows();
     const auto found = run.by_id.find(item);

@@ -1,30 +1,12 @@
 #include "tests/bench/run_tokens.hpp"
 
-#include <nlohmann/json.hpp>
-
-#include "core/json_text.hpp"
 #include "core/models/llama/job.hpp"
+#include "core/records/request_json.hpp"
 #include "core/records/sqlite.hpp"
 #include "core/records/store.hpp"
 #include "tests/support/small_model.hpp"
 
 namespace theta {
-namespace {
-
-Request request_of(const std::string& canonical) {
-  const auto json = nlohmann::json::parse(canonical);
-  Request request;
-  for (const auto& message : json["messages"]) {
-    request.messages.push_back({text_of(message["role"]), text_of(message["content"])});
-  }
-  request.answer_prefix = text_of(json["answer_prefix"]);
-  for (const auto& option : json["options"]) request.options.push_back(text_of(option));
-  request.max_tokens = json["max_tokens"];
-  return request;
-}
-
-}  // namespace
-
 RunTokens read_run_tokens(const std::filesystem::path& folder) {
   RunTokens run;
   for (const auto& [what, amount] : Store(folder / "run.db", Store::Access::kRead).timing()) {

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "core/records/recorded_model.hpp"
+#include "core/records/request_json.hpp"
 #include "core/records/store.hpp"
 #include "tests/support/scripted_model.hpp"
 #include "tests/support/temporary_folder.hpp"

@@ -6,6 +6,7 @@
 #include <latch>
 #include <thread>
 
+#include "core/records/request_json.hpp"
 #include "core/records/sqlite.hpp"
 #include "core/sha256.hpp"
 #include "tests/support/scripted_model.hpp"
