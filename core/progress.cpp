@@ -43,7 +43,7 @@ std::string facts(const Stage& stage, std::string_view separator) {
                                     : fmt::format("{}", stage.done);
   if (!stage.trouble.empty())
     return out + fmt::format("{0}{1}{0}{2}", separator, clock_text(stage.elapsed_s), stage.trouble);
-  const auto computed = static_cast<double>(stage.done - stage.known);
+  const auto computed = static_cast<double>(stage.done - stage.replayed);
   const bool has_rate = computed > 0 && stage.elapsed_s > 0;
   const double rate = has_rate ? computed / stage.elapsed_s : 0;
   if (has_rate) out += fmt::format("{}{}", separator, rate_text(rate));
@@ -130,12 +130,17 @@ void Progress::finish() {
 }
 
 void Progress::advance(std::int64_t n, bool known) {
-  if (all_ != nullptr) all_->advance(n, known);
+  if (!known) computes_ = true;
+  count(n, !computes_);
+}
+
+void Progress::count(std::int64_t n, bool replayed) {
+  if (all_ != nullptr) all_->count(n, replayed);
   const std::lock_guard lock(mutex_);
   stage_.done += n;
   done_ += n;
-  if (known)
-    stage_.known += n;
+  if (replayed)
+    stage_.replayed += n;
   else if (pace_)
     pace_->add(now_s(), static_cast<double>(n));
   if (stage_.total > 0) stage_.total = std::max(stage_.total, stage_.done);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <cstdio>
@@ -25,7 +26,7 @@ struct Stage {
   std::string note = {};                  ///< `best .71 [.62, .79]`
   std::string trouble = {};               ///< in place of the pace: what it waits for
   std::optional<double> run_left_s = {};  ///< of the run that the stage is one of
-  std::int64_t known = 0;                 ///< of what is done: answers that were there already
+  std::int64_t replayed = 0;              ///< of what is done: no part of the pace
 };
 
 /// The stages that a run will go through, each with its requests.
@@ -36,7 +37,7 @@ struct Whole {
   std::string stage;
   std::int64_t done = 0;
   std::int64_t total = 0;             ///< 0: not planned
-  std::optional<double> left_s = {};  ///< by the Pace of what is computed; none before it is known
+  std::optional<double> left_s = {};  ///< by the Pace; none before there is one
   std::string trouble = {};           ///< `http://host/v1: no answer for 75 s: connection refused`
 };
 
@@ -71,7 +72,9 @@ class Progress {
   void finish();
   /// Work done in this stage, in the units of `total`. A total that is exceeded was an estimate and
   /// grows.
-  /// @param known  it was there already, and says nothing of the pace
+  /// @param known  it was there already. Before anything else is done, that is a run that goes on where
+  ///               it stopped, and says nothing of the pace; later, it is work that was planned and
+  ///               comes for nothing, as more of it will.
   void advance(std::int64_t n = 1, bool known = false);
   /// A server has given no answer for so long and why; with an empty reason, it answers again.
   void trouble(const std::string& server, const std::string& why, double seconds);
@@ -84,6 +87,7 @@ class Progress {
   bool terminal() const { return terminal_; }
 
  private:
+  void count(std::int64_t n, bool replayed);
   // All with mutex_ held.
   void draw(bool force = false);
   void write(const std::string& text);
@@ -98,6 +102,7 @@ class Progress {
   std::FILE* const out_;  // null: one of several runs
   Progress* const all_ = nullptr;
   const std::string label_;
+  std::atomic<bool> computes_ = false;  // anything was done that was not known
   std::mutex mutex_;
   bool running_ = false;  // a stage has begun and not ended
   Stage stage_;

@@ -151,11 +151,27 @@ TEST(ProgressText, TellsWhatIsLeftOfTheStageAndOfTheRun) {
             "searching: 5/10, 30.0/min, 0:10, 0:10 left, run 1:30 left, best .71");
 }
 
-TEST(ProgressText, TellsThePaceOfWhatIsComputedAlone) {
+TEST(ProgressText, LeavesWhatIsReplayedOutOfThePace) {
   EXPECT_EQ(progress_text({"searching", 105, 110, 10, {}, {}, {}, 100}),
             "searching: 105/110, 30.0/min, 0:10, 0:10 left");
   EXPECT_EQ(progress_text({"searching", 100, 110, 10, {}, {}, {}, 100}),
             "searching: 100/110, 0:10");
+}
+
+TEST(Progress, CountsWhatComesForNothingAmidWorkButNoReplay) {
+  const Written written;
+  {
+    Progress progress(false, 1e9, written.file());
+    progress.plan({{"one", 9}});
+    progress.stage("one");
+    progress.advance(4, /*known=*/true);
+    EXPECT_FALSE(progress.whole().left_s);
+    progress.advance(1);
+    const double left_s = progress.whole().left_s.value();
+    progress.advance(3, /*known=*/true);
+    EXPECT_LT(progress.whole().left_s.value(), left_s);
+  }
+  EXPECT_NE(written.text().find("\none: 8/9, "), std::string::npos) << written.text();
 }
 
 TEST(Pace, IsTheMeanOfWhatWasDoneSoFar) {
