@@ -129,7 +129,7 @@ GainModel::GainModel(Eigen::VectorXd d, Eigen::MatrixXd noise, const SpreadPrior
       part.z = part.llt.solve(d_);
       const double fit = -.5 * d_.dot(part.z) - part.llt.matrixLLT().diagonal().array().log().sum();
       const double rare = prior.scale > 0 ? (a * a + t * t) / (prior.scale * prior.scale) : 0;
-      most = std::max(most, part.weight = fit - .5 * rare);
+      most = std::max(most, part.weight = fit - std::log1p(rare));
     }
   for (Part& part : parts_) total += part.weight = std::exp(part.weight - most);
   for (Part& part : parts_) part.weight /= total;

@@ -42,8 +42,9 @@ Eigen::VectorXd means_of(const Differences& differences, std::span<const std::si
 Eigen::MatrixXd noise_of(const Differences& differences, std::span<const std::size_t> some,
                          const Scores& student, const std::vector<Scores>& candidates);
 
-/// What is expected of a and t before anything is seen: any value of a logarithmic axis is as likely
-/// as any other, and what is far above `scale` less; 0: that is as likely too.
+/// What is expected of a and t before anything is seen: any value of a logarithmic axis below `scale`
+/// is as likely as any other, one far above it less by the square of how far: most changes bring
+/// little, and one that brings much is believed when it is seen. 0: all are as likely.
 struct SpreadPrior {
   double scale = 0.04;
 };

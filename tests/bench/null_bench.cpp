@@ -1,6 +1,6 @@
 // What the gate lets through on simulated tables of recorded outcomes: how often it saves a prompt
 // where nothing is better than the untouched one, what gain it then claims, and how often it saves
-// one that is better by 3, 5 and 10 points.
+// one that is better by 3, 5, 10 and 20 points.
 //
 // usage: null_bench [--json FILE] [--tables N] [--power N] [--rows 40,100,300] [--fresh F]
 //                   [--threshold P] [--optimizers a,b] [--families "equal,worse,gain 3"]
@@ -139,7 +139,7 @@ std::vector<Figure> measure(std::vector<std::string>& arguments) {
   const auto rows = take_list(arguments, "--rows", "40,100,300");
   const auto optimizers =
       take_list(arguments, "--optimizers", "paired,mipro,gp,tpe,random,copro,gepa");
-  const auto wanted = take_list(arguments, "--families", "equal,worse,gain 3,gain 5,gain 10");
+  const auto wanted = take_list(arguments, "--families", "equal,worse,gain 3,gain 5,gain 10,gain 20");
   GateOptions gate;
   gate.fresh = std::stod(take_option(arguments, "--fresh", fmt::format("{}", gate.fresh)));
   gate.threshold =
@@ -183,7 +183,8 @@ std::vector<Figure> measure(std::vector<std::string>& arguments) {
                                {"worse", 0, .10},
                                {"gain 3", .03, .03},
                                {"gain 5", .05, .05},
-                               {"gain 10", .10, .10}};
+                               {"gain 10", .10, .10},
+                               {"gain 20", .20, .20}};
   std::erase_if(families, [&](const Family& family) {
     return std::ranges::find(wanted, family.name) == wanted.end();
   });
