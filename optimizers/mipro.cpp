@@ -39,6 +39,18 @@ std::vector<std::string> instructions_for(const Predictor& predictor, const Mipr
   return all;
 }
 
+/// How many instructions a model is to write, by predictor. DSPy grounds each in a demo set of its
+/// own.
+std::vector<std::size_t> wanted_instructions(const Module& student, const MiproOptions& options) {
+  const std::size_t most = options.faithful
+                               ? std::min(options.num_instructions, options.num_demo_sets)
+                               : options.num_instructions;
+  std::vector<std::size_t> wanted;
+  for (const auto* predictor : student.predictors())
+    wanted.push_back(options.limits.freezes(*predictor, "instruction") || most == 0 ? 0 : most - 1);
+  return wanted;
+}
+
 /// `k` demos that every input picks for itself, and twice as many, of a pool that holds more.
 std::vector<NearestDemos> nearest_choices(const Predictor& predictor,
                                           std::span<const Example> train, std::size_t k) {
@@ -130,11 +142,23 @@ std::int64_t kept_to_fit(const Task& task) {
                                   2 * static_cast<std::int64_t>(task.train.size()));
 }
 
-/// @param fits  options are fitted after it
-PairedSearchResult search_paired(const std::vector<Variable>& space, const Candidates& candidates,
-                                 const Task& task, const MiproOptions& run, bool fits,
-                                 const SearchOptions& options,
-                                 const std::function<double(const Combination&)>& cost) {
+/// One search: what it is among, of what, and how.
+struct SearchSetup {
+  const Task& task;
+  const Choices& choices;
+  const std::vector<Variable>& space;
+  const Candidates& candidates;
+  const MiproOptions& options;  ///< sizes and all
+  const SearchOptions& search;
+  bool fits;  ///< options are fitted after it
+
+  double cost(const Combination& combination) const {
+    return static_cast<double>(prompt_tokens(*candidates.program(combination), task.model));
+  }
+};
+
+PairedSearchResult search_paired(const SearchSetup& setup) {
+  const auto& [task, choices, space, candidates, run, search, fits] = setup;
   const std::size_t examples = task.validation.size();
   auto budget = mipro_budget(examples, run.num_trials, run.minibatch_size, run.full_every);
   if (task.max_evaluations > 0)
@@ -143,12 +167,12 @@ PairedSearchResult search_paired(const std::vector<Variable>& space, const Candi
       .budget = budget,
       .widening = run.widening,
       .stop_below = run.stop_below,
-      .cost = cost,
+      .cost = [&](const Combination& combination) { return setup.cost(combination); },
       .elsewhere = task.elsewhere ? task.elsewhere->outcomes : std::vector<Observation>{},
-      .seed = options.seed,
-      .allowed = options.allowed,
-      .on_trial = options.on_trial,
-      .stop = options.stop};
+      .seed = search.seed,
+      .allowed = search.allowed,
+      .on_trial = search.on_trial,
+      .stop = search.stop};
   if (task.model.unit() == 1 && !task.in_turn)
     return paired_search(space, examples, side_by_side(candidates.evaluate()), paired);
   // Where answers depend on what is computed with them, waves must come in one order, and as
@@ -159,12 +183,11 @@ PairedSearchResult search_paired(const std::vector<Variable>& space, const Candi
   return paired_search(space, examples, in_turn(candidates.evaluate()), paired);
 }
 
-SearchResult search_kept(const std::vector<Variable>& space, std::size_t examples,
-                         const EvaluateCandidate& evaluate, const MiproOptions& run,
-                         const SearchOptions& options) {
-  if (run.faithful) return dspy_search(space, examples, evaluate, options);
-  const auto surrogate = make_surrogate(run.surrogate, space);
-  return search(space, examples, evaluate, *surrogate, options);
+SearchResult search_kept(const SearchSetup& setup, const EvaluateCandidate& evaluate) {
+  const std::size_t examples = setup.task.validation.size();
+  if (setup.options.faithful) return dspy_search(setup.space, examples, evaluate, setup.search);
+  const auto surrogate = make_surrogate(setup.options.surrogate, setup.space);
+  return search(setup.space, examples, evaluate, *surrogate, setup.search);
 }
 
 /// The tried candidates that none beats in score and tokens.
@@ -182,6 +205,39 @@ std::vector<Tradeoff> front_of(const std::vector<PairedSearchResult::Tried>& tri
   std::vector<Tradeoff> front;
   for (const auto i : pareto_front(scores, costs)) front.push_back(all[i]);
   return front;
+}
+
+/// Ends in the best candidate, or the student.
+void compile_paired(const SearchSetup& setup, Compiled& compiled) {
+  const PairedSearchResult found = search_paired(setup);
+  compiled.front = front_of(found.tried, setup.candidates, setup.task.model);
+  compiled.searched = std::make_shared<const Searched>(Searched{setup.choices, found.outcomes});
+  compiled.stopped = found.stopped;
+  compiled.student_score = found.winner ? found.winner->before : found.score;
+  if (!found.winner) return;
+  compiled.program = setup.candidates.program(found.winner->combination);
+  compiled.gain = found.winner->gain;
+  compiled.validation_score = found.winner->score;
+}
+
+/// The same of a search by trials.
+void compile_kept(const SearchSetup& setup, Compiled& compiled) {
+  const bool faithful = setup.options.faithful;
+  KeptScores ledger(setup.task.validation.size(),
+                    [&](const Combination& combination) { return setup.cost(combination); });
+  const auto evaluate =
+      faithful ? setup.candidates.evaluate_student_first() : setup.candidates.evaluate();
+  const SearchResult found = search_kept(setup, ledger.keeping(evaluate));
+  compiled.stopped = found.stopped;
+  compiled.student_score = mean(ledger.student());
+  // DSPy's own choice, where that is another than the student.
+  const bool by_rule = faithful && std::ranges::any_of(found.trials, &Trial::improved);
+  const auto best = by_rule ? std::optional(ledger.winner_is(found.best))
+                            : ledger.winner(Combination(setup.space.size(), 0));
+  if (!best) return;
+  compiled.program = setup.candidates.program(best->combination);
+  compiled.gain = best->gain;
+  compiled.validation_score = mean(best->scores);
 }
 
 }  // namespace
@@ -269,18 +325,10 @@ Choices Mipro::choices(const Module& student, const Task& task, Rng& rng) const 
     const bool fixed = options_.faithful || options_.limits.freezes(p, "format");
     return fixed ? FormatSpace{} : options_.space;
   };
-  // DSPy grounds each instruction in a demo set of its own.
-  const std::size_t most_instructions =
-      options_.faithful ? std::min(options_.num_instructions, options_.num_demo_sets)
-                        : options_.num_instructions;
-  std::vector<std::size_t> wanted;  // new instructions by predictor
+  const std::vector<std::size_t> wanted = wanted_instructions(student, options_);
   bool sets_are_used = false;
-  for (const auto* predictor : predictors) {
-    const bool proposes =
-        !options_.limits.freezes(*predictor, "instruction") && most_instructions > 1;
-    wanted.push_back(proposes ? most_instructions - 1 : 0);
-    sets_are_used |= tries_demos(*predictor) || (proposes && options_.proposer.demos);
-  }
+  for (std::size_t p = 0; p < predictors.size(); ++p)
+    sets_are_used |= tries_demos(*predictors[p]) || (wanted[p] > 0 && options_.proposer.demos);
 
   DemoSets sets;
   if (sets_are_used)
@@ -310,6 +358,9 @@ Choices Mipro::choices(const Module& student, const Task& task, Rng& rng) const 
         add_new(sets[p], std::move(demos));
       nearest = nearest_choices(*predictors[p], task.train, options_.nearest);
     }
+    const std::string& own = predictors[p]->signature.instructions;
+    for (auto& instruction : instructions)
+      instruction = options_.limits.keeping(own, std::move(instruction));
     choices.parts.push_back(instruction_part(p, std::move(instructions)));
     choices.parts.push_back(demos_part(p, std::move(sets[p]), std::move(nearest)));
     auto formats = format_choices(student, p, formats_of(*predictors[p]), task.train);
@@ -354,42 +405,17 @@ Compiled Mipro::search(const Module& student, const Task& given) {
     options.allowed = [&](const Combination& combination) {
       return run.limits.admits(*candidates.program(combination), task.model);
     };
-  const auto cost = [&](const Combination& combination) {
-    return static_cast<double>(prompt_tokens(*candidates.program(combination), task.model));
-  };
-  const Combination own(space.size(), 0);
-  Combination winner = own;
   const bool fits = run.fit_options && !run.faithful && fits_options(student, task) &&
                     !run.limits.freezes(*student.predictors().back(), "format");
-  if (!run.faithful && run.surrogate == "paired") {
-    const auto found = search_paired(space, candidates, task, run, fits, options, cost);
-    compiled.front = front_of(found.tried, candidates, task.model);
-    compiled.searched = std::make_shared<const Searched>(Searched{choices, found.outcomes});
-    compiled.stopped = found.stopped;
-    compiled.student_score = found.winner ? found.winner->before : found.score;
-    if (found.winner) {
-      winner = found.winner->combination;
-      compiled.gain = found.winner->gain;
-      compiled.validation_score = found.winner->score;
-    }
-  } else {
-    KeptScores ledger(examples, cost);
-    const auto evaluate =
-        run.faithful ? candidates.evaluate_student_first() : candidates.evaluate();
-    const auto found = search_kept(space, examples, ledger.keeping(evaluate), run, options);
-    compiled.stopped = found.stopped;
-    compiled.student_score = mean(ledger.student());
-    // DSPy's own choice, where that is another than the student.
-    const bool by_rule = run.faithful && std::ranges::any_of(found.trials, &Trial::improved);
-    const auto best = by_rule ? std::optional(ledger.winner_is(found.best)) : ledger.winner(own);
-    if (best) {
-      winner = best->combination;
-      compiled.gain = best->gain;
-      compiled.validation_score = mean(best->scores);
-    }
+  const SearchSetup setup{task, choices, space, candidates, run, options, fits};
+  if (!run.faithful && run.surrogate == "paired")
+    compile_paired(setup, compiled);
+  else
+    compile_kept(setup, compiled);
+  if (!compiled.gain) {
+    compiled.program = student.clone();
+    compiled.validation_score = compiled.student_score;
   }
-  if (!compiled.gain) compiled.validation_score = compiled.student_score;
-  compiled.program = compiled.gain ? candidates.program(winner) : student.clone();
   compiled.proposals = choices.counts;
   if (fits)
     end_with_fitted_options(

@@ -62,8 +62,23 @@ bool BatchPlanner::has_room(std::size_t next, bool takes_over) const {
 }
 
 BatchPlanner::Step BatchPlanner::next() {
-  Step step;
+  Pass pass;
+  drop_done(pass.step);
+  // Growing sequences come first: each takes one place of the batch.
+  for (const std::size_t place : active_) {
+    State& state = states_[place];
+    require(state.pending || done(state) || state.read < state.sequence.tokens.size(),
+            "a growing sequence that has been read is continued or finished");
+    bring_pending(state, pass.step);
+  }
+  // Then the walk goes on.
+  pass.cached = active_.empty() ? 0 : states_[active_.back()].read;
+  while (read_on(pass) && admit(pass)) {
+  }
+  return std::move(pass.step);
+}
 
+void BatchPlanner::drop_done(Step& step) {
   // The last sequence stays although it is done: the next one shares most with it.
   for (std::size_t i = 0; i + 1 < active_.size();) {
     State& state = states_[active_[i]];
@@ -75,66 +90,58 @@ BatchPlanner::Step BatchPlanner::next() {
     free_slots_.push_back(*std::exchange(state.slot, std::nullopt));
     active_.erase(active_.begin() + static_cast<std::ptrdiff_t>(i));
   }
+}
 
-  // Growing sequences come first: each takes one place of the batch.
-  const auto bring_pending = [&step](State& state) {
-    const std::size_t position = state.sequence.tokens.size() + state.grown++;
-    step.entries.push_back({*state.pending, position, state.index, {*state.slot}});
-    state.pending.reset();
-  };
-  for (const std::size_t place : active_) {
-    State& state = states_[place];
-    require(state.pending || done(state) || state.read < state.sequence.tokens.size(),
-            "a growing sequence that has been read is continued or finished");
-    if (state.pending) bring_pending(state);
+void BatchPlanner::bring_pending(State& state, Step& step) {
+  if (!state.pending) return;
+  const std::size_t position = state.sequence.tokens.size() + state.grown++;
+  step.entries.push_back({*state.pending, position, state.index, {*state.slot}});
+  state.pending.reset();
+}
+
+bool BatchPlanner::read_on(Pass& pass) {
+  if (active_.empty()) return true;
+  State& state = states_[active_.back()];
+  const std::vector<Token>& tokens = state.sequence.tokens;
+  auto& entries = pass.step.entries;
+  for (; state.read < tokens.size() && entries.size() < limits_.batch; ++state.read) {
+    pass.path.push_back(entries.size());
+    entries.push_back({tokens[state.read], state.read, state.index, {*state.slot}});
   }
+  return state.read == tokens.size();
+}
 
-  // Then the walk goes on. `path[i]` is the entry of this step that brings token `cached + i` of
-  // the sequence being read; what comes before is in the cache.
-  std::size_t cached = active_.empty() ? 0 : states_[active_.back()].read;
-  std::vector<std::size_t> path;
-  while (true) {
-    if (!active_.empty()) {
-      State& state = states_[active_.back()];
-      const std::vector<Token>& tokens = state.sequence.tokens;
-      for (; state.read < tokens.size() && step.entries.size() < limits_.batch; ++state.read) {
-        path.push_back(step.entries.size());
-        step.entries.push_back({tokens[state.read], state.read, state.index, {*state.slot}});
-      }
-      if (state.read < tokens.size()) break;
-    }
-
-    // One that is only read and equals the one before it brings nothing; nor does one that ended
-    // with the first token drawn for it.
-    while (upcoming_ < states_.size() && upcoming_ > 0 &&
-           states_[upcoming_].shared == states_[upcoming_].sequence.tokens.size() &&
-           (states_[upcoming_].sequence.growth == 0 || states_[upcoming_].finished)) {
-      ++upcoming_;
-    }
-    if (upcoming_ == states_.size()) break;
-
-    State& state = states_[upcoming_];
-    const bool takes_over = !active_.empty() && done(states_[active_.back()]) && path.empty();
-    if ((!takes_over && free_slots_.empty()) || !has_room(upcoming_, takes_over)) break;
-
-    state.read = active_.empty() ? 0 : common(active_.back(), upcoming_);
-    cached = std::min(cached, state.read);
-    path.resize(state.read - cached);
-    if (takes_over) {
-      state.slot = std::exchange(states_[active_.back()].slot, std::nullopt);
-      step.edits.push_back({*state.slot, *state.slot, cached});
-      active_.pop_back();
-    } else {
-      state.slot = free_slots_.back();
-      free_slots_.pop_back();
-      if (cached > 0) step.edits.push_back({*states_[active_.back()].slot, *state.slot, cached});
-    }
-    for (const std::size_t entry : path) step.entries[entry].slots.push_back(*state.slot);
-    active_.push_back(upcoming_++);
-
-    if (state.pending) bring_pending(state);
+bool BatchPlanner::admit(Pass& pass) {
+  auto& [step, cached, path] = pass;
+  // One that is only read and equals the one before it brings nothing; nor does one that ended with
+  // the first token drawn for it.
+  while (upcoming_ < states_.size() && upcoming_ > 0 &&
+         states_[upcoming_].shared == states_[upcoming_].sequence.tokens.size() &&
+         (states_[upcoming_].sequence.growth == 0 || states_[upcoming_].finished)) {
+    ++upcoming_;
   }
-  return step;
+  if (upcoming_ == states_.size()) return false;
+
+  State& state = states_[upcoming_];
+  const bool takes_over = !active_.empty() && done(states_[active_.back()]) && path.empty();
+  if ((!takes_over && free_slots_.empty()) || !has_room(upcoming_, takes_over)) return false;
+
+  state.read = active_.empty() ? 0 : common(active_.back(), upcoming_);
+  cached = std::min(cached, state.read);
+  path.resize(state.read - cached);
+  if (takes_over) {
+    state.slot = std::exchange(states_[active_.back()].slot, std::nullopt);
+    step.edits.push_back({*state.slot, *state.slot, cached});
+    active_.pop_back();
+  } else {
+    state.slot = free_slots_.back();
+    free_slots_.pop_back();
+    if (cached > 0) step.edits.push_back({*states_[active_.back()].slot, *state.slot, cached});
+  }
+  for (const std::size_t entry : path) step.entries[entry].slots.push_back(*state.slot);
+  active_.push_back(upcoming_++);
+  bring_pending(state, step);
+  return true;
 }
 
 std::size_t BatchPlanner::bringer(std::size_t sequence, std::size_t position) const {

@@ -87,6 +87,18 @@ class BatchPlanner {
     bool finished = false;
   };
 
+  /// A step on its way. `path[i]` is the entry of it that brings token `cached + i` of the sequence
+  /// being read; what comes before is in the cache.
+  struct Pass {
+    Step step = {};
+    std::size_t cached = 0;
+    std::vector<std::size_t> path = {};
+  };
+
+  void drop_done(Step& step);
+  static void bring_pending(State& state, Step& step);
+  bool read_on(Pass& pass);  ///< @return whether the last sequence has been read whole
+  bool admit(Pass& pass);    ///< @return whether another sequence has begun
   bool done(const State& state) const;
   bool has_room(std::size_t next, bool takes_over) const;
   std::size_t common(std::size_t first, std::size_t last) const;

@@ -219,6 +219,30 @@ StreamPlanner::Node& StreamPlanner::split(Node& node, std::size_t offset) {
   return *place;
 }
 
+StreamPlanner::Node& StreamPlanner::grow_leaf(Node& node, std::size_t shared, std::size_t request,
+                                              std::span<const std::size_t> path, Step& step) {
+  auto leaf = std::make_unique<Node>();
+  leaf->parent = &node;
+  leaf->begin = shared;
+  leaf->open = true;
+  leaf->pins = 1;
+  leaf->used = clock_;
+  leaf->request = request;
+  if (node.slot) {
+    leaf->slot = std::exchange(node.slot, std::nullopt);
+  } else {
+    leaf->slot = free_slots_.back();
+    free_slots_.pop_back();
+    const std::size_t cached = shared - path.size();
+    const Node* source = &node;
+    while (!source->slot && !source->children.empty()) source = source->children.front().get();
+    if (cached > 0) step.edits.push_back({*source->slot, *leaf->slot, cached});
+    for (const std::size_t entry : path) step.entries[entry].slots.push_back(*leaf->slot);
+  }
+  node.children.push_back(std::move(leaf));
+  return *node.children.back();
+}
+
 bool StreamPlanner::begin(std::size_t number, Step& step) {
   Sequence& sequence = waiting_.at(number).sequence;
   auto [node, offset] = find(sequence);
@@ -254,28 +278,7 @@ bool StreamPlanner::begin(std::size_t number, Step& step) {
     on->shared = on->shared || on->request != sequence.request;
   }
 
-  if (own) {
-    auto leaf = std::make_unique<Node>();
-    leaf->parent = node;
-    leaf->begin = shared;
-    leaf->open = true;
-    leaf->pins = 1;
-    leaf->used = clock_;
-    leaf->request = sequence.request;
-    if (node->slot) {
-      leaf->slot = std::exchange(node->slot, std::nullopt);
-    } else {
-      leaf->slot = free_slots_.back();
-      free_slots_.pop_back();
-      const std::size_t cached = shared - path.size();
-      const Node* source = node;
-      while (!source->slot && !source->children.empty()) source = source->children.front().get();
-      if (cached > 0) step.edits.push_back({*source->slot, *leaf->slot, cached});
-      for (const std::size_t entry : path) step.entries[entry].slots.push_back(*leaf->slot);
-    }
-    node->children.push_back(std::move(leaf));
-    node = node->children.back().get();
-  }
+  if (own) node = &grow_leaf(*node, shared, sequence.request, path, step);
 
   const auto waiting = waiting_.find(number);
   order_.erase({&sequence.tokens, number});

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -106,6 +107,11 @@ class StreamPlanner {
   Node& split(Node& node, std::size_t offset);
   std::size_t choose() const;
   bool begin(std::size_t number, Step& step);
+  /// A child of a node's for what a sequence has of its own: it takes the node's slot over, or copies
+  /// what is cached of it.
+  /// @param path  this step's entries on it, the last first
+  Node& grow_leaf(Node& node, std::size_t shared, std::size_t request,
+                  std::span<const std::size_t> path, Step& step);
   void read_on(Active& active, std::size_t number, Step& step);
   void put(Active& active, std::size_t number, Token token, Step& step);
   bool done(const Active& active) const;
