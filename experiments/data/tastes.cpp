@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cmath>
 #include <optional>
 #include <unordered_set>
@@ -209,43 +208,6 @@ Users simulate_users(const std::vector<RatedSentence>& sentences, const TasteOpt
   fill("validation", options.users.validation, users.validation);
   fill("test", options.users.test, users.test);
   return users;
-}
-
-std::string stated_taste(std::string_view persona) {
-  struct Words {
-    const char* taste;
-    std::vector<std::string_view> stems;
-  };
-  static const std::vector<Words> kWords = {
-      {"praise",
-       {"positiv", "prais", "enthusias", "satisf", "favorabl", "favourabl", "upbeat", "appreciat",
-        "compliment", "optimis", "happ", "delight", "pleas"}},
-      {"criticism",
-       {"negativ", "critic", "complain", "problem", "dissatisf", "frustrat", "disappoint",
-        "pessimis", "unfavorabl", "unfavourabl", "fault", "flaw", "issue", "harsh"}},
-      {"strong", {"strong", "extrem", "intens", "passionat", "emphatic", "emotional"}},
-      {"mild", {"mild", "neutral", "balanced", "moderat", "factual", "measured", "restrained"}}};
-  std::vector<std::string> words(1);
-  for (const char c : persona) {
-    if (std::isalpha(static_cast<unsigned char>(c)))
-      words.back() += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    else if (!words.back().empty())
-      words.emplace_back();
-  }
-  std::size_t most = 0;
-  std::string stated;
-  for (const Words& own : kWords) {
-    std::size_t count = 0;
-    for (const std::string& word : words)
-      count += std::ranges::any_of(own.stems,
-                                   [&](std::string_view stem) { return word.starts_with(stem); });
-    if (count == most) stated.clear();
-    if (count > most) {
-      most = count;
-      stated = own.taste;
-    }
-  }
-  return stated;
 }
 
 }  // namespace theta

@@ -49,9 +49,4 @@ struct TasteOptions {
 /// @throws UserError naming a taste that there is not, or if the sentences run out.
 Users simulate_users(const std::vector<RatedSentence>& sentences, const TasteOptions& options);
 
-/// The taste that a persona states by its words: the one with more words of its own in it
-/// (`positive`, `enthusiastic`, ..; `critical`, `complaints`, ..; matched at the beginning of a
-/// word). Empty where none has, or two have as many.
-std::string stated_taste(std::string_view persona);
-
 }  // namespace theta

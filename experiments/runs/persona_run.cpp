@@ -8,9 +8,11 @@
 
 #include "core/models/outage.hpp"
 #include "core/rng.hpp"
+#include "experiments/report/text_table.hpp"
 #include "experiments/runs/persona_prompt.hpp"
 #include "experiments/runs/population.hpp"
 #include "experiments/runs/prompt_file.hpp"
+#include "experiments/runs/taste_match.hpp"
 
 namespace theta {
 
@@ -245,9 +247,9 @@ void PersonaRun::judge_test_users() {
   if (std::ranges::count(experiment_.rows, kPopulation, &NamedRow::name) > 0) put_population_row();
   for (const PersonaRow& row : rows_) {
     run_.put_row(row.name, role_, row.outcomes, row.usage);
-    if (!row.personas.empty() && !row.name.starts_with(kDemos)) put_personas(row);
     for (const std::string& line : row.remarks()) run_.remark(line);
   }
+  put_personas();
   const PersonaCounts counts = tally_.counts();
   if (counts.named > 0)
     run_.remark(fmt::format(
@@ -360,15 +362,37 @@ void PersonaRun::put_population_row() {
     run_.store.put_row(kPopulation, role_, outcomes, {});
 }
 
-void PersonaRun::put_personas(const PersonaRow& row) {
-  std::vector<PersonaRecord> all = get(run_.store, part::kPersonas);
-  for (const User& user : users_.test) {
-    const auto found = row.personas.find(user.id);
-    if (found == row.personas.end() || !found->second) continue;  // its judgements say why
-    all.push_back({row.name, role_, user.id, found->second->persona,
-                   source_of(row.name, *found->second), user.taste,
-                   stated_taste(found->second->persona)});
+void PersonaRun::put_personas() {
+  std::vector<PersonaRecord> own;
+  for (const PersonaRow& row : rows_) {
+    if (row.personas.empty() || row.name.starts_with(kDemos)) continue;
+    for (const User& user : users_.test) {
+      const auto found = row.personas.find(user.id);
+      if (found == row.personas.end() || !found->second) continue;  // its judgements say why
+      own.push_back({row.name, role_, user.id, found->second->persona,
+                     source_of(row.name, *found->second), user.taste, ""});
+    }
   }
+  std::vector<std::string> personas;
+  for (const PersonaRecord& one : own) personas.push_back(one.persona);
+  const StatedTastes stated =
+      stated_tastes(personas, users_.test, {.model = judging_, .stop = run_.stop});
+  std::vector<std::string> said, held;
+  for (PersonaRecord& one : own) {
+    if (const auto found = stated.of.find(one.persona); found != stated.of.end())
+      one.matched = found->second;
+    if (one.method == kTrue) continue;
+    said.push_back(one.matched);
+    held.push_back(one.taste);
+  }
+  if (stated.tastes > 0)
+    run_.remark(
+        fmt::format("persona match, {}: as the judge reads them, which tells {} of {} "
+                    "tastes by their own words; personas dealt to people at random would "
+                    "match {}",
+                    role_, stated.told, stated.tastes, fraction(chance_of_match(said, held), 2)));
+  std::vector<PersonaRecord> all = get(run_.store, part::kPersonas);
+  all.insert(all.end(), own.begin(), own.end());
   put(run_.store, part::kPersonas, all);
 }
 

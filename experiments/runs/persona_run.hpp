@@ -109,7 +109,8 @@ class PersonaRun {
   void add_reference(const std::string& name, const Theta& theta);
   void put_random_row();
   void put_population_row();
-  void put_personas(const PersonaRow& row);
+  /// Keeps whose persona is what, and which taste it states.
+  void put_personas();
 
   const PersonaExperiment& experiment_;
   const Users& users_;

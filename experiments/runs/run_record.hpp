@@ -91,7 +91,7 @@ struct PersonaRecord {
   std::string method, model, user, persona;
   std::string source;   ///< where the persona came from: `theta`, `training user`, `taste`
   std::string taste;    ///< the user's true taste where it is known, else empty
-  std::string matched;  ///< the taste the persona states by the match rule, else empty
+  std::string matched;  ///< the taste that the persona states, as stated_tastes() has it, else empty
 };
 
 /// A part of a run's record: its name, and the type of what it holds.

@@ -212,25 +212,5 @@ TEST_F(Tastes, ATasteThatThereIsNotIsRefused) {
                                        "strong, mild, camera fan, camera critic"));
 }
 
-TEST(StatedTaste, IsTheOneWithMoreWordsOfItsOwn) {
-  EXPECT_EQ(stated_taste("Prefers the more positive, optimistic tone"), "praise");
-  EXPECT_EQ(stated_taste("Prefers the more negative sentence, with complaints."), "criticism");
-  EXPECT_EQ(stated_taste("Prefers the more intense sentences"), "strong");
-  EXPECT_EQ(stated_taste("Prefers the more dissatisfied, unfavorable voice"), "criticism");
-}
-
-TEST(StatedTaste, IsEmptyWhereNoneOrTwoAreStated) {
-  EXPECT_EQ(stated_taste("Prefers the more durable cameras"), "");
-  EXPECT_EQ(stated_taste("Likes praise and criticism alike"), "");
-  EXPECT_EQ(stated_taste(""), "");
-}
-
-TEST(StatedTaste, KnowsEveryTrueTasteByItsOwnPersona) {
-  for (const Taste& taste : all_tastes()) {
-    if (std::string_view(taste.name).starts_with("camera")) continue;  // a mixture states two
-    EXPECT_EQ(stated_taste(taste.persona), taste.name) << taste.persona;
-  }
-}
-
 }  // namespace
 }  // namespace theta
