@@ -66,6 +66,7 @@ ProposerOptions read_proposer(const Config& options) {
 PromptLimits read_limits(const Config& options) {
   PromptLimits limits;
   limits.frozen = options.texts("frozen");
+  limits.keep = options.texts("keep");
   limits.max_prompt_tokens = read_count(options, "max_prompt_tokens", 0);
   return limits;
 }
@@ -267,6 +268,7 @@ OptimizerConfig read_optimizer(const Config& section, std::uint64_t seed) {
   if (const auto gate = section.find("gate")) {
     config.gate.fresh = read_share(*gate, "fresh", config.gate.fresh, 0, kMostFresh);
     config.gate.threshold = read_share(*gate, "threshold", config.gate.threshold, 0.5, 1);
+    config.gate.anchors = gate->texts("anchors");
   }
   if (const auto shorten = section.find("shorten")) {
     config.shorten.emplace();
@@ -286,6 +288,7 @@ PromptLimits limits_of(const OptimizerOptions& options) {
     for (const OptimizerOptions& step : pipeline->steps) {
       const PromptLimits own = limits_of(step);
       limits.frozen.insert(limits.frozen.end(), own.frozen.begin(), own.frozen.end());
+      limits.keep.insert(limits.keep.end(), own.keep.begin(), own.keep.end());
     }
   return limits;
 }

@@ -10,6 +10,7 @@
 
 #include "experiments/data/data_config.hpp"
 #include "experiments/runs/made_up.hpp"
+#include "experiments/runs/state_file.hpp"
 #include "modules/samples.hpp"
 
 namespace theta {
@@ -258,9 +259,20 @@ Signature read_descriptions(const Config& mapping, Signature signature) {
 
 ProgramOptions read_program(const Config& program, const Types& types) {
   const auto steps = program.find("steps");
-  if (!steps) return {{read_step(program, types)}};
-  if (program.find("signature")) steps->fail("give a program a 'signature' or 'steps', not both");
-  return read_steps(*steps, types);
+  if (steps && program.find("signature"))
+    steps->fail("give a program a 'signature' or 'steps', not both");
+  ProgramOptions options =
+      steps ? read_steps(*steps, types) : ProgramOptions{{read_step(program, types)}};
+  options.predictor = program.text("predictor", "");
+  const auto load = program.find("load");
+  if (!load && !options.predictor.empty())
+    program.at("predictor").fail("it names one of a state that is loaded: give 'load' too");
+  if (!load) return options;
+  options.load = path_of(*load);
+  for (const Config& step : steps ? steps->items() : std::vector{program})
+    if (const auto own = step.find("instructions"))
+      own->fail("the state that is loaded has instructions: leave these out, or 'load'");
+  return options;
 }
 
 std::vector<Config> step_models(const Config& program) {
@@ -307,6 +319,7 @@ ProgramOptions uncalibrated(ProgramOptions options) {
 ProgramOptions as_compiled(ProgramOptions options, const Module& program) {
   const auto predictors = program.predictors();
   require(predictors.size() == options.steps.size(), "a step has a predictor");
+  options.load.clear();
   for (std::size_t i = 0; i < predictors.size(); ++i) {
     StepOptions& step = options.steps[i];
     if (predictors[i]->format) step.format = *predictors[i]->format;
@@ -318,8 +331,18 @@ ProgramOptions as_compiled(ProgramOptions options, const Module& program) {
   return options;
 }
 
+LoadedState load_into(Module& program, const ProgramOptions& options) {
+  if (options.load.empty()) return {};
+  return load_state(program, read_state_file(options.load), options.load.string(),
+                    options.predictor);
+}
+
 std::unique_ptr<Module> make_program(const ProgramOptions& options, const ProgramUse& use) {
-  if (!options.has_steps()) return make_step(options.steps.front());
+  if (!options.has_steps()) {
+    auto step = make_step(options.steps.front());
+    load_into(*step, options);
+    return step;
+  }
   auto program = std::make_unique<Program>();
   for (const StepOptions& step : options.steps) {
     auto made = make_step(step);
@@ -328,6 +351,7 @@ std::unique_ptr<Module> make_program(const ProgramOptions& options, const Progra
     const StepId id = program->add(std::move(made), step.name);
     if (use.model && !step.model.empty()) program->set_model(id, use.model(step.model));
   }
+  load_into(*program, options);
   return program;
 }
 

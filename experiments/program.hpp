@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -8,6 +9,7 @@
 #include "core/config.hpp"
 #include "modules/predict.hpp"
 #include "modules/program.hpp"
+#include "modules/program_state.hpp"
 
 namespace theta {
 
@@ -31,6 +33,9 @@ struct StepOptions {
 /// A program as a config or a saved prompt describes it: one signature, or steps.
 struct ProgramOptions {
   std::vector<StepOptions> steps;  ///< not empty
+  /// A state whose instructions and demos the program has; empty: its own, and no demos.
+  std::filesystem::path load = {};
+  std::string predictor = {};  ///< the one of a state with several; empty: the only one
 
   bool has_steps() const { return !steps.front().name.empty(); }
   /// The field that the metric reads.
@@ -49,7 +54,8 @@ struct ProgramOptions {
 ///      max_tokens: 256, retry_unparsable: 0, temperature: 0, top_p: 1, samples: 1}
 ///
 /// or of several, in their order: `{steps: [{name: .., model: ROLE, signature: .., ..}, ..]}`. The
-/// name of a step is by default that of its last output. In a saved prompt also `calibrated_on`.
+/// name of a step is by default that of its last output. Beside either may stand `load: FILE` and
+/// `predictor: NAME`. In a saved prompt also `calibrated_on`.
 /// @param types  what its signatures' annotations may name: read_types()
 /// @throws UserError with the position of what is wrong.
 ProgramOptions read_program(const Config& program, const Types& types = {});
@@ -78,7 +84,7 @@ std::unique_ptr<Predict> make_predict(const StepOptions& options);
 ProgramOptions uncalibrated(ProgramOptions options);
 
 /// The options of a program that was made with `options` and whose steps were since given other
-/// formats, options or a reasoning by a search.
+/// formats, options or a reasoning by a search. There is nothing left to load.
 ProgramOptions as_compiled(ProgramOptions options, const Module& program);
 
 /// What a program is made for.
@@ -87,7 +93,10 @@ struct ProgramUse {
   std::function<LanguageModel&(const std::string& role)> model = {};
   bool made_up = false;  ///< a dry run: see MadeUpOutputs
 };
+/// @throws UserError for what cannot be loaded
 std::unique_ptr<Module> make_program(const ProgramOptions& options, const ProgramUse& use = {});
+/// What make_program() does last: gives a program what is to be loaded.
+LoadedState load_into(Module& program, const ProgramOptions& options);
 
 /// The same as JSON: what a saved prompt carries under metadata.theta.program, and read_program
 /// reads.

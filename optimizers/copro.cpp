@@ -126,9 +126,12 @@ class CoordinateAscent {
         const std::size_t i = owners[k];
         auto known = proposed[i];
         for (const auto& tried : attempts_[free_[i]]) known.push_back(tried.instruction);
+        const auto kept = [&](std::string text) {
+          return options_.limits.keeping(attempts_[free_[i]][0].instruction, std::move(text));
+        };
         auto text = screen_.take(answers[k], "proposed_instruction", known,
-                                 [&](const std::string& t) { return fits(free_[i], t); });
-        if (text) proposed[i].push_back(*std::move(text));
+                                 [&](const std::string& t) { return fits(free_[i], kept(t)); });
+        if (text) proposed[i].push_back(kept(*std::move(text)));
       }
     }
     screen_.check();

@@ -22,6 +22,8 @@ struct GateOptions {
   double fresh = 0.3;
   double threshold = 0.9;  ///< the winner is saved if it is better with more than this probability
   std::uint64_t seed = 0;  ///< draws the examples: one seed, one part for every optimiser
+  /// Ids of training and validation examples that a winner may not score lower on.
+  std::vector<std::string> anchors = {};
 };
 
 /// What is believed of how much better one program is than another: the difference of their mean
@@ -50,6 +52,8 @@ struct Decision {
   std::size_t n_fresh = 0;   ///< examples that both were scored on and the search never saw
   bool found = false;        ///< there is a winner
   bool saved = false;        ///< it replaces the student
+  std::optional<std::string> broken =
+      {};  ///< the anchor that it did worse on, and would be saved but for
 };
 
 /// Decides.   @param belief  nothing: there is no winner.

@@ -199,7 +199,8 @@ class Evolution {
       const auto answers = writer_.write(signature, {&input, 1});
       const auto text = screen_.take(
           answers.at(0), "new_instruction", {&own, 1}, [&](const std::string& instruction) {
-            predictor.signature = predictor.signature.with_instructions(instruction);
+            predictor.signature =
+                predictor.signature.with_instructions(options_.limits.keeping(own, instruction));
             return options_.limits.admits(*child, task_.model);
           });
       if (!text) continue;

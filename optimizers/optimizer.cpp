@@ -57,6 +57,22 @@ std::vector<Example> some_of(std::span<const Example> examples,
   return some;
 }
 
+/// @throws UserError if no example has such an id
+std::vector<Example> anchors_of(const Task& task) {
+  std::vector<Example> anchors;
+  for (const std::string& id : task.gate.anchors) {
+    const auto find = [&](const std::vector<Example>& rows) {
+      const auto found = std::ranges::find(rows, id, &Example::id);
+      if (found != rows.end()) anchors.push_back(*found);
+      return found != rows.end();
+    };
+    if (!find(task.validation) && !find(task.train))
+      throw UserError(
+          fmt::format("no row of training or validation is called `{}`, an anchor", id));
+  }
+  return anchors;
+}
+
 /// What was learnt of options without the examples that judged it is learnt with them; stopped, it
 /// stands as it is.
 void refit(Compiled& compiled, const Task& task) try {
@@ -72,13 +88,27 @@ void refit(Compiled& compiled, const Task& task) try {
 
 }  // namespace
 
+std::optional<std::string> worse_anchor(const Module& before, const Module& after,
+                                        const Task& task) {
+  const std::vector<Example> anchors = anchors_of(task);
+  if (anchors.empty()) return std::nullopt;
+  const auto scores = [&](const Module& program) {
+    return scores_of(evaluate(program, anchors, task.metric, {task.model, task.stop}));
+  };
+  const Scores own = scores(before), other = scores(after);
+  for (std::size_t j = 0; j < anchors.size(); ++j)
+    if (own[j] && other[j] && *other[j] < *own[j]) return anchors[j].id;
+  return std::nullopt;
+}
+
 Compiled Optimizer::compile(const Module& student, const Task& task) {
   check_names(student);
   const HeldBack held = check_gated(task.validation, task.gate, task.max_evaluations);
   const auto fresh = some_of(task.validation, held.fresh);
   Task own = task;
   own.validation = some_of(task.validation, held.searched);
-  if (task.max_evaluations > 0) own.max_evaluations -= 2 * static_cast<std::int64_t>(fresh.size());
+  const std::size_t judged = fresh.size() + anchors_of(task).size();
+  if (task.max_evaluations > 0) own.max_evaluations -= 2 * static_cast<std::int64_t>(judged);
   Compiled compiled = search(student, own);
 
   std::size_t n_fresh = 0;
@@ -95,6 +125,12 @@ Compiled Optimizer::compile(const Module& student, const Task& task) {
   if (belief) compiled.winner = describe(*compiled.program);
   compiled.gate =
       decide(belief, compiled.validation_score - compiled.student_score, n_fresh, task.gate);
+  if (compiled.gate.saved && !compiled.stopped) try {
+      compiled.gate.broken = worse_anchor(student, *compiled.program, task);
+      compiled.gate.saved = !compiled.gate.broken;
+    } catch (const Interrupted&) {
+      compiled.stopped = true;
+    }
   if (!compiled.gate.saved) {
     compiled.program = student.clone();
     compiled.validation_score = compiled.student_score;

@@ -89,12 +89,18 @@ class Optimizer {
 
   /// search() on a part of validation, then the gate: unless the search believes that its winner is
   /// worse, both programs are evaluated on the part that it was kept from, a `gate` trial each;
-  /// the winner is saved if it is better with more than the threshold's probability. The gate's
-  /// evaluations are part of the budget. A search that was stopped is judged by its belief alone.
+  /// the winner is saved if it is better with more than the threshold's probability and worse on no
+  /// anchor. The gate's evaluations are part of the budget. A search that was stopped is judged by its belief alone.
   /// @throws also UserError if the budget does not cover the student's evaluation and the gate's;
   ///   RunError if the service answered nothing of the gate's evaluations.
   Compiled compile(const Module& student, const Task& task);
 };
+
+/// The first of the gate's anchors that a program scores lower on than the one that it is to replace.
+/// Evaluates both on all of them.
+/// @throws UserError if no training or validation example has such an id
+std::optional<std::string> worse_anchor(const Module& before, const Module& after,
+                                        const Task& task);
 
 /// A candidate for the record.
 Candidate describe(const Module& program, const Combination& combination = {});

@@ -65,6 +65,19 @@ void PromptLimits::check(const Module& student) const {
                                      [&](const char* one) { return names(part, *predictor, one); });
         }))
       throw UserError(fmt::format("the program has no `{}` to freeze", part));
+  for (const auto& phrase : keep)
+    if (std::ranges::none_of(predictors, [&](const Predictor* predictor) {
+          return predictor->signature.instructions.find(phrase) != std::string::npos;
+        }))
+      throw UserError(
+          fmt::format("the program's instructions do not say `{}`, to keep it", phrase));
+}
+
+std::string PromptLimits::keeping(std::string_view own, std::string instruction) const {
+  for (const auto& phrase : keep)
+    if (own.find(phrase) != own.npos && instruction.find(phrase) == instruction.npos)
+      instruction += (instruction.empty() ? "" : "\n") + phrase;
+  return instruction;
 }
 
 bool PromptLimits::freezes(const Predictor& predictor, std::string_view part) const {

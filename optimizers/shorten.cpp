@@ -75,7 +75,9 @@ class Debugging {
         for (std::size_t i = 0; i < predictors[p]->demos.size(); ++i)
           units_.push_back({p, true, i});
       if (!limits.freezes(*predictors[p], "instruction"))
-        for (std::size_t i = 1; i < pieces_[p].size(); ++i) units_.push_back({p, false, i});
+        for (std::size_t i = 1; i < pieces_[p].size(); ++i)
+          if (!is_kept(p, i, predictors[p]->signature.instructions, limits))
+            units_.push_back({p, false, i});
     }
   }
 
@@ -95,6 +97,15 @@ class Debugging {
   }
 
  private:
+  /// Whether an instruction loses what is to be kept of it with one of its pieces.
+  bool is_kept(std::size_t p, std::size_t piece, const std::string& own,
+               const PromptLimits& limits) const {
+    std::vector<bool> deleted(pieces_[p].size());
+    deleted[piece] = true;
+    const std::string rest = joined(pieces_[p], deleted);
+    return limits.keeping(own, rest) != rest;
+  }
+
   /// ddmin on complements: what is kept shrinks for as long as the rest can go.
   void minimise(std::vector<std::size_t>& kept, Shortened& made) {
     if (holds({}, made)) {

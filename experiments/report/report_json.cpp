@@ -116,14 +116,16 @@ Json usage_json(const std::vector<UsageRecord>& by_role) {
 }
 
 Json gate_json(const Decision& gate) {
-  return {{"estimate", rounded(gate.estimate)},
-          {"low", rounded(gate.low)},
-          {"high", rounded(gate.high)},
-          {"p_better", rounded(gate.p_better)},
-          {"claimed", rounded(gate.claimed)},
-          {"n_fresh", gate.n_fresh},
-          {"found", gate.found},
-          {"saved", gate.saved}};
+  Json json{{"estimate", rounded(gate.estimate)},
+            {"low", rounded(gate.low)},
+            {"high", rounded(gate.high)},
+            {"p_better", rounded(gate.p_better)},
+            {"claimed", rounded(gate.claimed)},
+            {"n_fresh", gate.n_fresh},
+            {"found", gate.found},
+            {"saved", gate.saved}};
+  if (gate.broken) json["broken"] = *gate.broken;
+  return json;
 }
 
 std::string to_json(const Report& report) {

@@ -121,7 +121,8 @@ Table gates_table(const Report& report) {
 std::string verdict_text(const Decision& gate, const std::string& student) {
   if (!gate.found) return "kept " + student + ": the search found no other";
   const std::string verdict = gate.saved ? "saved" : "kept " + student;
-  return fmt::format("{}: P(better) = {}", verdict, fraction(gate.p_better, 2));
+  const std::string broken = gate.broken ? ", but worse on anchor " + *gate.broken : "";
+  return fmt::format("{}: P(better) = {}{}", verdict, fraction(gate.p_better, 2), broken);
 }
 
 std::string gate_text(const Decision& gate) {

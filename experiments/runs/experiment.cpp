@@ -37,7 +37,8 @@ const std::vector<std::string> kNotHashed = {"models.*.path",
                                              "data.splits",
                                              "data.pairs.file",
                                              "personas.theta.load",
-                                             "rewards.people"};
+                                             "rewards.people",
+                                             "program.load"};
 
 const std::vector<std::string> kPaths = {
     "models.*.path",    "models.*.lora.*.path", "models.*.api_key_file",
@@ -61,7 +62,7 @@ std::vector<std::pair<std::string, Config>> row_files(const Config& config) {
   return files;
 }
 
-/// The same, and those of further people and of a Θ.
+/// The same, and those of further people, a Θ and a program.
 std::vector<std::pair<std::string, Config>> data_files(const Config& config) {
   auto files = row_files(config);
   const auto add = [&](const Config& mapping, const char* key) {
@@ -69,6 +70,7 @@ std::vector<std::pair<std::string, Config>> data_files(const Config& config) {
   };
   if (const auto rewards = config.find("rewards")) add(*rewards, "people");
   if (const auto personas = config.find("personas")) add(personas->at("theta"), "load");
+  if (const auto program = config.find("program")) add(*program, "load");
   return files;
 }
 

@@ -257,8 +257,13 @@ class ProgramRun {
                bool is_best) {
     const std::string shorter = shortened_name(name);
     run_.stage(shorter);
-    const auto shortened =
-        shortened_program(shorter, program, task_of(prepared_, run_, role_), config, run_);
+    Task task = task_of(prepared_, run_, role_);
+    task.gate = config.gate;
+    const auto shortened = shortened_program(shorter, program, task, config, run_);
+    if (const auto broken = worse_anchor(program, *shortened, task)) {
+      run_.remark(fmt::format("{}: left out, as it is worse on anchor {}", shorter, *broken));
+      return;
+    }
     compare(shorter, name);
     record_.add_prompt(shorter, *shortened, name);
     if (is_best) best_ = shortened->clone();
@@ -366,6 +371,18 @@ bool DistillOptions::makes(DistillRow row) const {
   return std::ranges::find(rows, row) != rows.end();
 }
 
+namespace {
+
+/// @throws UserError at the key of what cannot be loaded
+std::unique_ptr<Module> made_of(const ProgramOptions& options, const Config& config) try {
+  return make_program(options);
+} catch (const UserError& e) {
+  if (options.load.empty()) throw;
+  config.at("program").at("load").fail(e.what());
+}
+
+}  // namespace
+
 ProgramExperiment read_program_experiment(const Config& config) {
   ProgramExperiment experiment;
   const ProgramOptions program = read_program(config.at("program"), read_types(config));
@@ -386,7 +403,7 @@ ProgramExperiment read_program_experiment(const Config& config) {
   std::set<std::string> rows_of_its_own = {kUntouched, kCalibrated};
   for (const Baseline baseline : experiment.baselines.rows)
     rows_of_its_own.emplace(name_of(baseline));
-  experiment.optimizers = read_optimizers(config, seed, *make_program(program), rows_of_its_own);
+  experiment.optimizers = read_optimizers(config, seed, *made_of(program, config), rows_of_its_own);
   if (const auto distill = config.find("distill")) experiment.distill = read_distill(*distill);
   return experiment;
 }
@@ -418,6 +435,8 @@ Prepared prepare(const ProgramExperiment& experiment, RunContext& run) {
       step.format.calibrated_on =
           calibration_inputs(step.signature, prepared.data.train, step.calibration_examples);
   prepared.student = make_program(prepared.program, use_of(run));
+  for (std::string& line : load_into(*prepared.student, program).remarks)
+    prepared.data.remarks.push_back(std::move(line));
   return prepared;
 }
 

@@ -62,6 +62,7 @@ static void fields(Decision& one, const F& field) {
   field("n_fresh", one.n_fresh);
   field("found", one.found);
   field("saved", one.saved);
+  field("broken", one.broken);
 }
 template <typename F>
 static void fields(SearchVerdict& one, const F& field) {

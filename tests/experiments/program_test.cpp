@@ -11,6 +11,7 @@
 #include "experiments/runs/made_up.hpp"
 #include "tests/support/message_of.hpp"
 #include "tests/support/scripted_model.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace theta {
 namespace {
@@ -47,6 +48,25 @@ TEST(ReadProgram, OfOneSignatureHasNoSteps) {
   EXPECT_EQ(program.data_signature(), program.steps[0].signature);
   EXPECT_EQ(program.steps[0].samples, 5u);
   EXPECT_EQ(program.steps[0].predict.temperature, 0.7) << "of samples, if none is given";
+}
+
+TEST(ReadProgram, LoadsTheInstructionsAndDemosOfAState) {
+  const TemporaryFolder folder;
+  const auto file = folder.write("state.json", R"({"predict": {
+    "traces": [], "train": [], "lm": null, "demos": [{"a": "1", "b": "2"}],
+    "signature": {"instructions": "Add one.", "fields": [
+      {"prefix": "A:", "description": "${a}"}, {"prefix": "B:", "description": "${b}"}]}}})");
+  const ProgramOptions options =
+      read("{signature: 'a -> b', adapter: terse, load: \"" + file.string() + "\"}");
+  const auto program = make_program(options);
+  const Predictor& predictor = *program->predictors().front();
+  EXPECT_EQ(predictor.signature.instructions, "Add one.");
+  ASSERT_THAT(predictor.demos, SizeIs(1));
+  EXPECT_EQ(predictor.demos[0].fields.text("b"), "2");
+  EXPECT_EQ(predictor.format->adapter, "terse");
+  EXPECT_TRUE(as_compiled(options, *program).load.empty());
+  EXPECT_EQ(why_not("{signature: 'a -> b', instructions: Add., load: x.json}"),
+            "p.yaml:1:37: the state that is loaded has instructions: leave these out, or 'load'");
 }
 
 TEST(ReadProgram, OfStepsNamesEachByItsLastOutputUnlessItIsNamed) {

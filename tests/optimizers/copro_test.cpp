@@ -11,6 +11,7 @@
 namespace theta {
 namespace {
 
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 
 class CoproTest : public ::testing::Test {
@@ -54,7 +55,15 @@ TEST_F(CoproTest, EvaluatesNoProgramTwice) {
 TEST_F(CoproTest, LeavesFrozenInstructionsAlone) {
   const auto compiled = compile({.breadth = 5, .limits = {.frozen = {"note.instruction"}}},
                                 two_steps(scripted_.adapter));
-  for (const auto& trial : compiled.trials) EXPECT_THAT(to_json(trial.candidate), HasSubstr("Take a note."));
+  for (const auto& trial : compiled.trials)
+    EXPECT_THAT(to_json(trial.candidate), HasSubstr("Take a note."));
+  EXPECT_NEAR(compiled.validation_score, .8, 1e-9);
+}
+
+TEST_F(CoproTest, KeepsThePhrasesThatStay) {
+  const auto compiled = compile({.breadth = 5, .limits = {.keep = {"Answer."}}});
+  for (const auto& trial : compiled.trials)
+    EXPECT_THAT(trial.candidate.parts.at(0).instruction, EndsWith("Answer."));
   EXPECT_NEAR(compiled.validation_score, .8, 1e-9);
 }
 

@@ -93,6 +93,11 @@ TEST_F(GepaTest, DropsRewritingsAboveTheTokenLimit) {
   EXPECT_EQ(instruction(compiled), "Think.");
 }
 
+TEST_F(GepaTest, KeepsThePhrasesThatStay) {
+  EXPECT_EQ(instruction(compile({.limits = {.keep = {"Answer."}}})),
+            std::string(ScriptedTask::kBest) + "\nAnswer.");
+}
+
 TEST_F(GepaTest, WritesNothingWhereTheInstructionIsFrozen) {
   const auto compiled = compile({.limits = {.frozen = {"predict.instruction"}}});
   EXPECT_EQ(compiled.trials.size(), 1u);

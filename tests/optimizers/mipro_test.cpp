@@ -11,6 +11,7 @@
 namespace theta {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::Each;
 using ::testing::ElementsAre;
@@ -112,6 +113,18 @@ TEST_F(MiproTest, KeepsTheInstructionIfItIsFrozen) {
   EXPECT_THAT(candidates(compiled), Each(HasSubstr(R"("instruction":"Answer.")")));
   EXPECT_NEAR(compiled.validation_score, .5, 1e-9);
   EXPECT_EQ(scripted_.proposer.calls(), 0u);
+}
+
+TEST_F(MiproTest, KeepsThePhrasesThatStay) {
+  auto o = options();
+  o.limits.keep = {"Answer."};
+  o.instructions = {"Answer. At once."};
+  const auto choices = Mipro(o).choices(scripted_.student(), scripted_.task());
+  EXPECT_THAT(choices.texts(0, "instruction"),
+              AllOf(Contains("Answer."), Contains("Answer. At once."),
+                    Contains(std::string(ScriptedTask::kBest) + "\nAnswer.")));
+  o.limits.keep = {"Hurry."};
+  EXPECT_EQ(error_of(o), "the program's instructions do not say `Hurry.`, to keep it");
 }
 
 TEST_F(MiproTest, KeepsTheDemosIfTheyAreFrozen) {

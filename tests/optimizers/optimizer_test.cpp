@@ -376,6 +376,31 @@ TEST_P(EveryOptimizer, NeverSavesWhatIsWorseOnFreshExamples) {
   EXPECT_DOUBLE_EQ(compiled.validation_score, compiled.student_score);
 }
 
+TEST_P(EveryOptimizer, NeverSavesWhatIsWorseOnAnAnchor) {
+  scripted_.demo_bonus = .4;
+  scripted_.spoiled = [](int item) { return item == 7; };
+  auto task = scripted_.task();
+  task.gate.anchors = {"8", "7"};
+  const auto compiled = compile(task);
+  EXPECT_GT(compiled.gate.p_better, task.gate.threshold);
+  EXPECT_FALSE(compiled.gate.saved);
+  EXPECT_EQ(compiled.gate.broken, "7");
+  EXPECT_EQ(describe(*compiled.program), describe(scripted_.student()));
+  task.gate.anchors = {"8"};
+  EXPECT_TRUE(compile(task).gate.saved);
+}
+
+TEST_P(EveryOptimizer, RefusesAnAnchorThatIsNoRow) {
+  auto task = scripted_.task();
+  task.gate.anchors = {"x"};
+  try {
+    compile(task);
+    FAIL();
+  } catch (const UserError& e) {
+    EXPECT_STREQ(e.what(), "no row of training or validation is called `x`, an anchor");
+  }
+}
+
 TEST_P(EveryOptimizer, KeepsTheFreshExamplesFromTheSearch) {
   auto task = scripted_.task();
   task.gate.fresh = .3;

@@ -77,6 +77,11 @@ TEST_F(ShortenTest, LeavesWhatIsFrozen) {
   EXPECT_EQ(made.program->predictors()[0]->signature.instructions, "Answer.");
 }
 
+TEST_F(ShortenTest, KeepsThePhrasesThatStay) {
+  const auto made = run({.max_evaluations = 100000}, {.keep = {"Be kind.", "no: odd"}});
+  EXPECT_EQ(made.program->predictors()[0]->signature.instructions, "Answer. Be kind.\n- no: odd");
+}
+
 TEST_F(ShortenTest, StopsWhereItsEvaluationsEnd) {
   needed_ = {"demo 5"};
   const auto made = run({.max_evaluations = 150});
