@@ -13,7 +13,9 @@
 
 #include "core/log.hpp"
 #include "core/private_file.hpp"
+#include "core/progress.hpp"
 #include "core/records/answer_table.hpp"
+#include "core/records/claim.hpp"
 #include "core/records/response_json.hpp"
 #include "core/records/sqlite.hpp"
 
@@ -79,6 +81,21 @@ class Lock {
 
 std::string parent_of(const std::filesystem::path& file) {
   return file.has_parent_path() ? file.parent_path().string() : ".";
+}
+
+/// SQLite's locks and the index of its log hold on one machine only.
+/// @throws UserError where a process of another one works with a record.
+void refuse_elsewhere(const std::filesystem::path& file) {
+  constexpr double kSilentS = 60;  // what is worth a word; a holder says something every 5 s
+  const ClaimState claim = look_at_claim(file);
+  if (!claim.held_elsewhere()) return;
+  const std::string name = claim.holder.name();
+  std::string message = parent_of(file) + " is in use by " +
+                        (name.empty() ? "another machine" : name + ", on another machine");
+  if (claim.silent_s > kSilentS)
+    message += ", which has said nothing for " + clock_text(claim.silent_s) +
+               ": the sweep's command takes it over";
+  throw UserError(message);
 }
 
 /// @throws RunError where a database is not the record of a run.
@@ -294,8 +311,10 @@ struct Store::Impl {
   Statement all_timing{database, "SELECT what, amount FROM timing ORDER BY id"};
 };
 
-Store::Store(const std::filesystem::path& file, Access access)
-    : impl_(std::make_unique<Impl>(file, access)) {}
+Store::Store(const std::filesystem::path& file, Access access) {
+  refuse_elsewhere(file);
+  impl_ = std::make_unique<Impl>(file, access);
+}
 
 Store::~Store() = default;
 

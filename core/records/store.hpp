@@ -59,7 +59,7 @@ class Store {
 
   /// @throws RunError if the file is damaged or of another schema version.
   /// @throws UserError for kWrite while another Store owns the file, naming the process; for kRead
-  ///   if there is none.
+  ///   if there is none; for both while a process of another machine holds its Claim.
   explicit Store(const std::filesystem::path& file, Access access = Access::kWrite);
   ~Store();
   Store(const Store&) = delete;

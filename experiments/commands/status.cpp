@@ -17,7 +17,7 @@ void print_status(const fs::path& folder) {
   if (holds_sweep(folder))
     runs = read_sweep_list(folder).runs;
   else
-    runs.push_back({"", folder.filename().string(), "", {}, 0, 0});
+    runs.push_back({"", folder.filename().string(), "", {}, 0, 0, false});
   if (!holds_sweep(folder) && !fs::exists(folder / "run.db"))
     throw UserError(folder.string() + " holds neither a run nor a sweep");
   std::vector<std::vector<std::string>> rows;
@@ -25,8 +25,8 @@ void print_status(const fs::path& folder) {
   for (const ListedRun& run : runs) {
     const RunStatus status = read_status(folder / run.folder);
     ++states[name_of(status.state)];
-    rows.push_back({run.label, run.folder, name_of(status.state), fraction_or_dash(status.best),
-                    std::to_string(status.kept.calls),
+    rows.push_back({run.label, run.folder, name_of(status.state), status.worker,
+                    fraction_or_dash(status.best), std::to_string(status.kept.calls),
                     std::to_string(status.kept.prompt_tokens + status.kept.generated_tokens),
                     status.left_s ? clock_text(*status.left_s) : "-",
                     status.state == RunState::kRunning ? status.stage : status.error});
@@ -38,6 +38,7 @@ void print_status(const fs::path& folder) {
              text_table({{{"run", false, kWidestLabel},
                           {"folder"},
                           {"state"},
+                          {"worker"},
                           {"best", true},
                           {"calls", true},
                           {"tokens", true},
@@ -50,10 +51,12 @@ void print_status(const fs::path& folder) {
 class Status final : public Command {
  public:
   Status()
-      : Command({.name = "status",
-                 .arguments = "DIR",
-                 .help = "How each run of a sweep stands: its state, the best so far, calls, "
-                         "tokens, the time left."}) {}
+      : Command(
+            {.name = "status",
+             .arguments = "DIR",
+             .help =
+                 "How each run of a sweep stands: its state, who runs it, the best so far, calls,\n"
+                 "tokens, the time left."}) {}
 
   void declare(Options& /*options*/) override {}
   int run(const std::vector<std::string>& arguments, const Host& /*host*/) override {

@@ -11,6 +11,7 @@
 #include "experiments/report/report_json.hpp"
 #include "experiments/report/report_tables.hpp"
 #include "experiments/report/text_table.hpp"
+#include "experiments/runs/sweep_worker.hpp"
 
 namespace theta {
 namespace {
@@ -174,6 +175,18 @@ Table run_table(const SweepReport& report) {
   return table;
 }
 
+/// What models did for the runs of all workers, but of those that other machines are at.
+void add_timing(SweepReport& report, const fs::path& folder) {
+  for (std::size_t n = 1; fs::exists(shared_answers(folder, n)); ++n) {
+    const fs::path record = shared_answers(folder, n);
+    if (look_at_claim(record).held_elsewhere()) continue;
+    for (const auto& [what, amount] : Store(record, Store::Access::kRead).timing())
+      find_or_add(report.timing, {what, 0.0}, [&](const auto& one) {
+        return one.first == what;
+      }).second += amount;
+  }
+}
+
 }  // namespace
 
 SweepReport make_sweep_report(const fs::path& folder) {
@@ -196,8 +209,7 @@ SweepReport make_sweep_report(const fs::path& folder) {
     paired.estimate = over_seeds_and_items(paired.run_estimates);
   }
   report.effects = axis_effects(report.rows);
-  if (fs::exists(folder / "cache.db"))
-    report.timing = Store(folder / "cache.db", Store::Access::kRead).timing();
+  add_timing(report, folder);
   return report;
 }
 

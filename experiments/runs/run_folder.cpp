@@ -12,6 +12,7 @@
 #include "core/clock.hpp"
 #include "core/log.hpp"
 #include "core/models/outage.hpp"
+#include "core/records/claim.hpp"
 #include "core/records/store.hpp"
 #include "experiments/files.hpp"
 
@@ -171,13 +172,29 @@ Cut do_work(const fs::path& folder, std::uint64_t seed, Store& store, Models& mo
   }
 }
 
+/// How a run stands whose record cannot be looked at: a worker of another machine goes on with it,
+/// or one of this has only begun to make it.
+RunStatus status_by(const ClaimState& claim) {
+  constexpr double kSilentS = 60;  // that is worth a word
+  RunStatus status;
+  status.state = RunState::kRunning;
+  status.worker = claim.holder.name();
+  status.stage = claim.doing;
+  if (claim.silent_s > kSilentS)
+    status.stage += fmt::format("{}nothing was heard of it for {}", claim.doing.empty() ? "" : ", ",
+                                clock_text(claim.silent_s));
+  return status;
+}
+
 RunStatus status_of_record(const fs::path& record) {
   RunStatus status;
-  const bool owned = Store::owner(record).has_value();
+  const auto owner = Store::owner(record);
+  const bool owned = owner.has_value();
   const Store store(record, Store::Access::kRead);
   const RunState said = find(store, part::kState).value_or(RunState::kRunning);
   if (owned) {
     status.state = RunState::kRunning;
+    status.worker = fmt::format("{}:{}", Holder::self().host, *owner);
   } else {
     // A run that was killed could not say so.
     status.state = said == RunState::kRunning ? RunState::kStopped : said;
@@ -319,10 +336,13 @@ Plan forecast_calls(const ExperimentOptions& options, std::stop_token stop,
 }
 
 RunStatus read_status(const fs::path& folder) {
+  const ClaimState claim = look_at_claim(folder / kRecord);
+  if (claim.held_elsewhere()) return status_by(claim);
   if (!fs::exists(folder / kRecord)) return {};
   try {
     return status_of_record(folder / kRecord);
   } catch (const std::exception& e) {  // of this run alone
+    if (claim.state == ClaimState::State::kHeld) return status_by(claim);
     RunStatus damaged;
     damaged.state = RunState::kFailed;
     damaged.error = e.what();

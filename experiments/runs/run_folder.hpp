@@ -76,6 +76,7 @@ inline constexpr std::chrono::seconds kPlanning{10};
 /// How a run stands.
 struct RunStatus {
   RunState state = RunState::kWaiting;
+  std::string worker;          ///< `host:pid` of the process that runs it
   std::string error;           ///< why it failed, stopped or is incomplete
   std::string hash;            ///< of its config
   std::string stage;           ///< while it runs
@@ -85,7 +86,8 @@ struct RunStatus {
   std::optional<Plan> plan;  ///< that its first start made
 };
 
-/// @param folder  may hold no run: then it is waiting. One whose record is damaged has failed.
+/// @param folder  may hold no run: then it is waiting. One whose record is damaged has failed. Of one
+/// that another machine runs, the record is left alone: its Claim says what is known.
 RunStatus read_status(const std::filesystem::path& folder);
 
 }  // namespace theta

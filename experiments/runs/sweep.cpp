@@ -2,22 +2,29 @@
 
 #include <fmt/format.h>
 
-#include <atomic>
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "experiments/files.hpp"
-#include "experiments/runs/model_pool.hpp"
-#include "experiments/runs/run_folder.hpp"
 
 namespace theta {
-namespace {
 
 namespace fs = std::filesystem;
 
-void write_list(const Sweep& sweep, const fs::path& folder) {
+namespace {
+
+constexpr const char* kList = "sweep.json";
+constexpr const char* kConfig = "config.resolved.yaml";
+
+/// Writes a file unless it holds this already.
+void write_new(const fs::path& file, const std::string& content) {
+  if (!fs::exists(file) || read_whole(file) != content) write_whole(file, content);
+}
+
+}  // namespace
+
+void write_sweep_list(const Sweep& sweep, const fs::path& folder) {
   nlohmann::ordered_json json = {{"name", sweep.name}, {"runs", nlohmann::ordered_json::array()}};
   for (const SweepRun& run : sweep.runs) {
     auto values = nlohmann::ordered_json::object();
@@ -27,13 +34,14 @@ void write_list(const Sweep& sweep, const fs::path& folder) {
                             {"setting", run.setting},
                             {"values", std::move(values)},
                             {"group", run.group},
-                            {"seed", run.options.seed}});
+                            {"seed", run.options.seed},
+                            {"seeded", run.seeded}});
+    make_folder(folder_of(run, folder));
+    write_new(folder_of(run, folder) / kConfig, resolved(run.config).dump());
   }
-  write_whole(folder / "sweep.json",
-              json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  write_new(folder / kList,
+            json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
-
-}  // namespace
 
 std::string SweepRun::label() const {
   const std::string seed = seeded ? fmt::format("seed {}", options.seed) : "";
@@ -75,95 +83,10 @@ Sweep read_sweep(const Config& config, FileHashes files) {
 
 fs::path folder_of(const SweepRun& run, const fs::path& sweep) { return sweep / run.options.hash; }
 
-namespace {
-
-/// The runs that are not done, whose models the pool is told to expect.
-std::vector<const SweepRun*> plan_runs(const Sweep& sweep, const fs::path& folder, ModelPool& pool,
-                                       std::map<std::size_t, Plan>& plans, Progress& progress,
-                                       const std::stop_token& stop) {
-  std::vector<const SweepRun*> waiting;
-  std::int64_t requests = 0;
-  progress.stage(fmt::format("{}: planning {} runs", sweep.name, sweep.runs.size()),
-                 static_cast<std::int64_t>(sweep.runs.size()));
-  bool planned = true;
-  const auto deadline = Clock::now() + kPlanning;
-  for (const SweepRun& run : sweep.runs) {
-    progress.advance();
-    const RunStatus status = read_status(folder_of(run, folder));
-    if (status.state == RunState::kDone) continue;
-    if (status.plan) plans.try_emplace(run.group, *status.plan);
-    if (!plans.contains(run.group))
-      plans[run.group] = forecast_calls(run.options, stop, deadline, {.scratch = folder});
-    for (const auto& [stage, calls] : plans[run.group]) requests += calls;
-    planned = planned && !plans[run.group].empty();
-    waiting.push_back(&run);
-    pool.expect(run.options.models);
-  }
-  const std::size_t done_before = sweep.runs.size() - waiting.size();
-  progress.stage(fmt::format("{}: {} runs", sweep.name, waiting.size()) +
-                     (done_before > 0 ? fmt::format(", {} were done", done_before) : ""),
-                 planned ? requests : 0);
-  return waiting;
-}
-
-}  // namespace
-
-SweepEnd run_sweep(const Sweep& sweep, const fs::path& folder, std::size_t jobs, Progress& progress,
-                   std::stop_token stop) {
-  if (fs::exists(folder / "run.db"))
-    throw UserError(folder.string() + " holds a run: give another --out, or remove it");
-  make_folder(folder);
-  ModelPool pool(folder / "cache.db", [&progress, &pool](const ModelOptions& options) {
-    return make_model(options, show_trouble(progress), lessons_in(pool.record(), options));
-  });
-  write_list(sweep, folder);
-
-  std::map<std::size_t, Plan> plans;  // by group: a seed changes little
-  const auto waiting = plan_runs(sweep, folder, pool, plans, progress, stop);
-  std::vector<std::string> failed(waiting.size()), incomplete(waiting.size()),
-      stopped(waiting.size());
-  std::atomic<std::size_t> next = 0;
-  const auto work = [&] {
-    for (std::size_t i = next++; i < waiting.size() && !stop.stop_requested(); i = next++) {
-      const SweepRun& run = *waiting[i];
-      Progress own(progress, run.label());
-      try {
-        const Report report = run_in_folder(run.config, run.options, folder_of(run, folder), own,
-                                            stop, plans.at(run.group), &pool);
-        if (!report.stopped.empty())
-          stopped[i] = fmt::format("{}: {}", run.label(), report.stopped);
-        else if (!report.incomplete.empty())
-          incomplete[i] = fmt::format("{}: {}", run.label(), report.incomplete);
-      } catch (const Interrupted&) {
-        continue;
-      } catch (const std::exception& e) {
-        own.say(fmt::format("failed: {}", e.what()));
-        failed[i] = fmt::format("{}: {}", run.label(), e.what());
-      }
-      try {
-        pool.release(run.options.models);
-      } catch (const RunError& e) {  // the disk is full
-        failed[i] = fmt::format("{}: {}", run.label(), e.what());
-      }
-    }
-  };
-  {
-    std::vector<std::jthread> workers;
-    for (std::size_t j = 0; j < std::min(jobs, waiting.size()); ++j) workers.emplace_back(work);
-  }
-  pool.close();
-  progress.finish();
-  if (stop.stop_requested()) throw stopped_in(folder);
-  std::erase(failed, "");
-  std::erase(incomplete, "");
-  std::erase(stopped, "");
-  return {std::move(failed), std::move(incomplete), std::move(stopped)};
-}
-
-bool holds_sweep(const fs::path& folder) { return fs::exists(folder / "sweep.json"); }
+bool holds_sweep(const fs::path& folder) { return fs::exists(folder / kList); }
 
 SweepList read_sweep_list(const fs::path& folder) {
-  const fs::path file = folder / "sweep.json";
+  const fs::path file = folder / kList;
   std::ifstream in(file, std::ios::binary);
   const auto json = nlohmann::ordered_json::parse(in, nullptr, false);
   try {
@@ -174,7 +97,8 @@ SweepList read_sweep_list(const fs::path& folder) {
                            run.at("setting"),
                            {},
                            run.at("group"),
-                           run.at("seed")});
+                           run.at("seed"),
+                           run.value("seeded", false)});
       for (const auto& [axis, value] : run.at("values").items())
         list.runs.back().values.push_back({axis, value});
     }
@@ -182,6 +106,25 @@ SweepList read_sweep_list(const fs::path& folder) {
   } catch (const nlohmann::json::exception&) {
     throw RunError(file.string() + " is damaged: give the sweep's command again to make it anew");
   }
+}
+
+Sweep read_sweep_folder(const fs::path& folder) {
+  SweepList list = read_sweep_list(folder);
+  Sweep sweep{std::move(list.name), {}};
+  FileHashes hashes;
+  for (ListedRun& listed : list.runs) {
+    const fs::path file = folder / listed.folder / kConfig;
+    Config config = Config::load(file);
+    ExperimentOptions options = read_experiment(config, hashes);
+    if (options.hash != listed.folder)
+      throw UserError(
+          fmt::format("{}: what it reads has changed since the sweep began: give the sweep's "
+                      "config in place of its folder",
+                      file.string()));
+    sweep.runs.push_back({std::move(config), std::move(options), std::move(listed.setting),
+                          std::move(listed.values), listed.group, listed.seeded});
+  }
+  return sweep;
 }
 
 }  // namespace theta

@@ -2,12 +2,10 @@
 
 #include <cstddef>
 #include <filesystem>
-#include <stop_token>
 #include <string>
 #include <vector>
 
 #include "core/config.hpp"
-#include "core/progress.hpp"
 #include "experiments/runs/experiment.hpp"
 #include "experiments/runs/sweep_axes.hpp"
 
@@ -55,18 +53,9 @@ Sweep read_sweep(const Config& config, FileHashes files = {});
 /// changed run is another one and a finished one is found again.
 std::filesystem::path folder_of(const SweepRun& run, const std::filesystem::path& sweep);
 
-/// The runs that did not get to their end, each as `label: reason`.
-struct SweepEnd {
-  std::vector<std::string> failed;
-  std::vector<std::string> incomplete;  ///< a service left requests without an answer
-  std::vector<std::string> stopped;     ///< by their budgets
-};
-
-/// Runs what is not done yet, `jobs` runs side by side, with shared models and cache. A run that
-/// fails stops no other. Leaves DIR/sweep.json, DIR/cache.db, and a folder for each run.
-/// @throws Interrupted when stopped: what is done is kept.
-SweepEnd run_sweep(const Sweep& sweep, const std::filesystem::path& folder, std::size_t jobs,
-                   Progress& progress, std::stop_token stop);
+/// The sweep that a folder holds, as the last command that was given its config left it.
+/// @throws UserError where what a run reads has changed since; RunError for a damaged list.
+Sweep read_sweep_folder(const std::filesystem::path& folder);
 
 /// A run as sweep.json lists it.
 struct ListedRun {
@@ -74,6 +63,7 @@ struct ListedRun {
   std::vector<AxisValue> values;
   std::size_t group = 0;
   std::uint64_t seed = 0;
+  bool seeded = false;
 };
 
 /// What sweep.json holds: the runs of a sweep's folder.
@@ -82,6 +72,8 @@ struct SweepList {
   std::vector<ListedRun> runs;
 };
 bool holds_sweep(const std::filesystem::path& folder);
+/// Leaves in a folder what read_sweep_list() and read_sweep_folder() read.
+void write_sweep_list(const Sweep& sweep, const std::filesystem::path& folder);
 /// @throws RunError if the list is missing or damaged.
 SweepList read_sweep_list(const std::filesystem::path& folder);
 

@@ -15,7 +15,7 @@
 #include <thread>
 
 #include "core/records/store.hpp"
-#include "tests/support/loopback_server.hpp"
+#include "tests/integration/sweep_runs.hpp"
 #include "tests/support/places.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/run_report.hpp"
@@ -27,77 +27,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
-using test::LoopbackServer;
-using test::Reply;
-using test::Seen;
 using testing::EndsWith;
 using testing::HasSubstr;
-
-/// The program against a server of this process: a reader who is right about most sentences, and
-/// about more of them where the prompt shows examples.
-class SweepRuns : public testing::Test {
- protected:
-  SweepRuns() : server_([this](const Seen& seen) { return answer(seen); }) {
-    std::string rows = "sentence,mood\n";
-    for (int i = 0; i < 24; ++i)
-      rows += fmt::format("sentence number {},{}\n", i, i % 2 == 0 ? "good" : "bad");
-    folder_.write("rows.csv", rows);
-  }
-
-  Reply answer(const Seen& seen) {
-    if (dead_) return {503, "down", {}, Reply::Delivery::kWhole, {}};
-    const auto json = nlohmann::json::parse(seen.body);
-    const auto& messages = json.at("messages");
-    const std::string text = messages.back().at("content");
-    const auto at = text.find("sentence number ");
-    const int i = at == std::string::npos ? 0 : std::atoi(text.c_str() + at + 16);
-    const bool right = messages.size() > 2 ? i % 5 != 0 : i % 3 != 0;
-    const std::string mood = (i % 2 == 0) == right ? "good" : "bad";
-    const nlohmann::json body = {
-        {"choices",
-         {{{"message", {{"content", "[[ ## mood ## ]]\n" + mood + "\n\n[[ ## completed ## ]]"}}},
-           {"finish_reason", "stop"}}}},
-        {"usage", {{"prompt_tokens", 100}, {"completion_tokens", 10}}}};
-    return {200, body.dump(), {}, Reply::Delivery::kWhole, delay_.load()};
-  }
-
-  fs::path config(const std::string& sweep, const std::string& extra = "") const {
-    return folder_.write("sweep.yaml", fmt::format(R"(name: moods
-seed: 7
-models:
-  task: {{base_url: "{}", model: tiny, dialect: openai, in_flight: 4, retries: 1{}}}
-data: {{file: rows.csv, split: {{train: 8, validation: 6, test: 10}}}}
-program: {{signature: "sentence -> mood: Literal['good', 'bad']"}}
-baselines: []
-optimizers:
-  - {{name: random_search, num_candidates: 2, max_bootstrapped: 1, max_labeled: 2}}
-sweep:
-{})",
-                                                   server_.url(), extra, sweep));
-  }
-  std::vector<std::string> command(const fs::path& config, const std::string& out,
-                                   const std::string& jobs = "4") const {
-    return {theta_binary(), "sweep", config, "--out", folder_.path() / out, "--jobs", jobs};
-  }
-  Finished sweep(const fs::path& config, const std::string& out,
-                 const std::string& jobs = "4") const {
-    return run_to_end(command(config, out, jobs));
-  }
-  std::map<std::string, std::string> states(const fs::path& folder) const {
-    run_to_end({theta_binary(), "report", folder});
-    std::map<std::string, std::string> out;
-    const auto report = ordered_json::parse(content(folder / "report.json"));
-    for (const auto& run : report.at("runs")) out[run.at("label")] = run.at("state");
-    return out;
-  }
-
-  TemporaryFolder folder_;
-  std::atomic<bool> dead_ = false;
-  std::atomic<std::chrono::milliseconds> delay_{std::chrono::milliseconds(0)};
-  const LoopbackServer server_;
-};
-
-constexpr const char* kFour = "  grid: {optimizers.0.num_candidates: [1, 2]}\n  seeds: [1, 2]\n";
 
 TEST_F(SweepRuns, MakesOneTableOverItsRunsAndTheSameReportWhateverTheJobs) {
   const fs::path file = config(kFour);

@@ -59,7 +59,8 @@ TEST(CommandLine, ReadsWhatOptionsHaveWhereNoneIsGiven) {
   EXPECT_EQ(parse(*sweep, {"a.yaml", "--set", "x=1", "--verbose"}).arguments,
             std::vector<std::string>{"a.yaml"});
   EXPECT_EQ(usage_of(*sweep),
-            "theta sweep CONFIG [--set key=value]... [--out DIR] [--jobs N] [--dry-run]");
+            "theta sweep CONFIG|DIR [--set key=value]... [--out DIR] [--jobs N] [--leave] "
+            "[--dry-run]");
   EXPECT_EQ(usage_of(*make_replay_command()),
             "theta replay TABLE --optimizer NAME --budget N [--seed S] [--fresh F] "
             "[--threshold P] [--json]");
@@ -91,10 +92,12 @@ TEST(CommandLine, RefusesWhatACommandDoesNotTake) {
     return finished.err;
   };
   EXPECT_EQ(refused({"fly"}), "unknown command 'fly'; see theta --help\n");
-  EXPECT_EQ(refused({"persona"}),
-            "theta persona is followed by one of fit, judge, prompt, ask, forget; see theta --help\n");
-  EXPECT_EQ(refused({"persona", "fly"}),
-            "theta persona is followed by one of fit, judge, prompt, ask, forget; see theta --help\n");
+  EXPECT_EQ(
+      refused({"persona"}),
+      "theta persona is followed by one of fit, judge, prompt, ask, forget; see theta --help\n");
+  EXPECT_EQ(
+      refused({"persona", "fly"}),
+      "theta persona is followed by one of fit, judge, prompt, ask, forget; see theta --help\n");
   EXPECT_EQ(refused({"persona", "fit", "x"}),
             "theta persona fit needs --prompt; see theta persona fit --help\n");
   EXPECT_EQ(refused({"report", "x", "--set", "a=1"}),

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "core/records/claim.hpp"
 #include "core/records/store.hpp"
 #include "tests/support/temporary_folder.hpp"
 
@@ -18,6 +19,17 @@ TEST(ReadStatus, ShowsTheBestOfTheSearchesAsEachOfThemStands) {
     store.put_trial({"mipro", 3, TrialKind::kMinibatch, {}, 0, 64, false, .75, .5, 1});
   }
   EXPECT_EQ(read_status(folder.path()).best, .75);
+}
+
+TEST(ReadStatus, OfARunWhoseRecordIsBeingMadeIsThatOfItsClaim) {
+  const TemporaryFolder folder;
+  folder.write("run.db", "");
+  EXPECT_EQ(read_status(folder.path()).state, RunState::kFailed);
+  Claims claims;
+  const auto claim = claims.take(folder.path() / "run.db");
+  const RunStatus status = read_status(folder.path());
+  EXPECT_EQ(status.state, RunState::kRunning);
+  EXPECT_EQ(status.worker, Holder::self().name());
 }
 
 }  // namespace
