@@ -7,6 +7,7 @@
 #include "experiments/commands/dry_run.hpp"
 #include "experiments/commands/options.hpp"
 #include "experiments/report/sweep_report.hpp"
+#include "experiments/runs/slurm.hpp"
 #include "experiments/runs/sweep_worker.hpp"
 
 namespace theta {
@@ -34,17 +35,25 @@ DIR itself: the sweep that is in it.)"}) {}
         "jobs", option::number(jobs_, "N", "jobs", 1), "how many runs side by side")(
         "leave", option::flag(leave_),
         "ends once others are at all that is left, and does not wait for them")(
+        "on", option::text(on_, "slurm"),
+        "submits a job array of workers to Slurm, in place of working itself")(
+        "workers", option::number(workers_, "N", "workers", 1), "tasks of the array (default 4)")(
+        "sbatch", option::texts(sbatch_, "OPTION"), "of sbatch, as partition=gpu or time=4:00:00")(
         "dry-run", option::flag(dry_run_),
         "prints the calls, tokens and money that each run will need, and spends nothing");
   }
 
   /// @return 1 if a run failed, else kAnswersMissing or kBudgetSpent if one ended so
   int run(const std::vector<std::string>& arguments, const Host& host) override {
+    if (!on_.empty() && on_ != "slurm") throw UserError("--on takes slurm, not '" + on_ + "'");
+    if (on_.empty() && (workers_ != kWorkers || !sbatch_.empty()))
+      throw UserError("--workers and --sbatch go with --on slurm");
     const auto [sweep, folder] = read(arguments[0]);
     if (dry_run_) {
       theta::dry_run(sweep, host.progress, host.stop);
       return 0;
     }
+    if (!on_.empty()) return submit(sweep, folder, host.stop);
     const SweepWork work{static_cast<std::size_t>(jobs_), leave_};
     const SweepEnd end = run_sweep(sweep, folder, work, host.progress, host.stop);
     if (!end.elsewhere.empty())
@@ -73,14 +82,32 @@ DIR itself: the sweep that is in it.)"}) {}
     return {std::move(sweep), std::move(folder)};
   }
 
+  int submit(const Sweep& sweep, const fs::path& folder, const std::stop_token& stop) const {
+    begin_sweep(sweep, folder, stop);
+    const SlurmJob job{sweep.name, std::min(static_cast<std::size_t>(workers_), sweep.runs.size()),
+                       static_cast<std::size_t>(jobs_), sbatch_};
+    const std::string number = submit_to_slurm(job, folder);
+    const std::string dir = folder.string();
+    fmt::print(
+        "job {}: {} workers, as {}/slurm.sh says\n"
+        "  squeue --job {:<20} what Slurm does with them; they write {}/slurm-{}_N.log\n"
+        "  theta status {:<20} how the runs stand, and who is at them\n"
+        "  scancel {:<25} stops them; theta sweep {} goes on, here or --on slurm\n"
+        "  theta report {:<20} the table so far; the last worker leaves {}/report.html\n",
+        number, job.workers, dir, number, dir, number, dir, number, dir, dir, dir);
+    return 0;
+  }
+
   static void report(const fs::path& folder, const std::stop_token& stop) {
     const auto claim = claim_list(folder, stop);
     print_report(finish_sweep_report(folder), folder);
   }
 
-  std::vector<std::string> sets_;
-  std::string out_;
-  std::int64_t jobs_ = 4;
+  static constexpr std::int64_t kWorkers = 4;
+
+  std::vector<std::string> sets_, sbatch_;
+  std::string out_, on_;
+  std::int64_t jobs_ = 4, workers_ = kWorkers;
   bool leave_ = false, dry_run_ = false;
 };
 

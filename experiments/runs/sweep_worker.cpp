@@ -257,14 +257,16 @@ fs::path shared_answers(const fs::path& folder, std::size_t n) {
   return folder / (n == 1 ? "cache.db" : fmt::format("cache.{}.db", n));
 }
 
-SweepEnd run_sweep(const Sweep& sweep, const fs::path& folder, const SweepWork& work,
-                   Progress& progress, const std::stop_token& stop) {
+void begin_sweep(const Sweep& sweep, const fs::path& folder, const std::stop_token& stop) {
   if (fs::exists(folder / "run.db"))
     throw UserError(folder.string() + " holds a run: give another --out, or remove it");
-  {
-    const auto claim = claim_list(folder, stop);
-    write_sweep_list(sweep, folder);
-  }
+  const auto claim = claim_list(folder, stop);
+  write_sweep_list(sweep, folder);
+}
+
+SweepEnd run_sweep(const Sweep& sweep, const fs::path& folder, const SweepWork& work,
+                   Progress& progress, const std::stop_token& stop) {
+  begin_sweep(sweep, folder, stop);
   return Worker(sweep, folder, work, progress, stop).work();
 }
 

@@ -27,6 +27,11 @@ struct SweepWork {
   bool leave = false;    ///< ends once others are at all that is left, and does not wait for them
 };
 
+/// Leaves in a folder what its workers work by: DIR/sweep.json and a config for each run.
+/// @throws UserError where the folder is a run's; Interrupted when stopped.
+void begin_sweep(const Sweep& sweep, const std::filesystem::path& folder,
+                 const std::stop_token& stop);
+
 /// Works on a sweep in its folder: runs what is not done yet, side by side, with shared models and
 /// answers. A run that fails stops no other.
 ///

@@ -158,5 +158,18 @@ TEST_F(SweepWorkers, ARunOfAnotherMachineIsShownAndItsRecordLeftAlone) {
   EXPECT_EQ(report.err, (out() / run).string() + " is in use by node2:81, on another machine\n");
 }
 
+TEST_F(SweepWorkers, WithoutSlurmNothingCanBeSubmittedAndItSaysSo) {
+  const std::string path = std::getenv("PATH");
+  ::setenv("PATH", "/nowhere", 1);
+  auto line = command(config(kFour), "out");
+  line.insert(line.end(), {"--on", "slurm"});
+  const Finished finished = run_to_end(line);
+  ::setenv("PATH", path.c_str(), 1);
+  EXPECT_EQ(finished.code, 2);
+  EXPECT_EQ(finished.err, "there is no sbatch here: submit from a machine of the cluster\n");
+  line.back() = "pbs";
+  EXPECT_EQ(run_to_end(line).err, "--on takes slurm, not 'pbs'\n");
+}
+
 }  // namespace
 }  // namespace theta

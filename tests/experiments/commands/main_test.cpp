@@ -59,8 +59,8 @@ TEST(CommandLine, ReadsWhatOptionsHaveWhereNoneIsGiven) {
   EXPECT_EQ(parse(*sweep, {"a.yaml", "--set", "x=1", "--verbose"}).arguments,
             std::vector<std::string>{"a.yaml"});
   EXPECT_EQ(usage_of(*sweep),
-            "theta sweep CONFIG|DIR [--set key=value]... [--out DIR] [--jobs N] [--leave] "
-            "[--dry-run]");
+            "theta sweep CONFIG|DIR [--set key=value]... [--out DIR] [--jobs N] [--leave] [--on "
+            "slurm] [--workers N] [--sbatch OPTION]... [--dry-run]");
   EXPECT_EQ(usage_of(*make_replay_command()),
             "theta replay TABLE --optimizer NAME --budget N [--seed S] [--fresh F] "
             "[--threshold P] [--json]");
