@@ -8,10 +8,13 @@
 #include "core/private_file.hpp"
 #include "experiments/commands/commands.hpp"
 #include "experiments/commands/options.hpp"
+#include "experiments/report/mlflow.hpp"
 #include "experiments/runs/prompt_export.hpp"
 
 namespace theta {
 namespace {
+
+constexpr const char* kMlflow = "mlflow";
 
 const ExportForm& form_called(const std::string& name) {
   std::vector<std::string> names;
@@ -19,6 +22,7 @@ const ExportForm& form_called(const std::string& name) {
     if (form.name == name) return form;
     names.emplace_back(form.name);
   }
+  names.emplace_back(kMlflow);
   throw UserError(fmt::format("--to {}: there is no such form{}; there are {}", name,
                               did_you_mean(name, names), fmt::join(names, ", ")));
 }
@@ -28,12 +32,13 @@ class ExportCommand final : public Command {
   ExportCommand()
       : Command(
             {.name = "export",
-             .arguments = "PROMPT [DATA]",
+             .arguments = "PROMPT|DIR [DATA|FOLDER]",
              .most = 2,
              .help =
                  R"(Writes a prompt for use elsewhere, --to one of: text; messages (a request to an
 OpenAI-compatible server), anthropic, gemini; python (a script without dependencies); and, of
-the rows of a file, batch (OpenAI's) or sft (TRL's). A saved prompt is itself a DSPy state.)"}) {}
+the rows of a file, batch (OpenAI's) or sft (TRL's). A saved prompt is itself a DSPy state.
+A run's folder or a sweep's, --to mlflow: into a FOLDER of MLflow's file store.)"}) {}
 
   void declare(Options& options) override {
     options.add_options()("to", option::text(form_, "FORM"), "the form (default messages)")(
@@ -42,6 +47,7 @@ the rows of a file, batch (OpenAI's) or sft (TRL's). A saved prompt is itself a 
   }
 
   int run(const std::vector<std::string>& arguments, const Host&) override {
+    if (form_ == kMlflow) return to_mlflow(arguments);
     const ExportForm& form = form_called(form_);
     given_.prompt = arguments[0];
     if (arguments.size() > 1) given_.data = arguments[1];
@@ -68,6 +74,14 @@ the rows of a file, batch (OpenAI's) or sft (TRL's). A saved prompt is itself a 
   }
 
  private:
+  static int to_mlflow(const std::vector<std::string>& arguments) {
+    if (arguments.size() < 2) throw UserError("--to mlflow: name the FOLDER of the file store too");
+    const MlflowExport done = export_to_mlflow(arguments[0], arguments[1]);
+    for (const std::string& line : done.left_out) tell("theta: left out: " + line);
+    fmt::print("{} runs of {} are in {}\n", done.runs, done.experiment, arguments[1]);
+    return 0;
+  }
+
   PromptArguments given_;
   std::string form_ = "messages", out_;
 };

@@ -144,7 +144,7 @@ TEST_F(ExportedPrompt, SaysWhatIsLeftOutAndWhatItNeeds) {
             "--to sft is of rows: give a file of them\n");
   EXPECT_EQ(theta({"export", file, "--to", "pyton"}).err,
             "--to pyton: there is no such form; did you mean 'python'?; there are text, messages, "
-            "anthropic, gemini, python, batch, sft\n");
+            "anthropic, gemini, python, batch, sft, mlflow\n");
   const std::string unlabelled = folder_.write("rows.csv", "sentence\nIt broke.\n");
   EXPECT_THAT(theta({"export", file, unlabelled, "--to", "sft"}).err, HasSubstr("mood"));
 }
