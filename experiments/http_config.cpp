@@ -13,9 +13,12 @@
 #include "core/models/http/url.hpp"
 #include "core/utf8.hpp"
 #include "experiments/data/data_config.hpp"
+#include "modules/text.hpp"
 
 namespace theta {
 namespace {
+
+constexpr const char* kPort = "{port}";
 
 double read_seconds(const Config& model, const char* key, double fallback) {
   const double seconds = model.number(key, fallback);
@@ -25,12 +28,16 @@ double read_seconds(const Config& model, const char* key, double fallback) {
 }
 
 /// One address, or a list of several.
-std::vector<std::string> read_base_urls(const Config& node) {
+/// @param served  by a program that is started, at a port that is not known yet
+std::vector<std::string> read_base_urls(const Config& node, bool served) {
   std::vector<std::string> urls;
   const auto add = [&](const Config& url) {
     const std::string text = url.text();
+    if (!served && text.find(kPort) != std::string::npos)
+      url.fail(fmt::format(
+          "{} is the port of a server that is started here: give its 'server.command'", kPort));
     try {
-      if (!url.is_unknown()) parse_url(text);
+      if (!url.is_unknown()) parse_url(replace_all(text, kPort, "1"));
     } catch (const UserError& e) {
       url.fail(e.what());
     }
@@ -143,11 +150,29 @@ std::vector<FieldForm> read_parameters(const Config& model) {
   return fields;
 }
 
+/// `{command: [vllm, serve, NAME, --port, "{port}"], ready: /v1/models, timeout_s: 600}`
+ServerOptions read_server(const Config& server) {
+  ServerOptions options;
+  const Config command = server.at("command");
+  if (!command.is_sequence())
+    command.fail("a command is a list: [vllm, serve, NAME, --port, \"{port}\"]");
+  for (const Config& word : command.items()) options.command.push_back(read_written(word));
+  if (options.command.empty() || options.command.front().sent.empty())
+    command.fail("a command begins with a program");
+  options.ready = server.text("ready", options.ready);
+  if (!options.ready.starts_with("/")) server.at("ready").fail("'ready' begins with a slash");
+  options.timeout_s = read_seconds(server, "timeout_s", options.timeout_s);
+  return options;
+}
+
 }  // namespace
 
 HttpOptions read_http(const Config& model) {
   HttpOptions options;
-  options.base_urls = read_base_urls(model.at("base_url"));
+  if (const auto server = model.find("server")) options.server = read_server(*server);
+  options.base_urls = read_base_urls(model.at("base_url"), options.server.has_value());
+  if (options.server && options.base_urls.size() > 1)
+    model.at("base_url").fail("a server that is started here has one address");
   options.model = model.text("model");
   options.api_key_env = read_variable(model, "api_key_env");
   options.api_key_file = read_file(model, "api_key_file");

@@ -11,6 +11,7 @@
 #include "experiments/http_config.hpp"
 #include "experiments/runs/counting_model.hpp"
 #include "experiments/runs/model_pool.hpp"
+#include "experiments/runs/model_server.hpp"
 #include "experiments/runs/run_record.hpp"
 
 namespace theta {
@@ -77,7 +78,8 @@ T& kept(std::map<Key, std::unique_ptr<T>>& all, const Key& key, const Make& make
 
 }  // namespace
 
-const std::vector<std::string> kMayHoldSecrets = {"headers.**", "query.**", "parameters.**"};
+const std::vector<std::string> kMayHoldSecrets = {"headers.**", "query.**", "parameters.**",
+                                                  "server.command.**"};
 
 std::vector<std::string> secret_places() {
   std::vector<std::string> places;
@@ -168,12 +170,12 @@ CacheOptions read_cache(const Config& cache) {
                                      : CacheMode::kOff};
 }
 
-std::unique_ptr<LanguageModel> make_model(const ModelOptions& options, OnTrouble on_trouble,
-                                          LessonsKept kept) {
+std::unique_ptr<LanguageModel> make_model(const ModelOptions& options, ModelHost host) {
   if (const auto* llama = std::get_if<LlamaOptions>(&options))
     return std::make_unique<LlamaModel>(*llama);
-  return std::make_unique<HttpModel>(std::get<HttpOptions>(options), std::move(on_trouble),
-                                     std::move(kept));
+  const auto& http = std::get<HttpOptions>(options);
+  if (http.server) return std::make_unique<ServedModel>(http, std::move(host));
+  return std::make_unique<HttpModel>(http, std::move(host.on_trouble), std::move(host.kept));
 }
 
 LessonsKept lessons_in(Store& store, const ModelOptions& options) {
@@ -199,14 +201,15 @@ OnTrouble show_trouble(Progress& progress) {
 }
 
 Models::Models(ModelTable table, Store& store, Progress& progress, Purpose purpose, ModelPool* pool,
-               Ledger* ledger, std::shared_ptr<AnswerCache> cache)
+               Ledger* ledger, std::shared_ptr<AnswerCache> cache, std::filesystem::path folder)
     : table_(std::move(table)),
       store_(store),
       progress_(progress),
       purpose_(purpose),
       pool_(pool),
       ledger_(ledger),
-      cache_(std::move(cache)) {}
+      cache_(std::move(cache)),
+      folder_(std::move(folder)) {}
 
 Models::~Models() = default;
 
@@ -234,7 +237,10 @@ LanguageModel& Models::load_own(const std::string& name) {
                                              model_name(options));
     }
     if (llama) progress_.note("loading " + model_name(options));
-    auto model = make_model(options, show_trouble(progress_), lessons_in(store_, options));
+    auto model = make_model(options, {.on_trouble = show_trouble(progress_),
+                                      .kept = lessons_in(store_, options),
+                                      .note = [this](const auto& what) { progress_.note(what); },
+                                      .logs = folder_.empty() ? folder_ : folder_ / "server"});
     if (llama) progress_.note("");
     return model;
   });

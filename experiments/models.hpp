@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
@@ -63,10 +64,16 @@ std::vector<DescribedModel> described(const ModelTable& table);
 /// `{path: FILE, mode: record | replay | off}`.
 CacheOptions read_cache(const Config& cache);
 
-/// @param on_trouble  told of servers that do not answer
-/// @param kept        what was learnt of them before
-std::unique_ptr<LanguageModel> make_model(const ModelOptions& options, OnTrouble on_trouble = {},
-                                          LessonsKept kept = {});
+/// What a model finds where it is made.
+struct ModelHost {
+  OnTrouble on_trouble = {};                          ///< told of servers that do not answer
+  LessonsKept kept = {};                              ///< what was learnt of them before
+  std::function<void(const std::string&)> note = {};  ///< told what is waited for
+  /// The beginning of the path of the log of a server that is started: `runs/x/server`. Empty: in
+  /// the temporary directory.
+  std::filesystem::path logs = {};
+};
+std::unique_ptr<LanguageModel> make_model(const ModelOptions& options, ModelHost host = {});
 /// What was learnt of a model, kept in a store, which outlives what is made with it.
 LessonsKept lessons_in(Store& store, const ModelOptions& options);
 
@@ -118,9 +125,11 @@ class Models {
   /// @param pool    where the models come from that runs side by side share; null: they are its own
   /// @param ledger  what the run spends its budget by; null: it has none
   /// @param cache   answers shared with other runs
+  /// @param folder  of the run, where servers that it starts leave their logs
   Models(ModelTable table, Store& store, Progress& progress, Purpose purpose = Purpose::kRun,
          ModelPool* pool = nullptr, Ledger* ledger = nullptr,
-         std::shared_ptr<AnswerCache> cache = std::make_shared<AnswerCache>());
+         std::shared_ptr<AnswerCache> cache = std::make_shared<AnswerCache>(),
+         std::filesystem::path folder = {});
   ~Models();
 
   /// Tells of every request that a role asks its model, before that gets it. Comes before the first
@@ -169,6 +178,7 @@ class Models {
   std::vector<StageUsage> stages_;
   std::vector<StageLoss> lost_;
   std::shared_ptr<AnswerCache> cache_;
+  const std::filesystem::path folder_;
   std::map<std::string, std::unique_ptr<LanguageModel>> loaded_;
   std::map<std::string, std::unique_ptr<BudgetedModel>> budgeted_;
   OnAsked on_asked_;

@@ -135,6 +135,11 @@ ModelOptions read_saved_model(const Config& model, const std::vector<std::string
           fmt::format("a saved prompt does not choose '{0}': take it out, and give your own with "
                       "--set {1}.{0}=..",
                       key, place));
+  if (const auto server = model.find("server"); server && is_from_the_file(*server))
+    server->fail(
+        fmt::format("a saved prompt starts no server of its own: read it, and give it with --set "
+                    "'{}.server.command=[..]'",
+                    place));
   refuse_variables(model);
   ModelOptions options = read_model(model);
   const auto& http = std::get<HttpOptions>(options);
@@ -145,6 +150,7 @@ ModelOptions read_saved_model(const Config& model, const std::vector<std::string
   const Config servers = model.at("base_url");
   for (const Config& url : servers.is_sequence() ? servers.items() : std::vector{servers}) {
     if (!is_from_the_file(url)) continue;
+    if (http.server) continue;  // this machine, as the command line has it
     const Url server = parse_url(url.text());
     if (is_allowed(server, allowed_hosts) || (is_loopback(server.host) && !has_key)) continue;
     url.fail(fmt::format(

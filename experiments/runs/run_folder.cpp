@@ -240,7 +240,7 @@ RunEnd work_in_folder(const Config& config, const ExperimentOptions& options,
     write_whole(folder / "config.resolved.yaml", text);
     Ledger ledger(options.budget);
     Models models(options.models, store, progress, Models::Purpose::kRun, pool, &ledger,
-                  std::make_shared<AnswerCache>(options.cache));
+                  std::make_shared<AnswerCache>(options.cache), folder);
     Cut cut;
     try {
       cut = do_work(folder, options.seed, store, models, ledger, progress, stop, work);

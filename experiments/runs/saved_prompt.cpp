@@ -220,7 +220,7 @@ LanguageModel& Runnable::as(const std::string& role) {
 }
 
 LanguageModel& Runnable::add(const ModelOptions& options) {
-  LanguageModel& model = *models_.emplace_back(make_model(options, log_trouble));
+  LanguageModel& model = *models_.emplace_back(make_model(options, {.on_trouble = log_trouble}));
   RecordedModel& recorded =
       *recorded_.emplace_back(std::make_unique<RecordedModel>(model, record_, nullptr, &cache_));
   if (made_by_) recorded.know(*made_by_);

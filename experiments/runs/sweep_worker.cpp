@@ -81,7 +81,10 @@ class Worker {
         stop_(std::move(stop)),
         answers_(claims_, folder_),
         pool_(answers_.file(), [this](const ModelOptions& options) {
-          return make_model(options, show_trouble(progress_), lessons_in(pool_.record(), options));
+          return make_model(options, {.on_trouble = show_trouble(progress_),
+                                      .kept = lessons_in(pool_.record(), options),
+                                      .note = [this](const auto& what) { progress_.note(what); },
+                                      .logs = answers_.file().string() + ".server"});
         }) {}
 
   SweepEnd work() {

@@ -71,7 +71,7 @@ models:
     path: m.gguf
     lora: [{path: l.gguf}]
     price: {prompt: 1, generated: 2}
-  proposer: {base_url: "http://127.0.0.1:1/v1", model: m}
+  proposer: {base_url: "http://127.0.0.1:{port}/v1", model: m, server: {command: [s]}}
 data: {file: rows.csv, split: {train: 1, validation: 1, test: 1}}
 program: {signature: "a -> b: bool", answering: score, calibrate: train, calibrated_on: []}
 optimizers:
@@ -141,6 +141,7 @@ void add_asked(const std::string& text, Keys& keys) {
       {"models.NAME", {"models", "proposer"}},
       {"lora.N", {"models", "task", "lora", "0"}},
       {"price", {"models", "task", "price"}},
+      {"server", {"models", "proposer", "server"}},
       {"embedder", {"embedder"}},
       {"data", {"data"}},
       {"split", {"data", "split"}},

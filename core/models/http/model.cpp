@@ -34,6 +34,14 @@ RequestForm form_of(const HttpOptions& options) {
   return form;
 }
 
+/// Another command may serve another model by the same name.
+std::string started_by(const HttpOptions& options) {
+  if (!options.server) return "";
+  std::string out = ", started by";
+  for (const Written& word : options.server->command) out += " " + word.shown;
+  return out;
+}
+
 /// Tokens that are listed with their log-probabilities; 0: the config wants none.
 int listed_by(const HttpOptions& options) {
   const RequestForm form = form_of(options);
@@ -83,9 +91,9 @@ HttpModel::HttpModel(HttpOptions options, OnTrouble on_trouble, LessonsKept kept
 std::string identity_of(const HttpOptions& options) {
   auto addresses = options.base_urls;
   std::ranges::sort(addresses);
-  return fmt::format("{} at {}, dialect {}, logprobs {}{}", options.model,
+  return fmt::format("{} at {}, dialect {}, logprobs {}{}{}", options.model,
                      fmt::join(addresses, ", "), name_of(options.dialect),
-                     options.logprobs ? "auto" : "off", additions(options));
+                     options.logprobs ? "auto" : "off", additions(options), started_by(options));
 }
 
 HostCounters HttpModel::counters() const {

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -32,12 +33,22 @@ std::string_view name_of(Dialect dialect);
 using OnTrouble =
     std::function<void(const std::string& server, const std::string& why, double seconds)>;
 
+/// A program that serves a model on this machine.
+struct ServerOptions {
+  /// The program and its arguments. `{port}` in them, and in the model's address, is a port that is
+  /// free when it starts.
+  std::vector<Written> command;
+  std::string ready = "/v1/models";  ///< what it answers with 200 once it is asked
+  double timeout_s = 600;            ///< that it may take to come up
+};
+
 /// OpenAI-compatible servers of one model and how they are talked to. Holds where the key is, never
 /// the key; of headers and the like also what the variables hold that they name.
 struct HttpOptions {
   /// What `/chat/completions` follows: `http://127.0.0.1:8000/v1`. Several serve the same model.
   std::vector<std::string> base_urls;
-  std::string model;                  ///< the name that the server knows it by
+  std::string model;                         ///< the name that the server knows it by
+  std::optional<ServerOptions> server = {};  ///< that is started for it; none: it is there
   std::string api_key_env;            ///< environment variable that holds the key; empty: none
   std::string api_key_file;           ///< file that holds it; empty: none
   std::vector<FieldForm> parameters;  ///< fields of requests that are added, renamed or dropped
