@@ -4,7 +4,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
+#include <barrier>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -94,25 +96,26 @@ TEST_F(ClaimTest, TellsWhatEndedFromWhatWasGivenBackAndForGoodLeavesNothing) {
 }
 
 TEST_F(ClaimTest, IsHadByOneOfManyWhoAskAtOnce) {
-  for (int round = 0; round < 50; ++round) {
-    std::atomic<int> holders = 0, most = 0, taken = 0;
+  constexpr int kThreads = 8, kRounds = 100;
+  std::barrier together(kThreads);
+  std::atomic<int> holders = 0;
+  std::array<int, kRounds> had{};
+  {
     std::vector<std::jthread> threads;
-    for (int i = 0; i < 8; ++i)
+    for (int i = 0; i < kThreads; ++i)
       threads.emplace_back([&, i] {
         Claims claims(on(std::to_string(i)), kPatient);
-        for (int t = 0; t < 5; ++t) {
-          const auto claim = claims.take(file_);
-          if (!claim) continue;
-          ++taken;
-          most = std::max(most.load(), ++holders);
-          std::this_thread::yield();
-          --holders;
+        for (int& of_round : had) {
+          together.arrive_and_wait();
+          auto claim = claims.take(file_);
+          holders += claim ? 1 : 0;
+          together.arrive_and_wait();
+          if (i == 0) of_round = holders.exchange(0);
+          together.arrive_and_wait();
         }
       });
-    threads.clear();
-    EXPECT_EQ(most, 1);
-    EXPECT_GT(taken, 0);
   }
+  for (const int n : had) EXPECT_EQ(n, 1);
 }
 
 TEST_F(ClaimTest, OfAProcessThatDiedOnThisMachineIsFreeAtOnce) {
