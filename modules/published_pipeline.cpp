@@ -239,6 +239,8 @@ std::vector<Result<PersonalJudge>> synthesize_me(const Judge& judge, const Modul
   std::vector<Person> people;
   for (const User* user : users) people.push_back(person_of(*user, options));
   choose_demos(judge, people, &PersonalJudge::reasoning_sets, options, false, tracer);
+  for (Person& person : people)
+    if (!person.lost) person.made.reasoning_demos = person.shown[person.best];
   write(theta, people, options, synthesizer);
   choose_demos(judge, people, &PersonalJudge::demo_sets, options, true, tracer);
   std::vector<Result<PersonalJudge>> out;

@@ -38,6 +38,7 @@ struct DemoSet {
 struct PersonalJudge {
   std::string persona;
   std::vector<Demo> demos;
+  std::vector<Demo> reasoning_demos;  ///< stage 1's: those of the judge without a persona
   /// The user's, that demo sets point to.
   std::shared_ptr<const std::vector<PreferencePair>> pairs;
   std::vector<DemoSet> reasoning_sets;  ///< stage 1's candidates, as scored

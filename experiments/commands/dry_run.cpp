@@ -16,11 +16,13 @@ namespace {
 /// Numbers of a dry run, a line a row, and their sum.
 class CostTable {
  public:
-  CostTable(std::vector<Table::Column> labels, bool priced)
-      : table_{std::move(labels)}, labels_(table_.columns.size()), priced_(priced) {
+  /// @param rate  calls a second; 0: no hours are told
+  CostTable(std::vector<Table::Column> labels, bool priced, double rate)
+      : table_{std::move(labels)}, labels_(table_.columns.size()), priced_(priced), rate_(rate) {
     for (const char* title : {"calls", "prompt tokens", "generated tokens"})
       table_.columns.push_back({title, true});
     if (priced_) table_.columns.push_back({"dollars", true});
+    if (rate_ > 0) table_.columns.push_back({"hours", true});
   }
 
   void add(std::vector<std::string> labels, const Usage& usage, double money) {
@@ -40,12 +42,16 @@ class CostTable {
     for (const auto n : {usage.calls, usage.prompt_tokens, usage.generated_tokens})
       row.push_back(std::to_string(n));
     if (priced_) row.push_back(fmt::format("{:.4f}", money));
+    constexpr double kSeconds = 3600;  // in an hour
+    if (rate_ > 0)
+      row.push_back(fmt::format("{:.2f}", static_cast<double>(usage.calls) / rate_ / kSeconds));
     table_.rows.push_back(std::move(row));
   }
 
   Table table_;
   const std::size_t labels_;
   const bool priced_;
+  const double rate_;
   Usage total_;
   double total_money_ = 0;
 };
@@ -64,9 +70,9 @@ std::string cost_of_embeddings(const ExperimentOptions& options) {
 
 }  // namespace
 
-void dry_run(const ExperimentOptions& options, Progress& progress, std::stop_token stop,
-             const std::function<void(RunContext&)>& work) {
-  CostTable table({{"stage"}, {"model"}}, !options.models.prices.empty());
+void dry_run(const ExperimentOptions& options, double rate, Progress& progress,
+             std::stop_token stop, const std::function<void(RunContext&)>& work) {
+  CostTable table({{"stage"}, {"model"}}, !options.models.prices.empty(), rate);
   progress.stage("counting");
   const auto stages = forecast(
       options, stop, {.purpose = Models::Purpose::kCount, .progress = &progress, .work = work});
@@ -78,10 +84,10 @@ void dry_run(const ExperimentOptions& options, Progress& progress, std::stop_tok
     fmt::print("{}.\n", cost);
 }
 
-void dry_run(const Sweep& sweep, Progress& progress, std::stop_token stop) {
+void dry_run(const Sweep& sweep, double rate, Progress& progress, std::stop_token stop) {
   const bool priced = std::ranges::any_of(
       sweep.runs, [](const SweepRun& run) { return !run.options.models.prices.empty(); });
-  CostTable table({{"run", false, kWidestLabel}}, priced);
+  CostTable table({{"run", false, kWidestLabel}}, priced, rate);
   progress.stage("counting");
   for (const SweepRun& run : sweep.runs) {
     Usage usage;

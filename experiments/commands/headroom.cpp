@@ -38,9 +38,8 @@ headroom.json and run.db. Stopped with Ctrl-C, the same command goes on where it
     options.add_options()("out", option::text(out_, "DIR"), "the folder of what is asked")(
         "evaluations", option::number(evaluations_, "N", "evaluations", 1),
         "of programs, at most (default a tenth of the search's, at least 60)")(
-        "json", option::flag(json_), "prints a JSON object")(
-        "dry-run", option::flag(dry_run_),
-        "prints the calls, tokens and money that it will need, and spends nothing");
+        "json", option::flag(json_), "prints a JSON object");
+    option::dry_run(options, dry_run_);
   }
 
   int run(const std::vector<std::string>& arguments, const Host& host) override {
@@ -54,8 +53,8 @@ headroom.json and run.db. Stopped with Ctrl-C, the same command goes on where it
     const auto work = [&](RunContext& run) {
       found_ = find_headroom(*experiment, evaluations_, run);
     };
-    if (dry_run_) {
-      theta::dry_run(options, host.progress, host.stop, work);
+    if (dry_run_.wanted()) {
+      theta::dry_run(options, dry_run_.rate, host.progress, host.stop, work);
       return 0;
     }
     const fs::path folder =
@@ -91,7 +90,8 @@ headroom.json and run.db. Stopped with Ctrl-C, the same command goes on where it
   std::vector<std::string> sets_;
   std::string out_;
   std::int64_t evaluations_ = 0;
-  bool json_ = false, dry_run_ = false;
+  bool json_ = false;
+  option::DryRunArguments dry_run_;
   std::optional<Headroom> found_;
 };
 

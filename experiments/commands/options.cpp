@@ -2,11 +2,18 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "core/result.hpp"
 
 namespace theta::option {
 
 namespace po = boost::program_options;
+
+bool DryRunArguments::wanted() const {
+  if (rate > 0 && !asked) throw UserError("--rate tells the hours of a --dry-run: give both");
+  return asked;
+}
 
 Texts* texts(std::vector<std::string>& out, const char* shown) {
   return po::value(&out)->composing()->value_name(shown);
@@ -23,11 +30,25 @@ Number* number(std::int64_t& out, const char* shown, const char* option, std::in
   });
 }
 
-Share* share(double& out, const char* shown, const char* option) {
+Real* share(double& out, const char* shown, const char* option) {
   return po::value(&out)->value_name(shown)->notifier([=](double value) {
     if (!(value >= 0 && value < 1))
       throw UserError(fmt::format("--{} must be in [0, 1), not {}", option, value));
   });
+}
+
+Real* positive(double& out, const char* shown, const char* option) {
+  return po::value(&out)->value_name(shown)->notifier([=](double value) {
+    if (!(value > 0 && std::isfinite(value)))
+      throw UserError(fmt::format("--{} must be above 0, not {}", option, value));
+  });
+}
+
+void dry_run(po::options_description& options, DryRunArguments& out) {
+  options.add_options()("dry-run", flag(out.asked),
+                        "prints the calls, tokens and money that it will need, and spends nothing")(
+      "rate", positive(out.rate, "N", "rate"),
+      "with --dry-run: prints the hours too, where the models answer N calls a second");
 }
 
 void sets(po::options_description& options, std::vector<std::string>& out) {

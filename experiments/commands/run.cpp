@@ -33,9 +33,8 @@ it was.)"}) {}
 
   void declare(Options& options) override {
     option::sets(options, sets_);
-    options.add_options()("out", option::text(out_, "DIR"), "the folder of the run")(
-        "dry-run", option::flag(dry_run_),
-        "prints the calls, tokens and money that each stage will need, and spends nothing");
+    options.add_options()("out", option::text(out_, "DIR"), "the folder of the run");
+    option::dry_run(options, dry_run_);
   }
 
   int run(const std::vector<std::string>& arguments, const Host& host) override {
@@ -44,8 +43,8 @@ it was.)"}) {}
     const ExperimentOptions options = read_experiment(config);
     VerifiedFiles verified;
     verify(config, options, verified);
-    if (dry_run_) {
-      theta::dry_run(options, host.progress, host.stop);
+    if (dry_run_.wanted()) {
+      theta::dry_run(options, dry_run_.rate, host.progress, host.stop);
       return 0;
     }
     return run_and_print(config, options, out_, host);
@@ -54,7 +53,7 @@ it was.)"}) {}
  private:
   std::vector<std::string> sets_;
   std::string out_;
-  bool dry_run_ = false;
+  option::DryRunArguments dry_run_;
 };
 
 /// Prints what came of a run that ended.   @return the exit code

@@ -38,9 +38,8 @@ DIR itself: the sweep that is in it.)"}) {}
         "on", option::text(on_, "slurm"),
         "submits a job array of workers to Slurm, in place of working itself")(
         "workers", option::number(workers_, "N", "workers", 1), "tasks of the array (default 4)")(
-        "sbatch", option::texts(sbatch_, "OPTION"), "of sbatch, as partition=gpu or time=4:00:00")(
-        "dry-run", option::flag(dry_run_),
-        "prints the calls, tokens and money that each run will need, and spends nothing");
+        "sbatch", option::texts(sbatch_, "OPTION"), "of sbatch, as partition=gpu or time=4:00:00");
+    option::dry_run(options, dry_run_);
   }
 
   /// @return 1 if a run failed, else kAnswersMissing or kBudgetSpent if one ended so
@@ -49,8 +48,8 @@ DIR itself: the sweep that is in it.)"}) {}
     if (on_.empty() && (workers_ != kWorkers || !sbatch_.empty()))
       throw UserError("--workers and --sbatch go with --on slurm");
     const auto [sweep, folder] = read(arguments[0]);
-    if (dry_run_) {
-      theta::dry_run(sweep, host.progress, host.stop);
+    if (dry_run_.wanted()) {
+      theta::dry_run(sweep, dry_run_.rate, host.progress, host.stop);
       return 0;
     }
     if (!on_.empty()) return submit(sweep, folder, host.stop);
@@ -108,7 +107,8 @@ DIR itself: the sweep that is in it.)"}) {}
   std::vector<std::string> sets_, sbatch_;
   std::string out_, on_;
   std::int64_t jobs_ = 4, workers_ = kWorkers;
-  bool leave_ = false, dry_run_ = false;
+  bool leave_ = false;
+  option::DryRunArguments dry_run_;
 };
 
 }  // namespace

@@ -221,10 +221,11 @@ LoadedPairs read_pairs(const PairsOptions& options) {
     else
       kept.emplace_back(i, std::move(is_test));
   }
-  std::vector<Split> splits(kept.size(), Split::kTest);
+  SplitSizes sizes = options.users;
+  if (sizes.test == 0) sizes.test = kept.size() - std::min(kept.size(), sizes.total());
+  std::vector<Split> splits;
   try {
-    if (options.users.total() > 0)
-      splits = draw_split(kept.size(), options.users, derive_seed(options.seed, "users"), "users");
+    splits = draw_split(kept.size(), sizes, derive_seed(options.seed, "users"), "users");
   } catch (const UserError& e) {
     throw UserError(fmt::format("{}: {} ({} more have too few pairs)", options.file.string(),
                                 e.what(), loaded.n_small_users));
@@ -235,8 +236,10 @@ LoadedPairs read_pairs(const PairsOptions& options) {
     if (splits[k] == Split::kUnused) continue;
     const auto& [i, is_test] = kept[k];
     users[k].id = found.users[i];
+    std::size_t n_context = 0;
     for (std::size_t n = 0; n < is_test.size(); ++n)
-      places.emplace(found.slots_of[i][n].row, Place{&users[k], is_test[n]});
+      if (is_test[n] || options.context_pairs == 0 || n_context++ < options.context_pairs)
+        places.emplace(found.slots_of[i][n].row, Place{&users[k], is_test[n]});
   }
   read_texts(options, places);
   for (std::size_t k = 0; k < kept.size(); ++k)

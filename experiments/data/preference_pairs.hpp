@@ -20,13 +20,14 @@ struct PairsOptions {
   std::filesystem::path file;
   /// Of a name that read_pairs() knows, the file's column: a dotted path.
   std::vector<std::pair<std::string, std::string>> columns = {};
-  std::string user = {};         ///< whose all choices are; empty: rows say it
-  std::size_t min_pairs = 4;     ///< users with fewer pairs are left out
-  std::size_t max_pairs = 0;     ///< only a user's first so many pairs count; 0: all
-  double context_ratio = 0.7;    ///< share of a user's pairs, in given order, that are context;
-                                 ///< SynthesizeMe's train_val_ratio
-  bool by_conversation = false;  ///< the ratio counts conversations, and none is on both sides
-  SplitSizes users = {};         ///< drawn by the seed; none: all are to be tested
+  std::string user = {};          ///< whose all choices are; empty: rows say it
+  std::size_t min_pairs = 4;      ///< users with fewer pairs are left out
+  std::size_t max_pairs = 0;      ///< only a user's first so many pairs count; 0: all
+  double context_ratio = 0.7;     ///< share of a user's pairs, in given order, that are context;
+                                  ///< SynthesizeMe's train_val_ratio
+  bool by_conversation = false;   ///< the ratio counts conversations, and none is on both sides
+  std::size_t context_pairs = 0;  ///< of the context only a user's first so many count; 0: all
+  SplitSizes users = {};  ///< drawn by the seed; test 0: all whom train and validation leave
   std::uint64_t seed = 0;
 };
 

@@ -59,6 +59,7 @@ PairsOptions read_pairs_reading(const Config& config) {
   options.min_pairs = read_size(config, "min_pairs", options.min_pairs, 2);
   options.max_pairs = read_size(config, "max_pairs", options.max_pairs);
   options.context_ratio = read_share(config, "context_ratio", options.context_ratio, 0, 1);
+  options.context_pairs = read_size(config, "context_pairs", options.context_pairs);
   options.by_conversation = config.boolean("by_conversation", options.by_conversation);
   options.seed = read_seed(config);
   return options;
@@ -67,6 +68,12 @@ PairsOptions read_pairs_reading(const Config& config) {
 PairsOptions read_pairs_options(const Config& config) {
   PairsOptions options = read_pairs_reading(config);
   options.file = path_of(config.at("file"));
+  const auto test = config.find("test");
+  if (test && test->is_scalar() && test->text() == "all") {
+    options.users.train = read_size(config, "train", 0);
+    options.users.validation = read_size(config, "validation", 0);
+    return options;
+  }
   options.users = read_split_sizes(config, options.users);
   if (options.users.test == 0)
     config.fail("give the numbers of `train`, `validation` and `test` users");
@@ -119,6 +126,7 @@ nlohmann::ordered_json people_json(const UsersOptions& options) {
     nlohmann::ordered_json json = {{"min_pairs", pairs->min_pairs},
                                    {"max_pairs", pairs->max_pairs},
                                    {"context_ratio", pairs->context_ratio},
+                                   {"context_pairs", pairs->context_pairs},
                                    {"by_conversation", pairs->by_conversation},
                                    {"seed", pairs->seed}};
     for (const auto& [name, column] : pairs->columns) json["columns"][name] = column;

@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "core/json_value.hpp"
+#include "core/rng.hpp"
 #include "experiments/data/example_file.hpp"
 
 namespace theta {
@@ -43,7 +45,71 @@ Json some_json(const Type& type, std::size_t number) {
   }
 }
 
+class LenientAdapter final : public Adapter {
+ public:
+  LenientAdapter(std::shared_ptr<const Adapter> adapter, int tokens)
+      : adapter_(std::move(adapter)), tokens_(tokens) {}
+
+  std::string name() const override { return adapter_->name(); }
+  std::vector<Messages> format(const Signature& signature, std::span<const Demo> demos,
+                               std::span<const Record> inputs) const override {
+    return adapter_->format(signature, demos, inputs);
+  }
+  std::string defused(const Signature& signature, std::string_view text) const override {
+    return adapter_->defused(signature, text);
+  }
+  bool opens_field(const Signature& signature, std::string_view text) const override {
+    return adapter_->opens_field(signature, text);
+  }
+  Result<Record> parse(const Signature& signature, std::string_view answer) const override {
+    auto read = adapter_->parse(signature, answer);
+    if (read) return read;
+    const auto is_text = [](const Field& field) { return field.type.kind == Type::Kind::kStr; };
+    const auto texts = static_cast<int>(std::ranges::count_if(signature.outputs, is_text));
+    const std::size_t number = derive_seed(0, answer) % 1000;
+    Record outputs;
+    for (const Field& field : signature.outputs) {
+      if (!is_text(field)) {
+        outputs.set(field.name, made_up(field.type, number));
+        continue;
+      }
+      std::string text = fmt::format("example {}", number);
+      for (int i = 0; i < tokens_ / texts; ++i) text += kOneToken;
+      outputs.set(field.name, std::move(text));
+    }
+    return outputs;
+  }
+  std::string answer_prefix(const Signature& signature, const Record& before,
+                            std::size_t field) const override {
+    return adapter_->answer_prefix(signature, before, field);
+  }
+  std::vector<std::string> options(const Signature& signature, std::size_t field) const override {
+    return adapter_->options(signature, field);
+  }
+  std::string grammar(const Signature& signature, std::size_t count) const override {
+    return adapter_->grammar(signature, count);
+  }
+  std::string schema(const Signature& signature, std::size_t count) const override {
+    return adapter_->schema(signature, count);
+  }
+  std::vector<std::string> stop(const Signature& signature, std::size_t count) const override {
+    return adapter_->stop(signature, count);
+  }
+
+ private:
+  /// Of tokenizers, and kBytesPerToken long.
+  static constexpr const char* kOneToken = " the";
+
+  std::shared_ptr<const Adapter> adapter_;
+  const int tokens_;
+};
+
 }  // namespace
+
+std::shared_ptr<const Adapter> make_lenient_adapter(std::shared_ptr<const Adapter> adapter,
+                                                    int tokens) {
+  return std::make_shared<LenientAdapter>(std::move(adapter), tokens);
+}
 
 Value made_up(const Type& type, std::size_t number) {
   if (const auto options = type.options(); !options.empty())

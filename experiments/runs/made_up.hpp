@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <memory>
 
+#include "modules/adapter.hpp"
 #include "modules/module.hpp"
 
 namespace theta {
@@ -27,5 +28,12 @@ class MadeUpOutputs final : public Module {
  private:
   std::unique_ptr<Module> step_;
 };
+
+/// An adapter by which a dry run reads what is no step of a program, such as a judge: it reads every
+/// answer. Where `adapter` cannot, the outputs are made up, others for other answers.
+/// @param tokens  of all texts that are made up for an answer, so that prompts that show them are as
+///   long as they may become; 0: few
+std::shared_ptr<const Adapter> make_lenient_adapter(std::shared_ptr<const Adapter> adapter,
+                                                    int tokens);
 
 }  // namespace theta

@@ -9,6 +9,7 @@
 
 #include "experiments/data/data_config.hpp"
 #include "experiments/files.hpp"
+#include "experiments/runs/made_up.hpp"
 #include "experiments/runs/persona_run.hpp"
 #include "experiments/runs/search_record.hpp"
 #include "experiments/runs/state_file.hpp"
@@ -21,15 +22,16 @@ using namespace persona_rows;
 namespace {
 
 /// The rows that a config can name.
-const std::vector<std::string> kRows = {kRandom,   kPopulation, kDefault,    kDemographics,
-                                        kHistory,  kDemosOnly,  kTrue,       kPersonas,
-                                        kVerified, kDemos,      kAbstaining, kReference};
+const std::vector<std::string> kRows = {
+    kRandom,     kPopulation, kDefault,           kDemographics,  kHistory,
+    kDemosOnly,  kTrue,       kPersonas,          kVerified,      kDemos,
+    kAbstaining, kReference,  kPublishedPersonas, kPublishedDemos};
 /// Those that are made if none is named.
 const std::vector<std::string> kUsualRows = {kRandom,   kDefault,  kTrue,
                                              kPersonas, kVerified, kDemos};
 /// Those that Θ has a part in.
-const std::vector<std::string> kRowsOfTheta = {kPersonas, kVerified, kDemos, kAbstaining,
-                                               kReference};
+const std::vector<std::string> kRowsOfTheta = {kPersonas,   kVerified,  kDemos,
+                                               kAbstaining, kReference, kPublishedPersonas};
 
 bool holds(const std::vector<std::string>& all, const std::string& one) {
   return std::ranges::find(all, one) != all.end();
@@ -211,6 +213,17 @@ std::vector<ThetaOptimizer> read_theta_optimizers(const Config& config, std::uin
   return read;
 }
 
+/// The experiment as a dry run makes it.
+PersonaExperiment reading_anything(PersonaExperiment experiment) {
+  experiment.settings.made_up = true;
+  Format& format = experiment.theta.format;
+  // A persona that is held to a number of words would be dropped for its length.
+  const bool short_ones = experiment.settings.module.writing.max_words > 0;
+  format.own_adapter = make_lenient_adapter(make_adapter(format),
+                                            short_ones ? 0 : experiment.theta.predict.max_tokens);
+  return experiment;
+}
+
 }  // namespace
 
 std::unique_ptr<Predict> make_theta(const PersonaExperiment& experiment) {
@@ -252,7 +265,8 @@ PersonaExperiment read_persona_experiment(const Config& config) {
   return experiment;
 }
 
-void run_persona_experiment(const PersonaExperiment& experiment, RunContext& run) {
+void run_persona_experiment(const PersonaExperiment& given, RunContext& run) {
+  const PersonaExperiment experiment = run.models.made_up() ? reading_anything(given) : given;
   const Users users = load_users(experiment.users);
   for (const std::string& line : users.remarks) run.remark(line);
   if (users.test.empty()) throw UserError("a persona experiment needs test users");

@@ -165,7 +165,8 @@ void PersonaRun::add_named(const std::string& row, const Theta& theta) {
   if (row == kVerified) add_personas(name, module(true, theta.tuned));
   if (row == kDemos) add_demos(name, theta);
   if (row == kAbstaining) add_personas(name, module(abstaining, theta.tuned));
-  if (row == kReference) add_reference(name, theta);
+  if (row == kReference || row == kPublishedPersonas || row == kPublishedDemos)
+    add_published(row, name, theta);
 }
 
 void PersonaRun::add_personas(const std::string& name, const SynthesizeMe& theta) {
@@ -222,22 +223,31 @@ void PersonaRun::add_demos(const std::string& name, const Theta& theta) {
   rows_.push_back(std::move(row));
 }
 
-void PersonaRun::add_reference(const std::string& name, const Theta& theta) {
-  stage(name);
-  const Usage before = asked();
-  const SynthesizeMe made = module(false, theta.tuned);
-  PersonaRow& row = add_row(name, &made.judge());
-  auto found = synthesize_me(made.judge(), made.theta(), each_of(users_.test),
-                             experiment_.published, {.model = judging_, .stop = run_.stop}, call_);
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    const std::string& id = users_.test[i].id;
-    if (found[i])
-      row.personas.emplace(
-          id, FoundPersona{.persona = found[i]->persona, .demos = std::move(found[i]->demos)});
-    else
-      row.personas.emplace(id, found[i].error());
+void PersonaRun::add_published(const std::string& row, const std::string& name,
+                               const Theta& theta) {
+  const SynthesizeMe module = this->module(false, theta.tuned);
+  const auto [known, is_new] = published_.try_emplace(theta.name);
+  auto& [found, usage] = known->second;
+  if (is_new) {
+    stage(name);
+    const Usage before = asked();
+    found = synthesize_me(module.judge(), module.theta(), each_of(users_.test),
+                          experiment_.published, {.model = judging_, .stop = run_.stop}, call_);
+    usage = asked() - before;
   }
-  row.usage = asked() - before;
+  PersonaRow& added = add_row(name, &module.judge());
+  added.usage = usage;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    Result<FoundPersona> own = FoundPersona{};
+    if (!found[i])
+      own = found[i].error();
+    else if (row == kPublishedDemos)
+      own->demos = found[i]->reasoning_demos;
+    else
+      own->persona = found[i]->persona;
+    if (found[i] && row == kReference) own->demos = found[i]->demos;
+    added.personas.emplace(users_.test[i].id, std::move(own));
+  }
 }
 
 void PersonaRun::judge_test_users() {

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "experiments/runs/persona_experiment.hpp"
@@ -27,6 +29,9 @@ inline constexpr const char* kVerified = "verified personas";
 inline constexpr const char* kDemos = "personas + demos";
 inline constexpr const char* kAbstaining = "abstaining";
 inline constexpr const char* kReference = "SynthesizeMe as published";
+/// Parts of it: its persona alone, and the demos that it chooses before there is one.
+inline constexpr const char* kPublishedPersonas = "published personas";
+inline constexpr const char* kPublishedDemos = "published demos";
 inline constexpr const char* kOptimised = "optimised Θ";
 inline constexpr const char* kReoptimised = "re-optimised Θ";
 }  // namespace persona_rows
@@ -106,7 +111,8 @@ class PersonaRun {
   void add_demos_alone(const std::string& name, std::size_t most, bool chosen);
   /// One of verified personas with demos.
   void add_demos(const std::string& name, const Theta& theta);
-  void add_reference(const std::string& name, const Theta& theta);
+  /// One of SynthesizeMe as published, or a part of it.
+  void add_published(const std::string& row, const std::string& name, const Theta& theta);
   void put_random_row();
   void put_population_row();
   /// Keeps whose persona is what, and which taste it states.
@@ -127,6 +133,8 @@ class PersonaRun {
   std::vector<std::string> pool_;
   std::vector<SynthesizeMe> optimised_;  ///< by optimiser; the seed where none was saved
   std::vector<Decision> gates_;          ///< likewise
+  /// What the published program made for the test users, by Theta::name, and at what cost.
+  std::map<std::string, std::pair<std::vector<Result<PersonalJudge>>, Usage>> published_;
   std::vector<PersonaRow> rows_;
 };
 

@@ -7,6 +7,7 @@
 #include "core/rng.hpp"
 #include "experiments/data/data_config.hpp"
 #include "experiments/program.hpp"
+#include "experiments/runs/made_up.hpp"
 
 namespace theta {
 namespace {
@@ -130,7 +131,9 @@ Json demos_json(std::span<const Demo> demos) {
 }
 
 Judge PersonaSettings::make_judge() const {
-  Judge made(judge, make_adapter({.adapter = judge_adapter, .list_options = judge_lists_options}));
+  auto adapter = make_adapter({.adapter = judge_adapter, .list_options = judge_lists_options});
+  if (made_up) adapter = make_lenient_adapter(std::move(adapter), judge.max_tokens);
+  Judge made(judge, std::move(adapter));
   made.predictor().demos = judge_demos;
   return made;
 }

@@ -24,6 +24,7 @@ struct PersonaSettings {
   /// `verify` is that of the rows of an optimised Θ, and of the searches for it. Without the pool.
   SynthesizeMeOptions module;
   std::uint64_t seed = 0;  ///< of the config; the samples' is derived from it
+  bool made_up = false;    ///< a dry run: the judge reads every answer, see make_lenient_adapter()
 
   Judge make_judge() const;
   /// Takes over what was tuned of a judge that make_judge() made.

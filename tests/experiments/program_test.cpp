@@ -213,5 +213,19 @@ TEST(MadeUpOutputs, StandWhereAMadeUpAnswerCannotBeRead) {
   EXPECT_EQ(predictions[0]->usage.calls, 1);
 }
 
+TEST(LenientAdapter, MakesUpWhatCannotBeRead) {
+  const Signature signature = Signature::parse("a -> why, b: Literal['x', 'y']");
+  const auto lenient = make_lenient_adapter(make_adapter({.adapter = "chat"}), 6);
+  const auto read =
+      lenient->parse(signature, "[[ ## why ## ]]\nso\n\n[[ ## b ## ]]\ny\n\n[[ ## completed ## ]]");
+  ASSERT_TRUE(read);
+  EXPECT_EQ(*read, (Record{{"why", "so"}, {"b", "y"}}));
+  const auto made_up = lenient->parse(signature, "answer 7");
+  ASSERT_TRUE(made_up);
+  EXPECT_THAT(made_up->text("why"), testing::EndsWith(" the the the the the the"));
+  EXPECT_THAT(made_up->text("b"), testing::AnyOf("x", "y"));
+  EXPECT_NE(lenient->parse(signature, "answer 8")->text("why"), made_up->text("why"));
+}
+
 }  // namespace
 }  // namespace theta

@@ -37,7 +37,7 @@ TEST(CommandLine, SaysWhatTheOptionsOfACommandAreFor) {
     const Finished finished = theta({"run", help});
     EXPECT_EQ(finished.code, 0);
     EXPECT_THAT(finished.out, StartsWith("theta run CONFIG [--set key=value]... [--out DIR] "
-                                         "[--dry-run]\n\nRuns an experiment"));
+                                         "[--dry-run] [--rate N]\n\nRuns an experiment"));
     EXPECT_THAT(finished.out, ContainsRegex("\n *--out DIR +the folder of the run"));
     EXPECT_THAT(finished.out, HasSubstr("Exit codes: 0 done"));
   }
@@ -60,7 +60,7 @@ TEST(CommandLine, ReadsWhatOptionsHaveWhereNoneIsGiven) {
             std::vector<std::string>{"a.yaml"});
   EXPECT_EQ(usage_of(*sweep),
             "theta sweep CONFIG|DIR [--set key=value]... [--out DIR] [--jobs N] [--leave] [--on "
-            "slurm] [--workers N] [--sbatch OPTION]... [--dry-run]");
+            "slurm] [--workers N] [--sbatch OPTION]... [--dry-run] [--rate N]");
   EXPECT_EQ(usage_of(*make_replay_command()),
             "theta replay TABLE --optimizer NAME --budget N [--seed S] [--fresh F] "
             "[--threshold P] [--json]");

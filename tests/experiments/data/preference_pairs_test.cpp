@@ -155,6 +155,23 @@ TEST_F(Pairs, ContextIsTheFirstPartOfAUsersPairsInGivenOrder) {
   EXPECT_THAT(ids(read_pairs(options).users.test.at(0).context), ElementsAre("u0", "u1"));
 }
 
+TEST_F(Pairs, ContextIsCutToItsFirstPairsAndTheTestIsNot) {
+  PairsOptions options = all_of(folder_.write("pairs.jsonl", rows_of("u", 10)), 1);
+  options.context_pairs = 2;
+  const User user = read_pairs(options).users.test.at(0);
+  EXPECT_THAT(ids(user.context), ElementsAre("u0", "u1"));
+  EXPECT_THAT(ids(user.test), ElementsAre("u5", "u6", "u7", "u8", "u9"));
+}
+
+TEST_F(Pairs, EverybodyIsTestedWhomTheOtherSplitsLeave) {
+  PairsOptions options = all_of(
+      folder_.write("pairs.jsonl", rows_of("a", 4) + rows_of("b", 4) + rows_of("c", 4)), 0);
+  EXPECT_EQ(read_pairs(options).users.test.size(), 3U);
+  options.users.train = 1;
+  EXPECT_EQ(read_pairs(options).users.train.size(), 1U);
+  EXPECT_EQ(read_pairs(options).users.test.size(), 2U);
+}
+
 TEST_F(Pairs, NoConversationStandsOnBothSidesWhereThatIsAskedFor) {
   PairsOptions options = all_of(folder_.write("pairs.jsonl", rows_of("u", 10)), 1);
   options.by_conversation = true;

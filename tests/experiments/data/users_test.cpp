@@ -58,6 +58,13 @@ pairs: {file: p.jsonl, min_pairs: 5, max_pairs: 50, context_ratio: 0.6, by_conve
   EXPECT_EQ(pairs.seed, 9U);
 }
 
+TEST(UsersConfig, AllMayBeTested) {
+  const auto pairs =
+      std::get<PairsOptions>(options("pairs: {file: a.jsonl, train: 2, test: all}"));
+  EXPECT_EQ(pairs.users.train, 2U);
+  EXPECT_EQ(pairs.users.test, 0U);
+}
+
 TEST(UsersConfig, WhatIsWrongIsNamedAtItsPlace) {
   EXPECT_THAT(
       message_of<UserError>([] { options("pairs: {file: a.jsonl, columns: {good: chosen}}"); }),

@@ -11,6 +11,7 @@
 
 #include "experiments/runs/experiment.hpp"
 #include "experiments/runs/model_pool.hpp"
+#include "experiments/runs/run_folder.hpp"
 #include "experiments/runs/run_record.hpp"
 #include "modules/program_state.hpp"
 #include "tests/support/message_of.hpp"
@@ -191,11 +192,48 @@ TEST_F(PersonaRuns, MakeThePublishedJudges) {
   EXPECT_TRUE(rows.contains({"SynthesizeMe as published", "teacher"}));
 }
 
+TEST_F(PersonaRuns, MakeThePartsOfThePublishedJudges) {
+  const auto rows = run(config(R"(  rows: [published demos, published personas]
+  students: [])"));
+  EXPECT_EQ(rows.size(), 2u);
+  const auto personas = get(*store_, part::kPersonas);
+  ASSERT_EQ(personas.size(), 8u);
+  for (const PersonaRecord& one : personas)
+    EXPECT_EQ(one.persona.empty(), one.method == "published demos") << one.method;
+}
+
+/// Calls of a dry run, by stage, of a judge that writes its reasoning and its answer.
+std::map<std::string, std::int64_t> counted(Config config) {
+  config.set("personas.judge.judging=generated");
+  config.set("personas.judge.reasoning=true");
+  std::map<std::string, std::int64_t> calls;
+  for (const StageUsage& stage : forecast(read_experiment(config), {}))
+    calls[stage.stage] += stage.usage.calls;
+  return calls;
+}
+
+TEST_F(PersonaRuns, CountInADryRunTheDemoSetsOfVerifiedAnswers) {
+  const auto calls = counted(config(R"(  rows: [SynthesizeMe as published]
+  students: [])"));
+  // Each of 4 people has 4 training and 2 validation pairs; a set shown to the judge costs 2.
+  EXPECT_GT(calls.at("teacher: SynthesizeMe as published"), 4 * (2 * (4 + 2) + 1));
+  EXPECT_EQ(calls.at("teacher: judging test users"), 4 * 4 * 2);
+}
+
+TEST_F(PersonaRuns, MakeThePublishedJudgesOnceForAllTheirRows) {
+  const std::string one = "SynthesizeMe as published", others = ", published demos";
+  const auto alone = counted(config("  rows: [" + one + "]\n  students: []"));
+  const auto both = counted(config("  rows: [" + one + others + "]\n  students: []"));
+  EXPECT_EQ(both.at("teacher: " + one), alone.at("teacher: " + one));
+  EXPECT_FALSE(both.contains("teacher: published demos"));
+}
+
 TEST_F(PersonaRuns, SayWhatARowCannotBe) {
   EXPECT_EQ(refused("  rows: [personae]"),
             "people.yaml:8:10: there is no row `personae`; there are: random, population, default "
             "judge, demographics, raw history, demos only, true persona, personas, verified "
-            "personas, personas + demos, abstaining, SynthesizeMe as published");
+            "personas, personas + demos, abstaining, SynthesizeMe as published, "
+            "published personas, published demos");
   EXPECT_EQ(refused("  rows: [random, random]"),
             "people.yaml:8:18: the row `random` stands here twice");
   EXPECT_EQ(refused("  rows: [{row: random, theta: optimised}]"),

@@ -46,7 +46,7 @@ std::vector<std::string> ids_of(const PersonaPrompt& prompt, const std::filesyst
 TEST(PersonaPrompts, AreTheSameReadBack) {
   for (
       const char* people :
-      {R"({"pairs":{"min_pairs":5,"max_pairs":9,"context_ratio":0.4,"by_conversation":true,"seed":3}})",
+      {R"({"pairs":{"min_pairs":5,"max_pairs":9,"context_ratio":0.4,"context_pairs":7,"by_conversation":true,"seed":3}})",
        R"({"tastes":{"names":["praise"],"train":2,"validation":3,"test":4,"context_pairs":5,"test_pairs":6,"noise":0.1,"clear":1.5,"neutral":0.25,"min_words":2,"max_words":30,"pairing_seed":8,"seed":9}})"}) {
     const PersonaPrompt prompt = prompt_of(people);
     const auto json = ordered_json::parse(to_json(prompt));
