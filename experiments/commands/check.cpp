@@ -50,7 +50,11 @@ int check_configs(const std::vector<std::filesystem::path>& configs,
         verify_splits(run, options);
         return false;
       };
-      if (is_sweep(config)) {
+      if (config.is_map() && config.find("build")) {
+        const BenchmarkOptions options = read_benchmark(config);
+        if (!config_only) verify(config, options);
+        fmt::print("{}: ok ({}, a benchmark to be built)\n", file.string(), options.name);
+      } else if (is_sweep(config)) {
         const Sweep sweep = read_sweep(config, {.read = false});
         for (const SweepRun& run : sweep.runs) look(run.config, run.options);
         fmt::print("{}: ok ({}, {} runs)\n{}", file.string(), sweep.name, sweep.runs.size(),

@@ -100,6 +100,7 @@ std::vector<std::unique_ptr<Command>> make_commands() {
                           make_show_command,
                           make_export_command,
                           make_data_stats_command,
+                          make_data_build_command,
                           make_persona_fit_command,
                           make_persona_judge_command,
                           make_persona_prompt_command,

@@ -30,6 +30,7 @@ std::unique_ptr<Command> make_predict_command();
 std::unique_ptr<Command> make_show_command();
 std::unique_ptr<Command> make_export_command();
 std::unique_ptr<Command> make_data_stats_command();
+std::unique_ptr<Command> make_data_build_command();
 std::unique_ptr<Command> make_persona_fit_command();
 std::unique_ptr<Command> make_persona_judge_command();
 std::unique_ptr<Command> make_persona_prompt_command();

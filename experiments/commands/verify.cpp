@@ -51,6 +51,12 @@ void verify_model(const Config& model, const ModelOptions& options) {
   if (!http.ca_file.empty()) at(model.at("ca_file"), [&] { const HttpModel opened(http); });
 }
 
+void verify_models(const Config& config, const ModelTable& models, VerifiedFiles& verified) {
+  for (const auto& [name, model] : models.models)
+    if (verified.try_emplace("model " + models.sources.at(name)).second)
+      verify_model(config.at("models").at(name), model);
+}
+
 /// A data file and the key that names it.
 struct NamedFile {
   Config key;
@@ -278,10 +284,22 @@ void verify_splits(const Config& config, const ExperimentOptions& options) {
   std::visit([&](const auto& experiment) { check_splits(config, experiment); }, options.experiment);
 }
 
+void verify(const Config& config, const BenchmarkOptions& options) {
+  VerifiedFiles verified;
+  verify_models(config, options.models, verified);
+  const Config build = config.at("build");
+  const auto* prism = std::get_if<PrismFiles>(&options.source);
+  if (prism == nullptr)
+    return at(build.at("pairs"),
+              [&] { check_data_file(std::get<std::filesystem::path>(options.source)); });
+  for (const auto& [key, file] :
+       {std::pair{"conversations", &prism->conversations},
+        std::pair{"utterances", &prism->utterances}, std::pair{"survey", &prism->survey}})
+    if (!file->empty()) at(build.at("prism").at(key), [&, file = file] { check_data_file(*file); });
+}
+
 bool verify(const Config& config, const ExperimentOptions& options, VerifiedFiles& verified) {
-  for (const auto& [name, model] : options.models.models)
-    if (verified.try_emplace("model " + options.models.sources.at(name)).second)
-      verify_model(config.at("models").at(name), model);
+  verify_models(config, options.models, verified);
   if (const auto embedder = read_embedder(config))
     if (verified.try_emplace("embedder " + embedder->model.path.string()).second)
       at(config.at("embedder").at("path"),

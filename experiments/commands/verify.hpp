@@ -4,6 +4,7 @@
 #include <string>
 
 #include "core/config.hpp"
+#include "experiments/data/benchmark.hpp"
 #include "experiments/runs/experiment.hpp"
 
 namespace theta {
@@ -25,5 +26,7 @@ using VerifiedFiles = std::map<std::string, bool>;
 /// @return whether all of the data were read
 /// @throws UserError `file:line:col: message` at the key that names what is wrong.
 bool verify(const Config& config, const ExperimentOptions& options, VerifiedFiles& verified);
+/// The same of a benchmark to be built, whose rows are left to the building.
+void verify(const Config& config, const BenchmarkOptions& options);
 
 }  // namespace theta

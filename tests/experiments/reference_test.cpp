@@ -1,5 +1,6 @@
 // configs/README.md lists every key that a config may have, and no other.
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -10,6 +11,7 @@
 #include <sstream>
 
 #include "core/config.hpp"
+#include "experiments/data/benchmark.hpp"
 #include "experiments/runs/experiment.hpp"
 #include "experiments/runs/sweep.hpp"
 #include "tests/support/places.hpp"
@@ -130,6 +132,16 @@ constexpr const char* kSweep = R"(sweep:
   random: {draws: 1, keys: {seed: {low: 1, high: 9, integer: true}, program.adapter: {values: [chat]}}}
 )";
 
+constexpr const char* kBuild = R"(name: a
+models: {m: {path: m.gguf}}
+build:
+  prism: {conversations: c.jsonl}
+  rating: {model: m}
+  judges: {models: [m]}
+  people: {}
+  prompts: {}
+)";
+
 /// What the readers ask of a config, by section.
 void add_asked(const std::string& text, Keys& keys) {
   const Config config = Config::parse(text, "config");
@@ -212,6 +224,12 @@ TEST(ConfigReference, ListsTheKeysThatTheReadersAskFor) {
     for (const std::string& key : at.known_keys()) asked[section].insert(key);
   }
   for (const char* key : {"sweep", "include"}) asked["config"].insert(key);
+  const Config built = Config::parse(kBuild, "config");
+  read_benchmark(built);
+  for (const std::string& key : built.at("build").known_keys()) asked["build"].insert(key);
+  for (const char* section : {"prism", "rating", "judges", "people", "prompts"})
+    for (const std::string& key : built.at("build").at(section).known_keys())
+      asked[fmt::format("build.{}", section)].insert(key);
 
   const Keys reference = listed();
   for (const auto& [section, keys] : asked) {
