@@ -11,6 +11,7 @@
 #include "experiments/data/data_config.hpp"
 #include "experiments/runs/made_up.hpp"
 #include "experiments/runs/state_file.hpp"
+#include "modules/program_state.hpp"
 #include "modules/samples.hpp"
 
 namespace theta {
@@ -261,18 +262,27 @@ ProgramOptions read_program(const Config& program, const Types& types) {
   const auto steps = program.find("steps");
   if (steps && program.find("signature"))
     steps->fail("give a program a 'signature' or 'steps', not both");
-  ProgramOptions options =
-      steps ? read_steps(*steps, types) : ProgramOptions{{read_step(program, types)}};
-  options.predictor = program.text("predictor", "");
+  return steps ? read_steps(*steps, types) : ProgramOptions{{read_step(program, types)}};
+}
+
+void read_start(const Config& program, ProgramOptions& options) {
+  const std::string predictor = program.text("predictor", "");
   const auto load = program.find("load");
-  if (!load && !options.predictor.empty())
+  if (!load && !predictor.empty())
     program.at("predictor").fail("it names one of a state that is loaded: give 'load' too");
-  if (!load) return options;
-  options.load = path_of(*load);
+  if (!load) return;
+  const auto steps = program.find("steps");
   for (const Config& step : steps ? steps->items() : std::vector{program})
     if (const auto own = step.find("instructions"))
       own->fail("the state that is loaded has instructions: leave these out, or 'load'");
-  return options;
+  try {
+    const std::filesystem::path file = path_of(*load);
+    ProgramOptions::Start start{read_state_file(file), file.string(), predictor, {}};
+    start.known = load_state(*make_program(options), start.state, start.name, predictor).remarks;
+    options.start = std::move(start);
+  } catch (const UserError& e) {
+    load->fail(e.what());
+  }
 }
 
 std::vector<Config> step_models(const Config& program) {
@@ -319,7 +329,7 @@ ProgramOptions uncalibrated(ProgramOptions options) {
 ProgramOptions as_compiled(ProgramOptions options, const Module& program) {
   const auto predictors = program.predictors();
   require(predictors.size() == options.steps.size(), "a step has a predictor");
-  options.load.clear();
+  options.start.reset();
   for (std::size_t i = 0; i < predictors.size(); ++i) {
     StepOptions& step = options.steps[i];
     if (predictors[i]->format) step.format = *predictors[i]->format;
@@ -331,18 +341,10 @@ ProgramOptions as_compiled(ProgramOptions options, const Module& program) {
   return options;
 }
 
-LoadedState load_into(Module& program, const ProgramOptions& options) {
-  if (options.load.empty()) return {};
-  return load_state(program, read_state_file(options.load), options.load.string(),
-                    options.predictor);
-}
+namespace {
 
-std::unique_ptr<Module> make_program(const ProgramOptions& options, const ProgramUse& use) {
-  if (!options.has_steps()) {
-    auto step = make_step(options.steps.front());
-    load_into(*step, options);
-    return step;
-  }
+std::unique_ptr<Module> make_untouched(const ProgramOptions& options, const ProgramUse& use) {
+  if (!options.has_steps()) return make_step(options.steps.front());
   auto program = std::make_unique<Program>();
   for (const StepOptions& step : options.steps) {
     auto made = make_step(step);
@@ -351,7 +353,15 @@ std::unique_ptr<Module> make_program(const ProgramOptions& options, const Progra
     const StepId id = program->add(std::move(made), step.name);
     if (use.model && !step.model.empty()) program->set_model(id, use.model(step.model));
   }
-  load_into(*program, options);
+  return program;
+}
+
+}  // namespace
+
+std::unique_ptr<Module> make_program(const ProgramOptions& options, const ProgramUse& use) {
+  auto program = make_untouched(options, use);
+  if (const auto& start = options.start)
+    load_state(*program, start->state, start->name, start->predictor);
   return program;
 }
 

@@ -1,15 +1,14 @@
 #pragma once
 
-#include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/config.hpp"
 #include "modules/predict.hpp"
 #include "modules/program.hpp"
-#include "modules/program_state.hpp"
 
 namespace theta {
 
@@ -33,9 +32,14 @@ struct StepOptions {
 /// A program as a config or a saved prompt describes it: one signature, or steps.
 struct ProgramOptions {
   std::vector<StepOptions> steps;  ///< not empty
-  /// A state whose instructions and demos the program has; empty: its own, and no demos.
-  std::filesystem::path load = {};
-  std::string predictor = {};  ///< the one of a state with several; empty: the only one
+  /// A saved state whose instructions and demos the program has; nothing: its own, and no demos.
+  struct Start {
+    std::string state;               ///< the file's text
+    std::string name;                ///< the file's
+    std::string predictor;           ///< the one of a state with several; empty: the only one
+    std::vector<std::string> known;  ///< what is to be known of it, a line each
+  };
+  std::optional<Start> start = {};
 
   bool has_steps() const { return !steps.front().name.empty(); }
   /// The field that the metric reads.
@@ -54,11 +58,15 @@ struct ProgramOptions {
 ///      max_tokens: 256, retry_unparsable: 0, temperature: 0, top_p: 1, samples: 1}
 ///
 /// or of several, in their order: `{steps: [{name: .., model: ROLE, signature: .., ..}, ..]}`. The
-/// name of a step is by default that of its last output. Beside either may stand `load: FILE` and
-/// `predictor: NAME`. In a saved prompt also `calibrated_on`.
+/// name of a step is by default that of its last output. In a saved prompt also `calibrated_on`.
 /// @param types  what its signatures' annotations may name: read_types()
 /// @throws UserError with the position of what is wrong.
 ProgramOptions read_program(const Config& program, const Types& types = {});
+
+/// Reads the keys `load: FILE` and `predictor: NAME` of a config's program, and the file. A saved
+/// prompt has neither: it names no file that is read.
+/// @throws UserError at the key, also for a state that does not fit the program.
+void read_start(const Config& program, ProgramOptions& options);
 
 /// The key `options: listed|hidden` beside an adapter's; `hidden` suits the terse one alone.
 bool read_list_options(const Config& section, std::string_view adapter);
@@ -84,7 +92,7 @@ std::unique_ptr<Predict> make_predict(const StepOptions& options);
 ProgramOptions uncalibrated(ProgramOptions options);
 
 /// The options of a program that was made with `options` and whose steps were since given other
-/// formats, options or a reasoning by a search. There is nothing left to load.
+/// formats, options or a reasoning by a search. They start from nothing that was saved.
 ProgramOptions as_compiled(ProgramOptions options, const Module& program);
 
 /// What a program is made for.
@@ -93,10 +101,7 @@ struct ProgramUse {
   std::function<LanguageModel&(const std::string& role)> model = {};
   bool made_up = false;  ///< a dry run: see MadeUpOutputs
 };
-/// @throws UserError for what cannot be loaded
 std::unique_ptr<Module> make_program(const ProgramOptions& options, const ProgramUse& use = {});
-/// What make_program() does last: gives a program what is to be loaded.
-LoadedState load_into(Module& program, const ProgramOptions& options);
 
 /// The same as JSON: what a saved prompt carries under metadata.theta.program, and read_program
 /// reads.

@@ -371,21 +371,10 @@ bool DistillOptions::makes(DistillRow row) const {
   return std::ranges::find(rows, row) != rows.end();
 }
 
-namespace {
-
-/// @throws UserError at the key of what cannot be loaded
-std::unique_ptr<Module> made_of(const ProgramOptions& options, const Config& config) try {
-  return make_program(options);
-} catch (const UserError& e) {
-  if (options.load.empty()) throw;
-  config.at("program").at("load").fail(e.what());
-}
-
-}  // namespace
-
 ProgramExperiment read_program_experiment(const Config& config) {
   ProgramExperiment experiment;
-  const ProgramOptions program = read_program(config.at("program"), read_types(config));
+  ProgramOptions program = read_program(config.at("program"), read_types(config));
+  read_start(config.at("program"), program);
   experiment.program = program;
   const Signature rows = program.data_signature();
   experiment.data = read_data_options(config.at("data"), rows);
@@ -403,7 +392,7 @@ ProgramExperiment read_program_experiment(const Config& config) {
   std::set<std::string> rows_of_its_own = {kUntouched, kCalibrated};
   for (const Baseline baseline : experiment.baselines.rows)
     rows_of_its_own.emplace(name_of(baseline));
-  experiment.optimizers = read_optimizers(config, seed, *made_of(program, config), rows_of_its_own);
+  experiment.optimizers = read_optimizers(config, seed, *make_program(program), rows_of_its_own);
   if (const auto distill = config.find("distill")) experiment.distill = read_distill(*distill);
   return experiment;
 }
@@ -435,8 +424,8 @@ Prepared prepare(const ProgramExperiment& experiment, RunContext& run) {
       step.format.calibrated_on =
           calibration_inputs(step.signature, prepared.data.train, step.calibration_examples);
   prepared.student = make_program(prepared.program, use_of(run));
-  for (std::string& line : load_into(*prepared.student, program).remarks)
-    prepared.data.remarks.push_back(std::move(line));
+  if (program.start)
+    for (const std::string& line : program.start->known) prepared.data.remarks.push_back(line);
   return prepared;
 }
 

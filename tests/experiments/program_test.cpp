@@ -22,6 +22,13 @@ using testing::SizeIs;
 ProgramOptions read(const std::string& program) {
   return read_program(Config::parse(program, "p.yaml"));
 }
+/// The same of a config's, which may begin with a saved state.
+ProgramOptions read_from(const std::string& program) {
+  const Config config = Config::parse(program, "p.yaml");
+  ProgramOptions options = read_program(config);
+  read_start(config, options);
+  return options;
+}
 std::string why_not(const std::string& program) {
   return message_of<UserError>([&] { read(program); });
 }
@@ -57,16 +64,23 @@ TEST(ReadProgram, LoadsTheInstructionsAndDemosOfAState) {
     "signature": {"instructions": "Add one.", "fields": [
       {"prefix": "A:", "description": "${a}"}, {"prefix": "B:", "description": "${b}"}]}}})");
   const ProgramOptions options =
-      read("{signature: 'a -> b', adapter: terse, load: \"" + file.string() + "\"}");
+      read_from("{signature: 'a -> b', adapter: terse, load: \"" + file.string() + "\"}");
   const auto program = make_program(options);
   const Predictor& predictor = *program->predictors().front();
   EXPECT_EQ(predictor.signature.instructions, "Add one.");
   ASSERT_THAT(predictor.demos, SizeIs(1));
   EXPECT_EQ(predictor.demos[0].fields.text("b"), "2");
   EXPECT_EQ(predictor.format->adapter, "terse");
-  EXPECT_TRUE(as_compiled(options, *program).load.empty());
-  EXPECT_EQ(why_not("{signature: 'a -> b', instructions: Add., load: x.json}"),
+  EXPECT_FALSE(as_compiled(options, *program).start);
+  EXPECT_EQ(message_of<UserError>(
+                [] { read_from("{signature: 'a -> b', instructions: Add., load: x.json}"); }),
             "p.yaml:1:37: the state that is loaded has instructions: leave these out, or 'load'");
+}
+
+TEST(ReadProgram, OfASavedPromptReadsNoFileThatItNames) {
+  const Config saved = Config::parse("{signature: 'a -> b', load: /etc/passwd}", "p.yaml");
+  EXPECT_FALSE(read_program(saved).start);
+  EXPECT_THAT(message_of<UserError>([&] { saved.finish(); }), testing::HasSubstr("'load'"));
 }
 
 TEST(ReadProgram, OfStepsNamesEachByItsLastOutputUnlessItIsNamed) {
