@@ -6,7 +6,6 @@
 #include <array>
 #include <nlohmann/json.hpp>
 #include <set>
-#include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -118,11 +117,9 @@ void Builder::read() {
 }
 
 void Builder::drop_repeated() {
-  std::set<std::tuple<std::string, std::string, std::string, std::string>> seen;
+  std::set<std::pair<std::string, std::string>> seen;
   filter("the first of those that a person made twice", [&](const BenchmarkRow& row) {
-    const PreferencePair pair = pair_of(row.choice);
-    const auto& [low, high] = std::minmax(pair.chosen, pair.rejected);
-    return seen.emplace(row.choice.user, pair.context, low, high).second;
+    return seen.emplace(row.choice.user, content_of(pair_of(row.choice))).second;
   });
 }
 
@@ -152,16 +149,18 @@ std::vector<std::optional<int>> Builder::ratings(const Signature& signature,
 
 void Builder::rate(const RatingOptions& rating) {
   std::unordered_map<std::string, std::size_t> place;  // of each prompt among `inputs`
+  std::vector<std::size_t> prompt_of;                  // by row its place
   std::vector<Record> inputs;
   for (const BenchmarkRow& row : out_.kept) {
     std::string context = render_conversation(row.choice.context);
-    if (place.try_emplace(context, inputs.size()).second)
-      inputs.push_back({{"conversation", std::move(context)}});
+    const auto [at, is_new] = place.try_emplace(context, inputs.size());
+    prompt_of.push_back(at->second);
+    if (is_new) inputs.push_back({{"conversation", std::move(context)}});
   }
   const auto queries = ratings(query_rating(), rating, inputs, out_.query_ratings);
   if (out_.lost > 0) return;
-  for (BenchmarkRow& row : out_.kept)
-    row.query_rating = queries[place.at(render_conversation(row.choice.context))];
+  for (std::size_t i = 0; i < prompt_of.size(); ++i)
+    out_.kept[i].query_rating = queries[prompt_of[i]];
   const std::string step = "{} rated {} or more by {}";
   filter(fmt::format(fmt::runtime(step), "prompts", rating.least, rating.model),
          [&](const BenchmarkRow& row) { return row.query_rating.value_or(0) >= rating.least; });

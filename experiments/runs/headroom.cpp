@@ -70,12 +70,6 @@ void ask(const ProbePlan& plan, const Task& task, Asked& asked) {
   (task.model.unit() == 1 && !task.in_turn ? side_by_side(one) : in_turn(one))(wave);
 }
 
-std::vector<std::string> groups_of(std::span<const Example> rows) {
-  std::vector<std::string> groups;
-  for (const Example& row : rows) groups.push_back(row.group);
-  return groups;
-}
-
 /// As cluster_of() outcomes.
 std::vector<std::string> clusters_of(std::span<const Example> rows) {
   std::vector<std::string> clusters;
@@ -137,7 +131,7 @@ std::vector<Headroom::Share> shares_of(const Evaluation& evaluation, std::span<c
 /// evaluations ask the same and more.
 std::vector<Example> rows_to_ask(const std::vector<Example>& validation, const GateOptions& gate,
                                  std::uint64_t seed) {
-  const auto searched = hold_back(groups_of(validation), gate).searched;
+  const auto searched = check_gated(validation, gate, 0).searched;
   Rng rng(derive_seed(seed, "headroom rows"));
   std::vector<Example> rows;
   for (const auto i : rng.sample(searched.size(), searched.size()))

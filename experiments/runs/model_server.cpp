@@ -80,24 +80,34 @@ std::string origin_of(const std::string& base_url) {
   return (url.tls ? "https://" : "http://") + url.authority;
 }
 
+/// The status that a GET is answered with, or why it is not answered.
+Result<int> status_of(HttpClient& client, const std::string& path, const std::stop_token& stop) {
+  Result<int> status = Error{};
+  const HttpBatch batch{.method = "GET",
+                        .path = path,
+                        .size = 1,
+                        .body = [](std::size_t) { return std::string(); },
+                        .read =
+                            [&](std::size_t, int said, std::string_view) {
+                              status = said;
+                              return HttpReading{Response{}};
+                            }};
+  client.run(
+      batch,
+      [&](std::size_t, const Result<Response>& answer) {
+        if (!answer) status = answer.error();
+      },
+      stop);
+  return status;
+}
+
 /// Whether anything answers there.
 bool is_answered(const std::string& base_url) {
   HttpOptions options;
   options.base_urls = {origin_of(base_url)};
   options.connect_timeout_s = options.read_timeout_s = options.total_timeout_s = 2;
   HttpClient client(options);
-  bool answered = false;
-  const HttpBatch batch{.method = "GET",
-                        .path = "/",
-                        .size = 1,
-                        .body = [](std::size_t) { return std::string(); },
-                        .read =
-                            [&](std::size_t, int, std::string_view) {
-                              answered = true;
-                              return HttpReading{Response{}};
-                            }};
-  client.run(batch, [](std::size_t, const Result<Response>&) {}, {});
-  return answered;
+  return static_cast<bool>(status_of(client, "/", {}));
 }
 
 /// Two commands may serve models of one name.
@@ -242,33 +252,18 @@ void ServedModel::wait_until_ready(const HttpOptions& options, const std::stop_t
   asking.retries = 0;
   asking.connect_timeout_s = asking.read_timeout_s = asking.total_timeout_s = 5;
   HttpClient client(asking);
-  bool ready = false;
-  std::string why;
-  const HttpBatch batch{.method = "GET",
-                        .path = options.server->ready,
-                        .size = 1,
-                        .body = [](std::size_t) { return std::string(); },
-                        .read =
-                            [&](std::size_t, int status, std::string_view) {
-                              ready = status == 200;
-                              why = fmt::format("status {}", status);
-                              return HttpReading{Response{}};
-                            }};
   const auto began = Clock::now();
   for (;;) {
     note(fmt::format("starting the server of {}: {}", options.model,
                      clock_text(seconds_since(began))));
-    client.run(
-        batch,
-        [&](std::size_t, const Result<Response>& answer) {
-          if (!answer) why = answer.error().message;
-        },
-        stop);
+    const Result<int> status = status_of(client, options.server->ready, stop);
     if (server_->ended().stop_requested()) throw RunError(server_->last_words());
-    if (ready) break;
+    if (status && *status == 200) break;
     if (seconds_since(began) > options.server->timeout_s)
-      throw RunError(fmt::format("the server of {} is not ready after {:.0f} s: {}; see {}",
-                                 options.model, options.server->timeout_s, why, log_.string()));
+      throw RunError(fmt::format(
+          "the server of {} is not ready after {:.0f} s: {}; see {}", options.model,
+          options.server->timeout_s,
+          status ? fmt::format("status {}", *status) : status.error().message, log_.string()));
     std::this_thread::sleep_for(kBetweenAsking);
   }
   note("");

@@ -22,6 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kRecord = "run.db";
 constexpr std::chrono::seconds kLook{1};  // at what others do, where there is nothing else to do
 
 /// A run that was not done when this worker began.
@@ -233,8 +234,6 @@ class Worker {
     return end;
   }
 
-  static constexpr const char* kRecord = "run.db";
-
   const Sweep& sweep_;
   const fs::path folder_;
   const SweepWork work_;
@@ -261,7 +260,7 @@ fs::path shared_answers(const fs::path& folder, std::size_t n) {
 }
 
 void begin_sweep(const Sweep& sweep, const fs::path& folder, const std::stop_token& stop) {
-  if (fs::exists(folder / "run.db"))
+  if (fs::exists(folder / kRecord))
     throw UserError(folder.string() + " holds a run: give another --out, or remove it");
   const auto claim = claim_list(folder, stop);
   write_sweep_list(sweep, folder);

@@ -49,6 +49,18 @@ class SweepWorkers : public SweepRuns {
       n += run.is_directory() && look_at_claim(run.path() / "run.db").number > 0 ? 1 : 0;
     return n;
   }
+  /// Of two workers one is sent a signal, and the other ends with the report of one alone.
+  void expect_other_to_finish(int signal, int code) {
+    const fs::path file = config(kFour);
+    ASSERT_EQ(sweep(file, "whole").code, 0);
+    delay_ = 20ms;
+    const auto a = start(file, "2"), b = start(file, "2");
+    a->send(signal);
+    EXPECT_EQ(a->wait().code, code);
+    const Finished finished = b->wait();
+    ASSERT_EQ(finished.code, 0) << finished.err;
+    EXPECT_EQ(lasting_report(out()), lasting_report(whole()));
+  }
 };
 
 TEST_F(SweepWorkers, ShareTheRunsAndEachEndsWithTheReportOfOne) {
@@ -75,28 +87,12 @@ TEST_F(SweepWorkers, ShareTheRunsAndEachEndsWithTheReportOfOne) {
 }
 
 TEST_F(SweepWorkers, WhatAKilledOneWasAtIsTakenOverToTheSameReport) {
-  const fs::path file = config(kFour);
-  ASSERT_EQ(sweep(file, "whole").code, 0);
-  delay_ = 20ms;
-  const auto a = start(file, "2"), b = start(file, "2");
-  a->send(SIGKILL);
-  EXPECT_EQ(a->wait().code, -SIGKILL);
-  const Finished finished = b->wait();
-  ASSERT_EQ(finished.code, 0) << finished.err;
-  EXPECT_EQ(lasting_report(out()), lasting_report(whole()));
+  expect_other_to_finish(SIGKILL, -SIGKILL);
   EXPECT_EQ(claims(), 0U);
 }
 
 TEST_F(SweepWorkers, OneThatIsStoppedGivesItsRunsBackToTheOthers) {
-  const fs::path file = config(kFour);
-  ASSERT_EQ(sweep(file, "whole").code, 0);
-  delay_ = 20ms;
-  const auto a = start(file, "2"), b = start(file, "2");
-  a->send(SIGINT);
-  EXPECT_EQ(a->wait().code, 130);
-  const Finished finished = b->wait();
-  ASSERT_EQ(finished.code, 0) << finished.err;
-  EXPECT_EQ(lasting_report(out()), lasting_report(whole()));
+  expect_other_to_finish(SIGINT, 130);
 }
 
 TEST_F(SweepWorkers, OneMayLeaveTheRestToTheOthers) {
