@@ -223,6 +223,24 @@ std::vector<Result<WrittenPersonas>> write_personas(const Predict& theta,
   return out;
 }
 
+std::vector<std::string> write_opposites(std::span<const std::string> personas,
+                                         const Format& format, const PredictOptions& options,
+                                         std::size_t max_words, const Call& call) {
+  const Predict opposite(
+      Signature::parse("persona -> opposite",
+                       "Write the persona of a reader who prefers the very opposite."),
+      format, options);
+  std::vector<UserHistory> described;
+  for (const std::string& persona : personas) described.push_back({.user = {}, .text = persona});
+  std::vector<std::string> opposites;
+  for (auto& written : write_personas(opposite, described, {.max_words = max_words}, call))
+    for (std::string& one : written ? written->personas : std::vector<std::string>{})
+      if (std::ranges::find(personas, one) == personas.end() &&
+          std::ranges::find(opposites, one) == opposites.end())
+        opposites.push_back(std::move(one));
+  return opposites;
+}
+
 std::vector<Result<Verified>> verify_personas(const Judge& judge,
                                               std::span<const PersonaTest> tests,
                                               std::span<const double> contrasts, const Call& call) {

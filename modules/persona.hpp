@@ -82,6 +82,15 @@ std::vector<Result<WrittenPersonas>> write_personas(const Predict& theta,
                                                     const PersonaWriting& writing,
                                                     const Call& call);
 
+/// What readers of the very opposite tastes are like, as the model writes it: people who are
+/// described alike by a model that loves one description can be told apart by it and its opposite.
+/// One wave, greedy.
+/// @param format, options  those of Θ, whose wording the personas then have
+/// @return distinct ones that are none of `personas`; what cannot be used is left out
+std::vector<std::string> write_opposites(std::span<const std::string> personas,
+                                         const Format& format, const PredictOptions& options,
+                                         std::size_t max_words, const Call& call);
+
 /// How well a persona explains a person.
 struct Verification {
   double contrast = 0;  ///< the weight of the judge without persona that explains the person best

@@ -320,6 +320,8 @@ std::vector<Result<FoundPersona>> SynthesizeMe::kept(
     const auto& [personas, outputs] = candidates[i];
     if (best < personas.size()) one.persona = personas[best];
     if (best < outputs.size()) one.outputs = outputs[best];
+    one.samples.assign(personas.begin(),
+                       personas.begin() + static_cast<std::ptrdiff_t>(outputs.size()));
     found.emplace_back(std::move(one));
   }
   tell(counts);

@@ -61,6 +61,7 @@ struct FoundPersona {
   std::vector<Demo> demos = {};             ///< that the judge is shown of the person's own pairs
   bool abstained = false;      ///< a persona was found, and is not used as it does not help
   std::string unwritten = {};  ///< why none of Θ's samples could be used; empty: there was one
+  std::vector<std::string> samples = {};  ///< the personas of Θ's that could be used
   Record outputs = {};  ///< all that Θ wrote; empty where the persona is none of this person's
   Usage usage = {};     ///< of all that was asked for it
 };

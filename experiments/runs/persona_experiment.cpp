@@ -249,6 +249,7 @@ PersonaExperiment read_persona_experiment(const Config& config) {
   if (const auto file = personas.at("theta").find("load")) experiment.theta_file = path_of(*file);
   experiment.theta_predictor = personas.at("theta").text("predictor", "");
   experiment.pool = read_size(personas, "pool", 6);
+  experiment.opposites = personas.boolean("opposites", false);
   read_demos(personas, experiment);
   experiment.published = read_published(personas);
   experiment.rows = read_rows(personas);
@@ -292,8 +293,12 @@ void run_persona_experiment(const PersonaExperiment& given, RunContext& run) {
     PersonaRun& one = *runs.back();
     for (const OptimizerConfig* optimizer : optimizers_of(experiment, role))
       check_gated(one.validation_examples(), optimizer->gate, optimizer->max_evaluations);
-    one.learn_training_users();
-    if (role == "teacher") train = one.training_examples();
+    if (role == "teacher") {
+      one.learn_training_users();
+      train = one.training_examples();
+    } else {
+      one.take_pool(*runs.front());
+    }
     one.optimise(train);
     if (!experiment.transfer_all) {
       std::vector<const PersonaRun*> others;

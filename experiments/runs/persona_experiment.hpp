@@ -46,6 +46,7 @@ struct PersonaExperiment {
   std::filesystem::path theta_file = {};  ///< a state whose instructions and demos it has
   std::string theta_predictor = {};       ///< of that state; empty: the only one
   std::size_t pool = 6;  ///< personas found for training users that every user's candidates include
+  bool opposites = false;           ///< write_opposites() of these may be among them
   std::size_t demos = 3;            ///< of the user's own pairs, in rows with demos
   bool choose_demos = false;        ///< by choose_demos(); else they are the first
   PublishedOptions published = {};  ///< of the row `SynthesizeMe as published`

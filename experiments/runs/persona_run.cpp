@@ -78,12 +78,22 @@ void PersonaRun::learn_training_users() {
   const auto users = each_of(users_.train);
   auto found = seed.personas(users, call_);
   learn(found);
-  std::vector<std::string> all;
-  for (const LearntUser& one : learnt_)
-    if (std::ranges::find(all, one.found.persona) == all.end()) all.push_back(one.found.persona);
-  pool_ = seed.share(all, experiment_.pool, users, found, call_);
+  pool_ = seed.share(candidates(found), experiment_.pool, users, found, call_);
   if (!pool_.empty()) learn(found);
   tell_counts();
+}
+
+std::vector<std::string> PersonaRun::candidates(std::span<const Result<FoundPersona>> found) const {
+  std::vector<std::string> all;
+  for (const auto& one : found)
+    for (const std::string& persona : one ? one->samples : std::vector<std::string>{})
+      if (std::ranges::find(all, persona) == all.end()) all.push_back(persona);
+  if (!experiment_.opposites || experiment_.pool == 0) return all;
+  const StepOptions& theta = experiment_.theta;
+  const auto opposites = write_opposites(all, theta.format, theta.predict,
+                                         experiment_.settings.module.writing.max_words, call_);
+  all.insert(all.end(), opposites.begin(), opposites.end());
+  return all;
 }
 
 std::vector<Example> PersonaRun::training_examples() const {
@@ -395,7 +405,7 @@ void PersonaRun::put_personas() {
     said.push_back(one.matched);
     held.push_back(one.taste);
   }
-  if (stated.tastes > 0)
+  if (stated.tastes > 0 && !run_.models.made_up())
     run_.remark(
         fmt::format("persona match, {}: as the judge reads them, which tells {} of {} "
                     "tastes by their own words; personas dealt to people at random would "

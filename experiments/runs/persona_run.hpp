@@ -60,11 +60,14 @@ class PersonaRun {
   PersonaRun(const PersonaExperiment& experiment, const Users& users, std::string role,
              SearchRecord& record, RunContext& run);
 
-  /// Finds personas for the training users with the seed Θ. The few that explain all of them best
-  /// become the pool, which is among every user's candidates, and each training user gets the one of
-  /// the pool that explains them best.
+  /// Finds personas for the training users with the seed Θ. Of all that it wrote for them, and of
+  /// their opposites where these are wanted, the few that explain all of them best become the pool,
+  /// which is among every user's candidates, and each training user gets the one of the pool that
+  /// explains them best.
   /// @throws Outage if one took all of them.
   void learn_training_users();
+  /// The pool of another model's.
+  void take_pool(const PersonaRun& other) { pool_ = other.pool_; }
   /// For Task::train: a pair of each training user that a persona was found for.
   std::vector<Example> training_examples() const;
   /// For Task::validation: the pairs of validation users that Θ is not shown.
@@ -95,6 +98,8 @@ class PersonaRun {
   SynthesizeMe module(bool verify, const SynthesizeMe* tuned = nullptr) const;
   SynthesizeMe module(const SynthesizeMeOptions& options, const SynthesizeMe* tuned) const;
   void learn(const std::vector<Result<FoundPersona>>& found);
+  /// What may become the pool.
+  std::vector<std::string> candidates(std::span<const Result<FoundPersona>> found) const;
   /// Keeps what came of the personas so far.
   void tell_counts();
   /// Leaves the best Θ where a run leaves its prompt, with what its row is made with.

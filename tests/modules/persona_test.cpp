@@ -329,6 +329,23 @@ TEST(Verification, LooksAtNoPairThatAnOutageTookFromOneOfThePersonas) {
   EXPECT_NEAR(out->each[1].fit, -1 - std::log1p(std::exp(-1.0)), 1e-12);
 }
 
+TEST(Opposites, AreWrittenInThetasWordingAndHeldOnce) {
+  ScriptedModel model([](const Request& request) -> Result<Response> {
+    const std::string& prompt = request.messages.back().content;
+    if (prompt.find("outage") != prompt.npos) return Error{Fault::kService, "gone"};
+    return say(prompt.find("praise") != prompt.npos   ? " complaints"
+               : prompt.find("length") != prompt.npos ? " many words beyond what is allowed here"
+                                                      : " praise");
+  });
+  const std::vector<std::string> personas{"Likes praise", "Likes warm praise", "Likes length",
+                                          "Likes an outage", "Likes gloom"};
+  EXPECT_THAT(write_opposites(personas, {.adapter = "terse", .opening = "Likes"}, {.max_tokens = 9},
+                              5, {.model = model}),
+              ElementsAre("Likes complaints"));
+  EXPECT_EQ(model.waves().size(), 1U);
+  EXPECT_THAT(model.waves()[0][0].messages.back().content, HasSubstr("Persona: Likes praise"));
+}
+
 TEST(Verification, IsLostWhereAnOutageLeavesNoPair) {
   const auto out = verified([](const Request&) -> Result<Response> { return scoring(1); },
                             {.failing = {0, 1, 2, 3, 4, 5}});
