@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "optimizers/prompt_limits.hpp"
 #include "optimizers/training_rows.hpp"
 
 namespace theta {
@@ -145,14 +146,45 @@ std::optional<FittedOptions> fit_options(const Module& program, const Task& task
 
 namespace {
 
+/// Other formats that are fitted at most.
+constexpr std::size_t kMostFormats = 3;
+/// A map that fewer training rows taught, beside those of validation, tells little of a format.
+constexpr std::int64_t kFewestTaught = 20;
+
+bool same_prompts(const Module& a, const Module& b) {
+  return std::ranges::equal(a.predictors(), b.predictors(),
+                            [](const Predictor* x, const Predictor* y) { return *x == *y; });
+}
+
 struct Finalist {
   std::unique_ptr<Module> program;
   Scores scores;  ///< of the validation examples
 };
 
-/// A search's winner, if it has one, as it is; then the student and the winner, fitted.
-std::vector<Finalist> finalists_of(const Module& student, const Compiled& compiled,
-                                   const Task& task, std::int64_t left, std::int64_t& spent) {
+/// What a budget has room for.
+struct Room {
+  std::size_t others = 0;  ///< programs that validation is new to
+  std::size_t train = 0;   ///< training examples that each program is asked
+};
+
+/// @param own  programs that were evaluated on validation   @param left  < 0: no limit
+Room room_for(std::size_t own, std::size_t others, const Task& task, std::int64_t left) {
+  const auto train = static_cast<std::int64_t>(task.train.size());
+  if (left < 0) return {others, task.train.size()};
+  const auto validation = static_cast<std::int64_t>(task.validation.size());
+  const auto each = [&](std::size_t n) {
+    const std::int64_t rest = left - static_cast<std::int64_t>(n) * validation;
+    return rest / static_cast<std::int64_t>(own + n);
+  };
+  while (others > 0 && each(others) < std::min(train, kFewestTaught)) --others;
+  return {others, static_cast<std::size_t>(std::clamp<std::int64_t>(each(others), 0, train))};
+}
+
+/// A search's winner, if it has one, as it is; then the student, the winner and others, fitted.
+std::vector<Finalist> finalists_of(const Module& student,
+                                   std::span<const std::unique_ptr<Module>> others,
+                                   const Compiled& compiled, const Task& task, std::int64_t left,
+                                   std::int64_t& spent) {
   std::vector<Finalist> finalists;
   std::vector<const Module*> to_fit{&student};
   if (compiled.gain) {
@@ -161,12 +193,16 @@ std::vector<Finalist> finalists_of(const Module& student, const Compiled& compil
         {compiled.program->clone(), scores_of(evaluate(*compiled.program, task.validation,
                                                        task.metric, {task.model, task.stop}))});
   }
-  for (const Module* program : to_fit) {
-    const std::int64_t room = left < 0 ? static_cast<std::int64_t>(task.train.size())
-                                       : std::max(left - spent, std::int64_t{0});
-    auto fitted = fit_options(*program, task, static_cast<std::size_t>(room));
+  const std::size_t own = to_fit.size();
+  const auto bare = unfitted(*to_fit.back());
+  for (const auto& other : others)
+    if (!same_prompts(*other, *bare)) to_fit.push_back(other.get());
+  const Room room = room_for(own, to_fit.size() - own, task, left);
+  for (std::size_t i = 0; i < own + room.others; ++i) {
+    auto fitted = fit_options(*to_fit[i], task, room.train);
     if (!fitted) continue;
     spent += fitted->evaluations;
+    if (i >= own) spent += static_cast<std::int64_t>(task.validation.size());
     finalists.push_back({std::move(fitted->program), std::move(fitted->scores)});
   }
   return finalists;
@@ -174,11 +210,42 @@ std::vector<Finalist> finalists_of(const Module& student, const Compiled& compil
 
 }  // namespace
 
-void end_with_fitted_options(const Module& student, const Task& task, std::int64_t left,
-                             const std::string& search, Compiled& compiled) try {
+std::vector<std::unique_ptr<Module>> in_other_formats(const Module& student, const Task& task,
+                                                      const std::optional<FormatSpace>& given) {
+  FormatSpace space = given.value_or(FormatSpace::usual());
+  space.calibrations.clear();
+  space.seen_answers.clear();
+  const auto bare = unfitted(student);
+  const std::size_t last = bare->predictors().size() - 1;
+  std::vector<std::pair<std::size_t, std::unique_ptr<Module>>> all;
+  for (const FormatChoice& choice : format_choices(*bare, last, space, {})) {
+    auto other = bare->clone();
+    set_format(*other->predictors()[last], choice);
+    if (choice.format.answering == Answering::kScore && !same_prompts(*other, *bare))
+      all.emplace_back(prompt_tokens(*other, task.model), std::move(other));
+  }
+  std::ranges::stable_sort(all, {}, [](const auto& one) { return one.first; });
+  std::vector<std::unique_ptr<Module>> others;
+  for (auto& [tokens, other] : all)
+    if (others.size() < kMostFormats) others.push_back(std::move(other));
+  return others;
+}
+
+std::int64_t kept_to_fit(const Task& task, std::size_t others) {
+  const auto validation = static_cast<std::int64_t>(task.validation.size());
+  const auto train = static_cast<std::int64_t>(task.train.size());
+  const auto n = static_cast<std::int64_t>(others);
+  // The search keeps as much, or twice as much, of what there is beyond two full evaluations.
+  const std::int64_t part = (task.max_evaluations - 2 * validation) / (others > 0 ? 2 : 3);
+  return std::clamp<std::int64_t>(part, 0, 2 * train + n * (validation + train));
+}
+
+void end_with_fitted_options(const Module& student, std::span<const std::unique_ptr<Module>> others,
+                             const Task& task, std::int64_t left, const std::string& search,
+                             Compiled& compiled) try {
   if (compiled.stopped || !fits_options(student, task)) return;
   std::int64_t spent = 0;
-  std::vector<Finalist> finalists = finalists_of(student, compiled, task, left, spent);
+  std::vector<Finalist> finalists = finalists_of(student, others, compiled, task, left, spent);
   if (finalists.size() == compiled.gain.has_value()) return;  // none could be fitted
   const auto best = std::ranges::max_element(
       finalists, {}, [](const Finalist& finalist) { return mean(finalist.scores); });
@@ -224,7 +291,7 @@ Compiled FitOptions::search(const Module& student, const Task& task) {
                     .best = measured(scores)};
   compiled.trials.push_back(record_of(name(), trial, describe(student)));
   if (task.on_trial) task.on_trial(compiled.trials.back());
-  end_with_fitted_options(student, task,
+  end_with_fitted_options(student, {}, task,
                           task.max_evaluations > 0 ? task.max_evaluations - asked : -1, name(),
                           compiled);
   return compiled;

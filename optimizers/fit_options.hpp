@@ -1,7 +1,13 @@
 #pragma once
 
+#include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
+#include <string>
+#include <vector>
 
+#include "optimizers/format_space.hpp"
 #include "optimizers/optimizer.hpp"
 
 namespace theta {
@@ -37,10 +43,24 @@ class FitOptions final : public Optimizer {
   Compiled search(const Module& student, const Task& task) override;
 };
 
-/// The end of a search: of its winner, it fitted and the student fitted, the one that scores
-/// highest on validation, the winner itself of equals. Stopped, the search's own result stands.
+/// The student as a search ends with it in other formats of its last step: each as it answers by
+/// itself, scored, the shortest prompt first.
+/// @param space  nothing: FormatSpace::usual()
+std::vector<std::unique_ptr<Module>> in_other_formats(const Module& student, const Task& task,
+                                                      const std::optional<FormatSpace>& space);
+
+/// Evaluations that end_with_fitted_options() can make use of, of a budget at most a part.
+/// @param others  as there
+std::int64_t kept_to_fit(const Task& task, std::size_t others);
+
+/// The end of a search: of its winner, it fitted, the student fitted and the student fitted in other
+/// formats, as many of these as the budget has room for, the one that scores highest on validation,
+/// the first of equals. What a prompt says by its first choice does not tell what it says by all
+/// options. Stopped, the search's own result stands.
+/// @param others  in_other_formats(), or none
 /// @param left  evaluations that may be spent; < 0: no limit
-void end_with_fitted_options(const Module& student, const Task& task, std::int64_t left,
-                             const std::string& search, Compiled& compiled);
+void end_with_fitted_options(const Module& student, std::span<const std::unique_ptr<Module>> others,
+                             const Task& task, std::int64_t left, const std::string& search,
+                             Compiled& compiled);
 
 }  // namespace theta

@@ -134,14 +134,6 @@ class Candidates {
   const Task& task_;
 };
 
-/// Evaluations of a budget that are left to fit options with: of the student and of the winner on
-/// the training examples, but for a third of what a search has beyond two full evaluations.
-std::int64_t kept_to_fit(const Task& task) {
-  const auto examples = static_cast<std::int64_t>(task.validation.size());
-  return std::clamp<std::int64_t>((task.max_evaluations - 2 * examples) / 3, 0,
-                                  2 * static_cast<std::int64_t>(task.train.size()));
-}
-
 /// One search: what it is among, of what, and how.
 struct SearchSetup {
   const Task& task;
@@ -150,7 +142,7 @@ struct SearchSetup {
   const Candidates& candidates;
   const MiproOptions& options;  ///< sizes and all
   const SearchOptions& search;
-  bool fits;  ///< options are fitted after it
+  std::int64_t kept = 0;  ///< evaluations that are kept to fit options with after it
 
   double cost(const Combination& combination) const {
     return static_cast<double>(prompt_tokens(*candidates.program(combination), task.model));
@@ -158,11 +150,10 @@ struct SearchSetup {
 };
 
 PairedSearchResult search_paired(const SearchSetup& setup) {
-  const auto& [task, choices, space, candidates, run, search, fits] = setup;
+  const auto& [task, choices, space, candidates, run, search, kept] = setup;
   const std::size_t examples = task.validation.size();
   auto budget = mipro_budget(examples, run.num_trials, run.minibatch_size, run.full_every);
-  if (task.max_evaluations > 0)
-    budget = std::min(budget, task.max_evaluations - (fits ? kept_to_fit(task) : 0));
+  if (task.max_evaluations > 0) budget = std::min(budget, task.max_evaluations - kept);
   PairedSearchOptions paired{
       .budget = budget,
       .widening = run.widening,
@@ -407,7 +398,12 @@ Compiled Mipro::search(const Module& student, const Task& given) {
     };
   const bool fits = run.fit_options && !run.faithful && fits_options(student, task) &&
                     !run.limits.freezes(*student.predictors().back(), "format");
-  const SearchSetup setup{task, choices, space, candidates, run, options, fits};
+  std::vector<std::unique_ptr<Module>> others;
+  if (fits) others = in_other_formats(student, task, run.space);
+  std::erase_if(others,
+                [&](const auto& other) { return !run.limits.admits(*other, task.model); });
+  const SearchSetup setup{
+      task, choices, space, candidates, run, options, fits ? kept_to_fit(task, others.size()) : 0};
   if (!run.faithful && run.surrogate == "paired")
     compile_paired(setup, compiled);
   else
@@ -419,7 +415,7 @@ Compiled Mipro::search(const Module& student, const Task& given) {
   compiled.proposals = choices.counts;
   if (fits)
     end_with_fitted_options(
-        student, task,
+        student, others, task,
         task.max_evaluations > 0 ? task.max_evaluations - compiled.trials.back().evaluations : -1,
         name(), compiled);
   return compiled;

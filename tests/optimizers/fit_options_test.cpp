@@ -123,6 +123,41 @@ TEST_F(FitOptionsTest, EndsASearchOfMipro) {
   EXPECT_FALSE(map_of(*Mipro(options).compile(student(), limited).program));
 }
 
+TEST_F(FitOptionsTest, EndsASearchInTheFormatWhoseOptionsTellMost) {
+  ScriptedModel told_in_chat([](const Request& request) {
+    const bool chat = request.messages.back().content.find("[[ ## ") != std::string::npos;
+    Response response;
+    response.option_logprobs = {-2, -.2};
+    return chat ? hinting(request) : response;
+  });
+  const Task given = task();
+  const Task own{given.train,        given.validation, given.metric, told_in_chat,
+                 scripted_.proposer, told_in_chat,     {},           {},
+                 400,                given.gate};
+  const MiproOptions options{.num_instructions = 1,
+                             .num_demo_sets = 1,
+                             .max_bootstrapped = 0,
+                             .max_labeled = 0,
+                             .glossary = {.written = 0, .read_off = false},
+                             .space = FormatSpace{.adapters = {"terse", "chat"}}};
+  const Compiled compiled = Mipro(options).compile(student(), own);
+  EXPECT_EQ(compiled.program->predictors().back()->format->adapter, "chat");
+  EXPECT_TRUE(map_of(*compiled.program));
+  EXPECT_EQ(compiled.validation_score, 1);
+  EXPECT_LE(compiled.trials.back().evaluations, 400);
+}
+
+TEST_F(FitOptionsTest, OtherFormatsAreScoredUncalibratedAndShortestFirst) {
+  Predict shown = student();
+  shown.predictors()[0]->format->adapter = "chat";
+  shown.predictors()[0]->format->calibration = Calibration::kContentFree;
+  const auto others = in_other_formats(shown, task(), std::nullopt);
+  std::vector<std::string> formats;
+  for (const auto& other : others) formats.push_back(to_text(*other->predictors()[0]->format));
+  EXPECT_THAT(formats, testing::ElementsAre("terse, options hidden, scored", "terse, scored"));
+  EXPECT_THAT(in_other_formats(shown, task(), FormatSpace{}), testing::IsEmpty());
+}
+
 TEST_F(FitOptionsTest, WantsScoresAndLabels) {
   EXPECT_THAT(message_of<UserError>([&] { FitOptions().compile(scripted_.student(), task()); }),
               HasSubstr("wants `answering: score`"));
