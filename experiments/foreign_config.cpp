@@ -8,7 +8,7 @@ namespace {
 
 constexpr const char* kPromptfoo =
     "this is promptfoo's config: `providers` are `models` here, `prompts` a `program` (signature, "
-    "instructions), `tests` a file under `data`, `assert` the `metric`";
+    "instructions), `tests` a file under `data`, `assert` the `metric`; `theta import` makes it so";
 constexpr const char* kWandb =
     "this is a sweep of Weights & Biases: `parameters` with `values` are the lists of a `sweep` "
     "here, `program` is theta run itself, and `metric` is chosen under `metric`";

@@ -83,15 +83,18 @@ std::string called(const Command& command) { return "theta " + command.about().n
 
 std::vector<std::unique_ptr<Command>> make_commands() {
   std::vector<std::unique_ptr<Command>> all;
-  for (const auto make :
-       {make_run_command,         make_fork_command,          make_headroom_command,
-        make_sweep_command,       make_status_command,        make_ping_command,
-        make_check_command,       make_report_command,        make_why_command,
-        make_view_command,        make_replay_command,        make_record_command,
-        make_eval_command,        make_predict_command,       make_show_command,
-        make_export_command,      make_data_stats_command,    make_data_build_command,
-        make_persona_fit_command, make_persona_judge_command, make_persona_prompt_command,
-        make_persona_ask_command, make_persona_forget_command})
+  for (const auto make : {make_run_command,           make_fork_command,
+                          make_headroom_command,      make_sweep_command,
+                          make_status_command,        make_ping_command,
+                          make_check_command,         make_report_command,
+                          make_why_command,           make_view_command,
+                          make_replay_command,        make_record_command,
+                          make_eval_command,          make_predict_command,
+                          make_show_command,          make_export_command,
+                          make_import_command,        make_data_stats_command,
+                          make_data_build_command,    make_persona_fit_command,
+                          make_persona_judge_command, make_persona_prompt_command,
+                          make_persona_ask_command,   make_persona_forget_command})
     all.push_back(make());
   return all;
 }

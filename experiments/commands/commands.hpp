@@ -29,6 +29,7 @@ std::unique_ptr<Command> make_eval_command();
 std::unique_ptr<Command> make_predict_command();
 std::unique_ptr<Command> make_show_command();
 std::unique_ptr<Command> make_export_command();
+std::unique_ptr<Command> make_import_command();
 std::unique_ptr<Command> make_data_stats_command();
 std::unique_ptr<Command> make_data_build_command();
 std::unique_ptr<Command> make_persona_fit_command();

@@ -77,7 +77,9 @@ const std::vector<Broken>& broken_configs() {
        "metric:", "metrik:", ":14:1: unknown key 'metrik'; did you mean 'metric'?"},
       {"PromptfoosConfigIsNamed", kTask, "", "description: x\nprompts: [a]\nproviders: [b]\n",
        ":2:10: this is promptfoo's config: `providers` are `models` here, `prompts` a `program` "
-       "(signature, instructions), `tests` a file under `data`, `assert` the `metric`"},
+       "(signature, instructions), `tests` a file under `data`, `assert` the `metric`; `theta "
+       "import` "
+       "makes it so"},
       {"HydrasConfigIsNamed", kTask, "", "defaults:\n  - model: small\nlr: 1\n",
        ":2:3: this is Hydra's config: its groups stand in one file here (YAML's `<<: *base` shares "
        "what is alike), overrides are --set key=value, and --multirun is a `sweep`"},
