@@ -247,24 +247,27 @@ void end_with_fitted_options(const Module& student, std::span<const std::unique_
   std::int64_t spent = 0;
   std::vector<Finalist> finalists = finalists_of(student, others, compiled, task, left, spent);
   if (finalists.size() == compiled.gain.has_value()) return;  // none could be fitted
-  const auto best = std::ranges::max_element(
-      finalists, {}, [](const Finalist& finalist) { return mean(finalist.scores); });
-  if (!best->program->predictors().back()->format->option_map) return;
   const Scores before =
       scores_of(evaluate(student, task.validation, task.metric, {task.model, task.stop}));
   std::vector<Scores> all;
   for (const Finalist& finalist : finalists) all.push_back(finalist.scores);
-  compiled.gain = shrunken(before, all).at(static_cast<std::size_t>(best - finalists.begin()));
-  compiled.program = std::move(best->program);
+  const std::vector<Belief> beliefs = shrunken(before, all);
+  const std::size_t chosen = choose(beliefs, [&](std::size_t i) {
+    return static_cast<double>(prompt_tokens(*finalists[i].program, task.model));
+  });
+  Finalist& best = finalists[chosen];
+  if (!best.program->predictors().back()->format->option_map) return;
+  compiled.gain = beliefs[chosen];
+  compiled.program = std::move(best.program);
   compiled.student_score = mean(before);
-  compiled.validation_score = mean(best->scores);
+  compiled.validation_score = mean(best.scores);
   const TrialRecord& last = compiled.trials.back();
   const Trial trial{.number = last.number + 1,
                     .kind = TrialKind::kFull,
                     .score = compiled.validation_score,
                     .evaluations = last.evaluations + spent,
                     .improved = true,
-                    .best = measured(best->scores)};
+                    .best = measured(best.scores)};
   compiled.trials.push_back(record_of(search, trial, describe(*compiled.program)));
   if (task.on_trial) task.on_trial(compiled.trials.back());
 } catch (const Interrupted&) {

@@ -54,8 +54,8 @@ std::vector<std::unique_ptr<Module>> in_other_formats(const Module& student, con
 std::int64_t kept_to_fit(const Task& task, std::size_t others);
 
 /// The end of a search: of its winner, it fitted, the student fitted and the student fitted in other
-/// formats, as many of these as the budget has room for, the one that scores highest on validation,
-/// the first of equals. What a prompt says by its first choice does not tell what it says by all
+/// formats, as many of these as the budget has room for, the one that choose() takes by what is
+/// believed of their scores on validation: of those not told apart the shortest prompt. What a prompt says by its first choice does not tell what it says by all
 /// options. Stopped, the search's own result stands.
 /// @param others  in_other_formats(), or none
 /// @param left  evaluations that may be spent; < 0: no limit
