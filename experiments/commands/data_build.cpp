@@ -12,6 +12,7 @@
 #include "experiments/files.hpp"
 #include "experiments/models.hpp"
 #include "experiments/report/text_table.hpp"
+#include "experiments/runs/run_record.hpp"
 
 namespace theta {
 namespace {
@@ -80,7 +81,7 @@ people, and datasheet.json with every count. Stopped, the same command goes on.)
   static Benchmark build(const BenchmarkOptions& options, const fs::path& folder,
                          const Host& host) {
     const ScratchFolder scratch(folder);
-    Store store(scratch.path() / "run.db");
+    Store store(scratch.path() / kRecordFile);
     const auto cache =
         std::make_shared<AnswerCache>(CacheOptions{folder / "answers.db", CacheMode::kRecord});
     Models models(options.models, store, host.progress, Models::Purpose::kRun, nullptr, nullptr,

@@ -7,6 +7,7 @@
 #include "experiments/commands/options.hpp"
 #include "experiments/commands/verify.hpp"
 #include "experiments/runs/run_folder.hpp"
+#include "experiments/runs/run_record.hpp"
 
 namespace theta {
 namespace {
@@ -45,9 +46,9 @@ more.)"}) {}
       make_private_folder(folder);
       const std::string there = read_status(folder).hash;
       if (!there.empty() && there != options.hash) return;  // another run's, which is refused
-      const Store own(folder / "run.db");                   // nobody else's meanwhile
+      const Store own(folder / kRecordFile);                // nobody else's meanwhile
       tell(fmt::format("theta: {} answers of {} are known",
-                       adopt_answers(folder / "run.db", from / "run.db"), from.string()));
+                       adopt_answers(folder / kRecordFile, from / kRecordFile), from.string()));
     });
   }
 

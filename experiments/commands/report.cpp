@@ -9,6 +9,7 @@
 #include "experiments/report/comparison.hpp"
 #include "experiments/report/csv.hpp"
 #include "experiments/report/sweep_report.hpp"
+#include "experiments/runs/run_record.hpp"
 
 namespace theta {
 namespace {
@@ -44,7 +45,7 @@ their intervals, the items that turned, what differs in the configs and the prom
     if (holds_sweep(folder)) {
       print_report(finish_sweep_report(folder), folder);
     } else {
-      const Report report = make_report(Store(folder / "run.db", Store::Access::kRead));
+      const Report report = make_report(Store(folder / kRecordFile, Store::Access::kRead));
       write_report(report, folder);
       print_report(to_table(report), folder);
     }

@@ -5,6 +5,7 @@
 #include "experiments/commands/commands.hpp"
 #include "experiments/report/text_table.hpp"
 #include "experiments/runs/run_folder.hpp"
+#include "experiments/runs/run_record.hpp"
 #include "experiments/runs/sweep.hpp"
 
 namespace theta {
@@ -18,7 +19,7 @@ void print_status(const fs::path& folder) {
     runs = read_sweep_list(folder).runs;
   else
     runs.push_back({"", folder.filename().string(), "", {}, 0, 0, false});
-  if (!holds_sweep(folder) && !fs::exists(folder / "run.db"))
+  if (!holds_sweep(folder) && !fs::exists(folder / kRecordFile))
     throw UserError(folder.string() + " holds neither a run nor a sweep");
   std::vector<std::vector<std::string>> rows;
   std::map<std::string, std::size_t> states;

@@ -5,6 +5,7 @@
 #include "core/visible.hpp"
 #include "experiments/commands/commands.hpp"
 #include "experiments/commands/options.hpp"
+#include "experiments/runs/run_record.hpp"
 
 namespace theta {
 namespace {
@@ -29,7 +30,7 @@ their search believed and cost, and what it changed in the prompt. With --trial,
 
   int run(const std::vector<std::string>& arguments, const Host&) override {
     const std::filesystem::path folder = arguments[0];
-    const Store store(folder / "run.db", Store::Access::kRead);
+    const Store store(folder / kRecordFile, Store::Access::kRead);
     const std::string row = arguments.size() > 1 ? arguments[1] : "";
     if (trial_ == 0 && !search_.empty())
       throw UserError("--search says whose --trial: give its number");

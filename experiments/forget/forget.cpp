@@ -12,6 +12,7 @@
 #include "experiments/forget/sources.hpp"
 #include "experiments/report/report.hpp"
 #include "experiments/report/sweep_report.hpp"
+#include "experiments/runs/run_record.hpp"
 
 namespace theta {
 namespace {
@@ -53,7 +54,7 @@ class Removal {
   std::vector<std::pair<std::string, Removed>> all() {
     std::vector<fs::path> records, databases;
     for (const fs::path& file : files_)
-      if (is_database(file)) (file.filename() == "run.db" ? records : databases).push_back(file);
+      if (is_database(file)) (file.filename() == kRecordFile ? records : databases).push_back(file);
     std::set<std::string> keys;
     for (const fs::path& record : records) keys.merge(keys_told(record, traces_));
     // Personas are known from the records, whose turn is behind that of what only repeats them.
@@ -127,8 +128,8 @@ class Removal {
     if (!changed && !traces_.find(read_whole(file))) return;
     if (holds_sweep(folder))
       finish_sweep_report(folder);
-    else if (fs::exists(folder / "run.db"))
-      write_report(make_report(Store(folder / "run.db", Store::Access::kRead)), folder);
+    else if (fs::exists(folder / kRecordFile))
+      write_report(make_report(Store(folder / kRecordFile, Store::Access::kRead)), folder);
     else
       return;
     note(file, {{"computed anew", 1}});

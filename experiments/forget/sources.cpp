@@ -98,7 +98,7 @@ PersonSources sources_of(const std::string& user, std::span<const fs::path> file
     }
   }
   for (const fs::path& file : files) {
-    if (file.filename() != "run.db") continue;
+    if (file.filename() != kRecordFile) continue;
     const auto data = add_run(file, out.person);
     if (!data || !is_new(*data)) continue;
     try {

@@ -29,8 +29,8 @@ struct Read {
 Read read_run(const fs::path& folder) {
   if (holds_sweep(folder))
     throw UserError(folder.string() + " holds a sweep: name the folder of one of its runs");
-  if (!fs::exists(folder / "run.db")) throw UserError(folder.string() + " holds no run");
-  const Store store(folder / "run.db", Store::Access::kRead);
+  if (!fs::exists(folder / kRecordFile)) throw UserError(folder.string() + " holds no run");
+  const Store store(folder / kRecordFile, Store::Access::kRead);
   return {make_report(store), store.outcomes(), get(store, part::kDataHash)};
 }
 

@@ -18,6 +18,7 @@
 #include "experiments/files.hpp"
 #include "experiments/report/report.hpp"
 #include "experiments/runs/run_folder.hpp"
+#include "experiments/runs/run_record.hpp"
 #include "experiments/runs/sweep.hpp"
 #include "modules/text.hpp"
 
@@ -258,9 +259,9 @@ std::pair<std::string, std::vector<Exported>> runs_in(const fs::path& from) {
       runs.push_back({from / run.folder, run.label, run.values, list.name});
     return {list.name, std::move(runs)};
   }
-  if (!fs::exists(from / "run.db"))
+  if (!fs::exists(from / kRecordFile))
     throw UserError(from.string() + " holds neither a run nor a sweep");
-  const std::string name = get(Store(from / "run.db", Store::Access::kRead), part::kName);
+  const std::string name = get(Store(from / kRecordFile, Store::Access::kRead), part::kName);
   return {name, {{from, name}}};
 }
 
@@ -279,7 +280,7 @@ MlflowExport export_to_mlflow(const fs::path& from, const fs::path& store) {
       continue;
     }
     if (experiment.empty()) experiment = experiment_called(name, store);
-    const Store record(run.folder / "run.db", Store::Access::kRead);
+    const Store record(run.folder / kRecordFile, Store::Access::kRead);
     const std::string left_out = RunWriter(run, record, experiment, store).write(status.state);
     if (!left_out.empty()) out.left_out.push_back(left_out);
     ++out.runs;

@@ -11,6 +11,7 @@
 #include "experiments/report/report_json.hpp"
 #include "experiments/report/report_tables.hpp"
 #include "experiments/report/text_table.hpp"
+#include "experiments/runs/run_record.hpp"
 #include "experiments/runs/sweep_worker.hpp"
 
 namespace theta {
@@ -197,7 +198,7 @@ SweepReport make_sweep_report(const fs::path& folder) {
     const fs::path run = folder / listed.folder;
     report.runs.push_back({listed, read_status(run)});
     if (report.runs.back().status.state == RunState::kDone)
-      add_run(report, listed, make_report(Store(run / "run.db", Store::Access::kRead)));
+      add_run(report, listed, make_report(Store(run / kRecordFile, Store::Access::kRead)));
   }
   for (auto& row : report.rows) {
     row.mean = mean(row.accuracies);

@@ -15,13 +15,12 @@
 #include "core/records/claim.hpp"
 #include "core/records/store.hpp"
 #include "experiments/files.hpp"
+#include "experiments/runs/run_record.hpp"
 
 namespace theta {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr const char* kRecord = "run.db";
 
 void claim(Store& store, const fs::path& folder, const ExperimentOptions& options) {
   const auto hash = find(store, part::kConfigHash);
@@ -225,7 +224,7 @@ RunEnd work_in_folder(const Config& config, const ExperimentOptions& options,
   if (fs::exists(folder / "sweep.json"))
     throw UserError(folder.string() + " holds a sweep: give another --out, or remove it");
   make_folder(folder);
-  Store store(folder / kRecord);
+  Store store(folder / kRecordFile);
   claim(store, folder, options);
   const std::string text = resolved(config).dump();
   put(store, part::kConfig, text);
@@ -305,7 +304,7 @@ std::vector<StageUsage> forecast(const ExperimentOptions& options, std::stop_tok
   std::optional<Silence> nothing_said;
   if (how.purpose == Models::Purpose::kForecast) nothing_said.emplace();
   const ScratchFolder folder(how.scratch);
-  Store store(folder.path() / kRecord);
+  Store store(folder.path() / kRecordFile);
   Progress silent(false, 0, nullptr);
   std::optional<Progress> shown;
   if (how.progress != nullptr) shown.emplace(*how.progress, options.name);
@@ -336,11 +335,11 @@ Plan forecast_calls(const ExperimentOptions& options, std::stop_token stop,
 }
 
 RunStatus read_status(const fs::path& folder) {
-  const ClaimState claim = look_at_claim(folder / kRecord);
+  const ClaimState claim = look_at_claim(folder / kRecordFile);
   if (claim.held_elsewhere()) return status_by(claim);
-  if (!fs::exists(folder / kRecord)) return {};
+  if (!fs::exists(folder / kRecordFile)) return {};
   try {
-    return status_of_record(folder / kRecord);
+    return status_of_record(folder / kRecordFile);
   } catch (const std::exception& e) {  // of this run alone
     if (claim.state == ClaimState::State::kHeld) return status_by(claim);
     RunStatus damaged;

@@ -17,6 +17,9 @@
 
 namespace theta {
 
+/// The store in a run's folder.
+inline constexpr const char* kRecordFile = "run.db";
+
 // What a run leaves for its report and for whoever asks how it stands, beside the store's tables:
 // every part by name and type. How they are written is known to run_record.cpp alone.
 
@@ -89,9 +92,10 @@ struct Loss {
 /// What a method settled on for a user.
 struct PersonaRecord {
   std::string method, model, user, persona;
-  std::string source;   ///< where the persona came from: `theta`, `training user`, `taste`
-  std::string taste;    ///< the user's true taste where it is known, else empty
-  std::string matched;  ///< the taste that the persona states, as stated_tastes() has it, else empty
+  std::string source;  ///< where the persona came from: `theta`, `training user`, `taste`
+  std::string taste;   ///< the user's true taste where it is known, else empty
+  std::string
+      matched;  ///< the taste that the persona states, as stated_tastes() has it, else empty
 };
 
 /// A part of a run's record: its name, and the type of what it holds.

@@ -9,6 +9,7 @@
 
 #include "core/utf8.hpp"
 #include "experiments/models.hpp"
+#include "experiments/runs/run_record.hpp"
 #include "experiments/runs/state_file.hpp"
 #include "experiments/types.hpp"
 #include "modules/program_state.hpp"
@@ -113,7 +114,7 @@ void adopt_columns(const PromptArguments& arguments, SavedPrompt& saved) {
 /// The folder of the run that made a prompt, if it may be written to; else empty.
 fs::path run_of(const PromptArguments& arguments) {
   const fs::path folder = arguments.prompt.parent_path();
-  const bool of_a_run = !arguments.of_person && fs::exists(folder / "run.db");
+  const bool of_a_run = !arguments.of_person && fs::exists(folder / kRecordFile);
   if (!of_a_run || access((folder / ".").c_str(), W_OK) != 0) return {};
   return folder.empty() ? fs::path(".") : folder;
 }
@@ -127,7 +128,7 @@ fs::path cache_of(const PromptArguments& arguments) {
 
 /// The record of the run that made a prompt, where that lies beside it.
 std::unique_ptr<const Store> record_beside(const fs::path& prompt) {
-  const fs::path record = prompt.parent_path() / "run.db";
+  const fs::path record = prompt.parent_path() / kRecordFile;
   if (!fs::exists(record)) return nullptr;
   return std::make_unique<const Store>(record, Store::Access::kRead);
 }

@@ -17,6 +17,7 @@
 #include "experiments/program.hpp"
 #include "experiments/runs/persona_prompt.hpp"
 #include "experiments/runs/prompt_file.hpp"
+#include "experiments/runs/run_record.hpp"
 
 namespace theta {
 
@@ -94,7 +95,7 @@ class Runnable {
   const std::filesystem::path file_;
   AnswerCache cache_;
   const ScratchFolder scratch_;
-  Store record_{scratch_.path() / "run.db"};
+  Store record_{scratch_.path() / kRecordFile};
   const std::unique_ptr<const Store> made_by_;
   std::vector<std::unique_ptr<LanguageModel>> models_;
   std::vector<std::unique_ptr<RecordedModel>> recorded_;

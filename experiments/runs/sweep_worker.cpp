@@ -16,13 +16,13 @@
 #include "experiments/files.hpp"
 #include "experiments/runs/model_pool.hpp"
 #include "experiments/runs/run_folder.hpp"
+#include "experiments/runs/run_record.hpp"
 
 namespace theta {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kRecord = "run.db";
 constexpr std::chrono::seconds kLook{1};  // at what others do, where there is nothing else to do
 
 /// A run that was not done when this worker began.
@@ -116,7 +116,7 @@ class Worker {
     for (const SweepRun& run : sweep_.runs) {
       progress_.advance();
       const fs::path folder = folder_of(run, folder_);
-      const ClaimState claim = look_at_claim(folder / kRecord);
+      const ClaimState claim = look_at_claim(folder / kRecordFile);
       refuse_shared_cache(run, claim);
       const RunStatus status = read_status(folder);
       if (status.state == RunState::kDone) continue;
@@ -164,9 +164,9 @@ class Worker {
   std::unique_ptr<Claim> take(OpenRun& one) {
     const fs::path folder = folder_of(one.run, folder_);
     try {
-      const ClaimState seen = look_at_claim(folder / kRecord);
+      const ClaimState seen = look_at_claim(folder / kRecordFile);
       const bool ended = seen.state == ClaimState::State::kEnded && seen.number > one.claims_before;
-      auto claim = ended ? nullptr : claims_.take(folder / kRecord);
+      auto claim = ended ? nullptr : claims_.take(folder / kRecordFile);
       if (!ended && !claim) return nullptr;
       // Another may have ended it, and forgotten its claims, since it was looked at.
       const RunStatus status = read_status(folder);
@@ -260,7 +260,7 @@ fs::path shared_answers(const fs::path& folder, std::size_t n) {
 }
 
 void begin_sweep(const Sweep& sweep, const fs::path& folder, const std::stop_token& stop) {
-  if (fs::exists(folder / kRecord))
+  if (fs::exists(folder / kRecordFile))
     throw UserError(folder.string() + " holds a run: give another --out, or remove it");
   const auto claim = claim_list(folder, stop);
   write_sweep_list(sweep, folder);

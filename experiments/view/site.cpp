@@ -13,6 +13,7 @@
 #include "core/private_file.hpp"
 #include "core/records/store.hpp"
 #include "experiments/report/paired_outcomes.hpp"
+#include "experiments/runs/run_record.hpp"
 #include "experiments/runs/sweep.hpp"
 #include "experiments/view/pages.hpp"
 #include "experiments/view/random_hex.hpp"
@@ -115,14 +116,14 @@ struct Site::Impl {
   /// The runs and sweeps of the folder, by name; of a sweep its runs.
   std::vector<ListedFolder> listed() const {
     if (holds_sweep(root)) return runs_of(".");
-    if (fs::exists(root / "run.db")) return {{".", root.filename().string(), {}}};
+    if (fs::exists(root / kRecordFile)) return {{".", root.filename().string(), {}}};
     std::vector<ListedFolder> all;
     std::error_code gone;
     for (const auto& entry : fs::directory_iterator(root, gone)) {
       const std::string name = entry.path().filename().string();
       if (holds_sweep(entry.path()))
         all.push_back({name, name, read_sweep_list(entry.path()).runs.size()});
-      else if (fs::exists(entry.path() / "run.db"))
+      else if (fs::exists(entry.path() / kRecordFile))
         all.push_back({name, name, {}});
     }
     std::ranges::sort(all, {}, &ListedFolder::folder);
@@ -149,7 +150,7 @@ struct Site::Impl {
   }
 
   OpenRun& open(const std::string& run) {
-    const fs::path record = path_of(named(run)) / "run.db";
+    const fs::path record = path_of(named(run)) / kRecordFile;
     if (const auto found = runs.find(run);
         found != runs.end() && !found->second->state.is_same_file(state_of(record)))
       runs.erase(found);
@@ -168,12 +169,12 @@ struct Site::Impl {
   }
 
   bool is_live(const std::string& run) const {
-    return Store::owner(path_of(run) / "run.db").has_value();
+    return Store::owner(path_of(run) / kRecordFile).has_value();
   }
 
   /// How a run stands. Of one that nobody writes it is known until its record changes.
   const RunStatus& status_of(const std::string& run) {
-    const fs::path record = path_of(run) / "run.db";
+    const fs::path record = path_of(run) / kRecordFile;
     const std::pair now(state_of(record), state_of(record.string() + "-wal"));
     auto& [seen, status] = statuses[run];
     const bool settled = status && status->state != RunState::kRunning && !is_live(run);

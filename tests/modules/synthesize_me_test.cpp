@@ -15,6 +15,7 @@
 namespace theta {
 namespace {
 
+using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -113,6 +114,7 @@ TEST_F(Synthesis, KeepsThePersonaThatExplainsThePersonBest) {
   EXPECT_EQ(out.contrast, 1);
   EXPECT_NEAR(out.fit, -std::log1p(std::exp(-2.0)), 1e-12);  // +1 with, -1 without the persona
   EXPECT_TRUE(out.outputs.empty());                          // Θ did not write it
+  EXPECT_THAT(out.samples, Each("Likes things"));
 }
 
 TEST_F(Synthesis, SharesThePersonasThatExplainPeopleBest) {
