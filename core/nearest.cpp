@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "core/ascii.hpp"
+
 namespace theta {
 namespace {
 
@@ -24,23 +26,32 @@ std::size_t distance(std::string_view a, std::string_view b) {
   return last[b.size()];
 }
 
+/// A name without what its spelling varies in: `MaxTokens` is `max_tokens`.
+std::string letters_of(std::string_view name) {
+  std::string out = ascii::lower(name);
+  std::erase_if(out, [](char c) { return c == '_' || c == '-' || c == ' '; });
+  return out;
+}
+
 bool continues(std::string_view word, std::string_view start) {
   return start.size() >= 3 && word.starts_with(start);
 }
 
 }  // namespace
 
-std::optional<std::string> nearest(std::string_view word,
+std::optional<std::string> nearest(std::string_view given,
                                    const std::vector<std::string>& candidates) {
+  const std::string word = letters_of(given);
   const std::size_t most = std::max<std::size_t>(1, word.size() / 3);
   std::optional<std::string> best;
   std::size_t best_distance = 0;
-  for (const std::string& candidate : candidates) {
+  for (const std::string& one : candidates) {
+    const std::string candidate = letters_of(one);
     const std::size_t d = distance(word, candidate);
-    const bool near =
-        (d <= most && d < word.size()) || continues(word, candidate) || continues(candidate, word);
+    const bool near = (d <= most && (d == 0 || d < word.size())) || continues(word, candidate) ||
+                      continues(candidate, word);
     if (near && (!best || d < best_distance)) {
-      best = candidate;
+      best = one;
       best_distance = d;
     }
   }

@@ -9,7 +9,9 @@
 #include <set>
 #include <unordered_set>
 
+#include "core/ascii.hpp"
 #include "core/json_value.hpp"
+#include "core/nearest.hpp"
 #include "core/python_literal.hpp"
 #include "core/result.hpp"
 #include "core/type.hpp"
@@ -71,6 +73,24 @@ Result<Value> to_value(const Json& cell, const Type& type, bool input) {
   if (type.kind == Type::Kind::kStr) return Value(*std::move(text));
   Result<Value> value = input ? type.read(*text) : type.cast(*text);
   return value && input && !scalar.is_string() ? value_of(scalar) : value;
+}
+
+/// The only option of a Literal that a text names but for its case and blanks around it, or that is
+/// the whole number which pandas writes as `1.0` in a column with gaps.
+std::optional<Value> option_like(const Json& cell, const Type& type) {
+  const auto text = type.kind == Type::Kind::kLiteral ? scalar_text(cell) : std::nullopt;
+  if (!text) return std::nullopt;
+  const std::string folded = ascii::lower(ascii::trim(*text));
+  std::string_view whole = folded;
+  if (whole.ends_with(".0")) whole.remove_suffix(2);
+  std::optional<Value> found;
+  for (const Value& literal : type.literals) {
+    const std::string option = ascii::lower(to_text(literal));
+    if (option != folded && option != whole) continue;
+    if (found) return std::nullopt;
+    found = literal;
+  }
+  return found;
 }
 
 /// The number behind the last `####` of a worked solution, as GSM8K writes its answers, without the
@@ -208,9 +228,12 @@ class ExampleReader {
     if (find_cell(row, column, made) != nullptr)
       return {fmt::format("{}: column `{}` holds nothing for {}", where, column, use), column,
               key_list(row)};
-    return {
-        fmt::format("{}: no column `{}` for {}; there are {}", where, column, use, key_list(row)),
-        column, key_list(row)};
+    std::vector<std::string> keys;
+    if (row.is_object())
+      for (const auto& [key, value] : row.items()) keys.push_back(key);
+    return {fmt::format("{}: no column `{}` for {}; there are {}{}", where, column, use,
+                        key_list(row), did_you_mean(column, keys)),
+            column, key_list(row)};
   }
 
   /// The cell of a column that has to be there, and to be text as far as it is one.
@@ -277,6 +300,12 @@ class ExampleReader {
                                 "`####` is read",
                                 column));
       }
+    if (const auto option = value ? std::nullopt : option_like(*cell, field.type)) {
+      remark_once(column, where,
+                  fmt::format("column `{}` spells options in another way: '{}' is read as '{}'",
+                              column, shortened(*scalar_text(*cell), 40), to_text(*option)));
+      value = *option;
+    }
     if (!value)
       throw UserError(fmt::format("{}: column `{}`: {}", where, column,
                                   shortened(value.error().message, kLongestReason)));

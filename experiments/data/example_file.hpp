@@ -55,8 +55,8 @@ using UseExample = std::function<void(std::size_t row, Example example, const st
 
 /// Makes the rows of a file into examples of a signature, in order, holding one at a time; ids are
 /// `prefix` and the row's number where no column holds them. Where an output is no list but its
-/// column is (of acceptable answers), the first counts; a number may stand behind `####`. Rows
-/// without an output, and those that `where` excludes, are left out.
+/// column is (of acceptable answers), the first counts; a number may stand behind `####`, and an
+/// option may be in another case. Rows without an output, and those that `where` excludes, are left out.
 /// @param remarks  gets a line for each column whose texts look like data that were to be read, and
 ///   for the rows that are left out
 /// @param wanted   the rows to make, by number; empty: all, which are then checked as a whole

@@ -3,124 +3,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <cstdint>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
 
-#include "core/json_text.hpp"
-#include "core/json_value.hpp"
-#include "core/python_literal.hpp"
-#include "core/utf8.hpp"
+#include "experiments/data/parse_row.hpp"
 
 namespace theta {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::size_t kLongestReason = 150;
 constexpr std::size_t kMostWhole = 64UL << 20;  // of an object that is held whole
-
-std::ptrdiff_t count_lines(std::string_view text) {
-  return std::count(text.begin(), text.end(), '\n');
-}
-
-/// What pandas and Python write for a float that is no number, and JSON does not have.
-constexpr std::array<std::string_view, 3> kNoNumbers = {"NaN", "-Infinity", "Infinity"};
-
-/// The text with null in their place.
-std::string null_for_no_number(std::string_view text) {
-  std::string out;
-  bool in_string = false;
-  for (std::size_t at = 0; at < text.size(); ++at) {
-    const auto found = std::ranges::find_if(
-        kNoNumbers, [&](std::string_view word) { return text.substr(at).starts_with(word); });
-    if (!in_string && found != kNoNumbers.end()) {
-      out += "null";
-      at += found->size() - 1;
-      continue;
-    }
-    if (text[at] == '"') in_string = !in_string;
-    if (in_string && text[at] == '\\') out += text[at++];
-    if (at < text.size()) out += text[at];
-  }
-  return out;
-}
-
-/// The text with kUnreadable for every byte that is no UTF-8 and every half of a surrogate pair, and
-/// control characters in strings escaped.
-std::string without_faults(std::string_view text) {
-  std::string out;
-  bool in_string = false;
-  for (std::size_t at = 0; at < text.size();) {
-    const char c = text[at];
-    if (static_cast<unsigned char>(c) >= 0x80) {
-      std::size_t n = 2;
-      while (n <= 4 && !is_utf8(text.substr(at, n))) ++n;
-      out += n <= 4 ? text.substr(at, n) : kUnreadable;
-      at += n <= 4 ? std::min(n, text.size() - at) : 1;
-    } else if (const auto unit = escaped_unit(text, at); in_string && unit) {
-      const auto next = escaped_unit(text, at + 6);
-      const bool pair = is_high_surrogate(*unit) && next && is_low_surrogate(*next);
-      const bool half = !pair && (is_high_surrogate(*unit) || is_low_surrogate(*unit));
-      out += half ? kUnreadable : text.substr(at, pair ? 12 : 6);
-      at += pair ? 12 : 6;
-    } else if (in_string && c == '\\') {
-      out += text.substr(at, 2);
-      at += 2;
-    } else {
-      if (c == '"') in_string = !in_string;
-      in_string&& c >= 0 && c < ' ' ? void(out += fmt::format("\\u{:04x}", int(c)))
-                                    : void(out += c);
-      ++at;
-    }
-  }
-  return out;
-}
-
-/// Reads a text that is not JSON as what it was meant as: with letters that cannot be read, or as
-/// Python writes it.
-std::optional<Json> read_leniently(std::string_view text) {
-  try {
-    return parse_json(without_faults(text));
-  } catch (const Json::exception&) {
-    return read_container(text);
-  }
-}
-
-/// A text in which the number at a place, which no double holds, is a text.
-std::string with_number_quoted(std::string_view text, std::size_t at) {
-  const std::size_t end = std::min(text.find_first_not_of("+-.eE0123456789", at), text.size());
-  return fmt::format("{}\"{}\"{}", text.substr(0, at), text.substr(at, end - at), text.substr(end));
-}
-
-/// @param first_line  the line of the file at which `text` begins
-/// @param lenient     a number that no double holds may be in a column that nobody reads: it is text
-Json parse_text(std::string_view text, const std::string& file, std::ptrdiff_t first_line,
-                bool lenient) {
-  std::string repaired;
-  const auto holds = [&](std::string_view word) { return text.find(word) != text.npos; };
-  if (std::ranges::any_of(kNoNumbers, holds)) text = repaired = null_for_no_number(text);
-  try {
-    return parse_json(text);
-  } catch (const Json::parse_error& e) {
-    if (auto read = read_leniently(text)) return *std::move(read);
-    // The message is `[json...] parse error at line 1, column 5: what is wrong`; its line is the
-    // text's own.
-    const std::string_view message = e.what();
-    const std::size_t what = message.find(": ", message.find("column"));
-    const std::string_view before = text.substr(0, e.byte == 0 ? 0 : e.byte - 1);
-    throw UserError(fmt::format(
-        "{}:{}: not JSON: {}", file, first_line + count_lines(before),
-        shortened(what == message.npos ? message : message.substr(what + 2), kLongestReason)));
-  } catch (const Json::out_of_range& e) {
-    const auto [at, why] = json_fault(text, e);
-    if (lenient) return parse_text(with_number_quoted(text, at), file, first_line, true);
-    throw UserError(
-        fmt::format("{}:{}: {}", file, first_line + count_lines(text.substr(0, at)), why));
-  }
-}
 
 /// The end of the JSON value at the beginning of a text; nullopt: it goes on behind the text.
 std::optional<std::size_t> end_of_value(std::string_view text) {
@@ -144,6 +39,21 @@ std::optional<std::size_t> end_of_value(std::string_view text) {
   return std::nullopt;
 }
 
+/// Whether one of the keys is a column that is read, or that one of the paths goes through.
+bool has_read_key(const Json& object, const RowFormat& format) {
+  return std::ranges::any_of(format.read, [&](const std::string& path) {
+    return find_path(object, path) != nullptr || object.contains(path.substr(0, path.find('.')));
+  });
+}
+
+/// The row within `{"row_idx": 0, "row": {..}}`, as Hugging Face's datasets-server gives rows; any
+/// other object itself.
+const Json& unwrapped(const Json& row, const RowFormat& format) {
+  const auto inner = row.find("row");
+  const bool wrapped = inner != row.end() && inner->is_object() && row.contains("row_idx");
+  return wrapped && !has_read_key(row, format) ? *inner : row;
+}
+
 /// Turns JSON values into rows, of which it counts and visits those that are wanted.
 class RowVisitor {
  public:
@@ -156,7 +66,7 @@ class RowVisitor {
     return !format_.wanted || format_.wanted(mine);
   }
   void visit(const std::string& where, const Json& row) const {
-    if (row.is_object()) return visit_(where, row);
+    if (row.is_object()) return visit_(where, unwrapped(row, format_));
     if (!row.is_array()) throw UserError(where + ": a row must be an object of columns");
     if (format_.columns.empty())
       throw UserError(where + ": a row is a list: name its columns with `columns: [..]`");
@@ -172,7 +82,7 @@ class RowVisitor {
   }
   /// What is at the beginning of the text that is left.
   Json parse(std::string_view text) const {
-    return parse_text(text, file(), text_.line(), !format_.read.empty());
+    return parse_row(text, file(), text_.line(), !format_.read.empty());
   }
   TextFile& text() const { return text_; }
   const std::string& file() const { return text_.name(); }
@@ -226,7 +136,7 @@ void for_each_item(RowVisitor& rows, const std::string& path) {
   for (std::size_t number = 0;; ++number) {
     if (rows.has_enough()) return;
     if (!skip_blanks(text)) fail_in_document(text, "']'");
-    if (number == 0 && text.rest().starts_with(']')) break;
+    if (text.rest().starts_with(']')) break;  // of an empty list, or behind a comma too many
     const std::string_view item = whole_value(text);
     if (rows.wants_next()) rows.visit(place + std::to_string(number), rows.parse(item));
     text.drop(item.size());
@@ -252,13 +162,6 @@ bool is_index(const std::string& key) {
 template <typename Test>
 bool all_values(const Json& object, const Test& test) {
   return !object.empty() && std::all_of(object.begin(), object.end(), test);
-}
-
-/// Whether one of the keys is a column that is read, or that one of the paths goes through.
-bool has_read_key(const Json& object, const RowFormat& format) {
-  return std::ranges::any_of(format.read, [&](const std::string& path) {
-    return find_path(object, path) != nullptr || object.contains(path.substr(0, path.find('.')));
-  });
 }
 
 /// Whether an object of objects holds columns of rows, as pandas writes by default, not rows.
@@ -333,6 +236,11 @@ void visit_object(const Json& object, const std::string& path, RowVisitor& rows)
   std::vector<std::string> lists;
   for (const auto& [key, value] : object.items())
     if (!known && is_list_of_rows(value)) lists.push_back(key);
+  std::vector<std::string> read;
+  std::ranges::copy_if(lists, std::back_inserter(read), [&](const std::string& key) {
+    return has_read_key(unwrapped(object[key].front(), rows.format()), rows.format());
+  });
+  if (read.size() == 1) lists = read;
   if (lists.size() == 1) return visit_all(object[lists[0]], lists[0], rows);
   if (!lists.empty())
     throw UserError(fmt::format("{}: rows stand at {}: choose with `rows: {}`", rows.file(),
@@ -443,7 +351,7 @@ Layout layout_of(TextFile& text, bool lines) {
   }
   const std::string_view line = text.rest().substr(0, text.rest().find('\n'));
   const auto end = end_of_value(line);
-  const bool whole_line = end && line.find_first_not_of(" \t\r", *end) == line.npos;
+  const bool whole_line = end && line.find_first_not_of(" \t\r,", *end) == line.npos;
   const bool more_lines =
       whole_line && line.size() < text.rest().size() &&
       text.rest().find_first_not_of(" \t\r\n", line.size()) != std::string_view::npos;

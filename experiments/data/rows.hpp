@@ -44,13 +44,16 @@ struct MissingColumn : UserError {
 ///
 /// - .csv, .tsv: RFC 4180 with a header, or without one where `columns` names them; parted by `,`,
 ///   `;`, tabs or `|`; every cell is a text, whose reader has to see that it is_readable(). A first
-///   line `sep=;`, as spreadsheets write it, gives the delimiter. Cells of a .tsv may hold quotes.
+///   line `sep=;`, as spreadsheets write it, gives the delimiter. Cells of a .tsv may hold quotes,
+///   and a quote within quotes may be `\"`.
 /// - .jsonl, .ndjson, .json: an object a line, an array of objects, or a document with the rows at
-///   `rows`, in its only list of objects, or as pandas writes them: `records`, `index`, `columns`,
-///   `split`, `table`, and `values` with `columns` given. JSON's numbers are as parse_json() reads
-///   them; NaN and the infinities, as pandas and Python write them, are null. Lines may be Python's.
+///   `rows`, in its only list of objects (or of such as hold what is read), or as pandas writes
+///   them: `records`, `index`, `columns`, `split`, `table`, and `values` with `columns` given. Of
+///   what Hugging Face's datasets-server gives, rows are the objects under `row`. Values are as in
+///   parse_row().
 ///
-/// What is plainly the one is read so under the other's ending, or another. Behind each `.gz` may stand. Everything else is as in TextFile.
+/// What is plainly the one is read so under the other's ending, or another. Behind each `.gz` may
+/// stand. Everything else is as in TextFile.
 /// @throws UserError `where: message` for what cannot be read.
 void for_each_row(const std::filesystem::path& file, const RowFormat& format,
                   const VisitRow& visit);

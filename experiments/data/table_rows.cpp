@@ -18,6 +18,7 @@ using Json = nlohmann::ordered_json;
 /// What a table's text breaks RFC 4180 with, and where.
 struct TableFault {
   std::size_t at;
+  std::size_t cell;  ///< from 1
   const char* what;
 };
 
@@ -37,7 +38,8 @@ bool opens_between_tabs(std::string_view text, std::size_t at) {
   return false;
 }
 
-/// Reads the record at the beginning of a text.
+/// Reads the record at the beginning of a text. A quote behind a backslash, which would leave text
+/// behind a closing quote, is part of the cell: some programs write `\"` for the `""` of RFC 4180.
 /// @param is_all  nothing follows the text
 /// @return its bytes with its line end; nullopt: it is not whole in the text
 /// @throws TableFault
@@ -55,16 +57,27 @@ std::optional<std::size_t> read_record(std::string_view text, bool is_all, char 
         at < text.size() && text[at] == '"' && (delimiter != '\t' || opens_between_tabs(text, at));
     if (quoted) {
       const std::size_t opened = at++;
-      for (;;) {
+      for (bool backslashes = false;;) {
         const std::size_t quote = text.find('"', at);
-        if (quote == text.npos && is_all) throw TableFault{opened, "a quote that is never closed"};
+        if (quote == text.npos && is_all)
+          throw TableFault{opened, n, "opens a quote that is never closed"};
         if (quote == text.npos || (quote + 2 >= text.size() && !is_all)) return std::nullopt;
         cell.append(text, at, quote - at);
         at = quote + 1;
-        if (at == text.size() || text[at] != '"') break;
+        const bool closes = ends_line() || text[at] == delimiter;
+        const bool escaped = cell.ends_with('\\') && !cell.ends_with("\\\\");
+        backslashes = backslashes || (escaped && !closes && text[at] != '"');
+        if (backslashes && escaped) {
+          cell.back() = '"';
+          continue;
+        }
+        if (closes || text[at] != '"') break;
         cell += text[at++];
       }
-      if (!ends_line() && text[at] != delimiter) throw TableFault{at, "text after a closing quote"};
+      if (!ends_line() && text[at] != delimiter)
+        throw TableFault{at, n,
+                         "has text behind its closing quote: a quote within a cell is written "
+                         "twice"};
     } else {
       std::size_t end = at;
       while (end < text.size() && text[end] != delimiter && text[end] != '\n') ++end;
@@ -97,7 +110,8 @@ class TableReader {
         bytes = read_record(text_.rest(), text_.at_end(), delimiter_, cells);
       } catch (const TableFault& fault) {
         text_.drop(fault.at);
-        throw UserError(fmt::format("{}:{}: {}", text_.name(), text_.line(), fault.what));
+        throw UserError(
+            fmt::format("{}:{}: cell {} {}", text_.name(), text_.line(), fault.cell, fault.what));
       }
       if (bytes) {
         text_.drop(*bytes);
@@ -209,8 +223,9 @@ std::vector<std::string> read_header(TableReader& reader, const RowFormat& forma
   };
   if (std::ranges::none_of(header, reads))
     throw MissingColumn(
-        fmt::format("{}: the first line, {}, names none of the columns {}: is a header missing? "
-                    "Name the columns with `columns: [..]`",
+        fmt::format("{}: the first line, {}, names none of the columns {}: say which they are with "
+                    "`fields: {{FIELD: COLUMN}}`, or name all with `columns: [..]` where it is no "
+                    "header",
                     reader.where(), name_list(header), name_list(format.read)),
         format.read[0], name_list(header));
   for (auto name = header.begin(); name != header.end(); ++name) {
@@ -238,10 +253,16 @@ std::vector<bool> kept_cells(const std::vector<std::string>& header, const RowFo
 }
 
 /// Checks that a record has a cell a column; empty ones at its end may be too many.
-void check_cells(std::vector<std::string>& cells, std::size_t n, const std::string& where) {
+void check_cells(std::vector<std::string>& cells, std::size_t n, char delimiter,
+                 const std::string& where) {
   while (cells.size() > n && cells.back().empty()) cells.pop_back();
-  if (cells.size() != n)
-    throw UserError(fmt::format("{}: {} cells where the header has {}", where, cells.size(), n));
+  if (cells.size() == n) return;
+  const std::string hint =
+      cells.size() < n ? ""
+                       : fmt::format(": a cell that holds {} stands in quotes",
+                                     delimiter == '\t' ? "a tab" : fmt::format("`{}`", delimiter));
+  throw UserError(fmt::format("{}: {} cell{} where the header has {}{}", where, cells.size(),
+                              cells.size() == 1 ? "" : "s", n, hint));
 }
 
 }  // namespace
@@ -267,7 +288,7 @@ void for_each_table_row(TextFile& text, const RowFormat& format, bool tabs, cons
     if (number == 0 && cells == format.columns) continue;  // it has the header that was given
     const std::size_t mine = number++;
     if (format.wanted && !format.wanted(mine)) continue;
-    check_cells(cells, header.size(), reader.where());
+    check_cells(cells, header.size(), delimiter, reader.where());
     Json row = Json::object();
     auto& members = row.get_ref<Json::object_t&>();
     for (std::size_t i = 0; i < cells.size(); ++i)

@@ -19,6 +19,12 @@ TEST(Nearest, FindsWhatAWordBeginsOrContinues) {
   EXPECT_EQ(nearest("models", kKeys), "model");
 }
 
+TEST(Nearest, TakesNoNoticeOfCaseAndOfWhatPartsWords) {
+  EXPECT_EQ(nearest("Seed", kKeys), "seed");
+  EXPECT_EQ(nearest("BootstrapFewShot", {"mipro", "bootstrap_few_shot"}), "bootstrap_few_shot");
+  EXPECT_EQ(nearest("MIPROv2", {"mipro", "bootstrap_few_shot"}), "mipro");
+}
+
 TEST(Nearest, OffersNothingForAnotherWord) {
   EXPECT_EQ(nearest("banana", kKeys), std::nullopt);
   EXPECT_EQ(nearest("x", {"y"}), std::nullopt);

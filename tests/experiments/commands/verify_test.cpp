@@ -101,6 +101,13 @@ TEST_F(Verify, NamesADataFileThatIsMissingWhereTheConfigNamesIt) {
   fs::remove(in("test.csv"));
   EXPECT_EQ(why_not(), config_ + ":5:64: there is no file " + in("test.csv"));
   EXPECT_EQ(at_set("data.splits.test=absent.csv"), "there is no file absent.csv");
+  EXPECT_EQ(at_set("data.splits.test=https://host/a.csv"),
+            "there is no file https://host/a.csv; an address is not read: fetch it, and name the "
+            "file");
+  EXPECT_EQ(at_set("data.splits.test=~/a.csv"),
+            "there is no file ~/a.csv; `~` is read by shells alone: write ${HOME}");
+  EXPECT_EQ(at_set("data.splits.test=parts/*.csv"),
+            "there is no file parts/*.csv; a pattern is not read: name one file");
 }
 
 TEST_F(Verify, NamesWhatADataFileIsInTruth) {
@@ -113,9 +120,19 @@ TEST_F(Verify, NamesWhatADataFileIsInTruth) {
   EXPECT_THAT(said("a.csv", "PAR1\x15\x04"), HasSubstr("a.csv is a Parquet file"));
   EXPECT_THAT(said("b.jsonl", "version https://git-lfs.github.com/spec/v1\noid x\n"),
               HasSubstr("b.jsonl is a Git LFS pointer"));
-  EXPECT_THAT(said("c.csv", "PK\x03\x04xl/workbook"), HasSubstr("c.csv is a zip archive"));
+  const auto zip = [](const std::string& name) {
+    std::string head = "PK\x03\x04";
+    head.resize(30);
+    head[26] = static_cast<char>(name.size());
+    return head + name + "content";
+  };
+  EXPECT_THAT(said("c.csv", zip("xl/workbook.xml")),
+              HasSubstr("c.csv is a workbook: save its sheet as CSV"));
+  EXPECT_THAT(said("c.zip", zip("train.csv")),
+              HasSubstr("unpack it, and name a file in it, such as train.csv"));
   EXPECT_THAT(said("d.csv", "\x1f\x8b\x08"), HasSubstr("d.csv: the gzip file is cut off"));
   EXPECT_THAT(said("e.json", "<!DOCTYPE html>"), HasSubstr("e.json is a web page"));
+  EXPECT_THAT(said("e.jsonl", "\n <html>"), HasSubstr("e.jsonl is a web page"));
   EXPECT_THAT(said("f.csv", std::string(257, '\0') + "ustar"), HasSubstr("f.csv is a tar archive"));
   EXPECT_THAT(said("g.tsx", "x"), HasSubstr("a data file ends in "));
   ASSERT_EQ(::mkfifo(in("pipe.csv").c_str(), 0600), 0);

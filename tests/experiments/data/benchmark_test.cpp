@@ -217,7 +217,7 @@ TEST(BenchmarkConfig, WhatIsWrongIsNamedAtItsPlace) {
   EXPECT_EQ(refused("pairs: a, people: {train: .5, validation: .5}"),
             "b.yaml:3:27: these shares leave nothing to test");
   EXPECT_EQ(refused("pairs: a, rating: {model: r, at_least: 3}"),
-            "b.yaml:3:38: unknown key 'at_least'");
+            "b.yaml:3:38: unknown key 'at_least'; did you mean 'least'?");
 }
 
 }  // namespace

@@ -168,6 +168,22 @@ TEST_F(DatasetFile, ErrorsNameLineColumnAndWhatIsThere) {
   EXPECT_EQ(error("a.csv", "question,answer\n"), "a.csv: no rows");
 }
 
+TEST_F(DatasetFile, AnOptionIsReadWhateverItsCaseAndAsAWholeNumberOfPandas) {
+  const auto answers = [&](const std::string& rows, const std::string& options) {
+    std::string all;
+    for (const Example& example :
+         read("a.csv", "question,answer\n" + rows, {},
+              Signature::parse("question -> answer: Literal[" + options + "]")))
+      all += to_text(*example.fields.find("answer")) + " ";
+    return all;
+  };
+  EXPECT_EQ(answers("a,YES\nb, no\n", "'yes', 'no'"), "yes no ");
+  EXPECT_EQ(answers("a,1.0\nb,0\n", "'0', '1'"), "1 0 ");
+  EXPECT_THAT(error("a.csv", "question,answer\na,YES\n", {},
+                    Signature::parse("question -> answer: Literal['yes', 'Yes']")),
+              testing::HasSubstr("'YES' is not one of Literal['yes', 'Yes']"));
+}
+
 TEST_F(DatasetFile, AllOfSeveralRightAnswersAreAcceptedAndTheFirstIsShown) {
   const auto rows =
       read("a.json", R"({"examples": {"1": {"input": "big", "output": ["small", "little"]}}})",

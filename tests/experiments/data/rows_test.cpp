@@ -111,10 +111,37 @@ TEST_F(Rows, CsvFollowsRfc4180) {
 TEST_F(Rows, CsvErrorsNameTheLine) {
   EXPECT_EQ(error("a.csv", ""), "a.csv:1: no header");
   EXPECT_EQ(error("a.csv", "a,b,a\n"), "a.csv:1: the header names `a` twice");
-  EXPECT_EQ(error("a.csv", "a,b\n1,\"x\ny\"\n1,2,3\n"), "a.csv:4: 3 cells where the header has 2");
-  EXPECT_EQ(error("a.csv", "a,b\n1,2\n1,\"open\n\n"), "a.csv:3: a quote that is never closed");
-  EXPECT_EQ(error("a.csv", "a,b\n1,\"x\"y\n"), "a.csv:2: text after a closing quote");
+  EXPECT_EQ(error("a.csv", "a,b\n1,\"x\ny\"\n1,2,3\n"),
+            "a.csv:4: 3 cells where the header has 2: a cell that holds `,` stands in quotes");
+  EXPECT_EQ(error("a.csv", "a,b\n1\n"), "a.csv:2: 1 cell where the header has 2");
+  EXPECT_EQ(error("a.csv", "a,b\n1,2\n1,\"open\n\n"),
+            "a.csv:3: cell 2 opens a quote that is never closed");
+  EXPECT_EQ(error("a.csv", "a,b\n1,\"x\"y\n"),
+            "a.csv:2: cell 2 has text behind its closing quote: a quote within a cell is written "
+            "twice");
   EXPECT_EQ(error("a.csv", "a,caf\xE9\n"), "a.csv:1: the header is not UTF-8");
+}
+
+TEST_F(Rows, QuotesBehindBackslashesAreReadWhereOnlyThatMakesSense) {
+  EXPECT_THAT(read("a.csv", "a,b\n\"say \\\"x\\\"\",1\n\"a path\\\",\"2\"\n"),
+              ElementsAre(Pair("a.csv:2", R"({"a":"say \"x\"","b":"1"})"),
+                          Pair("a.csv:3", R"({"a":"a path\\","b":"2"})")));
+}
+
+TEST_F(Rows, ACommaBehindTheLastItemOrALineIsNone) {
+  EXPECT_THAT(read("a.json", "[{\"x\": 1},\n]"), ElementsAre(Pair("a.json: 0", R"({"x":1})")));
+  EXPECT_THAT(read("a.jsonl", "{\"x\": 1},\n{\"x\": 2}\n"),
+              ElementsAre(Pair("a.jsonl:1", R"({"x":1})"), Pair("a.jsonl:2", R"({"x":2})")));
+}
+
+TEST_F(Rows, TheRowsOfADatasetsServerAreUnwrapped) {
+  const std::string text = R"({"features": [{"name": "x", "type": {}}],
+    "rows": [{"row_idx": 0, "row": {"x": 1}, "truncated_cells": []}], "num_rows_total": 1})";
+  EXPECT_THAT(read("a.json", text, {.read = {"x"}}),
+              ElementsAre(Pair("a.json: rows.0", R"({"x":1})")));
+  EXPECT_THAT(
+      read("a.json", text, {.rows = "rows", .read = {"row.x"}}),
+      ElementsAre(Pair("a.json: rows.0", R"({"row_idx":0,"row":{"x":1},"truncated_cells":[]})")));
 }
 
 TEST_F(Rows, AFileOfAnotherEndingOrNoneIsRefused) {
@@ -160,8 +187,8 @@ TEST_F(Rows, AMissingHeaderIsNamedAndColumnsStandForIt) {
   EXPECT_EQ(read("a.csv", "a,b\none,yes\n", named).size(), 1U);
   EXPECT_EQ(
       error("a.csv", "one,yes\ntwo,no\n", {.read = {"a", "b"}}),
-      "a.csv:1: the first line, `one`, `yes`, names none of the columns `a`, `b`: is a header "
-      "missing? Name the columns with `columns: [..]`");
+      "a.csv:1: the first line, `one`, `yes`, names none of the columns `a`, `b`: say which they "
+      "are with `fields: {FIELD: COLUMN}`, or name all with `columns: [..]` where it is no header");
 }
 
 TEST_F(Rows, ColumnsThatNobodyReadsRefuseNoRow) {

@@ -52,8 +52,7 @@ TEST(CheckGguf, NamesWhatIsNone) {
   EXPECT_EQ(why_not(""), " is not a GGUF file: it does not begin with the letters GGUF");
   EXPECT_EQ(why_not("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"),
             " is a Git LFS pointer: what it stands for was not fetched (git lfs pull)");
-  EXPECT_EQ(why_not("PK\x03\x04pytorch"),
-            " is a zip archive (or a workbook, or a model of PyTorch)");
+  EXPECT_EQ(why_not("PK\x03\x04pytorch"), " is a zip archive: unpack it");
   EXPECT_EQ(why_not(gguf({}, 1)),
             " is of GGUF version 1, and 2 to 3 can be read: convert the model anew");
   EXPECT_EQ(why_not(gguf({}, 3, 0)), " holds no weights");
