@@ -74,6 +74,21 @@ TEST(HttpModel, MendsOneThingAfterTheOther) {
   EXPECT_EQ(model.lessons().size(), 3U);
 }
 
+TEST(HttpModel, MergesTheSystemMessageWhereAChatTemplateFailsWithAStatusOfTheServer) {
+  const LoopbackServer server([](const Seen& seen) {
+    const bool system = Json::parse(seen.body).at("messages")[0].at("role") == "system";
+    return system ? refuse(500, "Conversation roles must alternate user/assistant") : chat("so");
+  });
+  auto options = options_for(server.url());
+  options.retries = 0;
+  HttpModel model(options);
+  Request request = question("hello");
+  request.messages.insert(request.messages.begin(), {"system", "Be brief."});
+  const auto answer = ask_one(model, request);
+  ASSERT_TRUE(answer) << failure(answer);
+  EXPECT_EQ(server.requests(), 2U);
+}
+
 TEST(HttpModel, AsksAsItLearntBeforeWhereThatWasKept) {
   std::string kept;
   std::atomic<int> refused = 0;

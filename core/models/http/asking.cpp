@@ -167,7 +167,6 @@ HttpReading HttpModel::Asking::stands(Item& item, int status, ChatReading read) 
 /// Whether an answer is none and says how to ask in its place.
 bool HttpModel::Asking::is_put_anew(Item& item, const ChatReading& read) {
   switch (read.verdict) {
-    case Verdict::kRetry:
     case Verdict::kMayThink:
       return false;
     case Verdict::kThinks:
@@ -178,6 +177,7 @@ bool HttpModel::Asking::is_put_anew(Item& item, const ChatReading& read) {
     case Verdict::kRefusesLogprobs:
       item.unscored = read.answer.error().message;
       return true;
+    case Verdict::kRetry:  // a chat template that fails is a 500
     case Verdict::kDone:
       break;
   }
@@ -189,7 +189,7 @@ bool HttpModel::Asking::is_put_anew(Item& item, const ChatReading& read) {
     ++item.mended;
     return true;
   }
-  if (!may_refuse_form(read.refusal->status)) return false;
+  if (read.verdict == Verdict::kRetry || !may_refuse_form(read.refusal->status)) return false;
   const bool begun = dialect_ != Dialect::kOpenAi && item.way.begins_answers() &&
                      !wave_[item.index].answer_prefix.empty();
   if (begun && model_.lessons_.is_open(Doubt::kBegunAnswer))
@@ -213,8 +213,10 @@ std::string HttpModel::Asking::advice(int status, const Item& item) const {
   const HttpOptions& options = model_.options_;
   const std::string& url = options.base_urls.front();
   if (status == 404) {
+    const Url parsed = parse_url(url);
+    const std::string host = url.substr(0, url.size() - parsed.path.size());
     const std::string path =
-        parse_url(url).path.empty() ? fmt::format(" (most want {}/v1)", url) : "";
+        parsed.path.find("/v") == parsed.path.npos ? fmt::format(" (most want {}/v1)", host) : "";
     return fmt::format("; check the model name '{}' and base_url{}: {}/models lists the models",
                        options.model, path, url);
   }

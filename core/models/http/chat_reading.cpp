@@ -198,7 +198,7 @@ ChatReading no_answer(const Said& said, Sent choice, const Told& told, const Req
 
 Said said_in(Sent message) {
   Said said;
-  const Sent content = message["content"];
+  const Sent content = message["content"].error() ? message["text"] : message["content"];
   if (const auto text = value<std::string_view>(content)) {
     said.text = *text;
     said.given = true;
@@ -274,7 +274,7 @@ ChatReading read_generated(const Told& told, bool thought, std::string_view fini
 ChatReading read_choice(Sent choice, const Request& request, Dialect dialect, const ChatWay& way) {
   const auto finish = value<std::string_view>(choice["finish_reason"]).value_or("");
   if (way.ask == ChatAsk::kLogprobs && !is_filter(finish)) return read_scores(choice, request);
-  const Said said = said_in(choice["message"]);
+  const Said said = said_in(choice["message"].error() ? choice : choice["message"]);
   const Told told = behind_thought(said.text);
   const bool thought = told.thought || said.thought;
   ChatReading reading = ascii::trim(told.answer).empty()
@@ -296,9 +296,11 @@ std::optional<ChatReading> read_no_choice(int status, Sent json, Sent choice, st
     if (const Sent error = holder["error"]; !error.error() && !error.is_null())
       return read_error(server_error(status, holder, body), true, request, way);
   }
-  if (choice.error())
-    return fail("no choices in the answer: " + excerpt(server_error(status, json, body).message),
-                Verdict::kRetry);
+  if (choice.error()) {
+    ServerError told = server_error(status, json, body);
+    if (status_within(told)) return read_error(std::move(told), true, request, way);
+    return fail("no choices in the answer: " + excerpt(told.message), Verdict::kRetry);
+  }
   if (broken) return fail("the answer broke off: finish_reason error", Verdict::kRetry);
   return std::nullopt;
 }

@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdio>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <system_error>
@@ -203,19 +204,30 @@ std::optional<double> first_of(const std::string& text, std::span<const std::str
   return std::nullopt;
 }
 
+/// `[1, 8]`, `(0, 2)`: both ends.
+std::optional<std::pair<double, double>> brackets_in(const std::string& text) {
+  for (std::size_t at = 0; (at = text.find_first_of("[(", at)) != text.npos; ++at) {
+    double low = 0, high = 0;
+    char comma = 0, close = 0;
+    if (std::sscanf(text.c_str() + at + 1, "%lf %c %lf %c", &low, &comma, &high, &close) != 4)
+      continue;
+    if (comma == ',' && (close == ']' || close == ')') && high > low) return std::pair(low, high);
+  }
+  return std::nullopt;
+}
+
 /// `between 1 and 8`, `in [1, 8]`: both ends.
 std::optional<std::pair<double, double>> range_in(const std::string& text) {
   for (const auto& [before, between] :
-       {std::pair("between ", " and "), std::pair("range [", ","), std::pair("range (", ","),
-        std::pair("in [", ","), std::pair("in (", ","), std::pair("range of ", " to "),
-        std::pair("from ", " to "), std::pair("range ", "-"), std::pair("range ", " to ")}) {
+       {std::pair("between ", " and "), std::pair("range of ", " to "), std::pair("from ", " to "),
+        std::pair("range ", "-"), std::pair("range ", " to ")}) {
     const std::size_t at = text.find(before);
     const auto low = number_behind(text, before);
     if (!low) continue;
     const auto high = number_behind(text, between, at);
     if (high && *high > *low) return std::pair(*low, *high);
   }
-  return std::nullopt;
+  return brackets_in(text);
 }
 
 std::optional<Repair> repair_of_number(const ServerError& error, const Field& field,
@@ -239,7 +251,10 @@ std::optional<Repair> repair_of_number(const ServerError& error, const Field& fi
     return Repair{.kind = Kind::kLeast, .field = field.name, .bound = kUsualLeast};
   // What room a prompt leaves in the window is another number for each.
   if (has_any(names, "|context|prompt|input|window|")) return std::nullopt;
-  if (const auto most = most_in(error.message); most && *most > 0 && sent > *most)
+  // `5000 > 4096`
+  auto most = number_behind(error.message, fmt::format("{:g} > ", sent));
+  if (!most) most = most_in(error.message);
+  if (most && *most > 0 && sent > *most)
     return Repair{.kind = Kind::kMost, .field = field.name, .bound = *most};
   return std::nullopt;
 }
@@ -345,10 +360,13 @@ bool may_refuse_form(int status) {
 
 std::optional<Repair> repair_for(const ServerError& error, const Json& sent,
                                  const RequestForm& form) {
-  const bool template_failed = error.status == 500;  // a chat template's exception
-  if (!may_refuse_form(error.status) && !template_failed) return std::nullopt;
   const std::string said = error.message + " " + error.code + " " + error.field;
   const std::vector<Named> words = names_in(said);
+  // A chat template's exception, and no failure of the server's.
+  const bool template_failed =
+      error.status == 500 &&
+      has_any(words, "|role|roles|system|assistant|template|jinja|minja|prefill|");
+  if (!may_refuse_form(error.status) && !template_failed) return std::nullopt;
   const auto new_one = [&](Repair repair) {
     return is_known(repair, form) ? std::nullopt : std::optional(std::move(repair));
   };

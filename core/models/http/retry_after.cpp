@@ -128,6 +128,40 @@ std::optional<double> told_delay(std::string_view message) {
   return std::nullopt;
 }
 
+namespace {
+
+/// A limit: what is left of it, and the seconds until it begins anew.
+using Left = std::pair<double, double>;
+
+/// The limit that is used up first: the one with the least left, of such the longest.
+void take_fewer(std::optional<Left>& first, const Left& one) {
+  if (!first || one.first < first->first ||
+      (one.first == first->first && one.second > first->second))
+    first = one;
+}
+
+/// The limits of a RateLimit header: `"minute";r=0;t=20, "day";r=900;t=4000`
+/// (draft-ietf-httpapi-ratelimit-headers-10), or before `limit=60, remaining=0, reset=20` (-07).
+void take_limits(std::optional<Left>& first, std::string_view header) {
+  const auto number = [](std::string_view text, std::string_view name) -> std::optional<double> {
+    const std::size_t at = text.find(name);
+    if (at == text.npos) return std::nullopt;
+    text.remove_prefix(at + name.size());
+    return take_number(text);
+  };
+  if (const auto reset = number(header, "reset="))
+    return take_fewer(first, {number(header, "remaining=").value_or(0), *reset});
+  for (std::size_t end = 0; !header.empty();
+       header.remove_prefix(std::min(end + 1, header.size()))) {
+    end = std::min(header.find(','), header.size());
+    const std::string_view one = header.substr(0, end);
+    if (const auto reset = number(one, ";t="))
+      take_fewer(first, {number(one, ";r=").value_or(0), *reset});
+  }
+}
+
+}  // namespace
+
 std::optional<double> told_wait(const HeaderOf& header, double now_s) {
   for (const std::string_view name : {"retry-after-ms", "x-ms-retry-after-ms"})
     if (const auto ms = duration_seconds(header(name))) return *ms / 1000;
@@ -147,7 +181,7 @@ std::optional<double> told_wait(const HeaderOf& header, double now_s) {
                                                         "x-ratelimit-*",
                                                         "x-rate-limit-*",
                                                         "ratelimit-*"};
-  std::optional<std::pair<double, double>> first;  // what is left of a limit, and until when
+  std::optional<Left> first;
   for (const std::string_view pattern : kLimits) {
     const auto of = [&](std::string_view what) {
       const std::size_t star = pattern.find('*');
@@ -158,10 +192,9 @@ std::optional<double> told_wait(const HeaderOf& header, double now_s) {
     if (!reset) continue;
     const double left = duration_seconds(of("remaining")).value_or(0);
     const double limit = std::max(1.0, duration_seconds(of("limit")).value_or(1));
-    const std::pair<double, double> one(left / limit, *reset);
-    const bool longer = first && one.first == first->first && one.second > first->second;
-    if (!first || one.first < first->first || longer) first = one;
+    take_fewer(first, {left / limit, *reset});
   }
+  take_limits(first, header("ratelimit"));
   return first ? std::optional(first->second) : std::nullopt;
 }
 

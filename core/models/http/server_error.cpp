@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <ctime>
 #include <system_error>
 #include <utility>
 
@@ -15,8 +16,9 @@ namespace theta {
 namespace {
 
 /// Names under which a server puts its words.
-constexpr std::array kWords = {"message", "msg",   "detail",        "error_description", "reason",
-                               "error",   "title", "error_message", "description",       "Message"};
+constexpr std::array kWords = {"message",   "msg",        "detail",      "error_description",
+                               "reason",    "error",      "title",       "error_message",
+                               "error_msg", "status_msg", "description", "Message"};
 
 /// The first text under one of kWords, however deep.
 std::optional<std::string> words_in(Sent json, int depth = 0) {
@@ -34,6 +36,22 @@ std::optional<std::string> words_in(Sent json, int depth = 0) {
   for (const auto field : *object)
     if (auto words = words_in(Sent(simdjson::dom::element(field.value)), depth + 1)) return words;
   return std::nullopt;
+}
+
+/// The first value under a name, however deep.
+Sent anywhere(Sent json, std::string_view name, int depth = 0) {
+  Sent found = json[name];
+  if (!found.error() || depth > 8) return found;
+  if (const auto items = value<simdjson::dom::array>(json))
+    for (const auto item : *items)
+      if (found = anywhere(Sent(simdjson::dom::element(item)), name, depth + 1); !found.error())
+        return found;
+  if (const auto object = value<simdjson::dom::object>(json))
+    for (const auto field : *object)
+      if (found = anywhere(Sent(simdjson::dom::element(field.value)), name, depth + 1);
+          !found.error())
+        return found;
+  return found;
 }
 
 /// The words of a page: its title, or all that stands between its tags.
@@ -106,7 +124,7 @@ std::string field_of(Sent json, Sent own) {
   std::string field;
   for (const Sent& sent : {own["param"], json["param"], member(own, {"details", "field"})})
     if (const auto text = value<std::string_view>(sent)) field = *text;
-  if (const auto place = value<simdjson::dom::array>(member(json, {"detail", "loc"})))
+  if (const auto place = value<simdjson::dom::array>(anywhere(json, "loc")))
     for (const auto step : *place) {
       const Sent one{simdjson::dom::element(step)};
       const auto number = value<std::int64_t>(one);
@@ -116,6 +134,19 @@ std::string field_of(Sent json, Sent own) {
       field += name ? std::string(*name) : std::to_string(*number);
     }
   return field;
+}
+
+/// The same by the headers that a router had of the server behind it, and repeats.
+std::optional<double> told_by_headers(Sent headers) {
+  const auto sent = value<simdjson::dom::object>(headers);
+  if (!sent) return std::nullopt;
+  const auto header = [&](std::string_view name) {
+    for (const auto field : *sent)
+      if (ascii::lower(field.key) == name)
+        return value<std::string_view>(Sent(simdjson::dom::element(field.value))).value_or("");
+    return std::string_view();
+  };
+  return told_wait(header, static_cast<double>(std::time(nullptr)));
 }
 
 /// When to come back, in seconds: by a RetryInfo among the details, a field, or the words.
@@ -129,7 +160,9 @@ std::optional<double> told_when(Sent json, Sent own, std::string_view message) {
       if (const auto text = value<std::string_view>(delay["seconds"]))
         return duration_seconds(*text);
     }
-  for (const Sent& sent : {own["retry_after"], json["retry_after"], own["retry_after_seconds"]}) {
+  if (const auto told = told_by_headers(member(own, {"metadata", "headers"}))) return told;
+  for (const Sent& sent : {own["retry_after"], json["retry_after"], own["retry_after_seconds"],
+                           json["estimated_time"]}) {
     if (const auto number = value<double>(sent); number && *number >= 0) return number;
     if (const auto text = value<std::string_view>(sent)) return duration_seconds(*text);
   }
@@ -150,9 +183,10 @@ ServerError server_error(int status, Sent json, std::string_view body) {
   }
   if (!words) words = words_in(json);
   error.message = words ? *words : told_of(json, body);
-  add_codes(error.code, {own["code"], own["type"], own["status"],
-                         member(own, {"innererror", "code"}), member(own, {"details", "reason"}),
-                         json["code"], json["type"], member(json, {"detail", "type"})});
+  add_codes(error.code,
+            {own["code"], own["type"], own["status"], member(own, {"innererror", "code"}),
+             member(own, {"details", "reason"}), json["code"], json["type"], json["error_code"],
+             member(json, {"detail", "type"})});
   error.field = field_of(json, own);
   error.retry_after_s = told_when(json, own, error.message);
   if (const std::string holder = error.message; !quoted_json(holder).empty())

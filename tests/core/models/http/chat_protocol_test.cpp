@@ -351,6 +351,33 @@ TEST(ReadChat, SaysWhatAnErrorInsideAnAnswerIs) {
             "an error of code 402 inside of an answer: The credits are used up.");
 }
 
+TEST(ReadChat, FindsAnErrorInsideAnAnswerBesideItsCode) {
+  const auto reading =
+      read_chat(200, R"({"code": 401, "msg": "The key has run out."})", {}, Dialect::kOpenAi, {});
+  EXPECT_EQ(reading.verdict, Verdict::kDone);
+  EXPECT_EQ(reading.answer.error().message,
+            "an error of code 401 inside of an answer: The key has run out.");
+  const auto limited =
+      read_chat(200, R"({"error_code": 17, "error_msg": "The day's limit is reached."})", {},
+                Dialect::kOpenAi, {});
+  EXPECT_EQ(limited.verdict, Verdict::kRetry);
+  EXPECT_EQ(limited.answer.error().message,
+            "no choices in the answer: The day's limit is reached.");
+}
+
+TEST(ReadChat, ReadsTheTextOfAnOlderCompletion) {
+  EXPECT_EQ(generated(R"({"choices": [{"text": "so", "finish_reason": "stop"}]})").answer->text,
+            "so");
+}
+
+TEST(ReadChat, ReadsWhenToComeBackWhereARouterRepeatsTheHeaders) {
+  const auto reading = read_chat(
+      429,
+      R"({"error": {"message": "Slowly.", "metadata": {"headers": {"X-RateLimit-Reset": "7"}}}})",
+      {}, Dialect::kOpenAi, {});
+  EXPECT_EQ(reading.refusal->retry_after_s, 7.0);
+}
+
 TEST(ReadChat, TakesAFilteredAnswerForARefusal) {
   const auto filtered = generated(message({{"content", nullptr}}, "content_filter"));
   EXPECT_EQ(filtered.answer.error().fault, Fault::kRefused);

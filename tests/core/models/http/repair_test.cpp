@@ -73,6 +73,8 @@ TEST(Repair, DropsWhatIsNotTaken) {
        kNoStop},
       {R"({"detail": [{"type": "extra_forbidden", "loc": ["body", "seed"], "msg": "Extra inputs are not permitted"}]})",
        "seed is not sent", 422},
+      {R"({"object": "error", "message": {"detail": [{"loc": ["body", "seed"], "msg": "Extra inputs are not permitted"}]}})",
+       "seed is not sent", 422},
       {R"({"message": "property 'seed' is unsupported"})", "seed is not sent"},
       {R"({"errors": [{"message": "top_p cannot be given beside temperature for this model"}]})",
        "top_p is not sent"},
@@ -109,12 +111,13 @@ TEST(Repair, RaisesToTheLeastAndLowersToTheMost) {
       "temperature is 0.01 at least");
   Request long_one = asked();
   long_one.max_tokens = 9000;
-  EXPECT_EQ(
-      repaired(
-          {R"({"error": {"message": "max_tokens is too large: 9000. This model supports at most 4096 completion tokens.", "param": "max_tokens"}})",
-           ""},
-          long_one),
-      "max_tokens is 4096 at most");
+  for (
+      const char* said :
+      {R"({"error": {"message": "max_tokens is too large: 9000. This model supports at most 4096 completion tokens.", "param": "max_tokens"}})",
+       R"({"error": {"message": "Invalid max_tokens value, the valid range of max_tokens is [1, 4096]"}})",
+       R"({"code": "InvalidParameter", "message": "Range of max_tokens should be [1, 4096]"})",
+       R"({"error": {"message": "max_tokens: 9000 > 4096, which is the maximum allowed number of output tokens"}})"})
+    EXPECT_EQ(repaired({said, ""}, long_one), "max_tokens is 4096 at most") << said;
 }
 
 TEST(Repair, MergesTheSystemMessage) {
@@ -165,6 +168,7 @@ TEST(Repair, IsNotMadeOfWhatIsSaidOfThePromptTheCallerOrTheMoment) {
        "", 404},
       {R"({"error": {"message": "Bad request"}})", ""},
       {R"({"error": {"message": "The engine has stopped", "type": "server_error"}})", "", 500},
+      {R"({"error": {"message": "The last call of the model failed: out of memory"}})", "", 500},
       {"no", ""},
       {"", ""},
   });

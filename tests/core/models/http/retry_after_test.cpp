@@ -73,6 +73,13 @@ TEST(RetryAfter, IsToldByWhicheverHeaderThereIs) {
   EXPECT_EQ(waits({{"ratelimit-reset", "30"}}), 30.0);
 }
 
+TEST(RetryAfter, IsToldByTheLimitsOfOneHeader) {
+  EXPECT_EQ(waits({{"ratelimit", "\"default\";r=0;t=20"}}), 20.0);
+  EXPECT_EQ(waits({{"ratelimit", "\"day\";r=900;t=4000, \"minute\";r=0;t=20"}}), 20.0);
+  EXPECT_EQ(waits({{"ratelimit", "limit=60, remaining=0, reset=20"}}), 20.0);
+  EXPECT_EQ(waits({{"ratelimit", "none"}}), std::nullopt);
+}
+
 TEST(RetryAfter, IsOfTheLimitThatIsUsedUp) {
   EXPECT_EQ(waits({{"x-ratelimit-remaining-requests", "14000"},
                    {"x-ratelimit-reset-requests", "23h"},
