@@ -138,15 +138,32 @@ bool was_read(const ConfigNode& node) {
   return node.all_known || !node.asked.empty() || node.kind == ConfigNode::Kind::kSequence;
 }
 
-void check_known(const ConfigNode& node) {
+/// The mappings whose readers asked for a key.
+void find_askers(const ConfigNode& node, const std::string& key,
+                 std::vector<const ConfigNode*>& askers) {
+  if (std::ranges::find(node.asked, key) != node.asked.end()) askers.push_back(&node);
+  for (const auto& entry : node.entries) find_askers(*entry.value, key, askers);
+  for (const auto& item : node.items) find_askers(*item, key, askers);
+}
+
+/// Where an unknown key belongs, if that is one place; else the known one that is like it.
+std::string way_out(const ConfigNode& root, const ConfigNode& node, const std::string& key) {
+  std::vector<const ConfigNode*> askers;
+  find_askers(root, key, askers);
+  if (askers.size() != 1) return did_you_mean(key, node.asked);
+  return askers[0]->name.empty() ? "; it stands at the top"
+                                 : "; it stands under " + in_quotes(askers[0]->name);
+}
+
+void check_known(const ConfigNode& root, const ConfigNode& node) {
   for (const auto& [key, position, value] : node.entries) {
     if (!node.all_known && std::ranges::find(node.asked, key) == node.asked.end()) {
-      fail_at(position, "unknown key " + in_quotes(key) + did_you_mean(key, node.asked));
+      fail_at(position, "unknown key " + in_quotes(key) + way_out(root, node, key));
     }
-    if (was_read(*value)) check_known(*value);
+    if (was_read(*value)) check_known(root, *value);
   }
   for (const auto& item : node.items) {
-    if (was_read(*item)) check_known(*item);
+    if (was_read(*item)) check_known(root, *item);
   }
 }
 
@@ -323,9 +340,7 @@ double Config::number() const { return number_of(*node_, "a number", read_double
 bool Config::boolean() const {
   if (node_->unknown) return true;
   const std::string wanted = "true or false";
-  const std::string text = plain_text(*node_, wanted);
-  if (text == "true") return true;
-  if (text == "false") return false;
+  if (const auto value = read_boolean(plain_text(*node_, wanted))) return *value;
   fail(title(*node_) + " is not " + wanted + ": " + in_quotes(node_->text));
 }
 
@@ -410,7 +425,7 @@ bool Config::is_null() const { return node_->kind == ConfigNode::Kind::kNull; }
 
 bool Config::is_unknown() const { return node_->unknown; }
 
-void Config::finish() const { check_known(*node_); }
+void Config::finish() const { check_known(*node_, *node_); }
 
 void Config::fail(const std::string& message) const { fail_at(node_->position, message); }
 

@@ -11,6 +11,7 @@
 #include <sstream>
 #include <utility>
 
+#include "core/file_kind.hpp"
 #include "core/json_text.hpp"
 #include "core/utf8.hpp"
 
@@ -59,14 +60,7 @@ class Reader final : public YAML::EventHandler {
         lines_(split(text_, '\n')) {}
 
   std::shared_ptr<ConfigNode> read() {
-    if (const std::size_t end = utf8_prefix(text_); end < text_.size()) {
-      const Position place = position_in(name_, text_, end);
-      YAML::Mark mark;
-      mark.pos = static_cast<int>(end);
-      mark.line = place.line - 1;
-      mark.column = place.column - 1;
-      fail_at(position(mark), "a byte that is not UTF-8");
-    }
+    check_is_text();
     std::istringstream in(text_);
     try {
       YAML::Parser parser(in);
@@ -77,6 +71,8 @@ class Reader final : public YAML::EventHandler {
     }
     if (bad_key_) fail_at(*bad_key_, "a key must be a text");
     if (!root_) add(make(YAML::Mark()), YAML::Mark());
+    // What only holds anchors, as in Compose files.
+    std::erase_if(root_->entries, [](const auto& entry) { return entry.key.starts_with("x-"); });
     return root_;
   }
 
@@ -147,6 +143,39 @@ class Reader final : public YAML::EventHandler {
     return {name_, mark.line + 1, mark.column + 1 - static_cast<int>(continued) + joined};
   }
 
+  void check_is_text() const {
+    if (const std::string kind = kind_of_bytes(std::string_view(text_).substr(0, 512));
+        !kind.empty())
+      fail_at({name_}, "this is " + kind);
+    if (text_.starts_with("\xff\xfe") || text_.starts_with("\xfe\xff"))
+      fail_at({name_}, "this is UTF-16: save it as UTF-8");
+    const std::size_t end = std::min(utf8_prefix(text_), text_.find('\0'));
+    if (end >= text_.size()) return;
+    const Position place = position_in(name_, text_, end);
+    YAML::Mark mark;
+    mark.pos = static_cast<int>(end);
+    mark.line = place.line - 1;
+    mark.column = place.column - 1;
+    fail_at(position(mark),
+            text_[end] == 0 ? "a byte 0: this is no text" : "a byte that is not UTF-8");
+  }
+
+  /// What yaml-cpp's words for a mistake mean to one who wrote it.
+  static std::string told(const std::string& message, std::string_view line) {
+    const auto holds = [&](std::string_view part) { return line.find(part) != line.npos; };
+    if (message == "illegal map value")
+      return std::string(
+                 "`: ` within a value: put the value in quotes, or indent the line like its "
+                 "neighbours") +
+             (holds("\u201c") || holds("\u201d") ? " (\u201c and \u201d are no quotes here)" : "");
+    const bool map = message == "end of map flow not found";
+    if (map || message == "end of sequence flow not found")
+      return fmt::format("a `{}` is not closed by its `{}`, or a comma is missing{}",
+                         map ? '{' : '[', map ? '}' : ']',
+                         map && holds("${") ? "; between braces ${NAME} stands in quotes" : "");
+    return message;
+  }
+
   [[noreturn]] void fail_at_syntax(const YAML::Exception& e) const {
     const auto line = static_cast<std::size_t>(e.mark.line);
     if (has_lines_ && !e.mark.is_null() && line < lines_.size()) {
@@ -157,7 +186,7 @@ class Reader final : public YAML::EventHandler {
                 "YAML is indented with spaces, not with tabs");
       }
     }
-    fail_at(position(e.mark), e.msg);
+    fail_at(position(e.mark), told(e.msg, line < lines_.size() ? lines_[line] : ""));
   }
 
   std::shared_ptr<ConfigNode> make(const YAML::Mark& mark, YAML::anchor_t anchor = 0) {
@@ -220,6 +249,9 @@ class Reader final : public YAML::EventHandler {
           where = fmt::format(" (first at {}:{})", first->position.line, first->position.column);
         fail_at(position(mark), "key " + in_quotes(node->text) + " is given twice" + where);
       }
+      constexpr std::string_view kNoBreakSpace = "\u00a0";
+      if (node->text.starts_with(kNoBreakSpace))
+        fail_at(position(mark), "YAML is indented with spaces, and this is a no-break space");
       merges = merges || (node->plain && node->text == "<<");
       key.emplace(node->text, position(mark));
     } else {

@@ -149,10 +149,17 @@ std::optional<double> read_double(std::string_view text, bool& out_of_range) {
   return read_number<double>(text, "+-.eE0123456789", out_of_range);
 }
 
+std::optional<bool> read_boolean(std::string_view text) {
+  for (const std::string_view word : {"true", "True", "TRUE"})
+    if (text == word) return true;
+  for (const std::string_view word : {"false", "False", "FALSE"})
+    if (text == word) return false;
+  return std::nullopt;
+}
+
 json scalar_json(const std::string& text, bool plain) {
   if (!plain) return text;
-  if (text == "true") return true;
-  if (text == "false") return false;
+  if (const auto value = read_boolean(text)) return *value;
   bool out_of_range = false;
   if (const auto value = read_integer(text, out_of_range); value && !out_of_range) return *value;
   const auto value = read_double(text, out_of_range);

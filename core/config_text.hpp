@@ -30,6 +30,8 @@ std::string escaped(const std::string& text);
 /// A decimal number by YAML 1.2's core schema; nullopt for any other spelling.
 std::optional<std::int64_t> read_integer(std::string_view text, bool& out_of_range);
 std::optional<double> read_double(std::string_view text, bool& out_of_range);
+/// `true`, `True` or `TRUE`, and the same of false, as that schema has them.
+std::optional<bool> read_boolean(std::string_view text);
 /// @param plain  a text without quotes: may be a number or a boolean
 nlohmann::json scalar_json(const std::string& text, bool plain);
 

@@ -22,6 +22,13 @@ constexpr const char* kTarget =
     "this is Hydra's config: a `_target_` is no object here; name a model under `models`, a task "
     "under `program` and an optimiser under `optimizers`";
 
+constexpr const char* kOptuna =
+    "this is Optuna's config: trials are an optimiser's `num_trials` here, what a search tries is "
+    "its `space`, or a `sweep`";
+constexpr const char* kState =
+    "this is a saved program, not a config: theta predict and theta eval take it, and a config as "
+    "`program: {load: FILE}`";
+
 /// A config of another tool: it has all of these keys, and neither `models` nor `rewards`.
 struct ForeignConfig {
   std::vector<const char*> keys;
@@ -38,6 +45,9 @@ const std::vector<ForeignConfig>& foreign_configs() {
                                                  {{"command", "parameters"}, kWandb},
                                                  {{"wandb_version"}, kWandbRun},
                                                  {{"_wandb"}, kWandbRun},
+                                                 {{"study_name"}, kOptuna},
+                                                 {{"direction", "n_trials"}, kOptuna},
+                                                 {{"signature", "demos"}, kState},
                                                  {{"hydra"}, kHydra},
                                                  {{"defaults"}, kHydra},
                                                  {{"_target_"}, kTarget}};
@@ -54,8 +64,16 @@ void check_whose_config(const Config& config) {
     if (!std::ranges::all_of(foreign.keys, has)) continue;
     config.find(foreign.keys.front())->fail(foreign.message);
   }
-  for (const auto& [key, value] : config.entries())
+  for (const char* own : {"name", "data", "program", "personas", "sweep", "build"})
+    if (config.find(own)) return;
+  std::string keys;
+  for (const auto& [key, value] : config.entries()) {
     if (value.is_map() && value.find("_target_")) value.at("_target_").fail(kTarget);
+    if (value.is_map() && value.find("signature") && value.find("demos")) config.fail(kState);
+    if (keys.size() < 100) keys += (keys.empty() ? "`" : ", `") + key + "`";
+  }
+  config.fail("no config of theta's: it has " + keys +
+              ", and none of `name`, `models`, `data`, `program`");
 }
 
 }  // namespace theta

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <string_view>
 #include <thread>
 
@@ -37,10 +38,11 @@ void open_standard_streams() {
   }
 }
 
-/// Faults of the world that would end the process by a signal. A reader that goes away is told by the
-/// writing; a file that is mapped into memory and then cut cannot be gone on with.
+/// Faults of the world that would end the process by a signal. A reader that goes away and a file
+/// that may not grow are told by the writing; a file that is mapped into memory and then cut cannot be gone on with.
 void outlive_signals() {
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
   std::signal(SIGBUS, [](int) {
     constexpr std::string_view kWhy =
         "theta: a file in use was cut (a run's run.db-shm, or a model): what is done is kept, and "
@@ -56,13 +58,16 @@ void default_cache() {
   if (home) setenv("THETA_CACHE", (std::string(home) + "/.cache/theta").c_str(), 0);  // NOLINT
 }
 
-/// The first Ctrl-C asks the run to stop, the second ends the process. Must be called before any
-/// other thread is started, as those inherit the blocked signals.
+/// The first Ctrl-C, or the end of the terminal, asks the run to stop, the second ends the process.
+/// Must be called before any other thread is started, as those inherit the blocked signals.
 std::jthread watch_signals(std::stop_source& stop) {
   constexpr int kDone = SIGUSR1;  // what the end of the program wakes the thread with
   sigset_t signals;
   sigemptyset(&signals);
   for (const int signal : {SIGINT, SIGTERM, kDone}) sigaddset(&signals, signal);
+  struct sigaction hangup {};
+  sigaction(SIGHUP, nullptr, &hangup);
+  if (hangup.sa_handler != SIG_IGN) sigaddset(&signals, SIGHUP);  // as nohup has it
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   return std::jthread([&stop, signals](const std::stop_token& done) {
     const std::stop_callback wake(done, [self = pthread_self()] { pthread_kill(self, kDone); });
@@ -148,6 +153,9 @@ int main(int argc, char** argv) {
   } catch (const UserError& e) {
     tell(e.what());
     return 2;
+  } catch (const std::filesystem::filesystem_error& e) {
+    tell(fmt::format("theta: {}: {}", e.path1().string(), e.code().message()));
+    return 1;
   } catch (const std::exception& e) {
     tell(fmt::format("theta: {}", e.what()));
     return 1;

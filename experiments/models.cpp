@@ -106,6 +106,9 @@ ModelOptions read_model(const Config& model) {
     model.fail("a model is a mapping with a 'path' (a GGUF file) or a 'base_url' (a server)");
   if (model.find("path")) return read_llama(model);
   if (model.find("base_url")) return read_http(model);
+  for (const char* key : {"api_base", "url", "endpoint"})
+    if (const auto given = model.find(key))
+      given->fail(fmt::format("a server's address is its 'base_url', not its '{}'", key));
   model.fail("a model needs a 'path' (a GGUF file) or a 'base_url' (an OpenAI-compatible server)");
 }
 

@@ -132,6 +132,11 @@ TEST(Config, ReportsTheFirstKeyThatNothingAskedFor) {
             "run.yaml:2:1: unknown key 'optimzer'; did you mean 'optimizer'?");
   config.find("optimzer");
   EXPECT_EQ(message_of<UserError>([&] { config.finish(); }), "run.yaml:3:1: unknown key 'banana'");
+  const Config elsewhere = parse("model: {temperature: 1}\nprogram: {}\n");
+  (void)elsewhere.at("model").find("path");
+  (void)elsewhere.at("program").find("temperature");
+  EXPECT_EQ(message_of<UserError>([&] { elsewhere.finish(); }),
+            "run.yaml:1:9: unknown key 'temperature'; it stands under 'program'");
   config.find("banana");
   EXPECT_NO_THROW(config.finish());
 }
@@ -166,9 +171,17 @@ TEST(Config, PointsAtADuplicateKey) {
 }
 
 TEST(Config, PointsAtWhatIsNotYaml) {
-  EXPECT_EQ(parse_error("a: [1, 2"), "run.yaml:1:1: end of sequence flow not found");
-  EXPECT_EQ(parse_error("a: b: c"), "run.yaml:1:5: illegal map value");
-  EXPECT_EQ(parse_error("a: 1\n b: 2\n"), "run.yaml:2:3: illegal map value");
+  EXPECT_EQ(parse_error("a: [1, 2"),
+            "run.yaml:1:1: a `[` is not closed by its `]`, or a comma is missing");
+  EXPECT_EQ(parse_error("a: {b: ${C}, d: 1}"),
+            "run.yaml:1:9: a `{` is not closed by its `}`, or a comma is missing; between braces "
+            "${NAME} stands in quotes");
+  const std::string colon =
+      "`: ` within a value: put the value in quotes, or indent the line like its neighbours";
+  EXPECT_EQ(parse_error("a: b: c"), "run.yaml:1:5: " + colon);
+  EXPECT_EQ(parse_error("a: 1\n b: 2\n"), "run.yaml:2:3: " + colon);
+  EXPECT_EQ(parse_error("a: \u201cb -> c: str\u201d"),
+            "run.yaml:1:11: " + colon + " (\u201c and \u201d are no quotes here)");
   EXPECT_EQ(parse_error("a: 'x"), "run.yaml:1:6: illegal EOF in scalar");
   EXPECT_EQ(parse_error("{\"a\": 1}}"), "run.yaml:1:9: illegal flow end");
   EXPECT_EQ(parse_error("a: \"\\q\""), "run.yaml:1:7: unknown escape character: q");
@@ -180,6 +193,28 @@ TEST(Config, PointsAtATabThatIndents) {
             "run.yaml:2:1: YAML is indented with spaces, not with tabs");
   EXPECT_EQ(parse_error("a:\n  b: 1\n  \tc: 1\n"),
             "run.yaml:3:3: YAML is indented with spaces, not with tabs");
+}
+
+TEST(Config, SaysWhatAFileIsThatIsNoText) {
+  EXPECT_EQ(parse_error(std::string("SQLite format 3\0", 16)),
+            "run.yaml: this is an SQLite database: write its rows as JSON lines");
+  EXPECT_EQ(parse_error(std::string("\xff\xfe"
+                                    "a\0",
+                                    4)),
+            "run.yaml: this is UTF-16: save it as UTF-8");
+  EXPECT_EQ(parse_error(std::string("GGUF\3\0\0", 7)), "run.yaml:1:6: a byte 0: this is no text");
+}
+
+TEST(Config, PointsAtANoBreakSpaceThatIndents) {
+  EXPECT_EQ(parse_error("a:\n\u00a0\u00a0b: 1\n"),
+            "run.yaml:2:1: YAML is indented with spaces, and this is a no-break space");
+}
+
+TEST(Config, LeavesOutWhatHoldsAnchorsAlone) {
+  const Config config = parse("x-base: &base {seed: 3}\na: {<<: *base, fast: True}\n");
+  EXPECT_FALSE(config.find("x-base"));
+  EXPECT_EQ(config.at("a").integer("seed", 0), 3);
+  EXPECT_TRUE(config.at("a").boolean("fast", false));
 }
 
 TEST(Config, RefusesAnEmptyFileASecondDocumentAndKeysThatAreNoTexts) {
@@ -315,7 +350,7 @@ TEST(ConfigSet, RefusesAPathThatLeadsNowhere) {
             "--set seeds.2: 'seeds' has 2 items, counted from 0: '2' is none of them");
   EXPECT_EQ(fails("seeds.-1=1"),
             "--set seeds.-1: 'seeds' has 2 items, counted from 0: '-1' is none of them");
-  EXPECT_EQ(fails("a.b=[1"), "--set a.b: end of sequence flow not found");
+  EXPECT_EQ(fails("a.b=[1"), "--set a.b: a `[` is not closed by its `]`, or a comma is missing");
   EXPECT_EQ(fails("a.b={x: 1, x: 2}"), "--set a.b: key 'x' is given twice");
 }
 

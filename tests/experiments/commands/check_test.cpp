@@ -87,6 +87,16 @@ const std::vector<Broken>& broken_configs() {
        "program: train.py\nmethod: bayes\nparameters: {lr: {values: [1]}}\n",
        ":2:9: this is a sweep of Weights & Biases: `parameters` with `values` are the lists of a "
        "`sweep` here, `program` is theta run itself, and `metric` is chosen under `metric`"},
+      {"OptunasConfigIsNamed", kTask, "", "study_name: s\nn_trials: 5\n",
+       ":1:13: this is Optuna's config: trials are an optimiser's `num_trials` here, what a search "
+       "tries is its `space`, or a `sweep`"},
+      {"ASavedProgramIsNamed", kTask, "", R"({"respond.predict": {"demos": [], "signature": {}}})",
+       ":1:1: this is a saved program, not a config: theta predict and theta eval take it, and a "
+       "config as `program: {load: FILE}`"},
+      {"AConfigOfAnyOtherToolIsNamed", kTask, "", "model_list: []\nx: 1\n",
+       ":1:1: no config of theta's: it has `model_list`, `x`, and none of `name`, `models`, "
+       "`data`, "
+       "`program`"},
       {"OptionsAreHiddenFromDspysAdapters", kTask, "adapter: terse",
        "adapter: chat\n  options: hidden",
        ":13:12: options can be hidden by the terse adapter alone: DSPy's, chat and json, list "
@@ -138,7 +148,8 @@ const std::vector<Broken>& broken_configs() {
       {"TheNameIsMissing", kTask, "name: task\n", "", ":1:1: 'name' is missing here"},
       {"AMappingIsAText", kTask, "data:\n", "data: reviews.csv\nrest:\n",
        ":6:7: 'data' is not a mapping: 'reviews.csv'"},
-      {"ItIsNotYaml", kTask, "threads: 2}", "threads: 2", ":5:11: end of map flow not found"},
+      {"ItIsNotYaml", kTask, "threads: 2}", "threads: 2",
+       ":5:11: a `{` is not closed by its `}`, or a comma is missing"},
       {"ATabIndents", kTask,
        "  task:", "\ttask:", ":4:1: YAML is indented with spaces, not with tabs"},
       {"TheFileIsEmpty", kTask, "", "", ":1:1: the config is empty"},
@@ -153,7 +164,7 @@ const std::vector<Broken>& broken_configs() {
        kTask,
        "",
        "{\"name\": \"task\",\n \"seed\": 7,\n",
-       ":3:1: end of map flow not found",
+       ":3:1: a `{` is not closed by its `}`, or a comma is missing",
        {},
        "broken.json"},
       {"TheOptimizerIsUnknown", kTask, "name: mipro", "name: miprov",
