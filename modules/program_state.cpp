@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "core/ascii.hpp"
 #include "core/config.hpp"
 #include "core/json_text.hpp"
 #include "core/json_value.hpp"
@@ -59,6 +60,17 @@ Json to_json(Predictor predictor) {
     state["nearest"] = {{"k", predictor.nearest->k()},
                         {"demos", to_json(predictor.nearest->pool())}};
   return state;
+}
+
+/// Names in backticks, as many as a line of a message holds.
+std::string quoted_list(const std::vector<std::string>& names) {
+  constexpr std::size_t kMost = 120;
+  std::string out;
+  std::size_t listed = 0;
+  for (; listed < names.size() && (listed == 0 || out.size() + names[listed].size() < kMost);
+       ++listed)
+    out += (listed == 0 ? "`" : ", `") + names[listed] + "`";
+  return listed < names.size() ? out + fmt::format(" and {} more", names.size() - listed) : out;
 }
 
 /// A node of a state file that knows where it stands.
@@ -150,17 +162,44 @@ NearestDemos to_nearest(const Node& node, const Signature& signature,
   return {std::move(pool), signature, k.json.get<std::size_t>()};
 }
 
+/// The names of a saved signature's fields, told as in named_field(); `?` where both are worded.
+std::vector<std::string> saved_names(const Node& signature) {
+  std::vector<std::string> names;
+  for (const Node& field : signature.child("fields").items()) {
+    const std::string description = field.child("description").text();
+    std::string prefix = field.child("prefix").text();
+    if (prefix.ends_with(':')) prefix.pop_back();
+    std::string name = ascii::lower(prefix);
+    std::ranges::replace(name, ' ', '_');
+    if (description.starts_with("${") && description.ends_with('}'))
+      name = description.substr(2, description.size() - 3);
+    else if (make_field(name).prefix != prefix + ":")
+      name = "?";
+    names.push_back(std::move(name));
+  }
+  return names;
+}
+
+/// Says of a saved signature that it has other fields than the program's.
+[[noreturn]] void fail_at_fields(const Node& signature, const std::string& text) {
+  const std::vector<std::string> names = saved_names(signature);
+  const bool reasons =
+      std::ranges::find(names, "reasoning") != names.end() && text.find("reasoning") == text.npos;
+  signature.fail(fmt::format("its fields are {}, and the program's signature is `{}`{}",
+                             quoted_list(names), text,
+                             reasons ? ": set program.chain_of_thought=true" : ""));
+}
+
 /// The field that a saved one is of, told by its default description, `${name}`, or by its prefix;
 /// nullptr where the user has worded both.
-const Field* named_field(const Node& saved, const Field& in_its_place,
-                         const std::vector<Field*>& fields) {
+/// @throws UserError where it names one that the program, whose signature is `text`, does not have
+const Field* named_field(const Node& signature, const Node& saved, const Field& in_its_place,
+                         const std::vector<Field*>& fields, const std::string& text) {
   const std::string prefix = saved.child("prefix").text();
   const std::string description = saved.child("description").text();
   for (const Field* field : fields)
     if (description == make_field(field->name).description) return field;
-  if (description.starts_with("${") && description.ends_with('}'))
-    saved.fail(fmt::format("it is the field `{}`, which the program's signature does not have",
-                           description.substr(2, description.size() - 3)));
+  if (description.starts_with("${") && description.ends_with('}')) fail_at_fields(signature, text);
   if (prefix == make_field(in_its_place.name).prefix) return &in_its_place;
   for (const Field* field : fields)
     if (prefix == make_field(field->name).prefix) return field;
@@ -172,13 +211,10 @@ const Field* named_field(const Node& saved, const Field& in_its_place,
 void restore_fields(const Node& signature, const std::string& text,
                     const std::vector<Field*>& fields, LoadedState& loaded) {
   const std::vector<Node> saved = signature.child("fields").items();
-  if (saved.size() != fields.size()) {
-    signature.fail(fmt::format("it has {} fields, the program's signature `{}` has {}",
-                               saved.size(), text, fields.size()));
-  }
+  if (saved.size() != fields.size()) fail_at_fields(signature, text);
   std::vector<const Field*> named;
   for (std::size_t i = 0; i < saved.size(); ++i)
-    named.push_back(named_field(saved[i], *fields[i], fields));
+    named.push_back(named_field(signature, saved[i], *fields[i], fields, text));
   const auto in_place = [&](std::size_t i) { return !named[i] || named[i] == fields[i]; };
   std::vector<Field*> order = fields;
   for (std::size_t i = 0; i < saved.size(); ++i) {
@@ -211,15 +247,16 @@ std::string without_provider(const std::string& model) {
   return known && slash != model.npos ? model.substr(slash + 1) : model;
 }
 
-/// What an `lm` says of the model and of sampling goes to the last of `loaded`; of the rest, what
-/// is not done is remarked.
-void read_lm(const Node& lm, LoadedState& loaded) {
+/// What the `lm` of a predictor says of the model and of sampling goes to the last of `loaded`; of
+/// the rest, what is not done is remarked.
+void read_lm(const Node& state, LoadedState& loaded) {
   SavedSampling& sampling = loaded.sampling.emplace_back();
   // How DSPy calls a model, which changes no answer.
   constexpr std::array kOfTheCaller = {"_dspy_lm_class",  "cache",         "num_retries",
                                        "callbacks",       "launch_kwargs", "train_kwargs",
                                        "finetuning_model"};
-  if (lm.json.is_null()) return;
+  if (!state.json.contains("lm") || state.json["lm"].is_null()) return;
+  const Node lm = state.child("lm");
   if (!lm.json.is_object()) lm.fail("an object or null is expected");
   std::vector<std::string> unused;
   for (const auto& [key, value] : lm.json.items()) {
@@ -281,7 +318,7 @@ void restore_signature(Predictor& predictor, const Node& state, LoadedState& loa
 /// @param as_is  its demos' field markers stay whole
 Predictor restored(Predictor predictor, const Node& state, bool as_is, LoadedState& loaded) {
   restore_signature(predictor, state, loaded);
-  read_lm(state.child("lm"), loaded);
+  read_lm(state, loaded);
   if (state.json.contains("fields") && !state.json["fields"].empty())
     state.fail("`fields`: DSPy's criteria of decisions are not read: take them out");
   std::set<std::string> unshown;
@@ -318,20 +355,16 @@ Predictor restored(Predictor predictor, const Node& state, bool as_is, LoadedSta
   return predictor;
 }
 
-/// Names in backticks, as many as a line of a message holds.
-std::string quoted_list(const std::vector<std::string>& names) {
-  constexpr std::size_t kMost = 120;
-  std::string out;
-  std::size_t listed = 0;
-  for (; listed < names.size() && (listed == 0 || out.size() + names[listed].size() < kMost);
-       ++listed)
-    out += (listed == 0 ? "`" : ", `") + names[listed] + "`";
-  return listed < names.size() ? out + fmt::format(" and {} more", names.size() - listed) : out;
-}
-
 bool is_predictor(const Json& state) {
   return state.is_object() &&
          (state.contains("signature") || state.contains("signature_instructions"));
+}
+
+/// `there are `a`, `b``, the keys of an object.
+std::string key_names(const Json& object) {
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : object.items()) keys.push_back(key);
+  return keys.empty() ? "it is empty" : "there are " + quoted_list(keys);
 }
 
 /// Where the state of a predictor stands. DSPy names it by its place in the program's Python: the
@@ -349,6 +382,9 @@ Node state_of(const Predictor& predictor, bool only, const std::string& chosen, 
           fmt::format("it has no predictor `{}`; it has {}", predictor.name, quoted_list(names)));
     return root.child(predictor.name);
   }
+  if (names.empty())
+    root.fail(fmt::format("it holds no predictor, an object with `signature` and `demos`: {}",
+                          key_names(root.json)));
   const bool unknown = !chosen.empty() && std::ranges::find(names, chosen) == names.end();
   if (unknown || (chosen.empty() && names.size() > 1))
     root.fail(
@@ -356,7 +392,7 @@ Node state_of(const Predictor& predictor, bool only, const std::string& chosen, 
                     "give each its step in program.steps",
                     quoted_list(names), unknown ? "and none `" + chosen + "`" : "and one is run",
                     names.empty() ? "KEY" : names[0]));
-  return root.child(!chosen.empty() ? chosen : names.empty() ? predictor.name : names[0]);
+  return root.child(chosen.empty() ? names[0] : chosen);
 }
 
 Json parse(const std::string& text, const std::string& name) {
@@ -403,16 +439,6 @@ LoadedState load_state(Module& program, const std::string& json, const std::stri
   const Json state = parse(json, name);
   const Node root{state, name, ""};
   if (!state.is_object()) root.fail("an object is expected");
-  if (state.contains("metadata")) {
-    const Node versions = root.child("metadata").child("dependency_versions");
-    for (const auto& [key, version] : versions.json.items()) {
-      constexpr std::array kKnown = {"python", "dspy", "cloudpickle"};
-      if (std::ranges::find(kKnown, key) == kKnown.end()) {
-        versions.fail(
-            fmt::format("unknown key `{}`; DSPy knows python, dspy and cloudpickle", key));
-      }
-    }
-  }
   // What Theta saved was made of data, and is asked with as it was scored.
   const bool as_is = !state.contains("metadata") || !state["metadata"].contains("theta");
   check_names(program);

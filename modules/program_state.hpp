@@ -36,14 +36,14 @@ struct LoadedState {
 
 /// Sets the instructions, prefixes, descriptions and demos of `program` from `json`; all or
 /// nothing. A null in a demo stays one, and every number its digits. A state in which one predictor
-/// stands is that of a program with one, whatever its name; metadata may be missing (DSPy's
-/// dump_state() has none). Of DSPy up to 2.5 the `extended_signature` counts. Demos of a state
+/// stands is that of a program with one, whatever its name; metadata and `lm` may be missing (DSPy's
+/// dump_state() has no metadata). Of DSPy up to 2.5 the `extended_signature` counts. Demos of a state
 /// without metadata.theta, which DSPy wrote, are Demo::as_is.
 /// @param chosen  the key of the predictor that a program with one takes its state from, where a file
 ///   has several
 /// @throws UserError `NAME: message`, or `NAME:line:col: message` for what is not JSON: a missing
 ///   predictor or key, fields of another number than the signature's or of names that it does not
-///   have there, an image or other part that is no text, a version key that DSPy refuses.
+///   have there, an image or other part that is no text.
 LoadedState load_state(Module& program, const std::string& json, const std::string& name,
                        const std::string& chosen = "");
 

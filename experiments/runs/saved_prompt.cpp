@@ -63,7 +63,8 @@ Config block_of(const std::string& state, const std::string& file,
   if (by_theta && !block.at("program").find("options") &&
       block.at("program").text("adapter", "") == "terse")
     block.set("program.options=hidden");
-  if (!block.find("program") || !block.find("model"))
+  const auto program = block.find("program");
+  if (!program || !(program->find("signature") || program->find("steps")) || !block.find("model"))
     config.fail(
         "this prompt was not saved by theta run: say what it is of with --set "
         "program.signature='question -> answer', and what it is for with --set "

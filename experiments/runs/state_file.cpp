@@ -1,9 +1,13 @@
 #include "experiments/runs/state_file.hpp"
 
+#include <fmt/format.h>
+
 #include <string_view>
 
+#include "core/ascii.hpp"
 #include "core/file_kind.hpp"
 #include "core/result.hpp"
+#include "core/utf8.hpp"
 #include "experiments/files.hpp"
 
 namespace theta {
@@ -34,6 +38,10 @@ std::string read_state_file(const fs::path& file) {
   if (is_pickle(text)) throw UserError(file.string() + " is a pickle" + kWayOut);
   if (const std::string kind = kind_of_bytes(std::string_view(text).substr(0, 512)); !kind.empty())
     throw UserError(file.string() + " is " + kind);
+  const std::string_view bare = ascii::trim_left(after_byte_order_mark(text));
+  if (bare.empty() || bare.starts_with('['))
+    throw UserError(fmt::format("{}:1:1: a saved prompt is a JSON object, and this is {}",
+                                file.string(), bare.empty() ? "empty" : "a list"));
   return text;
 }
 

@@ -272,8 +272,8 @@ TEST(LoadState, RefusesFieldsThatItCannotTellApartByName) {
       "prompt.json: signature.fields[2]: it is the field `mood`, where the program's signature "
       "has `reason`: give the signature in the order of the file");
   EXPECT_EQ(why_not(program, fields_in({"review", "mood", "reason"})),
-            "prompt.json: signature.fields[0]: it is the field `review`, which the program's "
-            "signature does not have");
+            "prompt.json: signature: its fields are `review`, `mood`, `reason`, and the program's "
+            "signature is `text -> mood, reason`");
   EXPECT_EQ(why_not(program, fields_in({"text", "mood", "reason"}, "mood")), "loaded");
   EXPECT_EQ(program.signature().outputs[0].description, "said");
 }
@@ -394,23 +394,42 @@ TEST(LoadState, SaysWhatIsMissingOrWrong) {
   EXPECT_EQ(why_not(program, "{\n  \"a\": 1e400\n}"),
             "prompt.json:2:8: a number that no double holds");
   EXPECT_EQ(why_not(program, "[]"), "prompt.json: an object is expected");
-  EXPECT_EQ(why_not(program, "{}"), "prompt.json: `predict` is missing");
-  EXPECT_EQ(why_not(program, with(kSmallest, "dependency_versions", "versions")),
-            "prompt.json: metadata: `dependency_versions` is missing");
-  EXPECT_EQ(why_not(program, with(kSmallest, "{}}}", R"({"numpy": "2"}}})")),
-            "prompt.json: metadata.dependency_versions: unknown key `numpy`; DSPy knows python, "
-            "dspy and cloudpickle");
-  EXPECT_EQ(why_not(program, with(kSmallest, ", \"lm\": null", "")),
-            "prompt.json: predict: `lm` is missing");
+  EXPECT_EQ(why_not(program, "{}"),
+            "prompt.json: it holds no predictor, an object with `signature` and `demos`: it is "
+            "empty");
+  EXPECT_EQ(why_not(program, R"({"module": {"predict": {}}, "metadata": {}})"),
+            "prompt.json: it holds no predictor, an object with `signature` and `demos`: there are "
+            "`module`, `metadata`");
   EXPECT_EQ(why_not(program, with(kSmallest, "\"Be terse.\"", "3")),
             "prompt.json: predict.signature.instructions: a text is expected");
   EXPECT_EQ(why_not(program, with(kSmallest, "\"prefix\": \"R:\", ", "")),
             "prompt.json: predict.signature.fields[1]: `prefix` is missing");
   EXPECT_EQ(why_not(program, with(kSmallest, R"({"prefix": "Q:", "description": "q"},)", "")),
-            "prompt.json: predict.signature: it has 2 fields, the program's signature `question -> "
-            "reasoning, answer` has 3");
+            "prompt.json: predict.signature: its fields are `reasoning`, `answer`, and the "
+            "program's signature is "
+            "`question -> reasoning, answer`");
   EXPECT_EQ(why_not(program, with_demo("3")),
             "prompt.json: predict.demos[0]: an object is expected");
+}
+
+TEST(LoadState, NeedsNeitherAnLmNorVersions) {
+  Predict program = reasoning("question -> answer");
+  EXPECT_EQ(why_not(program, with(kSmallest, ", \"lm\": null", "")), "loaded");
+  EXPECT_EQ(why_not(program, with(kSmallest, "dependency_versions", "versions")), "loaded");
+  EXPECT_EQ(why_not(program, with(kSmallest, "{}}}", R"({"numpy": "2"}}})")), "loaded");
+}
+
+TEST(LoadState, NamesTheFieldsOfAStateWhereTheyAreOthers) {
+  const std::string state = dump_state(reasoning("question -> answer"));
+  Predict plain = predict("question -> answer");
+  EXPECT_EQ(why_not(plain, state),
+            "prompt.json: predict.signature: its fields are `question`, `reasoning`, `answer`, and "
+            "the program's signature is `question -> answer`: set program.chain_of_thought=true");
+  Predict other = predict("question, hint -> answer");
+  EXPECT_EQ(why_not(other, state),
+            "prompt.json: predict.signature: its fields are `question`, `reasoning`, `answer`, and "
+            "the program's signature is `question, hint -> answer`: set "
+            "program.chain_of_thought=true");
 }
 
 TEST(LoadState, ChangesNothingWhereItFails) {

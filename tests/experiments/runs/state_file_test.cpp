@@ -30,6 +30,9 @@ TEST(StateFile, PicklesAndFoldersOfDspyAreNamedWithTheWayOut) {
             (folder.path() / "a.json").string() +
                 " is a Git LFS pointer: what it stands for was not fetched (git lfs pull)");
   EXPECT_EQ(read_state_file(folder.write("b.json", "{}")), "{}");
+  const std::string list = folder.write("c.json", "[{}]").string();
+  EXPECT_EQ(message_of<UserError>([&] { read_state_file(list); }),
+            list + ":1:1: a saved prompt is a JSON object, and this is a list");
 }
 
 }  // namespace
