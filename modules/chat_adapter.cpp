@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "core/ascii.hpp"
 #include "modules/dspy_adapter.hpp"
 #include "modules/gbnf.hpp"
 #include "modules/text.hpp"
@@ -12,17 +13,33 @@ namespace {
 
 bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
 
-/// The name in a line `[[ ## name ## ]] rest`, and `rest`; an empty name for any other line.
+/// The name in a line `[[ ## name ## ]] rest`, and `rest`; an empty name for any other line. Blanks
+/// within the brackets do not count, nor does what Markdown puts around them: `**[[ ## a ## ]]**`.
 std::pair<std::string_view, std::string_view> read_header(std::string_view line) {
-  constexpr std::string_view kOpen = "[[ ## ", kClose = " ## ]]";
+  constexpr std::string_view kMarks = "*`#";
   line = strip(line);
-  const std::size_t close = line.find(kClose);
-  if (!line.starts_with(kOpen) || close == std::string_view::npos || close < kOpen.size()) {
-    return {};
-  }
-  const std::string_view name = line.substr(kOpen.size(), close - kOpen.size());
+  const bool marked = !line.empty() && kMarks.find(line.front()) != kMarks.npos;
+  if (marked) line = strip(ascii::trim_left(line, "*`# "));
+  const std::size_t close = line.find("]]");
+  if (!line.starts_with("[[") || close == std::string_view::npos) return {};
+  std::string_view name = strip(line.substr(2, close - 2));
+  if (!name.starts_with("##") || !name.ends_with("##") || name.size() < 4) return {};
+  name = strip(name.substr(2, name.size() - 4));
   if (!std::ranges::all_of(name, is_word)) return {};
-  return {name, strip(line.substr(close + kClose.size()))};
+  const std::string_view rest = line.substr(close + 2);
+  return {name, strip(marked ? ascii::trim_left(rest, "*`") : rest)};
+}
+
+/// What stands within the fence that a whole answer stands in, of which the first line may be gone.
+std::string_view unfenced(std::string_view text) {
+  constexpr std::string_view kFence = "```";
+  std::string_view bare = strip(text);
+  if (const std::size_t line = bare.find('\n'); bare.starts_with(kFence) && line != bare.npos)
+    bare.remove_prefix(line + 1);
+  if (!bare.ends_with(kFence)) return text;
+  std::size_t fences = 0;
+  for (std::size_t at = 0; (at = bare.find(kFence, at)) != bare.npos; at += kFence.size()) ++fences;
+  return fences % 2 == 1 ? bare.substr(0, bare.size() - kFence.size()) : text;
 }
 
 /// A name and what stands under it.
@@ -82,15 +99,16 @@ class ChatAdapter final : public DspyAdapter {
   /// An object of the outputs, bare or in a fence, is an answer of its own as well.
   bool opens_field(const Signature& signature, std::string_view text) const override {
     text = strip(text);
-    if (text.starts_with('{') || text.starts_with("```"))
-      return static_cast<bool>(make_json_adapter()->parse(signature, text));
-    return !read_header(text.substr(0, text.find('\n'))).first.empty();
+    const std::string_view inside = strip(unfenced(text));
+    if (!read_header(inside.substr(0, inside.find('\n'))).first.empty()) return true;
+    return (text.starts_with('{') || text.starts_with("```")) &&
+           make_json_adapter()->parse(signature, text);
   }
 
   /// What cannot be read as sections may be the outputs as a JSON object, as DSPy would ask for a
   /// second time, or sections whose headers stand within a line.
   Result<Record> parse(const Signature& signature, std::string_view text) const override {
-    Result<Record> outputs = read_outputs(signature, read_sections(text));
+    Result<Record> outputs = read_outputs(signature, read_sections(unfenced(text)));
     if (outputs) return outputs;
     if (Result<Record> json = make_json_adapter()->parse(signature, text)) return json;
     if (Result<Record> in_line = read_outputs(signature, read_sections_in_line(text)))

@@ -104,12 +104,14 @@ class JsonAdapter final : public DspyAdapter {
   std::string name() const override { return "json"; }
 
   /// An object, bare or in a fence, or a section of DSPy's other adapter. `{\"` goes on with a text.
-  bool opens_field(const Signature&, std::string_view text) const override {
+  bool opens_field(const Signature& signature, std::string_view text) const override {
     text = strip(text);
     if (text.starts_with("```") || text.starts_with("[[ ## ")) return true;
     if (!text.starts_with('{')) return false;
     const std::string_view inside = strip(text.substr(1));
-    return inside.starts_with('"') || inside.starts_with('\'');
+    const auto is_key = [&](const Field& field) { return inside.starts_with(field.name + ":"); };
+    return inside.starts_with('"') || inside.starts_with('\'') || inside.starts_with("//") ||
+           inside.starts_with("/*") || std::ranges::any_of(signature.outputs, is_key);
   }
 
   Result<Record> parse(const Signature& signature, std::string_view text) const override {

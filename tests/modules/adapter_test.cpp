@@ -282,6 +282,30 @@ TEST(ChatParse, ReadsHeadersWithinALine) {
   }
 }
 
+TEST(ChatParse, ReadsHeadersWhateverMarkdownAndBlanksAreAroundThem) {
+  for (const char* text :
+       {"**[[ ## reasoning ## ]]**\nx\n\n**[[ ## preference ## ]]** First",
+        "### [[##reasoning##]]\nx\n### [[ ##preference ## ]]\nFirst\n`[[ ## completed ## ]]`",
+        "```\n[[ ## reasoning ## ]]\nx\n\n[[ ## preference ## ]]\nFirst\n```",
+        "[[ ## reasoning ## ]]\nx\n\n[[ ## preference ## ]]\nFirst\n```"}) {
+    const auto parsed = make_chat_adapter()->parse(judge(), text);
+    ASSERT_TRUE(parsed) << why(parsed) << text;
+    EXPECT_EQ(*parsed, (Record{{"reasoning", "x"}, {"preference", "First"}})) << text;
+    EXPECT_EQ(make_chat_adapter()->opens_field(judge(), text), true);
+  }
+  const auto code =
+      make_chat_adapter()->parse(Signature::parse("q -> a"), "[[ ## a ## ]]\n```\nx = [[1]]\n```");
+  ASSERT_TRUE(code);
+  EXPECT_EQ(code->text("a"), "```\nx = [[1]]\n```");
+}
+
+TEST(JsonOpensField, TellsAnObjectWithoutQuotesOrWithCommentsFromAValue) {
+  const auto json = make_json_adapter();
+  EXPECT_TRUE(json->opens_field(judge(), "{reasoning: \"x\"}"));
+  EXPECT_TRUE(json->opens_field(judge(), "{\n  // so\n  \"reasoning\": \"x\"}"));
+  EXPECT_FALSE(json->opens_field(judge(), "{x} is a set\", \"preference\": \"First\"}"));
+}
+
 TEST(EveryParse, TakesAMissingOutputThatMayBeNoneForNone) {
   const auto signature = Signature::parse("q -> a, hint: str | None");
   for (const auto& [name, text] :
