@@ -23,6 +23,11 @@ std::size_t read_size(const Config& mapping, std::string_view key, std::size_t f
 }
 
 SplitSizes read_split_sizes(const Config& mapping, const SplitSizes& fallback) {
+  for (const char* name : {"train", "validation", "test"})
+    if (const auto size = mapping.find(name); size && size->is_scalar())
+      if (size->text().find_first_of(".%") != std::string::npos)
+        size->fail(fmt::format("'{}' counts rows, and '{}' is a share: write how many", name,
+                               size->written()));
   const SplitSizes sizes{read_size(mapping, "train", fallback.train),
                          read_size(mapping, "validation", fallback.validation),
                          read_size(mapping, "test", fallback.test)};

@@ -205,6 +205,10 @@ Messages asked(const RowReader& row, const Messages& chosen, const Messages& rej
 /// PersonalRewardBench: the row says what was chosen.
 Choice read_chosen(const RowReader& row) {
   Choice choice;
+  if (!row.has("user_id"))
+    row.fail(
+        "no `user_id`: say whose the choices are with `columns: {user_id: COLUMN}`, or with "
+        "`user: NAME` of all");
   choice.user = row.text("user_id");
   const Messages chosen = row.answer("chosen"), rejected = row.answer("rejected");
   choice.pair.context = render_conversation(asked(row, chosen, rejected));
@@ -268,6 +272,8 @@ std::optional<Choice> read_choice(const std::string& where, const Json& json, bo
     choice = read_chosen(row);
   } else if (row.has("conversation_a") && row.has("conversation_b")) {
     choice = read_vote(row);
+  } else if (json.contains("chosen") && json.contains("rejected")) {
+    row.fail("`chosen` or `rejected` holds nothing");
   } else {
     row.fail(
         "neither `chosen` and `rejected` nor `conversation_a` and `conversation_b`; there are " +

@@ -140,6 +140,8 @@ const std::vector<Broken>& broken_configs() {
        ":14:1: key 'seed' is given twice (first at 2:1)"},
       {"AnIntegerIsAWord", kTask, "seed: 7", "seed: seven",
        ":2:7: 'seed' is not an integer: 'seven'"},
+      {"ASplitIsAShare", kTask, "train: 4", "train: .4",
+       ":8:18: 'train' counts rows, and '.4' is a share: write how many"},
       {"ANumberIsAWord", kTask, "0.5", "half", ":17:38: 'threshold' is not a number: 'half'"},
       {"ABooleanIsAWord", kTask, "answering: score", "chain_of_thought: yes",
        ":13:21: 'chain_of_thought' is not true or false: 'yes'"},

@@ -164,8 +164,8 @@ TEST_F(Pairs, ContextIsCutToItsFirstPairsAndTheTestIsNot) {
 }
 
 TEST_F(Pairs, EverybodyIsTestedWhomTheOtherSplitsLeave) {
-  PairsOptions options = all_of(
-      folder_.write("pairs.jsonl", rows_of("a", 4) + rows_of("b", 4) + rows_of("c", 4)), 0);
+  PairsOptions options =
+      all_of(folder_.write("pairs.jsonl", rows_of("a", 4) + rows_of("b", 4) + rows_of("c", 4)), 0);
   EXPECT_EQ(read_pairs(options).users.test.size(), 3U);
   options.users.train = 1;
   EXPECT_EQ(read_pairs(options).users.train.size(), 1U);
@@ -210,8 +210,12 @@ TEST_F(Pairs, ErrorsNameTheLine) {
   EXPECT_EQ(error(R"({"user_id": "u", "chosen": "a"})"),
             "pairs.jsonl:1: neither `chosen` and `rejected` nor `conversation_a` and "
             "`conversation_b`; there are `user_id`, `chosen`");
-  EXPECT_EQ(error(R"({"chosen": "a", "rejected": "b"})"),
-            "pairs.jsonl:1: no `user_id`; there are `chosen`, `rejected`");
+  EXPECT_EQ(
+      error(R"({"chosen": "a", "rejected": "b"})"),
+      "pairs.jsonl:1: no `user_id`: say whose the choices are with `columns: {user_id: COLUMN}`, "
+      "or with `user: NAME` of all");
+  EXPECT_EQ(error(R"({"user_id": "u", "chosen": null, "rejected": "b"})"),
+            "pairs.jsonl:1: `chosen` or `rejected` holds nothing");
   EXPECT_EQ(error(R"({"user_id": "u", "chosen": {"role": "x"}, "rejected": "b"})"),
             "pairs.jsonl:1: `chosen` is no text, message {role, content} or list of messages");
   EXPECT_EQ(error(R"({"user_id": [], "chosen": "a", "rejected": "b"})"),
