@@ -400,8 +400,7 @@ Compiled Mipro::search(const Module& student, const Task& given) {
                     !run.limits.freezes(*student.predictors().back(), "format");
   std::vector<std::unique_ptr<Module>> others;
   if (fits) others = in_other_formats(student, task, run.space);
-  std::erase_if(others,
-                [&](const auto& other) { return !run.limits.admits(*other, task.model); });
+  std::erase_if(others, [&](const auto& other) { return !run.limits.admits(*other, task.model); });
   const SearchSetup setup{
       task, choices, space, candidates, run, options, fits ? kept_to_fit(task, others.size()) : 0};
   if (!run.faithful && run.surrogate == "paired")

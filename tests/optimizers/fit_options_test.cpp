@@ -131,9 +131,16 @@ TEST_F(FitOptionsTest, EndsASearchInTheFormatWhoseOptionsTellMost) {
     return chat ? hinting(request) : response;
   });
   const Task given = task();
-  const Task own{given.train,        given.validation, given.metric, told_in_chat,
-                 scripted_.proposer, told_in_chat,     {},           {},
-                 400,                given.gate};
+  const Task own{given.train,
+                 given.validation,
+                 given.metric,
+                 told_in_chat,
+                 scripted_.proposer,
+                 told_in_chat,
+                 {},
+                 {},
+                 400,
+                 given.gate};
   const MiproOptions options{.num_instructions = 1,
                              .num_demo_sets = 1,
                              .max_bootstrapped = 0,
